@@ -1,0 +1,90 @@
+"""Who answers?
+
+An engine draws responses and scores given texts. It renders a prompt itself, as plain text or through a chat template, so that no
+other room knows about tokens. This room imports neither polars nor torch: each engine brings what it needs in its own file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strop.records import Prompt, Sample, Sampling, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt, and one seed for each sample wanted. A sample depends on its prompt and seed, not on its neighbours."""
+
+    prompt: Prompt
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """``samples[i][j]`` answers ``requests[i]`` with its seed j."""
+
+    samples: list[list[Sample]]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """``logprobs_PC[i, c]``: log-probability (nats, temperature 1) of all tokens of continuation c after prompt i, no end token."""
+
+    logprobs_PC: NDArray[np.float64]
+    usage: Usage
+
+
+class Engine(ABC):
+    """A loaded model. ``counts_end_token``: the log-probability of a sample includes the token that ended it."""
+
+    counts_end_token: ClassVar[bool] = True
+    worker_threads: ClassVar[bool] = False
+    """Whether several threads may call the engine at once, and gain by it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name as the user gave it."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """Number of parameters that a forward pass uses; 0 where unknown."""
+
+    @abstractmethod
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
+        """Draw one response per seed of each request."""
+
+    @abstractmethod
+    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
+        """Log-probability of every continuation after every prompt, by whole token sequences."""
+
+    @abstractmethod
+    def render(self, prompt: Prompt) -> str:
+        """The text that the model is given, exactly as it is sent."""
+
+    @abstractmethod
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Tokens of the rendered prompt, as the engine feeds it."""
+
+    def describe(self) -> dict[str, str | int | float]:
+        """What the run record says of the model; overridden where more is known."""
+        return {"model": self.name, "engine": type(self).__name__, "parameters": self.parameters}
+
+
+def plain_text(prompt: Prompt) -> str:
+    """The prompt as a base model reads it: turns run on, a blank line after each example."""
+    return "".join(turn.content + ("\n\n" if turn.role == "assistant" else "") for turn in prompt)
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first stop string in it, and whether there was one."""
+    places = [place for place in (text.find(string) for string in stop) if place >= 0]
+    return (text[: min(places)], True) if places else (text, False)

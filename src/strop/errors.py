@@ -1,0 +1,50 @@
+"""Everything strop raises on purpose.
+
+    StropError                 base; one clear line for the user, exit code 2
+    ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
+    ├── ModelError             a model that cannot be loaded or lacks an ability
+    ├── MissingExtraError      an optional dependency is not installed
+    └── StoreError             the run folder cannot be read or written
+        ├── RunMismatchError   the folder holds another run
+        ├── RunLockedError     another process is writing to it
+        └── CorruptPartError   a stored file cannot be read back
+
+Every message says what was got, what was expected and what to do. Anything else that escapes is a fault of ours (exit code 1).
+"""
+
+from __future__ import annotations
+
+
+class StropError(Exception):
+    """Base of all errors that a user can mend."""
+
+
+class UsageError(StropError, ValueError):
+    """An option, name or value that cannot be used."""
+
+
+class ModelError(StropError):
+    """A model that cannot be loaded, or that lacks what was asked of it."""
+
+
+class MissingExtraError(StropError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'")
+
+
+class StoreError(StropError):
+    """The run folder cannot be read or written."""
+
+
+class RunMismatchError(StoreError):
+    """The folder already holds a run that was asked for differently."""
+
+
+class RunLockedError(StoreError):
+    """Another process is writing to the folder."""
+
+
+class CorruptPartError(StoreError):
+    """A stored file cannot be read back, or does not hold what its name promises."""

@@ -1,0 +1,8 @@
+"""One way to write a solution prompt and a verification prompt, from a task's own shots."""
+
+from __future__ import annotations
+
+from strop.prompts.build import solution_prompt, tournament_prompt, verification_prompt
+from strop.prompts.wording import CORRECT, INCORRECT, WORDING, Wording
+
+__all__ = ["CORRECT", "INCORRECT", "WORDING", "Wording", "solution_prompt", "tournament_prompt", "verification_prompt"]

@@ -1,0 +1,74 @@
+"""One way to write a solution prompt and a verification prompt, for every task and every model.
+
+A prompt is a list of turns: few-shot examples as user and assistant, then the user's turn to be answered. The engine renders it, as
+a chat or as plain text. Responses are untrusted, but they only ever go into prompts, as text.
+"""
+
+from __future__ import annotations
+
+from strop.prompts.wording import CORRECT, INCORRECT, WORDING
+from strop.records import Message, Problem, Prompt
+from strop.tasks.base import Check, Task
+
+# User text goes in by replacement, not str.format: a response full of braces is only text.
+
+
+def _fill(frame: str, **parts: str) -> str:
+    """Fill the holes from left to right, never looking for holes in what was filled in."""
+    filled = []
+    for name, text in parts.items():
+        before, frame = frame.split(f"{{{name}}}", 1)
+        filled += [before, text]
+    return "".join([*filled, frame])
+
+
+def _with_examples(examples: list[tuple[str, str]], last: str) -> Prompt:
+    turns = [turn for user, assistant in examples for turn in (Message("user", user), Message("assistant", assistant))]
+    return (*turns, Message("user", last))
+
+
+def solution_prompt(task: Task, problem: Problem, shots: list[Problem]) -> Prompt:
+    """Ask for a response to the problem, after worked examples."""
+    examples = [(_fill(WORDING.solution, question=shot.question), f" {task.gold_response(shot)}") for shot in shots]
+    return _with_examples(examples, _fill(WORDING.solution, question=problem.question))
+
+
+def _judged_shots(task: Task, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
+    """Every example with a response to judge: its own gold one, or the next example's, which is wrong for it."""
+    responses = [task.gold_response(shots[(i + i % 2) % len(shots)]) for i in range(len(shots))]
+    return [(shot, response, task.check(shot, response)) for shot, response in zip(shots, responses, strict=True)]
+
+
+def verification_prompt(frame: str, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+    """Ask for a judgement of one response. ``frame`` is one of WORDING.multiple_choice, .binary and .score."""
+    endings = {WORDING.multiple_choice: multiple_choice_ending, WORDING.binary: binary_ending, WORDING.score: score_ending}
+    examples = [
+        (_fill(frame, question=shot.question, response=answer), endings[frame](check))
+        for shot, answer, check in _judged_shots(task, shots)
+    ]
+    return _with_examples(examples, _fill(frame, question=problem.question, response=response.strip()))
+
+
+def tournament_prompt(task: Task, problem: Problem, first: str, second: str) -> Prompt:
+    """Ask which of two responses is the better one."""
+    return _with_examples([], _fill(WORDING.tournament, question=problem.question, first=first.strip(), second=second.strip()))
+
+
+def multiple_choice_ending(check: Check) -> str:
+    """The verdict alone."""
+    return CORRECT if check.correct else INCORRECT
+
+
+def binary_ending(check: Check) -> str:
+    """The written check, then the verdict."""
+    return f" {check.text}{WORDING.verdict}{multiple_choice_ending(check)}"
+
+
+def score_ending(check: Check) -> str:
+    """The written check, then a score: 1 + floor(9 x share of checks that hold)."""
+    return f" {check.text}{WORDING.score_line} {1 + int(9 * check.share + 1e-9)}"
+
+
+def tournament_ending(first: Check, second: Check, winner: str) -> str:
+    """Both written checks, then the winner's letter."""
+    return f" {first.text}\n{second.text}{WORDING.better} {winner}"

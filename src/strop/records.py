@@ -1,0 +1,132 @@
+"""What walks between the rooms. Frozen, and without behaviour beyond reading their own fields.
+
+    Problem     one question with its reference              tasks      -> everyone (the reference: to graders only)
+    Message     one turn of a prompt                         prompts    -> engines
+    Sampling    how to draw                                  user       -> engines
+    Sample      one drawn response                           engines    -> generate, verify
+    Score       one verifier's opinion of one response       verify     -> weigh, through the store
+    Usage       tokens, FLOPs, seconds                       engines    -> report
+    Estimate    a number with its interval and definition    measure    -> report, users
+
+Axes of arrays, named in suffixes: P problems, K responses, M verification draws, T tokens, B bootstrap resamples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+Finish = Literal["end", "stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question of a task. ``reference`` is the gold answer, and is None wherever an engine or a verifier looks."""
+
+    id: str
+    split: str
+    question: str
+    reference: str | None
+    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+def blind(problem: Problem) -> Problem:
+    """The problem as engines and verifiers see it: without its reference."""
+    return replace(problem, reference=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``content`` is the plain text; assistant turns begin with the space that follows a colon."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+Prompt = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How responses are drawn. ``temperature`` 0 is greedy. ``stop`` strings end a response and are not part of its text."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response.
+
+    ``logprob``: sum of temperature-1 log-probabilities (nats) of every generated token, up to and including the one that ended the
+    response (the end token, or the last token of a stop string). ``finish`` "length" means truncated: no token ended it.
+    ``token_ids`` holds exactly the tokens that ``logprob`` sums over.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprob: float
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A verifier's score of one response in one draw. ``parsed`` False: the verification could not be read and counts 0."""
+
+    score: float
+    parsed: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was spent. ``flops`` counts forward passes at 2 per parameter and token plus attention; ``seconds`` are summed over workers."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+
+
+def total_usage(usages: Iterable[Usage]) -> Usage:
+    """The sum, field by field."""
+    rows = list(usages)
+    return Usage(**{f.name: sum(getattr(row, f.name) for row in rows) for f in fields(Usage)})
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number, its interval, and what it means.
+
+    ``value`` is None where the quantity is undefined, and ``why`` says so; ``low`` and ``high`` are None where the value stands but
+    no interval can be given (one problem, say), again with ``why``. ``n`` counts the problems that the value rests on.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    definition: str
+    why: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's form: ``{"value": null, "why": ...}`` where undefined, without the definition (which stands once a document)."""
+        if self.value is None:
+            return {"value": None, "why": self.why}
+        document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why")}
+        return document | ({"why": self.why} if self.why else {})
+
+    def __format__(self, spec: str) -> str:
+        """``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash."""
+        if self.value is None:
+            return "–"
+        value = format(self.value, spec)
+        if self.low is None or self.high is None or math.isnan(self.low):
+            return f"{value} [–]"
+        return f"{value} [{format(self.low, spec)}, {format(self.high, spec)}]"

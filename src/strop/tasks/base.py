@@ -1,0 +1,95 @@
+"""What is asked, and what is right?
+
+A task draws problems, knows a gold response to each, and grades texts. It never sees a model. Grading reads untrusted text: every
+parser here is a bounded scan, and nothing is ever evaluated.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What was found in a text, and whether it is right (utility u of "Mind the Gap", section 2).
+
+    ``strict`` wants the answer where and as the task asked for it; ``flexible`` takes it wherever it can be made out. Strict implies
+    flexible. The difference tells a gain in format from a gain in ability. An answer that could not be found is None.
+    """
+
+    answer_strict: str | None
+    answer_flexible: str | None
+    utility_strict: float
+    utility_flexible: float
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A written verification of one response: its text, and which of the checks made in it hold."""
+
+    text: str
+    holds: tuple[bool, ...]
+
+    @property
+    def correct(self) -> bool:
+        return all(self.holds)
+
+    @property
+    def share(self) -> float:
+        """Share of checks that hold, in [0, 1]."""
+        return sum(self.holds) / len(self.holds)
+
+
+class Task(ABC):
+    """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings."""
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    default_shots: ClassVar[int] = 0
+    max_tokens: ClassVar[int] = 512
+    verification_max_tokens: ClassVar[int] = 512
+    stop: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def problems(self, split: str, count: int, seed: int) -> list[Problem]:
+        """``count`` different problems of a split; the same arguments give the same problems. Raises UsageError if there are fewer."""
+
+    @abstractmethod
+    def gold_response(self, problem: Problem) -> str:
+        """A full response that scores 1, as a few-shot example would show it."""
+
+    @abstractmethod
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Judge an untrusted text against the problem's reference."""
+
+    @abstractmethod
+    def check(self, problem: Problem, response: str) -> Check:
+        """The written verification of a response, for few-shot examples and for the embedded models' corpus."""
+
+    def shots(self, count: int, seed: int) -> list[Problem]:
+        """``count`` examples for few-shot prompts, from the training split."""
+        return self.problems("train", count, seed) if count else []
+
+
+def distinct_problems(draw: Callable[[], Problem], split: str, count: int, tries_per_problem: int = 500) -> list[Problem]:
+    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order, so that a longer list begins with a shorter one."""
+    if split not in SPLITS:
+        raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+    found: dict[str, Problem] = {}
+    for _ in range(count * tries_per_problem):
+        if len(found) == count:
+            break
+        problem = draw()
+        if problem.split == split:
+            found.setdefault(problem.id, problem)
+    if len(found) < count:
+        raise UsageError(f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer")
+    return list(found.values())

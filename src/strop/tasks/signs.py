@@ -1,0 +1,107 @@
+"""Hard to find, easy to check: put one of two operations in each gap so that the chain comes out at a target.
+
+``9?1?1?1?5=2 (+-)`` asks for a choice of + and - that makes 2, read from left to right on last digits; ``9+1+1-1+5`` is a solution
+if its value is 2. Finding one means searching 16 chains; checking one takes four steps.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import product
+from typing import ClassVar
+
+from strop.records import Problem
+from strop.seeds import derive, fraction
+from strop.tasks.arithmetic import HELD_OUT_SHARE, apply, draw_digit, draw_operation, solve
+from strop.tasks.base import Check, Grade, Task, distinct_problems
+
+
+def read_question(question: str) -> tuple[str, int, str]:
+    """``9?1?5=2 (+-)`` as ("915", 2, "+-")."""
+    return question[: question.index("=")].replace("?", ""), int(question[question.index("=") + 1]), question[-3:-1]
+
+
+def fill(digits: str, signs: tuple[str, ...] | str) -> str:
+    """Digits and the operations between them, as one expression."""
+    return digits[0] + "".join(op + digit for op, digit in zip(signs, digits[1:], strict=True))
+
+
+def choices(question: str) -> list[str]:
+    """Every expression that the question allows."""
+    digits, _, pair = read_question(question)
+    return [fill(digits, signs) for signs in product(pair, repeat=len(digits) - 1)]
+
+
+def reachable(digits: str, pair: str) -> set[int]:
+    """The values that some expression takes."""
+    values = {int(digits[0])}
+    for digit in digits[1:]:
+        values = {apply(value, op, int(digit)) for value in values for op in pair}
+    return values
+
+
+def is_allowed(question: str, expression: str) -> bool:
+    """The question's own digits in order, joined by its two operations?"""
+    digits, _, pair = read_question(question)
+    return len(expression) == 2 * len(digits) - 1 and expression[0::2] == digits and all(op in pair for op in expression[1::2])
+
+
+@dataclass(frozen=True)
+class Signs(Task):
+    """``numbers``: digits in a chain, the task's difficulty."""
+
+    numbers: int = 5
+
+    name: ClassVar[str] = "signs"
+    description: ClassVar[str] = "choose one of two operations for each gap to reach a target: hard to find, easy to check"
+    max_tokens: ClassVar[int] = 24
+    verification_max_tokens: ClassVar[int] = 64
+
+    def draw(self, rng: random.Random) -> Problem:
+        """One problem of either split, with a target that some but not all expressions reach."""
+        first = second = draw_operation(rng)
+        while second == first:
+            second = draw_operation(rng)
+        digits = "11"
+        while len(reachable(digits, first + second)) <= 2:
+            digits = "".join(str(draw_digit(rng)) for _ in range(self.numbers))
+        expression = fill(digits, tuple(rng.choice((first, second)) for _ in digits[1:]))
+        question = f"{'?'.join(digits)}={solve(expression)[-1]} ({first}{second})"
+        held_out = fraction("held out", self.name, digits, min(first, second), max(first, second)) < HELD_OUT_SHARE
+        return Problem(
+            id=f"signs-{question.replace(' ', '')}",
+            split="test" if held_out else "train",
+            question=question,
+            reference=expression,
+            metadata={"numbers": self.numbers},
+        )
+
+    def problems(self, split: str, count: int, seed: int) -> list[Problem]:
+        rng = random.Random(derive("problems", self.name, seed))
+        return distinct_problems(lambda: self.draw(rng), split, count)
+
+    def gold_response(self, problem: Problem) -> str:
+        assert problem.reference is not None
+        return problem.reference
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Any expression with the target's value is right. Flexible forgives spaces and what follows the expression."""
+        length = 2 * len(read_question(problem.question)[0]) - 1
+        strict = text.strip()[: length + 1]
+        flexible = "".join(text[:1_000].split())[:length]
+        found = [answer if is_allowed(problem.question, answer) else None for answer in (strict, flexible)]
+        target = read_question(problem.question)[1]
+        utilities = [float(answer is not None and solve(answer)[-1] == target) for answer in found]
+        return Grade(found[0], found[1], utilities[0], utilities[1])
+
+    def check(self, problem: Problem, response: str) -> Check:
+        """The value worked out step by step, then compared with the target: ``9+1=0 0+5=5 5:2n``."""
+        target = read_question(problem.question)[1]
+        lines, current = [], response[0]
+        for op, digit in zip(response[1::2], response[2::2], strict=True):
+            value = str(apply(int(current), op, int(digit)))
+            lines.append(f"{current}{op}{digit}={value}")
+            current = value
+        holds = current == str(target) and is_allowed(problem.question, response)
+        return Check(" ".join([*lines, f"{current}:{target}{'y' if holds else 'n'}"]), (holds,))
