@@ -1,1 +1,46 @@
-"""Who answers?"""
+"""Who answers? ``load_engine`` turns a name into a loaded model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from strop.engines.base import Engine, Generation, Request, Scored
+from strop.errors import ModelError
+
+LADDER = Path(__file__).parent.parent / "ladder" / "models"
+DEFAULT_MODEL = "ladder/250k"
+
+ENGINES = {
+    "ladder/NAME": "an embedded model, run in NumPy",
+    "FOLDER or HUB-ID": "any model of transformers, CPU or GPU (extra: hf)",
+    "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
+}
+
+
+def load_engine(name: str, revision: str | None = None) -> Engine:
+    """Load a model by the name a user gives. Raises ModelError in one line."""
+    if name.startswith("ladder/"):
+        from strop.engines.llama import LlamaEngine
+
+        cards = embedded_models()
+        if name not in cards:
+            raise ModelError(f"there is no embedded model {name!r}; there are {', '.join(cards)}")
+        return LlamaEngine(LADDER / name.removeprefix("ladder/"), name)
+    if name.startswith("tabular:"):
+        from strop.engines.tabular import TabularEngine
+
+        return TabularEngine.from_file(Path(name.removeprefix("tabular:")), name)
+    from strop.engines.transformers import TransformersEngine
+
+    return TransformersEngine(name, revision=revision)
+
+
+def embedded_models() -> dict[str, dict[str, Any]]:
+    """The cards of the ladder's models, smallest first."""
+    cards = {f"ladder/{path.parent.name}": json.loads(path.read_text()) for path in LADDER.glob("*/card.json")}
+    return dict(sorted(cards.items(), key=lambda item: float(item[1]["parameters"])))
+
+
+__all__ = ["DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_models", "load_engine"]

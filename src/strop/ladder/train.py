@@ -48,8 +48,8 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("30k", hidden=32, layers=2, heads=2, feed_forward=96, learning_rate=4e-3, tokens=8_000_000),
-        Recipe("110k", hidden=64, layers=2, heads=4, feed_forward=176, learning_rate=2.7e-3, tokens=8_000_000),
+        Recipe("40k", hidden=32, layers=2, heads=2, feed_forward=96, learning_rate=4e-3, tokens=8_000_000),
+        Recipe("125k", hidden=64, layers=2, heads=4, feed_forward=176, learning_rate=2.7e-3, tokens=8_000_000),
         Recipe("250k", hidden=80, layers=3, heads=4, feed_forward=208, learning_rate=2.2e-3, tokens=8_000_000),
     )
 }

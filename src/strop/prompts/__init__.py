@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strop.prompts.build import solution_prompt, tournament_prompt, verification_prompt
+from strop.prompts.build import solution_prompt, stop_strings, tournament_prompt, verification_prompt
 from strop.prompts.wording import CORRECT, INCORRECT, WORDING, Wording
 
-__all__ = ["CORRECT", "INCORRECT", "WORDING", "Wording", "solution_prompt", "tournament_prompt", "verification_prompt"]
+__all__ = ["CORRECT", "INCORRECT", "WORDING", "Wording", "solution_prompt", "stop_strings", "tournament_prompt", "verification_prompt"]

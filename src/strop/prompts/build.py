@@ -72,3 +72,8 @@ def score_ending(check: Check) -> str:
 def tournament_ending(first: Check, second: Check, winner: str) -> str:
     """Both written checks, then the winner's letter."""
     return f" {first.text}\n{second.text}{WORDING.better} {winner}"
+
+
+def stop_strings(task: Task, shots: int) -> tuple[str, ...]:
+    """What ends a response beside the end token: after examples, a base model goes on to invent the next question."""
+    return (*task.stop, *((f"\n{WORDING.solution.split('{', 1)[0].strip()}",) if shots else ()))

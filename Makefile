@@ -1,0 +1,68 @@
+# `make demo` shows what strop does, `make test` proves that it works. Each makes its own environment: Python 3.11+ and make suffice.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+RUN     ?= runs/demo
+WORKERS ?= 2
+
+BIN        := $(VENV)/bin
+INSTALL     = -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+WHEEL      := build/wheel-test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format dev wheel-test clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.core  ## measure the embedded model's gap on the embedded tasks: table and report
+	@$(BIN)/strop gap --out $(RUN)
+
+test: $(VENV)/.dev  ## all tests
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a commit
+	@echo "== format" && $(BIN)/ruff format --check .
+	@echo "== lint"   && $(BIN)/ruff check .
+	@echo "== types"  && $(BIN)/mypy
+	@echo "== tests"  && $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+
+format: $(VENV)/.dev  ## put every file in form
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+dev: $(VENV)/.dev  ## the development environment: PyTorch, transformers, test tools
+
+wheel-test:  ## build a wheel, install it in an empty environment, run it there
+	@rm -rf $(WHEEL)
+	@echo "Building a wheel and installing it in an empty environment"
+	@$(PYTHON) -m venv $(WHEEL)/venv
+	@$(WHEEL)/venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	@$(WHEEL)/venv/bin/python $(INSTALL) $(WHEEL)/strop-*.whl
+	@cd $(WHEEL) && venv/bin/strop gap --model ladder/30k --task recall --problems 20 --samples 8 --out run
+	@$(WHEEL)/venv/bin/python -c "import importlib.util as u; assert not u.find_spec('torch'), 'the core install brought in torch'"
+	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
+	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }
+
+clean:  ## remove caches and build output; the environment and your runs stay
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment in two steps, so that the demo never waits for PyTorch.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "strop needs Python 3.11 or newer, and $(PYTHON) is not; name one, as in  make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing strop and its core dependencies into $(VENV) (about half a minute)"
+	@$(BIN)/python $(INSTALL) --editable .
+	@touch $@
+
+# PyTorch first and by its exact version: given a range, pip may choose a build that brings gigabytes of GPU libraries.
+$(VENV)/.dev: $(VENV)/.core
+	@echo "Installing PyTorch and the development tools into $(VENV) (a few minutes)"
+	@$(BIN)/python $(INSTALL) "$$(grep '^torch==' constraints.txt)"
+	@$(BIN)/python $(INSTALL) --editable '.[dev]'
+	@touch $@

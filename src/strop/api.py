@@ -1,0 +1,151 @@
+"""The documented Python face: every command of the command line has its function here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from strop.engines import DEFAULT_MODEL, Engine, load_engine
+from strop.errors import StoreError, UsageError
+from strop.loop import Crew, Plan, Watcher, default_workers, problem_frame, sample_stages, score_stage, verify_stage
+from strop.measure import GAP_DEFINITION
+from strop.progress import Silent
+from strop.run import Run
+from strop.seeds import derive
+from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder
+from strop.tasks import TASKS, Task
+from strop.verify import VERIFIERS, Verifier
+from strop.weigh import parse_weight
+
+DEFAULT_VERIFIERS = ("mc", "cot-binary")
+
+
+def gap(
+    model: str | Engine = DEFAULT_MODEL,
+    task: str | Task = "arithmetic",
+    *,
+    verifiers: Sequence[str | Verifier] = DEFAULT_VERIFIERS,
+    verify_with: str | Engine | None = None,
+    weights: Sequence[str] = (),
+    out: str | Path | None = None,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Run:
+    """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
+
+    ``options`` are the fields of ``strop.Plan``: problems, samples, shots, temperature, top_p, max_tokens, seed, revision. With the
+    same arguments and ``out`` a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments.
+    Raises a StropError whose message says what to do.
+    """
+    asked_verifiers = [find_verifier(verifier) for verifier in verifiers]
+    for spec in weights:
+        parse_weight(spec)
+    engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
+    judge = load_engine(verify_with) if isinstance(verify_with, str) and verify_with != engine.name else verify_with
+    judge_engine = judge if isinstance(judge, Engine) else engine
+    found = find_task(task)
+    plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
+    crew = Crew(_checked_workers(workers), watcher or Silent())
+    problems = plan.draw_problems()
+    record = _record(plan, engine, judge_engine, asked_verifiers)
+    path = Path(out) if out is not None else default_folder("gap", record["asked"])
+    folder = RunFolder(path)
+    with folder.writing():
+        stored = folder.start(record, problem_frame(plan, engine, problems))
+        sample_stages(plan, engine, problems, folder, crew)
+        for verifier in asked_verifiers:
+            stage = score_stage(verifier, plan.model, judge_engine.name)
+            verify_stage(plan, verifier, stage, judge_engine, problems, folder, crew)
+        assert set(record["verifiers"]) <= set(stored["verifiers"])
+        return _measured(path, tuple(weights))
+
+
+def verify(
+    run: str | Path,
+    verifier: str | Verifier,
+    *,
+    verify_with: str | Engine | None = None,
+    weights: Sequence[str] = (),
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Add a verifier to an existing run. The generator's responses are read, never drawn again."""
+    asked = find_verifier(verifier)
+    for spec in weights:
+        parse_weight(spec)
+    opened = Run(Path(run))
+    plan = opened.plan
+    if not all(opened.folder.has_part("responses", number) for number in range(plan.parts)):
+        raise StoreError(f"{run} is not complete; finish it first by its own command: {resume_command(opened.record)}")
+    judge = verify_with if isinstance(verify_with, Engine) else load_engine(verify_with or plan.model, plan.revision)
+    stage = score_stage(asked, plan.model, judge.name)
+    with opened.folder.writing():
+        record = opened.folder.record()
+        record["verifiers"][stage] = asked.describe() | {"model": judge.name}
+        opened.folder.write_json("run.json", record)
+        verify_stage(plan, asked, stage, judge, plan.draw_problems(), opened.folder, Crew(_checked_workers(workers), watcher or Silent()))
+        return _measured(opened.path, tuple(weights))
+
+
+def find_task(task: str | Task) -> Task:
+    """A task by name, or the instance itself."""
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise UsageError(f"there is no task {task!r}; there are {', '.join(TASKS)}")
+    return TASKS[task]()
+
+
+def find_verifier(verifier: str | Verifier) -> Verifier:
+    """A verifier by name, or the instance itself."""
+    if isinstance(verifier, Verifier):
+        return verifier
+    if verifier not in VERIFIERS:
+        raise UsageError(f"there is no verifier {verifier!r}; there are {', '.join(VERIFIERS)}")
+    return VERIFIERS[verifier]()
+
+
+def default_folder(command: str, asked: dict[str, Any]) -> Path:
+    """``runs/gap-ladder-250k-arithmetic-1a2b3c4d``: the same question finds its folder again."""
+    digest = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
+    model = "".join(char if char.isalnum() or char in "._" else "-" for char in asked["model"].strip("/"))[-60:]
+    return Path("runs") / f"{command}-{model}-{asked['task']}-{digest}"
+
+
+def resume_command(record: dict[str, Any]) -> str:
+    """The command line that goes on with a run."""
+    return str(record.get("command", "strop gap with the same options"))
+
+
+def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verifier]) -> dict[str, Any]:
+    stages = {score_stage(v, plan.model, judge.name): v.describe() | {"model": judge.name} for v in verifiers}
+    return {
+        "format_version": FORMAT_VERSION,
+        "design": "fixed",
+        "asked": plan.asked() | {"verifiers": sorted(stages), "verifier_model": judge.name},
+        "model": engine.describe(),
+        "verifier_model": judge.name,
+        "verifiers": stages,
+        "problems_per_part": PART_PROBLEMS,
+        "bootstrap_seed": derive(plan.seed, "bootstrap"),
+        "versions": {"strop": version("strop"), "python": platform.python_version(), "numpy": version("numpy"), "polars": version("polars")},
+        "definitions": {"gap": GAP_DEFINITION},
+    }
+
+
+def _measured(path: Path, weights: tuple[str, ...]) -> Run:
+    run = Run(path, weights)
+    run.folder.write_json("estimates.json", run.document)
+    return run
+
+
+def _checked_workers(workers: int | None) -> int:
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: expected 1 or more")
+    return workers or default_workers()

@@ -1,0 +1,7 @@
+"""Draw responses."""
+
+from __future__ import annotations
+
+from strop.generate.sample import draw_responses, response_seeds
+
+__all__ = ["draw_responses", "response_seeds"]

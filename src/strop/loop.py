@@ -1,0 +1,212 @@
+"""The spine: one round of measuring, in parts that survive being killed.
+
+    problems  --engine.sample-->  responses  --verifier-->  scores
+
+Weights and estimates follow from what is stored (``run.py``). Each stage maps one function over parts of PART_PROBLEMS problems;
+parts that exist are left alone, so the same loop starts a run, resumes it, or adds a verifier to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Protocol
+
+import polars as pl
+import threadpoolctl
+
+from strop.engines.base import Engine
+from strop.errors import UsageError
+from strop.generate import draw_responses, response_seeds
+from strop.prompts import solution_prompt, stop_strings
+from strop.records import Problem, Sampling, Usage, blind
+from strop.seeds import derive
+from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
+from strop.tasks import TASKS, Task
+from strop.verify import Bench, Candidate, Verifier
+
+SHOTS_SEED = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of a run: everything that its stored rows depend on."""
+
+    model: str
+    task: Task
+    problems: int = 200
+    samples: int = 32
+    shots: int = 0
+    temperature: float = 0.7
+    top_p: float = 0.9
+    max_tokens: int | None = None
+    seed: int = 0
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, low in (("problems", 1), ("samples", 1), ("shots", 0), ("max_tokens", 1)):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} or more")
+        if not 0 <= self.temperature <= 10:
+            raise UsageError(f"--temperature {self.temperature:g}: expected a number from 0 (greedy) to 10")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"--top-p {self.top_p:g}: expected a number above 0 and up to 1")
+
+    def asked(self) -> dict[str, Any]:
+        """As JSON, for the run record."""
+        own = {name: value for name, value in self.__dict__.items() if name != "task"}
+        settings: dict[str, Any] = json.loads(json.dumps(asdict(self.task)))  # type: ignore[call-overload]
+        return own | {"task": self.task.name, "task_settings": settings}
+
+    @classmethod
+    def from_asked(cls, asked: dict[str, Any]) -> Plan:
+        """Back from the run record."""
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
+        own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
+        return cls(task=TASKS[asked["task"]](**settings), **own)
+
+    def sampling(self, for_verification: bool = False) -> Sampling:
+        """How responses, or verifications, are drawn."""
+        longest = self.task.verification_max_tokens if for_verification else self.task.max_tokens
+        return Sampling(self.temperature, self.top_p, self.max_tokens or longest, stop_strings(self.task, self.shots))
+
+    def draw_problems(self) -> list[Problem]:
+        return self.task.problems("test", self.problems, derive(self.seed, "problems"))
+
+    def draw_shots(self) -> list[Problem]:
+        return self.task.shots(self.shots, SHOTS_SEED)
+
+    @property
+    def parts(self) -> int:
+        return -(-self.problems // PART_PROBLEMS)
+
+    def part(self, problems: Sequence[Problem], number: int) -> Sequence[Problem]:
+        return problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
+
+
+class Watcher(Protocol):
+    """Is told how a stage goes on."""
+
+    def begin(self, stage: str, total: int, done: int) -> None: ...
+
+    def advance(self, usage: Usage) -> None: ...
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How parts are worked on: threads for engines that gain by them, and who is told."""
+
+    workers: int
+    watcher: Watcher
+
+
+def default_workers() -> int:
+    """The cores this process may use, eight at most."""
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def sample_stages(plan: Plan, engine: Engine, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
+    """Draw the K responses of every problem, and the greedy one."""
+    shots = plan.draw_shots()
+    stages = (("responses", plan.samples, plan.sampling()), ("greedy", 1, replace(plan.sampling(), temperature=0.0)))
+    for stage, count, sampling in stages:
+
+        def respond(number: int, stage: str = stage, count: int = count, sampling: Sampling = sampling) -> tuple[pl.DataFrame, Usage]:
+            part = plan.part(problems, number)
+            seeds = [response_seeds(plan.seed, stage, problem, count) for problem in part]
+            generation = draw_responses(engine, plan.task, [blind(problem) for problem in part], shots, sampling, seeds)
+            rows = [
+                _response_row(plan.task, problem, number, sample)
+                for problem, samples in zip(part, generation.samples, strict=True)
+                for number, sample in enumerate(samples)
+            ]
+            return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row"), generation.usage
+
+        run_parts(stage, plan.parts, respond, engine, folder, crew)
+
+
+def verify_stage(
+    plan: Plan, verifier: Verifier, stage: str, engine: Engine, problems: list[Problem], folder: RunFolder, crew: Crew
+) -> None:
+    """Let the verifier score every stored response."""
+    bench = Bench(plan.task, engine, plan.draw_shots(), plan.sampling(for_verification=True))
+
+    def judge(number: int) -> tuple[pl.DataFrame, Usage]:
+        by_id = {problem.id: blind(problem) for problem in plan.part(problems, number)}
+        responses = folder.read_part("responses", number).select("problem", "sample", "text")
+        candidates = [
+            Candidate(by_id[problem], text, derive(plan.seed, stage, problem, sample, 0)) for problem, sample, text in responses.iter_rows()
+        ]
+        verdicts = verifier.score(candidates, bench)
+        rows = [
+            (problem, sample, 0, score.score, score.parsed, score.text)
+            for (problem, sample, _), score in zip(responses.iter_rows(), verdicts.scores, strict=True)
+        ]
+        return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), verdicts.usage
+
+    run_parts(f"scores/{stage}", plan.parts, judge, engine, folder, crew)
+
+
+def run_parts(
+    stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine, folder: RunFolder, crew: Crew
+) -> None:
+    """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes."""
+    missing = [number for number in range(parts) if not folder.has_part(stage, number)]
+    crew.watcher.begin(stage, parts, parts - len(missing))
+    workers = crew.workers if engine.worker_threads else 1
+    with _one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
+        waiting = iter(missing)
+        running: dict[Future[tuple[pl.DataFrame, Usage]], int] = {}
+        try:
+            while True:
+                while len(running) < workers and (number := next(waiting, None)) is not None:
+                    running[pool.submit(work, number)] = number
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    frame, usage = future.result()
+                    folder.write_part(stage, running.pop(future), frame, usage)
+                    crew.watcher.advance(usage)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_blas_thread(engine: Engine) -> Iterator[None]:
+    """Engines that run in several of our threads get one BLAS thread each: faster, and the same rounding whatever the machine."""
+    if not engine.worker_threads:
+        yield
+        return
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield
+
+
+def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.DataFrame:
+    """problems.parquet: with each prompt exactly as sent."""
+    shots = plan.draw_shots()
+    rows = [
+        (p.id, p.split, p.question, p.reference, engine.render(solution_prompt(plan.task, blind(p), shots)), json.dumps(dict(p.metadata)))
+        for p in problems
+    ]
+    return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
+
+
+def score_stage(verifier: Verifier, model: str, verify_with: str | None) -> str:
+    """The name under which a verifier's scores stand: its own, with the model's where that is not the generator."""
+    if verify_with in (None, model):
+        return verifier.name
+    return f"{verifier.name}--{re.sub(r'[^A-Za-z0-9._-]+', '-', str(verify_with))}"
+
+
+def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:
+    grade = task.grade(sample.text, problem)
+    return (
+        problem.id, number, sample.text, sample.token_ids, len(sample.token_ids), sample.logprob, sample.finish,
+        grade.answer_strict, grade.answer_flexible, grade.utility_strict, grade.utility_flexible,
+    )  # fmt: skip

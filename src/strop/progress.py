@@ -1,0 +1,55 @@
+"""Progress on stderr: what is done, how fast, and how long it will take."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from strop.records import Usage
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        """A stage begins."""
+
+    def advance(self, usage: Usage) -> None:
+        """A part is done."""
+
+
+class Bars:
+    """A bar for each stage, with tokens per second of work and the time left. Plain lines where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description:<34}"), BarColumn(bar_width=14), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>14}"), TimeRemainingColumn(),
+        )  # fmt: skip
+        self.progress = Progress(*columns, console=self.console)
+        self.task: TaskID | None = None
+        self.title = ""
+        self.tokens = 0
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.progress.stop()
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        """A stage begins; ``done`` parts were there already."""
+        self.tokens = 0
+        self.task = self.progress.add_task(f"{self.title} {stage}", total=total, completed=done, rate="resumed" if done else "")
+
+    def advance(self, usage: Usage) -> None:
+        """One more part is done."""
+        assert self.task is not None
+        self.tokens += usage.prompt_tokens + usage.generated_tokens
+        elapsed = self.progress.tasks[self.task].elapsed or 0.0
+        rate = f"{self.tokens / elapsed:,.0f} tok/s" if elapsed > 0.05 else ""
+        self.progress.update(self.task, advance=1, rate=rate)

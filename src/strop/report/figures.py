@@ -1,0 +1,85 @@
+"""The page's charts as Vega-Lite specifications, built with altair.
+
+Colours are names ("@accent", "@muted", "@zero") that the page replaces by those of its light or dark palette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from strop.report.rows import clean, known
+
+Specification = dict[str, Any]
+
+
+def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
+    """Accuracy before and after filtering, in per cent with intervals: a row for all responses and one for each verifier."""
+    rows = _accuracy_rows(clean(document))
+    if not rows:
+        return None
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=150, grid=False, domain=False, ticks=False)),
+        tooltip=[alt.Tooltip("name:N", title="responses"), *(_tooltip(key) for key in ("value", "low", "high"))],
+    )
+    scale = alt.Scale(zero=False, nice=True, padding=12)
+    colour = alt.condition("datum.after", alt.value("@accent"), alt.value("@muted"))
+    spans = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(
+        x=alt.X("value:Q", scale=scale, title="accuracy, %", axis=alt.Axis(tickCount=6)), color=colour
+    )
+    before = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color="@muted").encode(x="value:Q")
+    layers = [before, spans, points] if not rows[0]["after"] else [spans, points]
+    return alt.layer(*layers).properties(width="container", height=alt.Step(30)).to_dict()
+
+
+def _accuracy_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    named = [("all responses", document.get("accuracy"), False), ("greedy", document.get("greedy"), False)]
+    named += [(f"kept by {name}", entry.get("accuracy_kept"), True) for name, entry in document["verifiers"].items()]
+    return [{"name": name, "after": after, **_in_points(estimate)} for name, estimate, after in named if known(estimate, "value") is not None]
+
+
+def gap_figure(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -> Specification:
+    """The gap, in points with its interval as a band, against the threshold of the filter. ``domain``: the y axis, in points."""
+    quantile = str(rows[0].get("weigh", "")).startswith("quantile")
+    values = [
+        {"threshold": row["threshold"], "weigh": clean(row.get("weigh", "")), "kept": _points(row.get("kept_share"), "value"), **_in_points(row["gap"])}
+        for row in rows
+    ]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("threshold:Q", title="quantile filtered out, q" if quantile else "threshold on the score", scale=alt.Scale(zero=False)),
+        tooltip=[alt.Tooltip("weigh:N", title="weight"), *(_tooltip(key) for key in ("value", "low", "high", "kept"))],
+    )
+    y = {"title": "gap, points", "scale": alt.Scale(domain=list(domain)), "axis": alt.Axis(tickCount=6)}
+    band = base.mark_area(opacity=0.2, color="@accent").encode(y=alt.Y("low:Q", **y), y2="high:Q")
+    line = base.mark_line(color="@accent", strokeWidth=2, point=alt.OverlayMarkDef(color="@accent", size=36)).encode(y=alt.Y("value:Q", **y))
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="@zero").encode(y=alt.Y("zero:Q", **y))
+    return alt.layer(zero, band, line).properties(width="container", height=180).to_dict()
+
+
+def drawable(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of a sweep whose gap is defined."""
+    return [row for row in rows if known(row["gap"], "value") is not None]
+
+
+def shared_domain(sweeps: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[float, float]:
+    """The span, in points, of every gap and interval of one run, zero included, so that its verifiers' charts compare."""
+    marks = [_points(row["gap"], key) for rows in sweeps.values() for row in rows for key in ("value", "low", "high")]
+    values = [0.0, *(mark for mark in marks if mark is not None)]
+    margin = 0.05 * (max(values) - min(values)) or 1.0
+    return min(values) - margin, max(values) + margin
+
+
+def _points(estimate: Mapping[str, Any] | None, key: str) -> float | None:
+    value = known(estimate, key)
+    return None if value is None else round(100 * value, 3)
+
+
+def _in_points(estimate: Mapping[str, Any] | None) -> dict[str, float | None]:
+    return {key: _points(estimate, key) for key in ("value", "low", "high")}
+
+
+def _tooltip(key: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{key}:Q", format=".1f", title="kept share, %" if key == "kept" else key)

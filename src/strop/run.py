@@ -1,0 +1,181 @@
+"""A run on disk, opened for reading: its frames, its estimates, its report. Nothing here touches an engine.
+
+    (utility, weights) --measure--> estimates
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from strop.errors import CorruptPartError
+from strop.loop import Plan
+from strop.measure import GAP_DEFINITION, Samples, Summary, accuracy, estimate, fill_grid, resample_counts, summarise, sweep
+from strop.measure.intervals import Floats
+from strop.records import Estimate, total_usage
+from strop.seeds import derive
+from strop.store import RunFolder
+from strop.weigh import Quantile, Threshold, Weight, parse_weight
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one task. ``weights`` empty: each verifier's default weight."""
+
+    path: Path
+    weights: tuple[str, ...] = field(default=())
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.path)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return self.folder.record()
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan.from_asked(self.record["asked"])
+
+    @cached_property
+    def problems(self) -> pl.DataFrame:
+        """One row a problem: problem, split, question, reference, prompt, metadata."""
+        return self.folder.problems()
+
+    @cached_property
+    def responses(self) -> pl.DataFrame:
+        """One row a response."""
+        return self._stage("responses", self.plan.samples)
+
+    @cached_property
+    def greedy(self) -> pl.DataFrame:
+        """One row a problem: the greedy response."""
+        return self._stage("greedy", 1)
+
+    @cached_property
+    def scores(self) -> dict[str, pl.DataFrame]:
+        """One frame a verifier, one row a response and draw."""
+        return {name: self._stage(f"scores/{name}", self.plan.samples) for name in self.record["verifiers"]}
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """What ``--json`` prints: the estimates and what they rest on."""
+        rows = [self._row(name, weight, summary) for name, weight, summary in self.summaries]
+        first = {row["verifier"]: {k: v for k, v in row.items() if k != "verifier"} for row in reversed(rows)}
+        stages = ["responses", "greedy", *(f"scores/{name}" for name in self.record["verifiers"])]
+        accuracies = {name: value.as_json() for name, value in self.accuracies.items()}
+        return {
+            "definition": GAP_DEFINITION,
+            "model": self.plan.model,
+            "verifier_model": self.record["verifier_model"],
+            "task": self.plan.task.name,
+            "problems": self.plan.problems,
+            "samples": self.plan.samples,
+            "design": self.record["design"],
+            **accuracies,
+            "truncated": int((self.responses["finish"] == "length").sum()),
+            "verifiers": {name: first[name] for name in self.record["verifiers"]},
+            "estimates": rows,
+            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in stages)),
+            "run": str(self.path),
+        }
+
+    @cached_property
+    def accuracies(self) -> dict[str, Estimate]:
+        """Accuracy (strict), accuracy_flexible and greedy accuracy."""
+        greedy_P1 = self._grid(self.greedy, "utility_strict")
+        samples = self._samples
+        pairs = {
+            "accuracy": (samples.utility_PK, samples.mask_PK),
+            "accuracy_flexible": (samples.flexible_PK, samples.mask_PK),
+            "greedy": (greedy_P1, np.ones_like(greedy_P1, bool)),
+        }
+        return {name: estimate(accuracy(*pair), self._counts_BP) for name, pair in pairs.items()}
+
+    @cached_property
+    def summaries(self) -> list[tuple[str, Weight, Summary]]:
+        """(verifier, weight, estimates) for every verifier and weight."""
+        return [
+            (name, weight, summarise(self._samples, self._score_PK(name), weight, self._counts_BP))
+            for name in self.record["verifiers"]
+            for weight in self._weights_of(name)
+        ]
+
+    @property
+    def estimates(self) -> pl.DataFrame:
+        """One row a verifier, weight and quantity: value, low, high, n, why, definition."""
+        rows = [("", "", quantity, e) for quantity, e in self.accuracies.items()] + [
+            (name, weight.spec, quantity, e) for name, weight, summary in self.summaries for quantity, e in summary.estimates.items()
+        ]
+        names = ("verifier", "weigh", "quantity", "value", "low", "high", "n", "why", "definition")
+        return pl.DataFrame(
+            [(v, w, q, e.value, e.low, e.high, e.n, e.why, e.definition) for v, w, q, e in rows],
+            schema={name: pl.Float64 if name in ("value", "low", "high") else pl.Int64 if name == "n" else pl.String for name in names},
+            orient="row",
+        )
+
+    def sweeps(self) -> dict[str, list[dict[str, Any]]]:
+        """Gap and kept share over thresholds: quantiles, or for binary verdicts the thresholds between and above the scores."""
+        result = {}
+        for name in self.record["verifiers"]:
+            by_rank = self._weights_of(name)[0].rank_based
+            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if by_rank else [Threshold(t) for t in (0.0, 0.5)]
+            rows = sweep(self._samples, self._score_PK(name), list(weights), self._counts_BP)
+            result[name] = [
+                {"threshold": float(w.spec.split(":")[1]), "weigh": w.spec, "gap": gap.as_json(), "kept_share": share.as_json()}
+                for w, (gap, share) in zip(weights, rows, strict=True)
+            ]
+        return result
+
+    def report(self) -> Path:
+        """Write report.html into the run folder; returns its path."""
+        from strop.report import ReportRun, build_page
+
+        page = build_page([ReportRun(self.document, self.record, self.problems, self.responses, self.scores, self.sweeps())])
+        self.folder.write_text("report.html", page)
+        return self.path / "report.html"
+
+    # --- arrays ---
+
+    @cached_property
+    def _samples(self) -> Samples:
+        strict_PK = self._grid(self.responses, "utility_strict")
+        mask_PK = ~np.isnan(strict_PK)
+        return Samples(np.where(mask_PK, strict_PK, 0), np.nan_to_num(self._grid(self.responses, "utility_flexible")), mask_PK)
+
+    @cached_property
+    def _counts_BP(self) -> Floats:
+        return resample_counts(self.plan.problems, derive(self.plan.seed, "bootstrap"))
+
+    def _score_PK(self, name: str) -> Floats:
+        return self._grid(self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean()), "score")
+
+    def _grid(self, frame: pl.DataFrame, column: str) -> Floats:
+        order = {problem: number for number, problem in enumerate(self.problems["problem"])}
+        problem = frame["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
+        return fill_grid(problem, frame["sample"].to_numpy(), frame[column].to_numpy(), len(order))
+
+    def _weights_of(self, name: str) -> list[Weight]:
+        return [parse_weight(spec) for spec in self.weights or (self.record["verifiers"][name]["default_weight"],)]
+
+    def _stage(self, stage: str, per_problem: int) -> pl.DataFrame:
+        frame = self.folder.read_stage(stage, self.plan.parts)
+        pairs = frame.select("problem", "sample").unique().height
+        if pairs != self.plan.problems * per_problem or set(frame["problem"].unique()) != set(self.problems["problem"]):
+            raise CorruptPartError(
+                f"{self.path / stage} holds {pairs} responses, expected {per_problem} to each of {self.plan.problems} problems; "
+                "a part was changed: delete the folder's parts of that stage and run the same command again"
+            )
+        return frame
+
+    def _row(self, name: str, weight: Weight, summary: Summary) -> dict[str, Any]:
+        unparsed = int((~self.scores[name]["parsed"]).sum())
+        estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
+        counts = {"unparsed": unparsed, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
+        return {"verifier": name, "weigh": weight.spec, **estimates, **counts}

@@ -1,0 +1,177 @@
+"""The run folder: append-only Parquet parts that survive being killed, and a lock against a second writer.
+
+    run.json                    what was asked, resolved
+    problems.parquet
+    responses/part-00000.parquet    greedy/...    scores/<verifier>/...
+    estimates.json  report.html
+
+A part holds a fixed set of problems. It is written under another name, flushed, and renamed: it is whole or not there, and what is
+there is never written again. What a part cost travels in its Parquet metadata.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import filelock
+import polars as pl
+
+from strop.errors import CorruptPartError, RunLockedError, RunMismatchError, StoreError
+from strop.records import Usage, total_usage
+
+FORMAT_VERSION = 1
+PART_PROBLEMS = 16
+
+RESPONSE_SCHEMA = {
+    "problem": pl.String, "sample": pl.Int32, "text": pl.String, "token_ids": pl.List(pl.Int32), "tokens": pl.Int32,
+    "logprob": pl.Float64, "finish": pl.String, "answer_strict": pl.String, "answer_flexible": pl.String,
+    "utility_strict": pl.Float64, "utility_flexible": pl.Float64,
+}  # fmt: skip
+SCORE_SCHEMA = {"problem": pl.String, "sample": pl.Int32, "draw": pl.Int32, "score": pl.Float64, "parsed": pl.Boolean, "text": pl.String}
+PROBLEM_SCHEMA = {name: pl.String for name in ("problem", "split", "question", "reference", "prompt", "metadata")}
+
+
+class RunFolder:
+    """One run on disk. Reading needs no lock; write inside ``with folder.writing():``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    # --- opening ---
+
+    @property
+    def exists(self) -> bool:
+        return (self.path / "run.json").exists()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder's lock. The system frees it when the process dies, however it dies."""
+        with _told(f"cannot write to {self.path}"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise RunLockedError(f"another process is writing to {self.path}; wait for it, or choose another --out") from None
+        try:
+            for leftover in self.path.rglob(".*.partial"):
+                leftover.unlink()
+            yield
+        finally:
+            lock.release()
+
+    def start(self, record: dict[str, Any], problems: pl.DataFrame) -> dict[str, Any]:
+        """Begin the run, or go on with it if the folder holds the same one. Returns the stored record."""
+        if not self.exists:
+            foreign = [path.name for path in self.path.iterdir() if path.name != ".lock"] if self.path.exists() else []
+            if foreign and foreign != ["problems.parquet"]:
+                raise RunMismatchError(f"{self.path} is not empty and holds no run ({foreign[0]}); choose another --out")
+            self._write("problems.parquet", _parquet_bytes(problems, {}))
+            self.write_json("run.json", record)
+            return record
+        stored = self.record()
+        if stored["asked"] != record["asked"]:
+            names = [key for key in sorted({*stored["asked"], *record["asked"]}) if stored["asked"].get(key) != record["asked"].get(key)]
+            differences = ", ".join(f"{key} {stored['asked'].get(key)!r} there, {record['asked'].get(key)!r} asked" for key in names)
+            raise RunMismatchError(f"{self.path} holds another run ({differences}); choose another --out, or repeat its own command")
+        return stored
+
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return self._read_json("run.json")
+
+    # --- parts ---
+
+    def part_path(self, stage: str, number: int) -> Path:
+        """``stage`` is "responses", "greedy" or "scores/<verifier>"."""
+        return self.path / stage / f"part-{number:05d}.parquet"
+
+    def write_part(self, stage: str, number: int, frame: pl.DataFrame, usage: Usage) -> None:
+        """Write a part, whole or not at all."""
+        relative = self.part_path(stage, number).relative_to(self.path)
+        self._write(str(relative), _parquet_bytes(frame, {"strop_usage": json.dumps(asdict(usage))}))
+
+    def has_part(self, stage: str, number: int) -> bool:
+        return self.part_path(stage, number).exists()
+
+    def read_part(self, stage: str, number: int) -> pl.DataFrame:
+        """One part. Raises CorruptPartError with what to do."""
+        return self._read_parquet(self.part_path(stage, number))
+
+    def read_stage(self, stage: str, parts: int) -> pl.DataFrame:
+        """All ``parts`` parts of a stage, in order."""
+        return pl.concat([self.read_part(stage, number) for number in range(parts)])
+
+    def problems(self) -> pl.DataFrame:
+        return self._read_parquet(self.path / "problems.parquet")
+
+    def usage(self, stage: str, parts: int) -> Usage:
+        """What the parts of a stage cost together."""
+        paths = [self.part_path(stage, number) for number in range(parts)]
+        return total_usage(Usage(**json.loads(pl.read_parquet_metadata(path)["strop_usage"])) for path in paths if path.exists())
+
+    # --- files ---
+
+    def write_json(self, name: str, document: Any) -> None:
+        """Replace a JSON file at once."""
+        self.write_text(name, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a text file at once."""
+        self._write(name, text.encode())
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            document: dict[str, Any] = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            raise StoreError(f"{self.path} holds no run (there is no {name}); give the folder that a run was written to") from None
+        except ValueError as error:
+            raise CorruptPartError(f"{self.path / name} is not JSON ({error}); restore it, or start again with another --out") from None
+        if name == "run.json" and document.get("format_version") != FORMAT_VERSION:
+            raise StoreError(f"{self.path} has format version {document.get('format_version')}; this strop reads {FORMAT_VERSION}")
+        return document
+
+    def _read_parquet(self, path: Path) -> pl.DataFrame:
+        try:
+            return pl.read_parquet(io.BytesIO(path.read_bytes()))
+        except FileNotFoundError:
+            raise CorruptPartError(f"{path} is missing; run the same command again to make it") from None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise CorruptPartError(f"{path} cannot be read ({reason}); delete it and run the same command again: only it is made anew") from None
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.path / name
+        temporary = path.with_name(f".{path.name}.partial")
+        with _told(f"cannot write {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn the system's refusals (no space, no permission, not a folder) into one line; nothing that was written before is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror or error}; mend that, then run the same command again to go on") from None
+
+
+def _parquet_bytes(frame: pl.DataFrame, metadata: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,72 @@
+"""CoT-binary and CoT-score: the model checks a response in writing, then gives a verdict or a score.
+
+One sampled verification per response and draw. What cannot be read scores 0, below every real score, and is counted.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from strop.engines.base import Request
+from strop.prompts import WORDING, verification_prompt
+from strop.records import Problem, Prompt, Score
+from strop.tasks.base import Task
+from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+
+READ_LIMIT = 20_000
+UNREADABLE = 0.0
+
+VERDICT = re.compile(r"Verdict: {0,4}(Correct|Incorrect)\b")
+SCORE = re.compile(r"Score: {0,4}([0-9]{1,2}(?:\.[0-9]{1,3})?)(?![0-9])")
+
+
+class ChainOfThought(Verifier):
+    """Samples a written check and reads its last line."""
+
+    frame: ClassVar[str]
+
+    @abstractmethod
+    def read(self, text: str) -> Score:
+        """The score that a written check ends in; the last one counts."""
+
+    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return verification_prompt(self.frame, bench_task, problem, response, shots)
+
+    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+        prompts = self.prompts(candidates, bench)
+        requests = [Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)]
+        generation = bench.engine.sample(requests, bench.sampling)
+        return Verdicts([self.read(samples[0].text) for samples in generation.samples], generation.usage)
+
+
+@dataclass(frozen=True)
+class ChainOfThoughtBinary(ChainOfThought):
+    """1 for a verdict of Correct, 0 for Incorrect."""
+
+    name: ClassVar[str] = "cot-binary"
+    description: ClassVar[str] = "a written check that ends in a verdict: 1 correct, 0 incorrect"
+    default_weight: ClassVar[str] = "threshold:0.5"
+    frame: ClassVar[str] = WORDING.binary
+
+    def read(self, text: str) -> Score:
+        found = VERDICT.findall(text[-READ_LIMIT:])
+        return Score(float(found[-1] == "Correct"), True, text) if found else Score(UNREADABLE, False, text)
+
+
+@dataclass(frozen=True)
+class ChainOfThoughtScore(ChainOfThought):
+    """The score from 1 to 10 that the check ends in; a number outside that range cannot be read."""
+
+    name: ClassVar[str] = "cot-score"
+    description: ClassVar[str] = "a written check that ends in a score from 1 to 10"
+    default_weight: ClassVar[str] = "quantile:0.7"
+    frame: ClassVar[str] = WORDING.score
+
+    def read(self, text: str) -> Score:
+        found = SCORE.findall(text[-READ_LIMIT:])
+        value = float(found[-1]) if found else 0.0
+        return Score(value, True, text) if 1 <= value <= 10 else Score(UNREADABLE, False, text)

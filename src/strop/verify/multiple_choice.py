@@ -1,0 +1,34 @@
+"""MC: is the response correct or incorrect? Read off the model's probabilities, without sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strop.prompts import CORRECT, INCORRECT, WORDING, verification_prompt
+from strop.records import Problem, Prompt, Score
+from strop.tasks.base import Task
+from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+
+
+@dataclass(frozen=True)
+class MultipleChoice(Verifier):
+    """Score P("Correct") / (P("Correct") + P("Incorrect")), each option by its whole token sequence. Deterministic; always parsed."""
+
+    name: ClassVar[str] = "mc"
+    description: ClassVar[str] = 'P("Correct") against P("Incorrect") as the next words, each by its whole token sequence'
+    default_weight: ClassVar[str] = "quantile:0.7"
+
+    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return verification_prompt(WORDING.multiple_choice, bench_task, problem, response, shots)
+
+    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+        scored = bench.engine.score(self.prompts(candidates, bench), (CORRECT, INCORRECT))
+        difference = np.clip(scored.logprobs_PC[:, 1] - scored.logprobs_PC[:, 0], -700, 700)
+        probability = 1 / (1 + np.exp(difference))
+        parsed = np.isfinite(probability)
+        scores = [Score(float(p) if ok else 0.0, bool(ok)) for p, ok in zip(probability, parsed, strict=True)]
+        return Verdicts(scores, scored.usage)

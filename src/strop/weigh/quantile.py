@@ -1,0 +1,38 @@
+"""Rejection by rank: each problem keeps its own best responses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strop.weigh.base import Floats, Mask, Weight
+
+
+@dataclass(frozen=True)
+class Quantile(Weight):
+    """Keep the top 1 - q of a problem's K scores: the threshold is the m-th largest, m = max(1, ceil((1 - q) K)); ties are all kept.
+
+    On binary scores it keeps everything where fewer than m pass; a threshold serves better there.
+    """
+
+    q: float = 0.7
+
+    name: ClassVar[str] = "quantile"
+    rank_based: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.q < 1:
+            raise ValueError(f"quantile:{self.q:g} is out of range; expected a number in [0, 1), the share of responses to drop")
+
+    @property
+    def spec(self) -> str:
+        return f"quantile:{self.q:g}"
+
+    def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
+        count_P = mask_PK.sum(axis=1)
+        keep_P = np.maximum(1, np.ceil((1 - self.q) * count_P - 1e-9)).astype(int)
+        descending_PK = -np.sort(-score_PK, axis=1)
+        threshold_P1 = np.take_along_axis(descending_PK, keep_P[:, None] - 1, axis=1)
+        return (score_PK >= threshold_P1).astype(float)
