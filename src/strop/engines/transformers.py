@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop, plain_text
 from strop.engines.draws import uniforms

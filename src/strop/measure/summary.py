@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strop.measure import gap as gaps
-from strop.measure.gap import Mask
+from strop.measure.gap import Mask, accuracy_P, gap, has_survivor_P, kept_accuracy, kept_share, relative_gap
 from strop.measure.intervals import Floats, estimate
 from strop.measure.verdicts import auroc_pooled, auroc_within, false_positive_rate, true_positive_rate
 from strop.records import Estimate
@@ -37,12 +36,12 @@ def summarise(samples: Samples, score_PK: Floats, weigh: Callable[[Floats, Mask]
     utility_PK, mask_PK = samples.utility_PK, samples.mask_PK
     weight_PK = weigh(score_PK, mask_PK)
     ratios = {
-        "gap": gaps.gap(utility_PK, weight_PK, mask_PK),
-        "gap_flexible": gaps.gap(samples.flexible_PK, weight_PK, mask_PK),
-        "relative_gap": gaps.relative_gap(utility_PK, weight_PK, mask_PK),
-        "relative_gap_with_zeros": gaps.relative_gap(utility_PK, weight_PK, mask_PK, zeros=True),
-        "accuracy_kept": gaps.kept_accuracy(utility_PK, weight_PK, mask_PK),
-        "kept_share": gaps.kept_share(weight_PK, mask_PK),
+        "gap": gap(utility_PK, weight_PK, mask_PK),
+        "gap_flexible": gap(samples.flexible_PK, weight_PK, mask_PK),
+        "relative_gap": relative_gap(utility_PK, weight_PK, mask_PK),
+        "relative_gap_with_zeros": relative_gap(utility_PK, weight_PK, mask_PK, zeros=True),
+        "accuracy_kept": kept_accuracy(utility_PK, weight_PK, mask_PK),
+        "kept_share": kept_share(weight_PK, mask_PK),
         "auroc": auroc_within(score_PK, utility_PK, mask_PK),
         "tpr": true_positive_rate(weight_PK, utility_PK, mask_PK),
         "fpr": false_positive_rate(weight_PK, utility_PK, mask_PK),
@@ -51,8 +50,8 @@ def summarise(samples: Samples, score_PK: Floats, weigh: Callable[[Floats, Mask]
     estimates["auroc_pooled"] = auroc_pooled(score_PK, utility_PK, mask_PK, counts_BP)
     return Summary(
         estimates,
-        no_survivor=int((~gaps.has_survivor_P(weight_PK, mask_PK)).sum()),
-        no_room=int((gaps.accuracy_P(utility_PK, mask_PK) > 1 - 1e-12).sum()),
+        no_survivor=int((~has_survivor_P(weight_PK, mask_PK)).sum()),
+        no_room=int((accuracy_P(utility_PK, mask_PK) > 1 - 1e-12).sum()),
     )
 
 
@@ -61,8 +60,8 @@ def sweep(samples: Samples, score_PK: Floats, weights: list[Callable[[Floats, Ma
     weighed = [weigh(score_PK, samples.mask_PK) for weigh in weights]
     return [
         (
-            estimate(gaps.gap(samples.utility_PK, weight_PK, samples.mask_PK), counts_BP),
-            estimate(gaps.kept_share(weight_PK, samples.mask_PK), counts_BP),
+            estimate(gap(samples.utility_PK, weight_PK, samples.mask_PK), counts_BP),
+            estimate(kept_share(weight_PK, samples.mask_PK), counts_BP),
         )
         for weight_PK in weighed
     ]
