@@ -39,7 +39,7 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 	@$(PYTHON) -m venv $(WHEEL)/venv
 	@$(WHEEL)/venv/bin/python -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir $(WHEEL) .
 	@$(WHEEL)/venv/bin/python $(INSTALL) $(WHEEL)/strop-*.whl
-	@cd $(WHEEL) && venv/bin/strop gap --model ladder/30k --task recall --problems 20 --samples 8 --out run
+	@cd $(WHEEL) && venv/bin/strop gap --model ladder/40k --task recall --problems 20 --samples 8 --out run
 	@$(WHEEL)/venv/bin/python -c "import importlib.util as u; assert not u.find_spec('torch'), 'the core install brought in torch'"
 	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
 	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }

@@ -19,12 +19,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 FACE = "the public face, strop/__init__.py"
 LINES = (
     ("records", "errors", "seeds"),
-    ("store", "tasks", "engines", "weigh", "measure", "theory"),
+    ("store", "tasks", "engines", "weigh", "measure", "theory", "progress"),
     ("prompts",),
     ("generate", "verify", "distill", "report"),
     ("ladder",),
     ("loop",),
-    ("cluster",),
+    ("run", "preview", "cluster"),
+    ("api",),
     ("studies",),
     (FACE,),
     ("cli",),

@@ -134,7 +134,12 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verif
         "verifiers": stages,
         "problems_per_part": PART_PROBLEMS,
         "bootstrap_seed": derive(plan.seed, "bootstrap"),
-        "versions": {"strop": version("strop"), "python": platform.python_version(), "numpy": version("numpy"), "polars": version("polars")},
+        "versions": {
+            "strop": version("strop"),
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "polars": version("polars"),
+        },
         "definitions": {"gap": GAP_DEFINITION},
     }
 

@@ -1,6 +1,6 @@
 """A run on disk, opened for reading: its frames, its estimates, its report. Nothing here touches an engine.
 
-    (utility, weights) --measure--> estimates
+(utility, weights) --measure--> estimates
 """
 
 from __future__ import annotations

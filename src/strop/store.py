@@ -145,7 +145,9 @@ class RunFolder:
             raise CorruptPartError(f"{path} is missing; run the same command again to make it") from None
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0]
-            raise CorruptPartError(f"{path} cannot be read ({reason}); delete it and run the same command again: only it is made anew") from None
+            raise CorruptPartError(
+                f"{path} cannot be read ({reason}); delete it and run the same command again: only it is made anew"
+            ) from None
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name

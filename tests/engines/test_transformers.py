@@ -310,7 +310,7 @@ def test_unreachable_hub_id_is_refused() -> None:
 def test_unknown_options_are_refused(folder: Path) -> None:
     for options in ({"device": "abacus"}, {"dtype": "int8"}, {"batch_rows": 0}):
         with pytest.raises(UsageError):
-            TransformersEngine(str(folder), **options)  # type: ignore[arg-type]
+            TransformersEngine(str(folder), **options)
 
 
 def test_missing_library_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,10 @@ def run(problems: int = 60, samples: int = 20, texts: tuple[str, ...] = (), **na
     dice = random.Random(0)
     contract = document(**names)
     rows = [(f"p{place}", sample) for place in range(problems) for sample in range(samples)]
-    said = [texts[sample] if sample < len(texts) else f"12 + {sample % 18} is {12 + sample % 18}, so the answer is {12 + sample % 18}." for _, sample in rows]
+    said = [
+        texts[sample] if sample < len(texts) else f"12 + {sample % 18} is {12 + sample % 18}, so the answer is {12 + sample % 18}."
+        for _, sample in rows
+    ]
     utility = [float(dice.random() < 0.4) for _ in rows]
     keys = {"problem": [problem for problem, _ in rows], "sample": [sample for _, sample in rows]}
     responses = {
@@ -74,7 +77,10 @@ def run(problems: int = 60, samples: int = 20, texts: tuple[str, ...] = (), **na
     }
     scores = {name: polars.DataFrame(keys | _scores(name, utility, dice, texts)) for name in contract["verifiers"]}
     identifiers = [f"p{place}" for place in range(problems)]
-    asked = {"question": [f"What is 12 + {place}?" for place in range(problems)], "prompt": [f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {place}?\nAnswer:" for place in range(problems)]}
+    asked = {
+        "question": [f"What is 12 + {place}?" for place in range(problems)],
+        "prompt": [f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {place}?\nAnswer:" for place in range(problems)],
+    }
     frame = polars.DataFrame({"problem": identifiers, "split": "test", **asked, "reference": "17", "metadata": '{"digits": 2}'})
     record = {"format_version": 1, "seed": 0, "sampling": {"temperature": 0.7, "top_p": 0.9}}
     return ReportRun(contract, record, frame, polars.DataFrame(keys | responses), scores, sweeps())
@@ -89,7 +95,10 @@ def _scores(name: str, utility: list[float], dice: random.Random, texts: tuple[s
 
 def sweeps() -> dict[str, list[dict[str, Any]]]:
     steps = [place / 10 for place in range(10)]
-    rows = [{"threshold": q, "weigh": f"quantile:{q}", "gap": estimate(0.2 * q * (1 - q) * 2, 0.03), "kept_share": estimate(1 - q)} for q in steps]
+    rows = [
+        {"threshold": q, "weigh": f"quantile:{q}", "gap": estimate(0.2 * q * (1 - q) * 2, 0.03), "kept_share": estimate(1 - q)}
+        for q in steps
+    ]
     empty = [{"threshold": 1.0, "weigh": "quantile:1.0", "gap": undefined("nothing kept"), "kept_share": estimate(0)}]
     binary = [{"threshold": 0.5, "weigh": "threshold:0.5", "gap": estimate(0.138), "kept_share": estimate(0.4)}]
     return {"mc": rows + empty, "cot-score": rows, "cot-binary": binary, "logprob": empty}

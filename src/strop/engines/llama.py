@@ -136,9 +136,7 @@ class LlamaEngine(Engine):
         order = np.array([place[row] for row in ids])
         return logits[order], prefix.take(order), usage
 
-    def _decode_chunk(
-        self, ids: Sequence[tuple[int, ...]], seeds: Sequence[tuple[int, ...]], sampling: Sampling
-    ) -> tuple[_Rows, Usage]:
+    def _decode_chunk(self, ids: Sequence[tuple[int, ...]], seeds: Sequence[tuple[int, ...]], sampling: Sampling) -> tuple[_Rows, Usage]:
         """Decode one chunk: every prompt with equally many seeds, or with one seed each (``_chunks`` sees to that)."""
         model, width = self.model, len(seeds[0])
         logits, prefix, usage = self._prefill_distinct(ids)
@@ -172,9 +170,7 @@ class LlamaEngine(Engine):
         spent = Usage(cached_tokens=prompted - usage.prompt_tokens, generated_tokens=int(rows.lengths_R.sum()), flops=flops)
         return rows, total_usage([usage, spent])
 
-    def _record(
-        self, rows: _Rows, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], step: int, sampling: Sampling
-    ) -> None:
+    def _record(self, rows: _Rows, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], step: int, sampling: Sampling) -> None:
         """Note what the open rows wrote, and which of them ended by it."""
         open_ = ~rows.done
         slots = rows.slots[open_]

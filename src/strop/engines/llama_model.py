@@ -159,9 +159,7 @@ class LlamaModel:
             [np.empty(shape, np.float32) for _ in self.layers],
         )
 
-    def step(
-        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], prefix: Prefix, written: Written, place: int
-    ) -> Floats:
+    def step(self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], prefix: Prefix, written: Written, place: int) -> Floats:
         """Feed one token per row, stored at ``place``; returns the next token's logits (R, V)."""
         x = self.embedding[tokens_R]
         for number, layer in enumerate(self.layers):
@@ -204,11 +202,15 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
         config = json.loads((folder / "config.json").read_text())
         weights = load_file(folder / "model.safetensors")
     except FileNotFoundError as error:
-        raise ModelError(f"model folder {folder} has no {Path(error.filename or '').name}; expected config.json and model.safetensors") from None
+        raise ModelError(
+            f"model folder {folder} has no {Path(error.filename or '').name}; expected config.json and model.safetensors"
+        ) from None
     except Exception as error:  # safetensors and json raise many kinds for a broken file; all mean the same to a user
         raise ModelError(f"model folder {folder} cannot be read ({error}); copy it again") from None
     if config.get("model_type") != "llama" or config.get("attention_bias") or config.get("mlp_bias"):
-        raise ModelError(f"model folder {folder} is of type {config.get('model_type')!r}; this engine runs plain Llama models without biases")
+        raise ModelError(
+            f"model folder {folder} is of type {config.get('model_type')!r}; this engine runs plain Llama models without biases"
+        )
     if (config.get("rope_parameters") or {}).get("rope_type", "default") != "default" or config.get("rope_scaling"):
         raise ModelError(f"model folder {folder} scales its rotary embedding; this engine does not: use the transformers engine")
     return config, {name: tensor.astype(np.float32) for name, tensor in weights.items()}

@@ -23,7 +23,12 @@ from strop.tasks import TASKS, Arithmetic, Recall, Signs, Sudoku4, Task
 
 END = "</s>"
 
-CORPUS_TASKS: dict[str, Task] = {"arithmetic": Arithmetic(), "signs": Signs(), "recall": Recall(), "sudoku4": Sudoku4(blanks=(4, 6, 8, 10, 12))}
+CORPUS_TASKS: dict[str, Task] = {
+    "arithmetic": Arithmetic(),
+    "signs": Signs(),
+    "recall": Recall(),
+    "sudoku4": Sudoku4(blanks=(4, 6, 8, 10, 12)),
+}
 assert set(CORPUS_TASKS) == set(TASKS)
 
 DOCUMENT_WEIGHTS: dict[tuple[str, str], float] = {
@@ -31,7 +36,7 @@ DOCUMENT_WEIGHTS: dict[tuple[str, str], float] = {
     ("arithmetic", "solution"): 20, ("arithmetic", "mc"): 8, ("arithmetic", "cot-binary"): 20, ("arithmetic", "cot-score"): 4, ("arithmetic", "tournament"): 1,
     ("signs", "solution"): 12, ("signs", "mc"): 5, ("signs", "cot-binary"): 14, ("signs", "cot-score"): 2, ("signs", "tournament"): 1,
     ("sudoku4", "solution"): 16, ("sudoku4", "mc"): 5, ("sudoku4", "cot-binary"): 9, ("sudoku4", "cot-score"): 2, ("sudoku4", "tournament"): 0.5,
-    ("recall", "solution"): 14, ("recall", "mc"): 7, ("recall", "cot-binary"): 10, ("recall", "cot-score"): 2, ("recall", "tournament"): 1,
+    ("recall", "solution"): 40, ("recall", "mc"): 10, ("recall", "cot-binary"): 24, ("recall", "cot-score"): 4, ("recall", "tournament"): 2,
 }  # fmt: skip
 EARLY_WEIGHTS: dict[tuple[str, str], float] = {("worksheet", "facts"): 24, ("worksheet", "equalities"): 24, ("worksheet", "units"): 8}
 """The first stretch of training: comparing is the slow circuit, and what is learned after it learns to copy instead."""

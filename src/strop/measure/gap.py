@@ -72,7 +72,9 @@ def relative_gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask, zeros: bo
     ratio_P = np.where(has_room_P, (kept_accuracy_P(utility_PK, weight_PK, mask_PK) - before_P) / np.where(has_room_P, room_P, 1), 0.0)
     counted_P = np.ones_like(room_P) if zeros else has_room_P.astype(float)
     rule = "problems without room counted as 0" if zeros else "problems without room left out"
-    return Ratio(ratio_P, counted_P, f"mean over problems of gap / (1 - accuracy), {rule}", "every response to every problem is right: no room")
+    return Ratio(
+        ratio_P, counted_P, f"mean over problems of gap / (1 - accuracy), {rule}", "every response to every problem is right: no room"
+    )
 
 
 def kept_share(weight_PK: Floats, mask_PK: Mask) -> Ratio:

@@ -41,7 +41,9 @@ def resample_counts(problems: int, seed: int, resamples: int = RESAMPLES) -> NDA
 def estimate(ratio: Ratio, counts_BP: Floats, level: float = LEVEL) -> Estimate:
     """The ratio with its percentile bootstrap interval."""
     if ratio.above_P.shape != ratio.below_P.shape or ratio.above_P.shape != counts_BP.shape[1:]:
-        raise ValueError(f"sums over {ratio.above_P.shape} and {ratio.below_P.shape} problems do not fit resamples of shape {counts_BP.shape}")
+        raise ValueError(
+            f"sums over {ratio.above_P.shape} and {ratio.below_P.shape} problems do not fit resamples of shape {counts_BP.shape}"
+        )
     below = ratio.below_P.sum()
     rests_on = int((ratio.below_P > 0).sum())
     if below == 0:

@@ -55,7 +55,9 @@ def summarise(samples: Samples, score_PK: Floats, weigh: Callable[[Floats, Mask]
     )
 
 
-def sweep(samples: Samples, score_PK: Floats, weights: list[Callable[[Floats, Mask], Floats]], counts_BP: Floats) -> list[tuple[Estimate, Estimate]]:
+def sweep(
+    samples: Samples, score_PK: Floats, weights: list[Callable[[Floats, Mask], Floats]], counts_BP: Floats
+) -> list[tuple[Estimate, Estimate]]:
     """Gap and kept share under each weight."""
     weighed = [weigh(score_PK, samples.mask_PK) for weigh in weights]
     return [

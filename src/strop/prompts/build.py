@@ -43,8 +43,7 @@ def verification_prompt(frame: str, task: Task, problem: Problem, response: str,
     """Ask for a judgement of one response. ``frame`` is one of WORDING.multiple_choice, .binary and .score."""
     endings = {WORDING.multiple_choice: multiple_choice_ending, WORDING.binary: binary_ending, WORDING.score: score_ending}
     examples = [
-        (_fill(frame, question=shot.question, response=answer), endings[frame](check))
-        for shot, answer, check in _judged_shots(task, shots)
+        (_fill(frame, question=shot.question, response=answer), endings[frame](check)) for shot, answer, check in _judged_shots(task, shots)
     ]
     return _with_examples(examples, _fill(frame, question=problem.question, response=response.strip()))
 

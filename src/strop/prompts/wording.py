@@ -18,8 +18,7 @@ class Wording:
     solution: str = "Question: {question}\nAnswer:"
     multiple_choice: str = "Question: {question}\nAnswer: {response}\nIs this answer correct or incorrect?\nVerdict:"
     binary: str = (
-        "Question: {question}\nAnswer: {response}\n"
-        "Check this answer step by step, then end with the verdict, Correct or Incorrect.\nCheck:"
+        "Question: {question}\nAnswer: {response}\nCheck this answer step by step, then end with the verdict, Correct or Incorrect.\nCheck:"
     )
     score: str = (
         "Question: {question}\nAnswer: {response}\n"

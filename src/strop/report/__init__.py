@@ -1,8 +1,8 @@
 """Tell it: the table on the terminal and the page in the browser.
 
-    table    gap_table, notes: one or more documents of the JSON contract, in 80 columns
-    page     build_page: one self-contained HTML file
-    rows     numbers in words, shared by both        reader, figures    the page's problems and charts
+table    gap_table, notes: one or more documents of the JSON contract, in 80 columns
+page     build_page: one self-contained HTML file
+rows     numbers in words, shared by both        reader, figures    the page's problems and charts
 """
 
 from strop.report.page import build_page

@@ -21,7 +21,9 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
     if not rows:
         return None
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=150, grid=False, domain=False, ticks=False)),
+        y=alt.Y(
+            "name:N", sort=[row["name"] for row in rows], title=None, axis=alt.Axis(labelLimit=150, grid=False, domain=False, ticks=False)
+        ),
         tooltip=[alt.Tooltip("name:N", title="responses"), *(_tooltip(key) for key in ("value", "low", "high"))],
     )
     scale = alt.Scale(zero=False, nice=True, padding=12)
@@ -32,36 +34,55 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
     )
     before = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color="@muted").encode(x="value:Q")
     layers = [before, spans, points] if not rows[0]["after"] else [spans, points]
-    return alt.layer(*layers).properties(width="container", height=alt.Step(30)).to_dict()
+    return alt.layer(*layers).properties(width="container", height=30 * len(rows)).to_dict()
 
 
 def _accuracy_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     named = [("all responses", document.get("accuracy"), False), ("greedy", document.get("greedy"), False)]
     named += [(f"kept by {name}", entry.get("accuracy_kept"), True) for name, entry in document["verifiers"].items()]
-    return [{"name": name, "after": after, **_in_points(estimate)} for name, estimate, after in named if known(estimate, "value") is not None]
+    return [
+        {"name": name, "after": after, **_in_points(estimate)} for name, estimate, after in named if known(estimate, "value") is not None
+    ]
 
 
 def gap_figure(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -> Specification:
     """The gap, in points with its interval as a band, against the threshold of the filter. ``domain``: the y axis, in points."""
     quantile = str(rows[0].get("weigh", "")).startswith("quantile")
     values = [
-        {"threshold": row["threshold"], "weigh": clean(row.get("weigh", "")), "kept": _points(row.get("kept_share"), "value"), **_in_points(row["gap"])}
+        {
+            "threshold": row["threshold"],
+            "weigh": clean(row.get("weigh", "")),
+            "kept": _points(row.get("kept_share"), "value"),
+            **_in_points(row["gap"]),
+        }
         for row in rows
     ]
     base = alt.Chart(alt.Data(values=values)).encode(
-        x=alt.X("threshold:Q", title="quantile filtered out, q" if quantile else "threshold on the score", scale=alt.Scale(zero=False)),
+        x=alt.X(
+            "threshold:Q",
+            title="quantile filtered out, q" if quantile else "threshold on the score",
+            scale=alt.Scale(zero=False),
+            axis=alt.Axis(tickCount=5),
+        ),
         tooltip=[alt.Tooltip("weigh:N", title="weight"), *(_tooltip(key) for key in ("value", "low", "high", "kept"))],
     )
-    y = {"title": "gap, points", "scale": alt.Scale(domain=list(domain)), "axis": alt.Axis(tickCount=6)}
-    band = base.mark_area(opacity=0.2, color="@accent").encode(y=alt.Y("low:Q", **y), y2="high:Q")
-    line = base.mark_line(color="@accent", strokeWidth=2, point=alt.OverlayMarkDef(color="@accent", size=36)).encode(y=alt.Y("value:Q", **y))
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="@zero").encode(y=alt.Y("zero:Q", **y))
+    scale = alt.Scale(domain=list(domain))
+    band = base.mark_area(opacity=0.2, color="@accent").encode(y=_gap_axis("low", scale), y2="high:Q")
+    line = base.mark_line(color="@accent", strokeWidth=2, point=alt.OverlayMarkDef(color="@accent", size=36)).encode(
+        y=_gap_axis("value", scale)
+    )
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="@zero").encode(y=_gap_axis("zero", scale))
     return alt.layer(zero, band, line).properties(width="container", height=180).to_dict()
 
 
+def _gap_axis(key: str, scale: alt.Scale) -> alt.Y:
+    return alt.Y(f"{key}:Q", title="gap, points", scale=scale, axis=alt.Axis(tickCount=6))
+
+
 def drawable(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of a sweep whose gap is defined."""
-    return [row for row in rows if known(row["gap"], "value") is not None]
+    """The rows of a sweep whose gap is defined; none where fewer than two thresholds are left, for a point is no curve."""
+    defined = [row for row in rows if known(row["gap"], "value") is not None]
+    return defined if len({row["threshold"] for row in defined}) > 1 else []
 
 
 def shared_domain(sweeps: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[float, float]:

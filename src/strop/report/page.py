@@ -16,14 +16,13 @@ from typing import Any
 from strop.report.reader import ReportRun, reader_data, safe_json
 from strop.report.rows import clean, gap_rows, interval, known, models, notes, number, visible
 
-_POSSESSIONS = {"majority": "majority vote", "cot-binary": "cot-binary verdict"}
+_PHRASES = {"majority": "majority vote", "cot-binary": "cot-binary verdict", "cot-score": "cot-score"}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One sentence of findings. ``kind``: "gain" and "loss" where the interval excludes zero, else "none", or "unknown"."""
 
-    place: str
     kind: str
     claim: str
 
@@ -47,7 +46,7 @@ def build_page(runs: list[ReportRun]) -> str:
         policy=_policy(scripts),
         style=Markup(_own("page.css")),
         scripts=scripts,
-        verdicts=[verdict for document in documents for verdict in verdicts(document)],
+        verdicts=[(visible(f"{document['task']}, {document['model']}"), verdicts(document)) for document in documents],
         rows=gap_rows(documents),
         notes=notes(documents),
         several_models=len({models(document) for document in documents}) > 1,
@@ -61,12 +60,12 @@ def build_page(runs: list[ReportRun]) -> str:
 def verdicts(document: Mapping[str, Any]) -> list[Verdict]:
     """A sentence per verifier: what filtering by it does to the accuracy, in plain words and with the interval."""
     document = clean(document)
-    place = f"{document['task']}, {document['model']}"
     owner = "the model's own" if document.get("verifier_model") in (None, document["model"]) else f"{document['verifier_model']}'s"
     found = []
     for name, entry in document["verifiers"].items():
-        judge = "the oracle (the reference itself)" if name == "oracle" else f"{owner} {_POSSESSIONS.get(name, f'{name} score')}"
-        found.append(Verdict(place, *_claim(judge, document.get("accuracy"), entry)))
+        judge = "the oracle (the reference itself)" if name == "oracle" else f"{owner} {_PHRASES.get(name, f'{name} score')}"
+        kind, claim = _claim(judge, document.get("accuracy"), entry)
+        found.append(Verdict(kind, claim[0].upper() + claim[1:]))
     return found
 
 
@@ -74,16 +73,17 @@ def _claim(judge: str, accuracy: Mapping[str, Any] | None, entry: Mapping[str, A
     gap, kept = entry.get("gap"), entry.get("accuracy_kept")
     value, low, high = (known(gap, key) for key in ("value", "low", "high"))
     why = (gap or {}).get("why") or "no reason was recorded"
-    change = f"from {number(accuracy)}% to {number(kept)}%: {number(gap, '+')} points"
+    points = f"{number(gap, '+')} points {interval(gap)}".strip().replace(" ", "\u00a0")  # on one line
+    change = f"from {number(accuracy)}% to {number(kept)}%: {points}"
     if value is None:
         return "unknown", f"what filtering by {judge} changes is unknown: {why}"
     if low is None or high is None:
         return "unknown", f"filtering by {judge} moves accuracy {change}, with no interval: {why}"
     if low > 0:
-        return "gain", f"filtering by {judge} raises accuracy {change} {interval(gap)}"
+        return "gain", f"filtering by {judge} raises accuracy {change}"
     if high < 0:
-        return "loss", f"filtering by {judge} lowers accuracy {change} {interval(gap)}"
-    return "none", f"filtering by {judge} brings no measurable gain: {number(gap, '+')} points {interval(gap)}"
+        return "loss", f"filtering by {judge} lowers accuracy {change}"
+    return "none", f"filtering by {judge} brings no measurable gain: {points}"
 
 
 def _charts(runs: Sequence[ReportRun]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

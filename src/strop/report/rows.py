@@ -45,13 +45,8 @@ class GapRow:
 
 
 def visible(text: str) -> str:
-    """The text with its control, zero-width and direction marks made visible: ESC becomes ␛, U+202E becomes ⟨U+202E⟩."""
-    return _HIDDEN.sub(_shown, text)
-
-
-def _shown(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+    """The text with its control, zero-width and direction marks made visible: the escape character becomes ⟨U+001B⟩."""
+    return _HIDDEN.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", text)
 
 
 def clean(value: Any) -> Any:

@@ -38,6 +38,8 @@ def gap_table(documents: list[Document]) -> Table:
     for row in gap_rows(documents):
         place = (row.task, row.model)
         task = "" if place == before else "\n".join(place)
-        table.add_row(Text(task), *(Text(cell(row), style="bold" if row.clear and "gap" in header[:3] else "") for header, cell in _COLUMNS))
+        table.add_row(
+            Text(task), *(Text(cell(row), style="bold" if row.clear and "gap" in header[:3] else "") for header, cell in _COLUMNS)
+        )
         before = place
     return table

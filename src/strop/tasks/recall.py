@@ -17,7 +17,7 @@ from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, distinct_problems
 
-FACTS = 2_000
+FACTS = 500
 
 
 def _make_facts() -> dict[str, str]:

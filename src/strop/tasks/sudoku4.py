@@ -60,7 +60,7 @@ def is_solution(clues: str, grid: str) -> bool:
 def has_one_solution(clues: str) -> bool:
     """Does exactly one of the 288 grids keep the clues?"""
     wanted = np.frombuffer(clues.encode(), np.uint8)
-    return int(((wanted == ord(".")) | (_CELLS == wanted)).all(axis=1).sum()) == 1
+    return int(((wanted == ord(".")) | (wanted == _CELLS)).all(axis=1).sum()) == 1
 
 
 def in_rows(cells: str) -> str:

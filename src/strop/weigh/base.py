@@ -37,7 +37,9 @@ class Weight(ABC):
     def __call__(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         """Check the shapes, put NaN scores below all others, and weigh."""
         if score_PK.shape != mask_PK.shape or score_PK.ndim != 2:
-            raise ValueError(f"scores have shape {score_PK.shape} and the mask {mask_PK.shape}; expected the same two axes (problems, responses)")
+            raise ValueError(
+                f"scores have shape {score_PK.shape} and the mask {mask_PK.shape}; expected the same two axes (problems, responses)"
+            )
         known = np.where(mask_PK & ~np.isnan(score_PK), score_PK, -np.inf)
         weight_PK = np.where(mask_PK, self.weigh(known, mask_PK), 0.0)
         assert np.isfinite(weight_PK).all() and (weight_PK >= 0).all()

@@ -1,0 +1,292 @@
+"""The command line, thin: parse, call, print. Heavy imports stay inside the commands, so that ``strop --help`` is quick.
+
+stdout holds results and nothing else under ``--json``; progress and messages go to stderr. Exit codes: 0 done, 2 what the user must
+mend (one line), 1 our fault, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import click
+import typer
+
+from strop.errors import StropError, UsageError
+
+if TYPE_CHECKING:
+    from strop.engines import Engine
+    from strop.run import Run
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the self-improvement of language models."
+)
+ladder_app = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or train them again.")
+app.add_typer(ladder_app, name="ladder")
+
+Models = Annotated[list[str] | None, typer.Option("--model", help="Model to measure (repeatable). `strop models` lists the kinds.")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
+Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
+VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
+Weights = Annotated[list[str] | None, typer.Option("--weigh", help="Weight, such as quantile:0.7 or threshold:0.5 (repeatable).")]
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
+Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
+
+
+@app.command()
+def gap(
+    model: Models = None,
+    task: Tasks = None,
+    verifier: Verifiers = None,
+    verify_with: VerifyWith = None,
+    weigh: Weights = None,
+    problems: Annotated[int, typer.Option(help="Problems of each task.")] = 200,
+    samples: Annotated[int, typer.Option(help="Responses to each problem, K.")] = 32,
+    shots: Annotated[int | None, typer.Option(help="Few-shot examples (default: the task's).")] = None,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.")] = 0.7,
+    top_p: Annotated[float, typer.Option(help="Nucleus sampling mass.")] = 0.9,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest response and verification (default: the task's).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
+    revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    out: Out = None,
+    as_json: AsJson = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
+    from strop.engines import DEFAULT_MODEL
+    from strop.tasks import TASKS
+
+    options: dict[str, Any] = {
+        "problems": problems, "samples": samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed,
+        "revision": revision,
+    }  # fmt: skip
+    options |= {} if shots is None else {"shots": shots}
+    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in dict.fromkeys(task or TASKS)]
+    asked = {"verifiers": verifier or [], "verify_with": verify_with}
+    if dry_run:
+        _dry_run(pairs, asked, options, as_json)
+        return
+    runs = _gap_runs(pairs, asked | {"weights": weigh or [], "workers": workers}, options, out)
+    _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
+
+
+def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
+    """One run folder for each model and task; every model is loaded once. Names are looked up before anything is sampled."""
+    from strop import api
+    from strop.engines import load_engine
+    from strop.progress import Bars
+
+    asked |= {"verifiers": [api.find_verifier(name) for name in asked["verifiers"] or api.DEFAULT_VERIFIERS]}
+    tasks = {name: api.find_task(name) for _, name in pairs}
+    several = len(pairs) > 1
+    parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, "asked": repr(asked), **options})
+    engines: dict[str, Engine] = {}
+    if asked["verify_with"]:
+        asked |= {"verify_with": load_engine(asked["verify_with"])}
+    runs = []
+    with Bars() as bars:
+        for model, task in pairs:
+            engine = engines.get(model) or engines.setdefault(model, load_engine(model, options["revision"]))
+            bars.title = task if len(engines) == 1 else f"{model} {task}"
+            folder = parent / (task if len({m for m, _ in pairs}) == 1 else f"{_slug(model)}-{task}") if several else out
+            runs.append(api.gap(engine, tasks[task], out=folder, watcher=bars, **asked, **options))
+    return runs
+
+
+def _slug(model: str) -> str:
+    return "".join(char if char.isalnum() or char in "._" else "-" for char in model.strip("/"))
+
+
+def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
+    """The report on disk, then the table or the document on stdout."""
+    page = _write_report(runs, combined)
+    documents = [run.document for run in runs]
+    if as_json:
+        print(json.dumps(documents[0] if len(runs) == 1 else {"runs": documents}, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from strop.report.table import gap_table, notes
+
+    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+    console.print(gap_table(documents))
+    for note in notes(documents):
+        console.print(note, markup=False)
+    console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
+
+
+def _write_report(runs: list[Run], combined: Path | None) -> Path:
+    from strop.report import ReportRun, build_page
+    from strop.store import RunFolder
+
+    if combined is None:
+        return runs[0].report()
+    page = build_page([ReportRun(r.document, r.record, r.problems, r.responses, r.scores, r.sweeps()) for r in runs])
+    RunFolder(combined).write_text("report.html", page)
+    return combined / "report.html"
+
+
+def _dry_run(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from strop import api
+    from strop.engines import load_engine
+    from strop.loop import Plan
+    from strop.preview import preview
+
+    documents = []
+    for model, name in pairs:
+        task = api.find_task(name)
+        plan = Plan(model=model, task=task, **{"shots": task.default_shots} | options)
+        verifiers = [api.find_verifier(v) for v in asked["verifiers"] or api.DEFAULT_VERIFIERS]
+        documents.append({"model": model, "task": name} | asdict(preview(plan, load_engine(model, options["revision"]), verifiers)))
+    if as_json:
+        print(json.dumps({"dry_run": documents}))
+        return
+    for document in documents:
+        for kind, text in document["prompts"].items():
+            print(f"--- {document['model']} {document['task']}: {kind} prompt, exactly as sent ---\n{text}")
+        print(
+            f"--- at most {document['prompt_tokens']:,} prompt and {document['generated_at_most']:,} generated tokens, "
+            f"{document['flops_at_most']:.1e} FLOPs, about {document['seconds_estimated']:,.0f} s or less on one core; nothing was stored\n"
+        )
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    verifier: Annotated[list[str], typer.Option("--verifier", help="Verifier to add (repeatable).")],
+    verify_with: VerifyWith = None,
+    weigh: Weights = None,
+    as_json: AsJson = False,
+    workers: Workers = None,
+) -> None:
+    """Add a verifier to an existing run; the stored responses are judged, none is drawn."""
+    from strop import api
+    from strop.progress import Bars
+
+    found = [api.find_verifier(name) for name in verifier]
+    with Bars() as bars:
+        for one in found:
+            opened = api.verify(run, one, verify_with=verify_with, weights=weigh or [], workers=workers, watcher=bars)
+    _tell([opened], None, as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for report.html (default: the run's, or here).")] = None,
+    weigh: Weights = None,
+) -> None:
+    """Write one self-contained HTML page about one or more runs."""
+    from strop.run import Run
+
+    runs = [Run(path, tuple(weigh or ())) for path in run]
+    print(_write_report(runs, out or (None if len(runs) == 1 else Path())))
+
+
+@app.command()
+def tasks(as_json: AsJson = False) -> None:
+    """List the tasks."""
+    from strop.tasks import TASKS
+
+    _list({name: task.description for name, task in TASKS.items()}, as_json)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the embedded models, and the other kinds of names that --model takes."""
+    from strop.engines import ENGINES, embedded_models
+
+    rows = {
+        name: f"{card['parameters']:,} parameters, {card['tokens']:,} tokens, {card['flops']:.1e} FLOPs"
+        for name, card in embedded_models().items()
+    }
+    _list(rows | {name: text for name, text in ENGINES.items() if name != "ladder/NAME"}, as_json)
+
+
+@app.command()
+def verifiers(as_json: AsJson = False) -> None:
+    """List the verifiers, with their default weights."""
+    from strop.verify import VERIFIERS
+
+    _list({name: f"{verifier.description} (default weight {verifier.default_weight})" for name, verifier in VERIFIERS.items()}, as_json)
+
+
+def _list(rows: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows))
+        return
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        print(f"{name:<{width}}  {text}")
+
+
+@ladder_app.command("list")
+def ladder_list(as_json: AsJson = False) -> None:
+    """The embedded models' cards."""
+    from strop.engines import embedded_models
+
+    cards = embedded_models()
+    if as_json:
+        print(json.dumps(cards))
+        return
+    _list(
+        {
+            name: f"{card['parameters']:>9,} parameters  {card['flops']:.1e} FLOPs  seed {card['recipe']['seed']}"
+            for name, card in cards.items()
+        },
+        False,
+    )
+
+
+@ladder_app.command("train")
+def ladder_train(
+    name: Annotated[str, typer.Argument(help="Which rung, such as 250k.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
+    tokens: Annotated[int | None, typer.Option(help="Tokens to train on (default: the recipe's).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and corpus (default: the recipe's).")] = None,
+) -> None:
+    """Pre-train an embedded model again from scratch, by the recipe in strop/ladder/train.py (extra: hf)."""
+    from dataclasses import replace
+
+    from strop.ladder.train import RECIPES, train
+
+    if name not in RECIPES:
+        raise UsageError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    card = train(replace(recipe, tokens=tokens or recipe.tokens, seed=recipe.seed if seed is None else seed), out)
+    print(json.dumps(card, indent=2))
+
+
+def main() -> NoReturn:
+    """Run the command line; every outcome leaves by its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except StropError as error:
+        code = _fail(str(error))
+    except click.ClickException as error:
+        code = _fail(error.format_message())
+    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit) as stop:
+        code = stop.exit_code if isinstance(stop, click.exceptions.Exit) else _interrupted()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> int:
+    print(f"strop: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _interrupted() -> int:
+    command = shlex.join(["strop", *sys.argv[1:]])
+    print(f"strop: interrupted; finished parts are kept. To go on:  {command}", file=sys.stderr)
+    return 130

@@ -1,0 +1,75 @@
+"""What every task promises. A new entry in TASKS is held to it before its author writes a test."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strop.errors import UsageError
+from strop.tasks import TASKS, Task
+
+every_task = pytest.mark.parametrize("task", [task() for task in TASKS.values()], ids=list(TASKS))
+
+
+@every_task
+def test_gold_is_right_and_another_problems_gold_is_wrong(task: Task) -> None:
+    problems = task.problems("test", 60, seed=1)
+    golds = [task.gold_response(problem) for problem in problems]
+    for number, (problem, gold) in enumerate(zip(problems, golds, strict=True)):
+        for text in (gold, f" {gold}", f"{gold}\n"):
+            grade = task.grade(text, problem)
+            assert (grade.utility_strict, grade.utility_flexible) == (1.0, 1.0), (problem, text)
+        other = golds[number - 1]
+        assert other == gold or task.grade(other, problem).utility_flexible == 0.0, (problem, other)
+
+
+@every_task
+def test_ids_unique_splits_disjoint_same_seed_same_problems(task: Task) -> None:
+    drawn = {(split, seed): task.problems(split, 100, seed) for split in ("train", "test") for seed in (0, 1)}
+    for (split, seed), problems in drawn.items():
+        assert len({problem.id for problem in problems}) == 100
+        assert all(problem.split == split for problem in problems)
+        assert problems == task.problems(split, 100, seed)
+        assert problems[:30] == task.problems(split, 30, seed)
+    train, test = ({problem.question for seed in (0, 1) for problem in drawn[split, seed]} for split in ("train", "test"))
+    assert not train & test
+
+
+@every_task
+def test_check_agrees_with_grade(task: Task) -> None:
+    problems = task.problems("test", 40, seed=2)
+    for problem in problems:
+        check = task.check(problem, task.gold_response(problem))
+        assert check.correct and check.share == 1.0
+    wrong = task.check(problems[0], task.gold_response(problems[1]))
+    assert not wrong.correct and wrong.share < 1.0
+
+
+@every_task
+def test_shots_come_from_the_training_split(task: Task) -> None:
+    assert {shot.split for shot in task.shots(4, seed=0)} == {"train"}
+    assert task.shots(0, seed=0) == []
+
+
+@every_task
+def test_too_many_problems_or_no_such_split_is_one_clear_line(task: Task) -> None:
+    with pytest.raises(UsageError, match="split 'dev' does not exist"):
+        task.problems("dev", 1, seed=0)
+
+
+@every_task
+@given(text=st.text(max_size=200) | st.text("0123456789-+*@&~=#. ?()\n", max_size=80))
+def test_any_text_is_graded_and_strict_implies_flexible(task: Task, text: str) -> None:
+    problem = task.problems("test", 1, seed=3)[0]
+    grade = task.grade(text, problem)
+    assert grade.utility_strict in (0.0, 1.0) and grade.utility_flexible >= grade.utility_strict
+    assert grade.utility_strict == 0.0 or grade.answer_strict is not None
+    assert grade.utility_flexible == 0.0 or grade.answer_flexible is not None
+
+
+@every_task
+def test_a_megabyte_is_graded_like_any_text(task: Task) -> None:
+    problem = task.problems("test", 1, seed=4)[0]
+    for text in ("1" * 1_000_000, " " * 1_000_000, "#" * 1_000_000, task.gold_response(problem) * 50_000):
+        task.grade(text, problem)

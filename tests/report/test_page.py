@@ -1,0 +1,162 @@
+"""The page: one file, no network, and no way out for a hostile text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from made_up import ESCAPE, HOSTILE, MIRROR, document, entry, estimate, run, undefined
+
+from strop.report import build_page, page
+from strop.report.page import verdicts
+from strop.report.reader import PROBLEM_LIMIT, RESPONSE_LIMIT, TEXT_LIMIT, kept, reader_data, safe_json
+
+TEXTS = (HOSTILE, ESCAPE, MIRROR, "x" * 1_000_000, "\u2028</SCRIPT>&<!--", "''\"`${1}")
+
+
+class Page(HTMLParser):
+    """The page's elements, each script's attributes and text, and every address that an element would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.addresses: list[str] = []
+        self.policy = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = dict(attributes)
+        self.tags.append(tag)
+        self.addresses += [value or "" for key, value in attributes if key in ("src", "href", "action", "data")]
+        if tag == "script":
+            self.scripts.append((named, ""))
+        if named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"] or ""
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "script" and self.cdata_elem == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+
+    def data(self, identifier: str) -> Any:
+        (text,) = [text for attributes, text in self.scripts if attributes.get("id") == identifier]
+        return json.loads(text)
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page without the 900 kB of chart library."""
+    monkeypatch.setattr(page, "_chart_library", lambda: "/* the chart library */")
+
+
+def test_the_whole_page_of_a_default_run_is_self_contained_and_small() -> None:
+    text = build_page([run(200, 32, TEXTS)])
+    assert len(text.encode()) < 3_000_000
+    found = Page(text)
+    assert all(address.startswith(("#", "data:")) for address in found.addresses)
+    programs = [program for attributes, program in found.scripts if attributes.get("type") is None]
+    assert len(programs) == 2 and "vegaEmbed" in programs[0] and "BSD 3-Clause License" in programs[0]
+    for program in programs:
+        assert base64.b64encode(hashlib.sha256(program.encode()).digest()).decode() in found.policy
+    assert "default-src 'none'" in found.policy and "unsafe-eval" not in found.policy
+
+
+@pytest.mark.usefixtures("no_library")
+def test_hostile_texts_stay_text() -> None:
+    named = run(3, 8, TEXTS, task=HOSTILE, model=f"<img src=x onerror=alert(1)>{ESCAPE}")
+    text = build_page([named, run(3, 8)])
+    found = Page(text)
+    assert "alert(1)" not in "".join(program for attributes, program in found.scripts if attributes.get("type") is None)
+    assert "img" not in found.tags and len(found.scripts) == 4
+    assert not set(text) & set("\x1b\u202e\u202c\u2028")
+    responses = found.data("reader-data")[0]["problems"][0]["responses"]
+    assert responses[0]["text"] == HOSTILE
+    assert responses[1]["text"] == "⟨U+001B⟩[31mred⟨U+001B⟩[0m" and responses[2]["text"] == "⟨U+202E⟩gnorw⟨U+202C⟩"
+    assert responses[3]["text"] == {"text": "x" * TEXT_LIMIT, "length": 1_000_000}
+    assert "innerHTML" not in found.scripts[-1][1]
+
+
+@pytest.mark.usefixtures("no_library")
+def test_several_runs_their_findings_and_their_charts() -> None:
+    text = build_page([run(4, 4), run(4, 4, task="signs", verifier_model="ladder/1m")])
+    assert text.count("raises accuracy from 41.2% to 55.0%: +13.8\u00a0points\u00a0[10.2,\u00a017.4]") == 2
+    assert "one problem only" in text and "arithmetic, signs" in text and "verified by ladder/1m" in text
+    found = Page(text)
+    charts = found.data("chart-data")
+    assert len(charts) == 2 * 3 == text.count("data-chart=")  # accuracy, and the two curves with more than one threshold
+    assert [item["label"] for item in found.data("reader-data")] == [
+        "arithmetic · ladder/250k",
+        "signs · ladder/250k verified by ladder/1m",
+    ]
+
+
+@pytest.mark.usefixtures("no_library")
+def test_a_run_of_unknowns_still_makes_a_page() -> None:
+    made = run(1, 1)
+    nothing = undefined("no verification was made")
+    made.document.update(accuracy=nothing, greedy=nothing, estimates=[], verifiers={"mc": entry("tilt:1", nothing, nothing)}, usage=None)
+    made.sweeps.clear()
+    text = build_page([made])
+    assert "What filtering by the model&#39;s own mc score changes is unknown: no verification was made." in text
+    assert Page(text).data("chart-data") == []
+
+
+def test_no_run_is_refused() -> None:
+    with pytest.raises(ValueError, match="no run to report on"):
+        build_page([])
+
+
+def test_the_reader_shows_a_sample_and_says_so() -> None:
+    (content,) = reader_data([run(200, 20)])
+    assert len(content["problems"]) == PROBLEM_LIMIT and content["note"] == "Shows 40 of 200 problems, evenly spaced."
+    assert [problem["id"] for problem in content["problems"][:3]] == ["p0", "p5", "p10"]
+    problem = content["problems"][0]
+    assert len(problem["responses"]) == RESPONSE_LIMIT and (problem["distinct"], problem["drawn"]) == (18, 20)
+    assert [response["copies"] for response in problem["responses"][:3]] == [2, 2, 1]
+    assert problem["responses"][0]["scores"][1]["kept"] in (True, False)
+    assert problem["responses"][0]["scores"][3]["kept"] is None  # best-of:32 keeps nothing for certain
+
+
+def test_a_run_of_long_texts_shows_fewer_problems() -> None:
+    (content,) = reader_data([run(40, 16, tuple("y" * place + "x" * TEXT_LIMIT for place in range(16)))])
+    assert len(content["problems"]) < 20 and content["note"].startswith(f"Shows {len(content['problems'])} of 40")
+    assert len(safe_json(content)) < 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("weigh", "expected"),
+    [
+        ("threshold:0.5", [True, True, False, None]),
+        ("quantile:0.7", [True, False, False, None]),
+        ("quantile:0.5", [True, True, False, None]),
+        ("quantile:0", [True, True, True, None]),
+        ("best-of:4", [None] * 4),
+    ],
+)
+def test_kept(weigh: str, expected: list[bool | None]) -> None:
+    assert kept([0.9, 0.5, 0.1, None], weigh) == expected
+
+
+def test_ties_are_kept() -> None:
+    assert kept([1.0, 1.0, 0.0, 0.0], "quantile:0.7") == [True, True, False, False]
+
+
+def test_verdicts_in_plain_words() -> None:
+    kinds = {verdict.kind: verdict.claim for verdict in verdicts(document(verifier_model="B"))}
+    assert set(kinds) == {"gain", "loss", "none", "unknown"}
+    assert kinds["none"].startswith("Filtering by B's mc score brings no measurable gain")
+    lone = {"value": 0.1, "low": None, "high": None, "why": "one problem"}
+    (verdict,) = verdicts(document() | {"verifiers": {"oracle": entry("threshold:1", lone, estimate(0.5))}})
+    assert verdict.kind == "unknown" and verdict.claim.endswith("+10.0\u00a0points, with no interval: one problem")
+
+
+def test_safe_json_cannot_close_its_element() -> None:
+    text = safe_json({"a": "</script><!--&\u2028\u2029"})
+    assert not set("<>&\u2028\u2029") & set(text) and json.loads(text) == {"a": "</script><!--&\u2028\u2029"}
+    with pytest.raises(ValueError):
+        safe_json(float("nan"))
