@@ -29,7 +29,7 @@ from strop.records import Usage, total_usage
 FORMAT_VERSION = 1
 PART_PROBLEMS = 16
 
-RESPONSE_SCHEMA = {
+RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "problem": pl.String, "sample": pl.Int32, "text": pl.String, "token_ids": pl.List(pl.Int32), "tokens": pl.Int32,
     "logprob": pl.Float64, "finish": pl.String, "answer_strict": pl.String, "answer_flexible": pl.String,
     "utility_strict": pl.Float64, "utility_flexible": pl.Float64,

@@ -55,8 +55,10 @@ SOLVED = "1234 3412 2143 4321"
 @pytest.mark.parametrize(
     ("text", "strict", "flexible"),
     [
-        (SOLVED, 1, 1), (f" {SOLVED}\n", 1, 1), (SOLVED.replace(" ", ""), 0, 1), (SOLVED.replace(" ", "\n"), 0, 1), (f"{SOLVED} done", 0, 1),
-        ("1234 3412 2143 4312", 0, 0), ("1234 3412 2143", 0, 0), ("", 0, 0), ("1243 3412 2134 4321", 0, 0), (SOLVED.replace("1", "5"), 0, 0),
+        (SOLVED, 1, 1), (f" {SOLVED}\n", 1, 1), (SOLVED.replace(" ", ""), 0, 1), (SOLVED.replace(" ", "\n"), 0, 1),
+        (f"{SOLVED} done", 0, 1),
+        ("1234 3412 2143 4312", 0, 0), ("1234 3412 2143", 0, 0), ("", 0, 0),
+        ("1243 3412 2134 4321", 0, 0), (SOLVED.replace("1", "5"), 0, 0),
     ],
 )  # fmt: skip
 def test_sudoku_hard_cases(text: str, strict: float, flexible: float) -> None:

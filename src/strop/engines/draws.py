@@ -18,8 +18,7 @@ def uniforms(seeds_R: NDArray[np.uint64], counter: int) -> NDArray[np.float64]:
     z = seeds_R + np.uint64((counter + 1) * _GOLDEN % 2**64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    result: NDArray[np.float64] = ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
-    return result
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def draw_tokens(
@@ -31,7 +30,8 @@ def draw_tokens(
     first, without sorting. Rows refused _ATTEMPTS times are cut and drawn directly. Temperature 0 takes the most probable token.
     """
     if temperature == 0:
-        return logits_RV.argmax(axis=1)
+        greedy: NDArray[np.int64] = logits_RV.argmax(axis=1)
+        return greedy
     p_RV = logits_RV * np.float32(1 / temperature)
     p_RV -= p_RV.max(axis=1, keepdims=True)
     np.exp(p_RV, out=p_RV)
@@ -59,7 +59,8 @@ def _invert(cumulative_RV: NDArray[np.float32], u_R: NDArray[np.float64]) -> NDA
     """The first token whose cumulative mass exceeds u times the total."""
     target_R1 = (u_R * cumulative_RV[:, -1]).astype(np.float32)[:, None]
     above: NDArray[np.int64] = (cumulative_RV <= target_R1).sum(axis=1)
-    return np.minimum(above, (cumulative_RV < cumulative_RV[:, -1:]).sum(axis=1))
+    last: NDArray[np.int64] = (cumulative_RV < cumulative_RV[:, -1:]).sum(axis=1)
+    return np.minimum(above, last)
 
 
 def log_probabilities(logits_RV: NDArray[np.float32], tokens_R: NDArray[np.int64]) -> NDArray[np.float64]:

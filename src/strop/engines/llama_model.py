@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 
 from strop.errors import ModelError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 _MASKED = np.float32(-1e30)
 
 
@@ -108,7 +108,8 @@ class LlamaModel:
 
     def _normed(self, x: Floats) -> Floats:
         mean_square = np.einsum("...i,...i->...", x, x) / np.float32(self.hidden) + np.float32(self.epsilon)
-        return x * (1 / np.sqrt(mean_square))[..., None]
+        normed: Floats = x * (1 / np.sqrt(mean_square))[..., None]
+        return normed
 
     def _project(self, x: Floats, weight: Floats, positions: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """Queries (..., G*M, D), keys and values (..., G, D), rotated to their positions; queries carry the 1/sqrt(D) scale."""
@@ -127,7 +128,8 @@ class LlamaModel:
         both = self._normed(x) @ layer.gate_up
         width = both.shape[-1] // 2
         gate, up = both[..., :width], both[..., width:]
-        return x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
+        result: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
+        return result
 
     def prefill(self, ids_PL: NDArray[np.int64], lengths_P: NDArray[np.int64]) -> tuple[Floats, Prefix]:
         """Hidden states (P, L, H) of right-padded prompts, and their prefix. States at and beyond a prompt's length mean nothing."""

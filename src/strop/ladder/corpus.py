@@ -31,13 +31,15 @@ CORPUS_TASKS: dict[str, Task] = {
 }
 assert set(CORPUS_TASKS) == set(TASKS)
 
-DOCUMENT_WEIGHTS: dict[tuple[str, str], float] = {
-    ("worksheet", "facts"): 24, ("worksheet", "judged facts"): 4, ("worksheet", "equalities"): 12, ("worksheet", "units"): 6,
-    ("arithmetic", "solution"): 20, ("arithmetic", "mc"): 8, ("arithmetic", "cot-binary"): 20, ("arithmetic", "cot-score"): 4, ("arithmetic", "tournament"): 1,
-    ("signs", "solution"): 12, ("signs", "mc"): 5, ("signs", "cot-binary"): 14, ("signs", "cot-score"): 2, ("signs", "tournament"): 1,
-    ("sudoku4", "solution"): 16, ("sudoku4", "mc"): 5, ("sudoku4", "cot-binary"): 9, ("sudoku4", "cot-score"): 2, ("sudoku4", "tournament"): 0.5,
-    ("recall", "solution"): 40, ("recall", "mc"): 10, ("recall", "cot-binary"): 24, ("recall", "cot-score"): 4, ("recall", "tournament"): 2,
-}  # fmt: skip
+KINDS = ("solution", "mc", "cot-binary", "cot-score", "tournament")
+_BY_TASK = {"arithmetic": (20, 8, 20, 4, 1), "signs": (12, 5, 14, 2, 1), "sudoku4": (16, 5, 9, 2, 0.5), "recall": (40, 10, 24, 4, 2)}
+_WORKSHEETS = {"facts": 24, "judged facts": 4, "equalities": 12, "units": 6}
+
+DOCUMENT_WEIGHTS: dict[tuple[str, str], float] = {("worksheet", kind): weight for kind, weight in _WORKSHEETS.items()} | {
+    (task, kind): weight for task, weights in _BY_TASK.items() for kind, weight in zip(KINDS, weights, strict=True)
+}
+"""How often each kind of document is drawn, against the others."""
+
 EARLY_WEIGHTS: dict[tuple[str, str], float] = {("worksheet", "facts"): 24, ("worksheet", "equalities"): 24, ("worksheet", "units"): 8}
 """The first stretch of training: comparing is the slow circuit, and what is learned after it learns to copy instead."""
 

@@ -31,7 +31,10 @@ FINAL_RATE_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Recipe:
-    """One rung: its shape, its tokens, its learning rate. ``head_size`` is set apart from ``hidden``; heads share two sets of keys and values, so that sampling stays light."""
+    """One rung: its shape, its tokens, its learning rate.
+
+    ``head_size`` is set apart from ``hidden``; the heads share two sets of keys and values, so that sampling stays light.
+    """
 
     name: str
     hidden: int

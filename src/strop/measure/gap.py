@@ -37,8 +37,7 @@ def accuracy_P(utility_PK: Floats, mask_PK: Mask) -> Floats:
 
 def has_survivor_P(weight_PK: Floats, mask_PK: Mask) -> Mask:
     """Does any response of the problem weigh more than 0?"""
-    result: Mask = (np.where(mask_PK, weight_PK, 0) > 0).any(axis=1)
-    return result
+    return np.asarray((np.where(mask_PK, weight_PK, 0) > 0).any(axis=1))
 
 
 def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:

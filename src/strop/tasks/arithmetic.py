@@ -116,7 +116,7 @@ class Arithmetic(Task):
         return write_solution(problem.question, solve(problem.question))
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Strict: the worked steps and ``#answer``, nothing else. Flexible: the steps wherever they stand, the last result as the answer."""
+        """Strict: the worked steps and ``#answer``, nothing else. Flexible: the steps wherever they stand, their last result."""
         steps = STEP.findall(text[:10_000])
         right = is_derivation(problem.question, steps)
         whole = SOLUTION.fullmatch(text.strip())

@@ -80,7 +80,7 @@ class Task(ABC):
 
 
 def distinct_problems(draw: Callable[[], Problem], split: str, count: int, tries_per_problem: int = 500) -> list[Problem]:
-    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order, so that a longer list begins with a shorter one."""
+    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one."""
     if split not in SPLITS:
         raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
     found: dict[str, Problem] = {}
