@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
 
 from strop.errors import StropError, UsageError
@@ -21,6 +20,9 @@ from strop.errors import StropError, UsageError
 if TYPE_CHECKING:
     from strop.engines import Engine
     from strop.run import Run
+
+INTERRUPTED = 130
+COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, or of the copy of click that newer typers carry
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the self-improvement of language models."
@@ -269,12 +271,15 @@ def main() -> NoReturn:
     """Run the command line; every outcome leaves by its exit code."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
+        if code == INTERRUPTED:  # typer made it of a KeyboardInterrupt
+            code = _interrupted()
     except StropError as error:
         code = _fail(str(error))
-    except click.ClickException as error:
+    except COMMAND_LINE_ERROR as error:
         code = _fail(error.format_message())
-    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit) as stop:
-        code = stop.exit_code if isinstance(stop, click.exceptions.Exit) else _interrupted()
+    except (KeyboardInterrupt, typer.Abort):
+        code = _interrupted()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -282,11 +287,12 @@ def main() -> NoReturn:
 
 
 def _fail(message: str) -> int:
-    print(f"strop: {' '.join(message.split())}", file=sys.stderr)
+    if message:  # a bare `strop` has printed its help, and says no more
+        print(f"strop: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 
 def _interrupted() -> int:
     command = shlex.join(["strop", *sys.argv[1:]])
     print(f"strop: interrupted; finished parts are kept. To go on:  {command}", file=sys.stderr)
-    return 130
+    return INTERRUPTED

@@ -121,11 +121,11 @@ class Run:
         )
 
     def sweeps(self) -> dict[str, list[dict[str, Any]]]:
-        """Gap and kept share over thresholds: quantiles, or for binary verdicts the thresholds between and above the scores."""
+        """Gap and kept share over quantiles; a binary verdict has one threshold only."""
         result = {}
         for name in self.record["verifiers"]:
             by_rank = self._weights_of(name)[0].rank_based
-            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if by_rank else [Threshold(t) for t in (0.0, 0.5)]
+            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if by_rank else [Threshold(0.5)]
             rows = sweep(self._samples, self._score_PK(name), list(weights), self._counts_BP)
             result[name] = [
                 {"threshold": float(w.spec.split(":")[1]), "weigh": w.spec, "gap": gap.as_json(), "kept_share": share.as_json()}

@@ -130,7 +130,7 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
             document: dict[str, Any] = json.loads((self.path / name).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{self.path} holds no run (there is no {name}); give the folder that a run was written to") from None
         except ValueError as error:
             raise CorruptPartError(f"{self.path / name} is not JSON ({error}); restore it, or start again with another --out") from None

@@ -11,7 +11,7 @@ import pytest
 
 from strop.engines import LADDER, Engine, Request, embedded_models, load_engine
 from strop.engines.base import plain_text
-from strop.engines.llama import LlamaEngine, _chunks
+from strop.engines.llama import CHUNK_ROWS, LlamaEngine, _chunks
 from strop.engines.tabular import TabularEngine
 from strop.engines.transformers import TransformersEngine
 from strop.errors import ModelError, UsageError
@@ -140,13 +140,13 @@ def test_options_of_several_tokens_are_scored_whole() -> None:
     assert whole[0] == pytest.approx(whole[1] + then, abs=1e-5)
 
 
-@pytest.mark.parametrize("counts", [[3] * 5, [1, 2, 3], [600], [600] * 2, [512], [600, 1]])
+@pytest.mark.parametrize("counts", [[3] * 5, [1, 2, 3], [600], [600] * 2, [CHUNK_ROWS], [600, 1]])
 def test_chunks_cover_every_seed_once_and_are_rectangular(counts: list[int]) -> None:
     chunks = list(_chunks(counts))
     covered = Counter((i, j) for chunk in chunks for i, a, b in chunk for j in range(a, b))
     assert covered == Counter((i, j) for i, count in enumerate(counts) for j in range(count))
     for chunk in chunks:
-        assert len({b - a for _, a, b in chunk}) == 1 and sum(b - a for _, a, b in chunk) <= 512
+        assert len({b - a for _, a, b in chunk}) == 1 and sum(b - a for _, a, b in chunk) <= CHUNK_ROWS
 
 
 def test_tabular_frequencies_and_top_p_are_exact() -> None:

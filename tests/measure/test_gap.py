@@ -74,7 +74,7 @@ def test_gap_K_depends_on_K() -> None:
     """Why models are compared at equal K only."""
     probability, utility, score = np.full(4, 0.25), np.array([0.0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
     values = [exact_gap(probability, utility, score, parse_weight("quantile:0.7"), samples) for samples in (1, 2, 3, 8)]
-    assert values[0] == 0 and values == sorted(set(values))
+    assert values[0] == 0 and len(set(values)) == 4
 
 
 @given(utility_PK=utilities, score_PK=scores, mask_PK=masks)

@@ -18,11 +18,11 @@ from tokenizers import Tokenizer
 
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop, plain_text
 from strop.engines.draws import draw_tokens, log_probabilities
-from strop.engines.llama_model import LlamaModel, Prefix
+from strop.engines.llama_model import Floats, LlamaModel, Prefix
 from strop.errors import ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage, total_usage
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 256
 PREFILL_PROMPTS = 64
 COMPACT_EVERY = 4
 COMPACT_BELOW = 0.9
@@ -116,25 +116,29 @@ class LlamaEngine(Engine):
             )
         return encoded
 
-    def _prefill(self, ids: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.float32], Prefix, Usage]:
+    def _prefill(self, ids: Sequence[tuple[int, ...]], width: int = 0) -> tuple[Floats, Prefix, Usage]:
+        """Hidden states and prefix of a block of prompts, padded on the right to the longest, or to ``width``."""
         lengths_P = np.array([len(row) for row in ids])
-        ids_PL = np.zeros((len(ids), lengths_P.max()), np.int64)
+        ids_PL = np.zeros((len(ids), max(width, lengths_P.max())), np.int64)
         for row, tokens in enumerate(ids):
             ids_PL[row, : len(tokens)] = tokens
         hidden, prefix = self.model.prefill(ids_PL, lengths_P)
         flops = sum(self.model.flops(int(n), (n + 1) / 2) for n in lengths_P)
         return hidden, prefix, Usage(prompt_tokens=int(lengths_P.sum()), flops=flops)
 
-    def _prefill_distinct(self, ids: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.float32], Prefix, Usage]:
-        """Next-token logits (P, V) and prefix of prompts that may repeat; each distinct one is computed once."""
+    def _prefill_distinct(self, ids: Sequence[tuple[int, ...]]) -> tuple[Floats, Prefix, Usage]:
+        """Next-token logits (P, V) and prefix of prompts that may repeat; each distinct one is computed once, a block at a time."""
         place = {row: number for number, row in enumerate(dict.fromkeys(ids))}
-        hidden, prefix, usage = self._prefill(list(place))
-        last = hidden[np.arange(len(place)), np.array([len(row) - 1 for row in place])]
-        logits = self.model.logits(last)
-        if len(place) == len(ids):
-            return logits, prefix, usage
+        distinct, longest = list(place), max(map(len, place))
+        logits, prefixes, usages = [], [], []
+        for start in range(0, len(distinct), PREFILL_PROMPTS):
+            block = distinct[start : start + PREFILL_PROMPTS]
+            hidden, prefix, usage = self._prefill(block, longest)
+            logits.append(self.model.logits(hidden[np.arange(len(block)), np.array([len(row) - 1 for row in block])]))
+            prefixes.append(prefix)
+            usages.append(usage)
         order = np.array([place[row] for row in ids])
-        return logits[order], prefix.take(order), usage
+        return np.concatenate(logits)[order], Prefix.joined(prefixes).take(order), total_usage(usages)
 
     def _decode_chunk(self, ids: Sequence[tuple[int, ...]], seeds: Sequence[tuple[int, ...]], sampling: Sampling) -> tuple[_Rows, Usage]:
         """Decode one chunk: every prompt with equally many seeds, or with one seed each (``_chunks`` sees to that)."""
@@ -148,23 +152,27 @@ class LlamaEngine(Engine):
             done=np.zeros(count, bool), tokens_RT=np.zeros((count, sampling.max_tokens), np.int64), logprobs_R=np.zeros(count),
             lengths_R=np.full(count, sampling.max_tokens), finishes=["length"] * count,
         )  # fmt: skip
-        written = model.new_written(count, sampling.max_tokens)
-        flops, prompts = 0.0, np.arange(len(ids))
+        alone = width == 1
+        written = model.new_written(count, sampling.max_tokens + (prefix.mask.shape[-1] if alone else 0))
+        if alone:
+            written.after(prefix)
+        flops, prompts = 0.0, len(ids)
         for step in range(sampling.max_tokens):
             tokens = draw_tokens(logits, sampling.temperature, sampling.top_p, rows.seeds, step)
             self._record(rows, tokens, log_probabilities(logits, tokens), step, sampling)
             if rows.done.all() or step == sampling.max_tokens - 1:
                 break
             if step % COMPACT_EVERY == COMPACT_EVERY - 1:
-                kept_prompts, kept = _compaction(rows.done.reshape(len(prompts), -1))
+                kept_prompts, kept = _compaction(rows.done.reshape(prompts, -1))
                 if len(kept) < COMPACT_BELOW * len(rows.slots):
                     written.keep(kept, step)
-                    if len(kept_prompts) < len(prompts):
-                        prompts, prefix = prompts[kept_prompts], prefix.take(kept_prompts)
+                    if len(kept_prompts) < prompts and not alone:
+                        prefix = prefix.take(kept_prompts)
+                    prompts = len(kept_prompts)
                     tokens, rows.slots, rows.seeds = tokens[kept], rows.slots[kept], rows.seeds[kept]
                     rows.positions, rows.done = rows.positions[kept], rows.done[kept]
             flops += model.flops(len(tokens), float(rows.positions.mean()))
-            logits = model.step(tokens, rows.positions, prefix, written, step)
+            logits = model.step(tokens, rows.positions, None if alone else prefix, written, step)
             rows.positions = rows.positions + 1
         prompted = sum(len(row) * len(row_seeds) for row, row_seeds in zip(ids, seeds, strict=True))
         spent = Usage(cached_tokens=prompted - usage.prompt_tokens, generated_tokens=int(rows.lengths_R.sum()), flops=flops)

@@ -1,7 +1,8 @@
 """A Llama in NumPy: weights, prefill, and one decoding step with attention shared over a prompt's samples.
 
 Rows of a batch stand as (P prompts) x (w samples). Attention over the prompt is one matrix product per (prompt, key head) for all its
-samples; attention over what a row has written itself is one per row. Norm weights are folded into the projection that follows.
+samples; attention over what a row has written itself is one per row. Where every prompt has one row, its keys and values are moved
+in front of the row's own (``Written.after``). Norm weights are folded into the projection that follows.
 
 Axes: R = P x w rows, G key/value heads, M query heads per key head, D head size, L prompt tokens, T written tokens, H hidden size.
 """
@@ -41,6 +42,13 @@ class Prefix:
     values: list[Floats]
     mask: Floats
 
+    @classmethod
+    def joined(cls, blocks: list[Prefix]) -> Prefix:
+        """The prefixes of several blocks of prompts, all padded to one length, as one."""
+        keys = [np.concatenate(layer) for layer in zip(*(block.keys for block in blocks), strict=True)]
+        values = [np.concatenate(layer) for layer in zip(*(block.values for block in blocks), strict=True)]
+        return cls(keys, values, np.concatenate([block.mask for block in blocks]))
+
     def take(self, prompts: NDArray[np.intp]) -> Prefix:
         """The prefix of these prompts, in this order."""
         return Prefix([keys[prompts] for keys in self.keys], [values[prompts] for values in self.values], self.mask[prompts])
@@ -48,15 +56,33 @@ class Prefix:
 
 @dataclass(slots=True)
 class Written:
-    """Keys and values of what the rows have written: (R, G, T, D) per layer, filled up to the current step."""
+    """Keys and values of what the rows have written: (R, G, T, D) per layer, filled up to the current step.
+
+    ``mask`` (R, 1, 1, L) is there where the rows' prompts stand in front of it, in the first L places.
+    """
 
     keys: list[Floats]
     values: list[Floats]
+    mask: Floats | None = None
+
+    @property
+    def start(self) -> int:
+        """The place of the first written token."""
+        return 0 if self.mask is None else self.mask.shape[-1]
+
+    def after(self, prefix: Prefix) -> None:
+        """Move the prompts of a prefix, one per row, in front."""
+        self.mask = prefix.mask
+        for store, keys in zip(self.keys, prefix.keys, strict=True):
+            store[:, :, : self.start] = keys.swapaxes(-1, -2)
+        for store, values in zip(self.values, prefix.values, strict=True):
+            store[:, :, : self.start] = values
 
     def keep(self, rows: NDArray[np.intp], steps: int) -> None:
         """Drop all rows but these, moving the kept ones to the front."""
         for store in (*self.keys, *self.values):
-            store[: len(rows), :, :steps] = store[rows, :, :steps]
+            store[: len(rows), :, : self.start + steps] = store[rows, :, : self.start + steps]
+        self.mask = None if self.mask is None else self.mask[rows]
 
 
 class LlamaModel:
@@ -161,18 +187,36 @@ class LlamaModel:
             [np.empty(shape, np.float32) for _ in self.layers],
         )
 
-    def step(self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], prefix: Prefix, written: Written, place: int) -> Floats:
-        """Feed one token per row, stored at ``place``; returns the next token's logits (R, V)."""
-        x = self.embedding[tokens_R]
+    def step(
+        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], prefix: Prefix | None, written: Written, step: int
+    ) -> Floats:
+        """Feed the token that each row wrote at ``step``; returns the next token's logits (R, V). No prefix: it stands in ``written``."""
+        x, place = self.embedding[tokens_R], written.start + step
         for number, layer in enumerate(self.layers):
             q, k, v = self._project(x, layer.query_key_value, positions_R)
             written.keys[number][: len(x), :, place] = k
             written.values[number][: len(x), :, place] = v
-            attended = self._attend(q, prefix, written, number, place + 1)
+            if prefix is None:
+                attended = self._attend_written(q, written, number, place + 1)
+            else:
+                attended = self._attend_both(q, prefix, written, number, place + 1)
             x = self._finish(x, attended, layer)
         return self.logits(x)
 
-    def _attend(self, q: Floats, prefix: Prefix, written: Written, number: int, steps: int) -> Floats:
+    def _attend_written(self, q: Floats, written: Written, number: int, places: int) -> Floats:
+        """Softmax attention of each row over its own prompt and written tokens, which stand together. Returns (R, heads x D)."""
+        assert written.mask is not None
+        rows = len(q)
+        q = q.reshape(rows, self.key_heads, -1, self.head_size)
+        weights = q @ written.keys[number][:rows, :, :places].swapaxes(-1, -2)
+        weights[..., : written.start] += written.mask
+        weights -= weights.max(axis=-1, keepdims=True)
+        np.exp(weights, out=weights)
+        weights /= weights.sum(axis=-1, keepdims=True)
+        result: Floats = (weights @ written.values[number][:rows, :, :places]).reshape(rows, -1)
+        return result
+
+    def _attend_both(self, q: Floats, prefix: Prefix, written: Written, number: int, steps: int) -> Floats:
         """Softmax attention over prompt and written tokens together, without joining them in memory. Returns (R, heads x D)."""
         rows, prompts = len(q), len(prefix.mask)
         width, groups, size = rows // prompts, self.key_heads, self.head_size

@@ -1,0 +1,44 @@
+"""A verifier of your own: how sure is the model of its own answer, per character? No prompt, no label, no sampling.
+
+Run it with  python examples/3_new_verifier.py [FOLDER]. To keep it, put the class into a file in src/strop/verify/ and its name into
+the dict of src/strop/verify/__init__.py: the contract tests then hold it to what every verifier promises.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import strop
+from strop.prompts import solution_prompt
+from strop.records import Problem, Prompt, Score, Usage, total_usage
+from strop.tasks.base import Task
+from strop.verify import Bench, Candidate, Verdicts, Verifier
+
+
+@dataclass(frozen=True)
+class Confidence(Verifier):
+    """Log-probability of the response as the model's own answer, divided by its length in characters."""
+
+    name: ClassVar[str] = "confidence"
+    description: ClassVar[str] = "log-probability of the response per character, under the model that answers"
+    default_weight: ClassVar[str] = "quantile:0.7"
+
+    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return solution_prompt(bench_task, problem, shots)
+
+    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+        scores, usages = [], [Usage()]
+        for candidate, prompt in zip(candidates, self.prompts(candidates, bench), strict=True):
+            scored = bench.engine.score([prompt], [candidate.text or " "])
+            scores.append(Score(float(scored.logprobs_PC[0, 0]) / max(1, len(candidate.text)), parsed=True))
+            usages.append(scored.usage)
+        return Verdicts(scores, total_usage(usages))
+
+
+if __name__ == "__main__":
+    out = sys.argv[1] if len(sys.argv) > 1 else "runs/confidence"
+    run = strop.gap(model="ladder/40k", task="recall", problems=50, samples=16, verifiers=[Confidence()], out=out)
+    print(run.estimates.filter(quantity="gap").select("verifier", "weigh", "value", "low", "high"))

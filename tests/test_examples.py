@@ -1,0 +1,49 @@
+"""The examples run as they stand, and what the documents promise stays within its bounds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_run(path: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, str(path), str(tmp_path / "run")], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0 and ("gap" in done.stdout or "value" in done.stdout), done.stderr
+
+
+@pytest.mark.parametrize(("room", "lines"), [("weigh", 50), ("verify", 80)])
+def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
+    for path in (ROOT / "src" / "strop" / room).glob("*.py"):
+        if path.stem not in ("__init__", "base"):
+            assert len(path.read_text().splitlines()) <= lines, path
+
+
+def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every strop command and option in the README is one that the command line knows."""
+    from strop.cli import app, ladder_app
+
+    text = (ROOT / "README.md").read_text()
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback} | {"ladder"}
+    assert {command.name for command in ladder_app.registered_commands} == {"list", "train"}
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+        for command in re.findall(r"\bstrop ([a-z]+)", block):
+            assert command in names, command
+    source = (ROOT / "src" / "strop" / "cli.py").read_text()
+    for option in set(re.findall(r" --([a-z][a-z-]*[a-z])(?= |$)", text, re.MULTILINE)):
+        assert f"--{option}" in source or f" {option.replace('-', '_')}:" in source, option
+
+
+def test_no_path_of_a_machine_and_no_registry_in_the_project() -> None:
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.split()
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".cff", ".json"} and path.exists():
+            assert not re.search(r"(?<![\w.])/(?:work|root|home)/|pypi\.org/simple|extra-index-url", path.read_text()), name
