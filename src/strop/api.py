@@ -55,9 +55,9 @@ def gap(
     problems = plan.draw_problems()
     record = _record(plan, engine, judge_engine, asked_verifiers)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
-    folder = RunFolder(path)
+    folder, frame = RunFolder(path), problem_frame(plan, engine, problems)
     with folder.writing():
-        stored = folder.start(record, problem_frame(plan, engine, problems))
+        stored = folder.start(record, frame)
         sample_stages(plan, engine, problems, folder, crew)
         for verifier in asked_verifiers:
             stage = score_stage(verifier, plan.model, judge_engine.name)
@@ -79,17 +79,20 @@ def verify(
     asked = find_verifier(verifier)
     for spec in weights:
         parse_weight(spec)
+    crew = Crew(_checked_workers(workers), watcher or Silent())
     opened = Run(Path(run))
     plan = opened.plan
-    if not all(opened.folder.has_part("responses", number) for number in range(plan.parts)):
+    stages = ["responses", "greedy", *(f"scores/{name}" for name in opened.record["verifiers"])]
+    if not all(opened.folder.has_part(stage, number) for stage in stages for number in range(plan.parts)):
         raise StoreError(f"{run} is not complete; finish it first by its own command: {resume_command(opened.record)}")
     judge = verify_with if isinstance(verify_with, Engine) else load_engine(verify_with or plan.model, plan.revision)
     stage = score_stage(asked, plan.model, judge.name)
     with opened.folder.writing():
+        verify_stage(plan, asked, stage, judge, plan.draw_problems(), opened.folder, crew)
+        # Entered when it is whole: until then, the run's own command need not know of it.
         record = opened.folder.record()
         record["verifiers"][stage] = asked.describe() | {"model": judge.name}
         opened.folder.write_json("run.json", record)
-        verify_stage(plan, asked, stage, judge, plan.draw_problems(), opened.folder, Crew(_checked_workers(workers), watcher or Silent()))
         return _measured(opened.path, tuple(weights))
 
 

@@ -79,15 +79,20 @@ def gap(
 
 
 def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
-    """One run folder for each model and task; every model is loaded once. Names are looked up before anything is sampled."""
+    """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
     from strop.engines import load_engine
+    from strop.loop import Plan
     from strop.progress import Bars
 
     asked |= {"verifiers": [api.find_verifier(name) for name in asked["verifiers"] or api.DEFAULT_VERIFIERS]}
     tasks = {name: api.find_task(name) for _, name in pairs}
+    for found in tasks.values():
+        plan = Plan(pairs[0][0], found, **{"shots": found.default_shots} | options)
+        _ = plan.draw_problems(), plan.draw_shots()
     several = len(pairs) > 1
-    parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, "asked": repr(asked), **options})
+    rows_depend_on = {"verifiers": [verifier.name for verifier in asked["verifiers"]], "verify_with": asked["verify_with"], **options}
+    parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, **rows_depend_on})
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
         asked |= {"verify_with": load_engine(asked["verify_with"])}

@@ -21,7 +21,7 @@ import polars as pl
 import threadpoolctl
 
 from strop.engines.base import Engine
-from strop.errors import UsageError
+from strop.errors import StoreError, UsageError
 from strop.generate import draw_responses, response_seeds
 from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
@@ -67,9 +67,13 @@ class Plan:
     @classmethod
     def from_asked(cls, asked: dict[str, Any]) -> Plan:
         """Back from the run record."""
-        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
-        own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
-        return cls(task=TASKS[asked["task"]](**settings), **own)
+        try:
+            settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
+            own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
+            return cls(task=TASKS[asked["task"]](**settings), **own)
+        except (KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise StoreError(f"run.json cannot be understood ({reason}); it was changed, or written by another strop: restore it") from None
 
     def sampling(self, for_verification: bool = False) -> Sampling:
         """How responses, or verifications, are drawn."""

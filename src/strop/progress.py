@@ -35,15 +35,17 @@ class Bars:
         self.tokens = 0
 
     def __enter__(self) -> Bars:
-        self.progress.start()
+        """Nothing is shown before a stage begins: what fails earlier says its one line alone."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.progress.stop()
+        if self.task is not None:
+            self.progress.stop()
 
     def begin(self, stage: str, total: int, done: int) -> None:
         """A stage begins; ``done`` parts were there already."""
         self.tokens = 0
+        self.progress.start()
         self.task = self.progress.add_task(f"{self.title} {stage}", total=total, completed=done, rate="resumed" if done else "")
 
     def advance(self, usage: Usage) -> None:

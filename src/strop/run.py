@@ -167,10 +167,11 @@ class Run:
     def _stage(self, stage: str, per_problem: int) -> pl.DataFrame:
         frame = self.folder.read_stage(stage, self.plan.parts)
         pairs = frame.select("problem", "sample").unique().height
-        if pairs != self.plan.problems * per_problem or set(frame["problem"].unique()) != set(self.problems["problem"]):
+        twice = frame.select(name for name in ("problem", "sample", "draw") if name in frame.columns).is_duplicated().any()
+        if twice or pairs != self.plan.problems * per_problem or set(frame["problem"].unique()) != set(self.problems["problem"]):
             raise CorruptPartError(
-                f"{self.path / stage} holds {pairs} responses, expected {per_problem} to each of {self.plan.problems} problems; "
-                "a part was changed: delete the folder's parts of that stage and run the same command again"
+                f"{self.path / stage} holds {frame.height} rows on {pairs} responses, "
+                f"expected {per_problem} to each of {self.plan.problems} problems; a part was changed: delete the folder's parts of that stage and run the same command again"
             )
         return frame
 

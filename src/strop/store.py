@@ -27,6 +27,7 @@ from strop.errors import CorruptPartError, RunLockedError, RunMismatchError, Sto
 from strop.records import Usage, total_usage
 
 FORMAT_VERSION = 1
+_ANEW = "delete it and run the same command again: only it is made anew"
 PART_PROBLEMS = 16
 
 RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -53,16 +54,20 @@ class RunFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the folder's lock. The system frees it when the process dies, however it dies."""
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(f"{self.path} is a file, expected a run folder; choose another --out")
         with _told(f"cannot write to {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_foreign()
             lock = filelock.FileLock(self.path / ".lock")
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise RunLockedError(f"another process is writing to {self.path}; wait for it, or choose another --out") from None
         try:
-            for leftover in self.path.rglob(".*.partial"):
-                leftover.unlink()
+            with _told(f"cannot write to {self.path}"):
+                for leftover in self._leftovers():
+                    leftover.unlink()
             yield
         finally:
             lock.release()
@@ -70,9 +75,6 @@ class RunFolder:
     def start(self, record: dict[str, Any], problems: pl.DataFrame) -> dict[str, Any]:
         """Begin the run, or go on with it if the folder holds the same one. Returns the stored record."""
         if not self.exists:
-            foreign = [path.name for path in self.path.iterdir() if path.name != ".lock"] if self.path.exists() else []
-            if foreign and foreign != ["problems.parquet"]:
-                raise RunMismatchError(f"{self.path} is not empty and holds no run ({foreign[0]}); choose another --out")
             self._write("problems.parquet", _parquet_bytes(problems, {}))
             self.write_json("run.json", record)
             return record
@@ -81,11 +83,35 @@ class RunFolder:
             names = [key for key in sorted({*stored["asked"], *record["asked"]}) if stored["asked"].get(key) != record["asked"].get(key)]
             differences = ", ".join(f"{key} {stored['asked'].get(key)!r} there, {record['asked'].get(key)!r} asked" for key in names)
             raise RunMismatchError(f"{self.path} holds another run ({differences}); choose another --out, or repeat its own command")
+        if not (self.path / "problems.parquet").exists():
+            self._write("problems.parquet", _parquet_bytes(problems, {}))
+        if not self.problems().equals(problems):
+            made = stored.get("versions", {}).get("strop", "of another version")
+            raise RunMismatchError(f"{self.path} holds other problems or prompts, made by strop {made}; choose another --out")
         return stored
+
+    def _refuse_foreign(self) -> None:
+        """A folder with files that are no run's is not ours to write to."""
+        ours = {".lock", "problems.parquet", ".problems.parquet.partial", ".run.json.partial"}
+        foreign = [] if self.exists else sorted(path.name for path in self.path.iterdir() if path.name not in ours)
+        if foreign:
+            raise RunMismatchError(f"{self.path} is not empty and holds no run ({foreign[0]}); choose another --out")
+
+    def _leftovers(self) -> list[Path]:
+        """What a killed writer left half written."""
+        top = [path for path in self.path.glob(".*.partial") if path.name.split(".")[1] in ("run", "problems", "estimates", "report")]
+        return top + [path for stage in ("responses", "greedy", "scores") for path in (self.path / stage).rglob(".part-*.partial")]
 
     def record(self) -> dict[str, Any]:
         """run.json."""
-        return self._read_json("run.json")
+        record = self._read_json("run.json")
+        if record.get("format_version") != FORMAT_VERSION:
+            raise StoreError(f"{self.path} has format version {record.get('format_version')}; this strop reads {FORMAT_VERSION}")
+        if not all(isinstance(record.get(key), dict) for key in ("asked", "verifiers")):
+            raise CorruptPartError(
+                f"{self.path / 'run.json'} lacks what a run's record holds; restore it, or start again with another --out"
+            )
+        return record
 
     # --- parts ---
 
@@ -103,19 +129,25 @@ class RunFolder:
 
     def read_part(self, stage: str, number: int) -> pl.DataFrame:
         """One part. Raises CorruptPartError with what to do."""
-        return self._read_parquet(self.part_path(stage, number))
+        return self._read_parquet(self.part_path(stage, number), SCORE_SCHEMA if stage.startswith("scores/") else RESPONSE_SCHEMA)
 
     def read_stage(self, stage: str, parts: int) -> pl.DataFrame:
         """All ``parts`` parts of a stage, in order."""
         return pl.concat([self.read_part(stage, number) for number in range(parts)])
 
     def problems(self) -> pl.DataFrame:
-        return self._read_parquet(self.path / "problems.parquet")
+        return self._read_parquet(self.path / "problems.parquet", PROBLEM_SCHEMA)
 
     def usage(self, stage: str, parts: int) -> Usage:
         """What the parts of a stage cost together."""
         paths = [self.part_path(stage, number) for number in range(parts)]
-        return total_usage(Usage(**json.loads(pl.read_parquet_metadata(path)["strop_usage"])) for path in paths if path.exists())
+        return total_usage(self._part_usage(path) for path in paths if path.exists())
+
+    def _part_usage(self, path: Path) -> Usage:
+        try:
+            return Usage(**json.loads(pl.read_parquet_metadata(path)["strop_usage"]))
+        except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, ValueError):
+            raise CorruptPartError(f"{path} does not say what it cost; {_ANEW}") from None
 
     # --- files ---
 
@@ -129,25 +161,25 @@ class RunFolder:
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
-            document: dict[str, Any] = json.loads((self.path / name).read_text())
+            document = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{self.path} holds no run (there is no {name}); give the folder that a run was written to") from None
-        except ValueError as error:
-            raise CorruptPartError(f"{self.path / name} is not JSON ({error}); restore it, or start again with another --out") from None
-        if name == "run.json" and document.get("format_version") != FORMAT_VERSION:
-            raise StoreError(f"{self.path} has format version {document.get('format_version')}; this strop reads {FORMAT_VERSION}")
-        return document
+        except (ValueError, OSError) as error:
+            reason = f"is not JSON ({error})" if isinstance(error, ValueError) else f"cannot be read ({error.strerror or error})"
+            raise CorruptPartError(f"{self.path / name} {reason}; restore it, or start again with another --out") from None
+        return document if isinstance(document, dict) else {}
 
-    def _read_parquet(self, path: Path) -> pl.DataFrame:
+    def _read_parquet(self, path: Path, schema: dict[str, Any]) -> pl.DataFrame:
         try:
-            return pl.read_parquet(io.BytesIO(path.read_bytes()))
+            frame = pl.read_parquet(io.BytesIO(path.read_bytes()))
         except FileNotFoundError:
             raise CorruptPartError(f"{path} is missing; run the same command again to make it") from None
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise CorruptPartError(
-                f"{path} cannot be read ({reason}); delete it and run the same command again: only it is made anew"
-            ) from None
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CorruptPartError(f"{path} cannot be read ({reason}); {_ANEW}") from None
+        if frame.schema != pl.Schema(schema):
+            raise CorruptPartError(f"{path} holds other columns than it should; {_ANEW}")
+        return frame
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
-import re
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop, plain_text
+from strop.engines.checkpoint import DTYPES, end_tokens, find_device, load
 from strop.engines.draws import uniforms
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 COMPACT_EVERY = 8
 COMPACT_BELOW = 0.75
-DTYPES = ("float32", "bfloat16", "float16", "float64")
-_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _ANCHOR = "a"
 
 Ids = tuple[int, ...]
@@ -80,15 +76,15 @@ class TransformersEngine(Engine):
             raise UsageError(f"batch_rows is {batch_rows}; expected at least 1")
         self._torch, self._version = torch, transformers.__version__
         self._name, self._revision, self.batch_rows = name, revision, batch_rows
-        self._device = _device(torch, device)
+        self._device = find_device(torch, device)
         self._dtype = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         if self._dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
-        model, self.tokenizer = _load(name, revision, getattr(torch, self._dtype))
+        model, self.tokenizer = load(name, revision, getattr(torch, self._dtype))
         self.model = model.to(self._device).eval()
         self._parameters = int(self.model.num_parameters())
         self._forward_names = set(inspect.signature(self.model.forward).parameters)
-        self._end_tokens = _end_tokens(self.model, self.tokenizer)
+        self._end_tokens = end_tokens(self.model, self.tokenizer)
         self._anchor: list[int] = list(self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"])
         self._anchor_width = len(self._plain_decode(self._anchor))
 
@@ -340,74 +336,3 @@ def _invert(cumulative_RV: Any, numbers_R: Any) -> Any:
 def _logprobs(logits: Any, tokens: Any) -> Any:
     """Temperature-1 log-probabilities (nats, float32) of the tokens (...) under logits (..., V)."""
     return logits.float().log_softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a response: those of the generation config (one or several) and the tokenizer's."""
-    of_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    several = of_model if isinstance(of_model, list | tuple) else [of_model]
-    return frozenset(int(token) for token in (*several, tokenizer.eos_token_id) if token is not None)
-
-
-def _device(torch: Any, asked: str | None) -> Any:
-    """The device asked for, or cuda where there is one. UsageError where it does not exist."""
-    if asked is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=asked)
-    except (RuntimeError, AssertionError):
-        raise UsageError(f"device '{asked}' is not there; expected cpu, or cuda on a machine with a GPU; leave it out to choose") from None
-    return torch.device(asked)
-
-
-def _load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
-    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way."""
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    folder = Path(name).expanduser()
-    local = folder.is_dir()
-    if local:
-        _check_folder(folder)
-    elif not _HUB_ID.fullmatch(name):
-        raise ModelError(f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id")
-    source = str(folder) if local else name
-    options = {"revision": revision, "trust_remote_code": False, "local_files_only": local}
-    try:
-        config = AutoConfig.from_pretrained(source, **options)
-        if getattr(config, "auto_map", None):
-            raise _remote_code(name)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model, info = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
-        where = "cannot be loaded" if local else "is no folder here and cannot be loaded from the hub"
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"model {name} {where}: {reason}") from None
-    if missing := sorted(info["missing_keys"]):
-        raise ModelError(f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder")
-    return model, tokenizer
-
-
-def _check_folder(folder: Path) -> None:
-    """ModelError where a folder has no config, only pickled weights, or wants its own code to be run."""
-    try:
-        settings = [json.loads((folder / "config.json").read_text(encoding="utf-8"))]
-        extra = folder / "tokenizer_config.json"
-        settings += [json.loads(extra.read_text(encoding="utf-8"))] if extra.exists() else []
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model folder {folder} has no readable config.json ({error}); expected a Hugging Face model folder") from None
-    if any("auto_map" in setting for setting in settings):
-        raise _remote_code(str(folder))
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
-        found = f"only pickled weights ({pickled[0]}), which can run code when read" if pickled else "no weights"
-        raise ModelError(f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained")
-
-
-def _remote_code(name: str) -> ModelError:
-    return ModelError(
-        f"model {name} asks for code of its own to be run (auto_map); expected a model that transformers knows; use one, "
-        "or convert it and drop auto_map if its architecture is in transformers"
-    )

@@ -1,0 +1,84 @@
+"""Loading a checkpoint through transformers: safetensors only, no code from the model's own folder, every refusal in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from strop.errors import ModelError, UsageError
+
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that ends a response: those of the generation config (one or several) and the tokenizer's."""
+    of_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    several = of_model if isinstance(of_model, list | tuple) else [of_model]
+    return frozenset(int(token) for token in (*several, tokenizer.eos_token_id) if token is not None)
+
+
+def find_device(torch: Any, asked: str | None) -> Any:
+    """The device asked for, or cuda where there is one. UsageError where it does not exist."""
+    if asked is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError):
+        raise UsageError(f"device '{asked}' is not there; expected cpu, or cuda on a machine with a GPU; leave it out to choose") from None
+    return torch.device(asked)
+
+
+def load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
+    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(name).expanduser()
+    local = folder.is_dir()
+    if local:
+        _check_folder(folder)
+    elif not _HUB_ID.fullmatch(name):
+        raise ModelError(f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id")
+    source = str(folder) if local else name
+    options = {"revision": revision, "trust_remote_code": False, "local_files_only": local}
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+        if getattr(config, "auto_map", None):
+            raise _remote_code(name)
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        model, info = AutoModelForCausalLM.from_pretrained(
+            source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+        where = "cannot be loaded" if local else "is no folder here and cannot be loaded from the hub"
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"model {name} {where}: {reason}") from None
+    if missing := sorted(info["missing_keys"]):
+        raise ModelError(f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder")
+    return model, tokenizer
+
+
+def _check_folder(folder: Path) -> None:
+    """ModelError where a folder has no config, only pickled weights, or wants its own code to be run."""
+    try:
+        settings = [json.loads((folder / "config.json").read_text(encoding="utf-8"))]
+        extra = folder / "tokenizer_config.json"
+        settings += [json.loads(extra.read_text(encoding="utf-8"))] if extra.exists() else []
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model folder {folder} has no readable config.json ({error}); expected a Hugging Face model folder") from None
+    if any("auto_map" in setting for setting in settings):
+        raise _remote_code(str(folder))
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
+        found = f"only pickled weights ({pickled[0]}), which can run code when read" if pickled else "no weights"
+        raise ModelError(f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained")
+
+
+def _remote_code(name: str) -> ModelError:
+    return ModelError(
+        f"model {name} asks for code of its own to be run (auto_map); expected a model that transformers knows; use one, "
+        "or convert it and drop auto_map if its architecture is in transformers"
+    )
