@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.engines import DEFAULT_MODEL, Engine, load_engine
-from strop.errors import StoreError, UsageError
+from strop.errors import CorruptPartError, StoreError, UsageError
 from strop.loop import Crew, Plan, Watcher, default_workers, problem_frame, sample_stages, score_stage, verify_stage
 from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
@@ -62,7 +62,8 @@ def gap(
         for verifier in asked_verifiers:
             stage = score_stage(verifier, plan.model, judge_engine.name)
             verify_stage(plan, verifier, stage, judge_engine, problems, folder, crew)
-        assert set(record["verifiers"]) <= set(stored["verifiers"])
+        if not set(record["verifiers"]) <= set(stored.get("verifiers", ())):
+            raise CorruptPartError(f"{path / 'run.json'} lacks verifiers that were asked for; restore it, or choose another --out")
         return _measured(path, tuple(weights))
 
 

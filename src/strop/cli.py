@@ -6,6 +6,7 @@ mend (one line), 1 our fault, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -91,6 +92,8 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
         plan = Plan(pairs[0][0], found, **{"shots": found.default_shots} | options)
         _ = plan.draw_problems(), plan.draw_shots()
     several = len(pairs) > 1
+    if several and out and (out / "run.json").exists():
+        raise UsageError(f"{out} holds a run of one model on one task, and {len(pairs)} runs were asked for; choose another --out")
     rows_depend_on = {"verifiers": [verifier.name for verifier in asked["verifiers"]], "verify_with": asked["verify_with"], **options}
     parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, **rows_depend_on})
     engines: dict[str, Engine] = {}
@@ -276,7 +279,7 @@ def main() -> NoReturn:
     """Run the command line; every outcome leaves by its exit code."""
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
+        print(end="", flush=True)
         if code == INTERRUPTED:  # typer made it of a KeyboardInterrupt
             code = _interrupted()
     except StropError as error:
@@ -285,9 +288,11 @@ def main() -> NoReturn:
         code = _fail(error.format_message())
     except (KeyboardInterrupt, typer.Abort):
         code = _interrupted()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = 0 if error.errno == errno.EPIPE else _fail(f"cannot write the output: {error.strerror}; the run itself is kept")
     sys.exit(code if isinstance(code, int) else 0)
 
 

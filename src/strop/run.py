@@ -19,7 +19,7 @@ from strop.measure import GAP_DEFINITION, Samples, Summary, accuracy, estimate, 
 from strop.measure.intervals import Floats
 from strop.records import Estimate, total_usage
 from strop.seeds import derive
-from strop.store import RunFolder
+from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.weigh import Quantile, Threshold, Weight, parse_weight
 
 
@@ -37,7 +37,10 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json."""
-        return self.folder.record()
+        record = self.folder.record()
+        if not isinstance(record.get("verifiers"), dict) or not {"verifier_model", "design"} <= record.keys():
+            raise CorruptPartError(f"{self.path / 'run.json'} lacks what a run's record holds; restore it, or choose another --out")
+        return record
 
     @cached_property
     def plan(self) -> Plan:
@@ -166,12 +169,17 @@ class Run:
 
     def _stage(self, stage: str, per_problem: int) -> pl.DataFrame:
         frame = self.folder.read_stage(stage, self.plan.parts)
+        schema = SCORE_SCHEMA if stage.startswith("scores/") else RESPONSE_SCHEMA
+        if frame.schema != pl.Schema(schema):
+            raise CorruptPartError(
+                f"the parts in {self.path / stage} hold other columns than they should; restore them, or delete that folder"
+            )
         pairs = frame.select("problem", "sample").unique().height
         twice = frame.select(name for name in ("problem", "sample", "draw") if name in frame.columns).is_duplicated().any()
         if twice or pairs != self.plan.problems * per_problem or set(frame["problem"].unique()) != set(self.problems["problem"]):
             raise CorruptPartError(
-                f"{self.path / stage} holds {frame.height} rows on {pairs} responses, "
-                f"expected {per_problem} to each of {self.plan.problems} problems; a part was changed: delete the folder's parts of that stage and run the same command again"
+                f"{self.path / stage} holds {frame.height} rows on {pairs} responses, expected {per_problem} to each of "
+                f"{self.plan.problems} problems; a part was changed: delete that folder and run the same command again"
             )
         return frame
 

@@ -58,7 +58,6 @@ class RunFolder:
             raise StoreError(f"{self.path} is a file, expected a run folder; choose another --out")
         with _told(f"cannot write to {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
-            self._refuse_foreign()
             lock = filelock.FileLock(self.path / ".lock")
             try:
                 lock.acquire(timeout=0)
@@ -75,6 +74,7 @@ class RunFolder:
     def start(self, record: dict[str, Any], problems: pl.DataFrame) -> dict[str, Any]:
         """Begin the run, or go on with it if the folder holds the same one. Returns the stored record."""
         if not self.exists:
+            self._refuse_foreign()
             self._write("problems.parquet", _parquet_bytes(problems, {}))
             self.write_json("run.json", record)
             return record
@@ -92,8 +92,7 @@ class RunFolder:
 
     def _refuse_foreign(self) -> None:
         """A folder with files that are no run's is not ours to write to."""
-        ours = {".lock", "problems.parquet", ".problems.parquet.partial", ".run.json.partial"}
-        foreign = [] if self.exists else sorted(path.name for path in self.path.iterdir() if path.name not in ours)
+        foreign = sorted(path.name for path in self.path.iterdir() if path.name not in (".lock", "problems.parquet"))
         if foreign:
             raise RunMismatchError(f"{self.path} is not empty and holds no run ({foreign[0]}); choose another --out")
 
@@ -107,10 +106,8 @@ class RunFolder:
         record = self._read_json("run.json")
         if record.get("format_version") != FORMAT_VERSION:
             raise StoreError(f"{self.path} has format version {record.get('format_version')}; this strop reads {FORMAT_VERSION}")
-        if not all(isinstance(record.get(key), dict) for key in ("asked", "verifiers")):
-            raise CorruptPartError(
-                f"{self.path / 'run.json'} lacks what a run's record holds; restore it, or start again with another --out"
-            )
+        if not isinstance(record.get("asked"), dict):
+            raise CorruptPartError(f"{self.path / 'run.json'} does not say what was asked; restore it, or start again with another --out")
         return record
 
     # --- parts ---
@@ -129,14 +126,17 @@ class RunFolder:
 
     def read_part(self, stage: str, number: int) -> pl.DataFrame:
         """One part. Raises CorruptPartError with what to do."""
-        return self._read_parquet(self.part_path(stage, number), SCORE_SCHEMA if stage.startswith("scores/") else RESPONSE_SCHEMA)
+        return self._read_parquet(self.part_path(stage, number))
 
     def read_stage(self, stage: str, parts: int) -> pl.DataFrame:
         """All ``parts`` parts of a stage, in order."""
-        return pl.concat([self.read_part(stage, number) for number in range(parts)])
+        try:
+            return pl.concat([self.read_part(stage, number) for number in range(parts)])
+        except pl.exceptions.PolarsError:
+            raise CorruptPartError(f"the parts in {self.path / stage} differ in their columns; find the changed one, and {_ANEW}") from None
 
     def problems(self) -> pl.DataFrame:
-        return self._read_parquet(self.path / "problems.parquet", PROBLEM_SCHEMA)
+        return self._read_parquet(self.path / "problems.parquet")
 
     def usage(self, stage: str, parts: int) -> Usage:
         """What the parts of a stage cost together."""
@@ -145,7 +145,7 @@ class RunFolder:
 
     def _part_usage(self, path: Path) -> Usage:
         try:
-            return Usage(**json.loads(pl.read_parquet_metadata(path)["strop_usage"]))
+            return Usage(**json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))["strop_usage"]))
         except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, ValueError):
             raise CorruptPartError(f"{path} does not say what it cost; {_ANEW}") from None
 
@@ -169,17 +169,14 @@ class RunFolder:
             raise CorruptPartError(f"{self.path / name} {reason}; restore it, or start again with another --out") from None
         return document if isinstance(document, dict) else {}
 
-    def _read_parquet(self, path: Path, schema: dict[str, Any]) -> pl.DataFrame:
+    def _read_parquet(self, path: Path) -> pl.DataFrame:
         try:
-            frame = pl.read_parquet(io.BytesIO(path.read_bytes()))
+            return pl.read_parquet(io.BytesIO(path.read_bytes()))
         except FileNotFoundError:
             raise CorruptPartError(f"{path} is missing; run the same command again to make it") from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptPartError(f"{path} cannot be read ({reason}); {_ANEW}") from None
-        if frame.schema != pl.Schema(schema):
-            raise CorruptPartError(f"{path} holds other columns than it should; {_ANEW}")
-        return frame
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name

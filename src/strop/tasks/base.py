@@ -79,17 +79,23 @@ class Task(ABC):
         return self.problems("train", count, seed) if count else []
 
 
-def distinct_problems(draw: Callable[[], Problem], split: str, count: int, tries_per_problem: int = 500) -> list[Problem]:
-    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one."""
+PATIENCE = 20_000
+
+
+def distinct_problems(draw: Callable[[], Problem], split: str, count: int) -> list[Problem]:
+    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one.
+
+    PATIENCE draws in a row without a new one mean that there are no more.
+    """
     if split not in SPLITS:
         raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
     found: dict[str, Problem] = {}
-    for _ in range(count * tries_per_problem):
-        if len(found) == count:
-            break
+    idle = 0
+    while len(found) < count:
         problem = draw()
-        if problem.split == split:
-            found.setdefault(problem.id, problem)
-    if len(found) < count:
-        raise UsageError(f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer")
+        idle = 0 if problem.split == split and problem.id not in found else idle + 1
+        if idle == 0:
+            found[problem.id] = problem
+        if idle == PATIENCE:
+            raise UsageError(f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer")
     return list(found.values())
