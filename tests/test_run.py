@@ -69,8 +69,10 @@ def test_the_golden_tabular_run_is_bit_identical(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chance", "problems", "samples"), [(0.4, 1, 1), (0.4, 1, 5), (0.4, 6, 1), (1.0, 4, 4), (1e-12, 4, 4)], ids=["1x1", "1xK", "Px1", "all right", "all wrong"]
-)  # fmt: skip
+    ("chance", "problems", "samples"),
+    [(0.4, 1, 1), (0.4, 1, 5), (0.4, 6, 1), (1.0, 4, 4), (1e-12, 4, 4)],
+    ids=["1x1", "1xK", "Px1", "all right", "all wrong"],
+)
 def test_corners_have_a_value_or_a_reason(chance: float, problems: int, samples: int, tmp_path: Path) -> None:
     run = strop.gap(
         tabular(chance, problems=problems), "recall", problems=problems, samples=samples, temperature=1.0, top_p=1.0, out=tmp_path / "run"

@@ -85,7 +85,7 @@ def verify(
     plan = opened.plan
     stages = ["responses", "greedy", *(f"scores/{name}" for name in opened.record["verifiers"])]
     if not all(opened.folder.has_part(stage, number) for stage in stages for number in range(plan.parts)):
-        raise StoreError(f"{run} is not complete; finish it first by its own command: {resume_command(opened.record)}")
+        raise StoreError(f"{run} is not complete; finish it first: repeat the command that began it")
     judge = verify_with if isinstance(verify_with, Engine) else load_engine(verify_with or plan.model, plan.revision)
     stage = score_stage(asked, plan.model, judge.name)
     with opened.folder.writing():
@@ -122,17 +122,13 @@ def default_folder(command: str, asked: dict[str, Any]) -> Path:
     return Path("runs") / f"{command}-{model}-{asked['task']}-{digest}"
 
 
-def resume_command(record: dict[str, Any]) -> str:
-    """The command line that goes on with a run."""
-    return str(record.get("command", "strop gap with the same options"))
-
-
 def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verifier]) -> dict[str, Any]:
     stages = {score_stage(v, plan.model, judge.name): v.describe() | {"model": judge.name} for v in verifiers}
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed",
-        "asked": plan.asked() | {"verifiers": sorted(stages), "verifier_model": judge.name},
+        "asked": plan.asked()
+        | {"verifiers": sorted(stages), "verifier_model": judge.name, "fingerprints": [engine.fingerprint, judge.fingerprint]},
         "model": engine.describe(),
         "verifier_model": judge.name,
         "verifiers": stages,

@@ -157,7 +157,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Replace a text file at once."""
-        self._write(name, text.encode())
+        self._write(name, text.encode(errors="replace"))
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:

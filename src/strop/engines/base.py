@@ -74,6 +74,11 @@ class Engine(ABC):
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the rendered prompt, as the engine feeds it."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells these weights from others of the same name, where the engine knows it: a run never goes on with other weights."""
+        return ""
+
     def describe(self) -> dict[str, str | int | float]:
         """What the run record says of the model; overridden where more is known."""
         return {"model": self.name, "engine": type(self).__name__, "parameters": self.parameters}

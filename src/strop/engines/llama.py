@@ -63,6 +63,10 @@ class LlamaEngine(Engine):
     def parameters(self) -> int:
         return self.model.parameters
 
+    @property
+    def fingerprint(self) -> str:
+        return self.model.digest
+
     def render(self, prompt: Prompt) -> str:
         return plain_text(prompt)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ class LlamaModel:
         end = config.get("eos_token_id")
         self.end_tokens: tuple[int, ...] = tuple(end) if isinstance(end, list) else () if end is None else (end,)
         self.parameters = sum(int(tensor.size) for tensor in weights.values())
+        self.digest = blake2b(b"".join(weights[name].tobytes() for name in sorted(weights)), digest_size=8).hexdigest()
         self.embedding = weights["model.embed_tokens.weight"]
         self.head = np.ascontiguousarray((weights.get("lm_head.weight", self.embedding) * weights["model.norm.weight"]).T)
         self.layers = [self._layer(weights, f"model.layers.{number}.") for number in range(self.layers_count)]

@@ -24,7 +24,7 @@ class TabularEngine(Engine):
         self._name = name
         self.table = {prompt: dict(row) for prompt, row in table.items()}
         for prompt, row in self.table.items():
-            if not row or min(row.values()) <= 0 or abs(sum(row.values()) - 1) > 1e-9:
+            if not row or not all(q > 0 for q in row.values()) or not abs(sum(row.values()) - 1) <= 1e-9:
                 raise ModelError(f"{name}: the probabilities of prompt {prompt[:60]!r} are not positive numbers that sum to 1")
 
     @classmethod
@@ -33,9 +33,10 @@ class TabularEngine(Engine):
         try:
             table = json.loads(path.read_text())
             return cls({str(p): {str(t): float(q) for t, q in row.items()} for p, row in table.items()}, name)
-        except FileNotFoundError:
-            raise ModelError(f"{name}: there is no file {path}; expected JSON of the form {{prompt: {{text: probability}}}}") from None
-        except (ValueError, AttributeError, UnicodeDecodeError) as error:
+        except OSError as error:
+            reason = "there is no file" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
+            raise ModelError(f"{name}: {reason} {path}; expected JSON of the form {{prompt: {{text: probability}}}}") from None
+        except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{name}: {path} is not JSON of the form {{prompt: {{text: probability}}}} ({error})") from None
 
     @property
