@@ -39,11 +39,3 @@ def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
     source = (ROOT / "src" / "strop" / "cli.py").read_text()
     for option in set(re.findall(r" --([a-z][a-z-]*[a-z])(?= |$)", text, re.MULTILINE)):
         assert f"--{option}" in source or f" {option.replace('-', '_')}:" in source, option
-
-
-def test_no_path_of_a_machine_and_no_registry_in_the_project() -> None:
-    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False).stdout.split()
-    for name in listed:
-        path = ROOT / name
-        if path.suffix in {".py", ".md", ".toml", ".txt", ".cff", ".json"} and path.exists():
-            assert not re.search(r"(?<![\w.])/(?:work|root|home)/|pypi\.org/simple|extra-index-url", path.read_text()), name
