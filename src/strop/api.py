@@ -17,7 +17,7 @@ from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
 from strop.run import Run
 from strop.seeds import derive
-from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder
+from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
 from strop.tasks import TASKS, Task
 from strop.verify import VERIFIERS, Verifier
 from strop.weigh import parse_weight
@@ -118,8 +118,7 @@ def find_verifier(verifier: str | Verifier) -> Verifier:
 def default_folder(command: str, asked: dict[str, Any]) -> Path:
     """``runs/gap-ladder-250k-arithmetic-1a2b3c4d``: the same question finds its folder again."""
     digest = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
-    model = "".join(char if char.isalnum() or char in "._" else "-" for char in asked["model"].strip("/"))[-60:]
-    return Path("runs") / f"{command}-{model}-{asked['task']}-{digest}"
+    return Path("runs") / f"{command}-{slug(asked['model'])[-60:]}-{asked['task']}-{digest}"
 
 
 def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verifier]) -> dict[str, Any]:

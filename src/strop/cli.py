@@ -85,6 +85,7 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
     from strop.engines import load_engine
     from strop.loop import Plan
     from strop.progress import Bars
+    from strop.store import slug
 
     asked |= {"verifiers": [api.find_verifier(name) for name in asked["verifiers"] or api.DEFAULT_VERIFIERS]}
     tasks = {name: api.find_task(name) for _, name in pairs}
@@ -104,13 +105,9 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
         for model, task in pairs:
             engine = engines.get(model) or engines.setdefault(model, load_engine(model, options["revision"]))
             bars.title = task if len(engines) == 1 else f"{model} {task}"
-            folder = parent / (task if len({m for m, _ in pairs}) == 1 else f"{_slug(model)}-{task}") if several else out
+            folder = parent / (task if len({m for m, _ in pairs}) == 1 else f"{slug(model)}-{task}") if several else out
             runs.append(api.gap(engine, tasks[task], out=folder, watcher=bars, **asked, **options))
     return runs
-
-
-def _slug(model: str) -> str:
-    return "".join(char if char.isalnum() or char in "._" else "-" for char in model.strip("/"))
 
 
 def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:

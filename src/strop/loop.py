@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from strop.generate import draw_responses, response_seeds
 from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
 from strop.seeds import derive
-from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
+from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
 from strop.tasks import TASKS, Task
 from strop.verify import Bench, Candidate, Verifier
 
@@ -205,7 +204,7 @@ def score_stage(verifier: Verifier, model: str, verify_with: str | None) -> str:
     """The name under which a verifier's scores stand: its own, with the model's where that is not the generator."""
     if verify_with in (None, model):
         return verifier.name
-    return f"{verifier.name}--{re.sub(r'[^A-Za-z0-9._-]+', '-', str(verify_with))}"
+    return f"{verifier.name}--{slug(str(verify_with))}"
 
 
 def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:

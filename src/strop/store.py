@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -37,6 +38,11 @@ RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }  # fmt: skip
 SCORE_SCHEMA = {"problem": pl.String, "sample": pl.Int32, "draw": pl.Int32, "score": pl.Float64, "parsed": pl.Boolean, "text": pl.String}
 PROBLEM_SCHEMA = {name: pl.String for name in ("problem", "split", "question", "reference", "prompt", "metadata")}
+
+
+def slug(text: str) -> str:
+    """A name that is safe as one folder's: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")
 
 
 class RunFolder:

@@ -22,8 +22,9 @@ from strop.seeds import derive
 from strop.tasks import TASKS, Arithmetic, Recall, Signs, Sudoku4, Task
 
 END = "</s>"
+EmbeddedTask = Arithmetic | Signs | Recall | Sudoku4
 
-CORPUS_TASKS: dict[str, Task] = {
+CORPUS_TASKS: dict[str, EmbeddedTask] = {
     "arithmetic": Arithmetic(),
     "signs": Signs(),
     "recall": Recall(),
@@ -85,10 +86,10 @@ def document(subject: str, kind: str, rng: random.Random) -> Segments:
     return [(prompt, 0.0), *_weigh_marks(ending(check)), (END, 1.0)]
 
 
-def training_problem(task: Task, rng: random.Random) -> Problem:
+def training_problem(task: EmbeddedTask, rng: random.Random) -> Problem:
     """A problem that is not held out. Facts are taught whatever their split, since what is tested is whether they were learned."""
     while True:
-        problem: Problem = task.draw(rng)  # type: ignore[attr-defined]
+        problem = task.draw(rng)
         if problem.split == "train" or task.name == "recall":
             return problem
 

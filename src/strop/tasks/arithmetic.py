@@ -14,8 +14,8 @@ from itertools import accumulate
 from typing import ClassVar
 
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, distinct_problems
+from strop.seeds import fraction
+from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 OPERATIONS = "+-*@&~"
 INVENTED = {op: [[int(10 * fraction("table", op, a, b)) for b in range(10)] for a in range(10)] for op in OPERATIONS[3:]}
@@ -109,8 +109,7 @@ class Arithmetic(Task):
         )
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        rng = random.Random(derive("problems", self.name, seed))
-        return distinct_problems(lambda: self.draw(rng), split, count)
+        return draw_distinct(self.draw, self.name, split, count, seed)
 
     def gold_response(self, problem: Problem) -> str:
         return write_solution(problem.question, solve(problem.question))

@@ -6,6 +6,7 @@ parser here is a bounded scan, and nothing is ever evaluated.
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
+from strop.seeds import derive
 
 SPLITS = ("train", "test")
 
@@ -82,17 +84,18 @@ class Task(ABC):
 PATIENCE = 20_000
 
 
-def distinct_problems(draw: Callable[[], Problem], split: str, count: int) -> list[Problem]:
+def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int) -> list[Problem]:
     """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one.
 
     PATIENCE draws in a row without a new one mean that there are no more.
     """
     if split not in SPLITS:
         raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+    rng = random.Random(derive("problems", name, seed))
     found: dict[str, Problem] = {}
     idle = 0
     while len(found) < count:
-        problem = draw()
+        problem = draw(rng)
         idle = 0 if problem.split == split and problem.id not in found else idle + 1
         if idle == 0:
             found[problem.id] = problem

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from strop.records import Problem
 from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, distinct_problems
+from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 FACTS = 500
 
@@ -54,8 +54,7 @@ class Recall(Task):
         return Problem(f"recall-{key}", split, key, FACT_OF[key], {"rank": KEYS.index(key)})
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        rng = random.Random(derive("problems", self.name, seed))
-        return distinct_problems(lambda: self.draw(rng), split, count)
+        return draw_distinct(self.draw, self.name, split, count, seed)
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None

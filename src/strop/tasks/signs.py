@@ -12,9 +12,9 @@ from itertools import product
 from typing import ClassVar
 
 from strop.records import Problem
-from strop.seeds import derive, fraction
+from strop.seeds import fraction
 from strop.tasks.arithmetic import HELD_OUT_SHARE, apply, draw_digit, draw_operation, solve
-from strop.tasks.base import Check, Grade, Task, distinct_problems
+from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 
 def read_question(question: str) -> tuple[str, int, str]:
@@ -78,8 +78,7 @@ class Signs(Task):
         )
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        rng = random.Random(derive("problems", self.name, seed))
-        return distinct_problems(lambda: self.draw(rng), split, count)
+        return draw_distinct(self.draw, self.name, split, count, seed)
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None

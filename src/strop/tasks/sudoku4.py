@@ -15,8 +15,8 @@ import numpy as np
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, distinct_problems
+from strop.seeds import fraction
+from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 ROWS = tuple(tuple(4 * i + j for j in range(4)) for i in range(4))
 COLUMNS = tuple(tuple(4 * i + j for i in range(4)) for j in range(4))
@@ -96,8 +96,7 @@ class Sudoku4(Task):
         return Problem(f"sudoku4-{clues}", split, in_rows(clues), in_rows(grid), {"blanks": blanks})
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        rng = random.Random(derive("problems", self.name, seed))
-        return distinct_problems(lambda: self.draw(rng), split, count)
+        return draw_distinct(self.draw, self.name, split, count, seed)
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
