@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -38,8 +39,11 @@ class Outcome:
         assert said == self.err.splitlines()[-1:] and all(word in said[0] for word in words), self.err
 
 
+Command = Callable[..., Outcome]
+
+
 @pytest.fixture
-def strop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def strop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """A command, run in this process."""
 
     def run(*arguments: str | Path) -> Outcome:
@@ -87,13 +91,15 @@ def parts(run: Path) -> dict[Path, tuple[bytes, int]]:
         ("--verify-with ladder/huge", "'ladder/huge'"),
     ],
 )
-def test_nothing_is_written_for_what_cannot_be(options: str, word: str, strop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_written_for_what_cannot_be(
+    options: str, word: str, strop: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     strop("gap", "--model", "ladder/40k", "--out", "run", *options.split()).assert_told(word)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_document_without_nan_for_one_problem_and_sample(strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_one_document_without_nan_for_one_problem_and_sample(strop: Command, tmp_path: Path) -> None:
     done = strop(
         "gap", "--model", "ladder/40k", "--task", "recall", "--problems", "1", "--samples", "1", "--out", tmp_path / "run", "--json"
     )
@@ -107,7 +113,7 @@ def test_one_document_without_nan_for_one_problem_and_sample(strop, tmp_path: Pa
     assert document["accuracy"]["low"] is None and document["accuracy"]["why"]
 
 
-def test_other_weights_and_workers_find_the_default_folders_again(strop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_other_weights_and_workers_find_the_default_folders_again(strop: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     several = [
         "gap",
@@ -130,7 +136,7 @@ def test_other_weights_and_workers_find_the_default_folders_again(strop, tmp_pat
     assert parts(tmp_path) == before
 
 
-def test_interrupt_in_this_process_says_how_to_go_on(strop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_interrupt_in_this_process_says_how_to_go_on(strop: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -142,7 +148,7 @@ def test_interrupt_in_this_process_says_how_to_go_on(strop, monkeypatch: pytest.
 # --- what else lies in the folder ---
 
 
-def test_a_file_for_a_folder(strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_for_a_folder(strop: Command, tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("precious")
     strop(*ASKED, "--out", file).assert_told("is a file", "choose another --out")
@@ -150,7 +156,7 @@ def test_a_file_for_a_folder(strop, tmp_path: Path) -> None:  # type: ignore[no-
     assert file.read_text() == "precious"
 
 
-def test_a_foreign_folder_keeps_all_its_files(strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_foreign_folder_keeps_all_its_files(strop: Command, tmp_path: Path) -> None:
     """Also those that end like our half-written ones."""
     for name in ("thesis.tex", ".download.partial", "deep/.video.partial"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -159,7 +165,7 @@ def test_a_foreign_folder_keeps_all_its_files(strop, tmp_path: Path) -> None:  #
     assert all((tmp_path / name).exists() for name in ("thesis.tex", ".download.partial", "deep/.video.partial"))
 
 
-def test_a_second_command_is_refused(strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_second_command_is_refused(strop: Command, run: Path) -> None:
     program = "import sys, pathlib, strop.store as s\nwith s.RunFolder(pathlib.Path(sys.argv[1])).writing(): print(flush=True); input()"
     holder = subprocess.Popen([sys.executable, "-c", program, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "\n"
@@ -171,14 +177,14 @@ def test_a_second_command_is_refused(strop, run: Path) -> None:  # type: ignore[
     assert strop(*ASKED, "--out", run).code == 0 and parts(run) == before
 
 
-def test_paths_of_all_alphabets(strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_paths_of_all_alphabets(strop: Command, tmp_path: Path) -> None:
     out = tmp_path / "Läufe 試し" / "a b'c[1]"
     assert strop(*ASKED, "--out", out).code == 0
     done = strop(*ASKED, "--out", out, "--json")
     assert json.loads(done.out)["run"] == str(out)
 
 
-def test_several_runs_do_not_move_into_one(strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_several_runs_do_not_move_into_one(strop: Command, run: Path) -> None:
     before = sorted(run.rglob("*"))
     strop(*ASKED, "--task", "signs", "--out", run).assert_told("choose another --out")
     assert sorted(run.rglob("*")) == before
@@ -200,7 +206,7 @@ def test_several_runs_do_not_move_into_one(strop, run: Path) -> None:  # type: i
         ('{"format_version": 1, "asked": {"task": "tarot", "task_settings": {}}, "verifiers": {}, "verifier_model": "", "design": ""}', ""),
     ],
 )
-def test_a_changed_record(content: str, word: str, strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_record(content: str, word: str, strop: Command, run: Path) -> None:
     (run / "run.json").write_text(content)
     before = parts(run)
     for command in ([*ASKED, "--out", run], ["verify", run, "--verifier", "cot-score"], ["report", run]):
@@ -208,7 +214,7 @@ def test_a_changed_record(content: str, word: str, strop, run: Path) -> None:  #
     assert parts(run) == before
 
 
-def test_a_lost_record_is_not_taken_for_an_empty_folder(strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_lost_record_is_not_taken_for_an_empty_folder(strop: Command, run: Path) -> None:
     (run / "run.json").unlink()
     before = parts(run)
     strop(*ASKED, "--out", run).assert_told("not empty and holds no run")
@@ -216,7 +222,7 @@ def test_a_lost_record_is_not_taken_for_an_empty_folder(strop, run: Path) -> Non
 
 
 @pytest.mark.parametrize("stage", ["responses", "greedy", "scores/mc"])
-def test_a_lost_part_is_made_again_and_no_other(stage: str, strop, finished: Path, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_lost_part_is_made_again_and_no_other(stage: str, strop: Command, finished: Path, run: Path) -> None:
     before = parts(run)
     lost = run / stage / "part-00001.parquet"
     lost.unlink()
@@ -227,7 +233,7 @@ def test_a_lost_part_is_made_again_and_no_other(stage: str, strop, finished: Pat
     assert pl.read_parquet(lost).equals(pl.read_parquet(finished / stage / "part-00001.parquet"))
 
 
-def test_lost_problems_are_written_again_and_changed_ones_refused(strop, finished: Path, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_lost_problems_are_written_again_and_changed_ones_refused(strop: Command, finished: Path, run: Path) -> None:
     (run / "problems.parquet").unlink()
     assert strop(*ASKED, "--out", run).code == 0
     problems = pl.read_parquet(run / "problems.parquet")
@@ -236,7 +242,7 @@ def test_lost_problems_are_written_again_and_changed_ones_refused(strop, finishe
     strop(*ASKED, "--out", run).assert_told("other problems or prompts")
 
 
-def test_parts_that_were_rewritten_by_hand(strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_parts_that_were_rewritten_by_hand(strop: Command, run: Path) -> None:
     """A row twice, a column gone, no note of the cost: each is told."""
     path = RunFolder(run).part_path("responses", 1)
     frame = pl.read_parquet(path)
@@ -280,13 +286,13 @@ def test_whatever_befalls_a_part_is_told(finished: Path, tmp_path: Path) -> None
 # --- verify beside gap ---
 
 
-def test_verify_waits_for_a_whole_run(strop, run: Path) -> None:  # type: ignore[no-untyped-def]
+def test_verify_waits_for_a_whole_run(strop: Command, run: Path) -> None:
     (run / "scores" / "mc" / "part-00002.parquet").unlink()
     strop("verify", run, "--verifier", "cot-score").assert_told("is not complete")
     assert not (run / "scores" / "cot-score").exists()
 
 
-def test_a_verify_that_was_stopped_does_not_stand_in_the_way(strop, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_verify_that_was_stopped_does_not_stand_in_the_way(strop: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after its first part; the run's own command goes on without it, and verify itself goes on where it was."""
     write, written = RunFolder.write_part, list[str]()
 
@@ -325,7 +331,7 @@ def test_a_verify_that_was_stopped_does_not_stand_in_the_way(strop, run: Path, m
         b"\xff\xfe",
     ],
 )
-def test_a_malformed_table(content: str | bytes | None, strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_malformed_table(content: str | bytes | None, strop: Command, tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     if content is None:
         table.mkdir()
@@ -335,7 +341,7 @@ def test_a_malformed_table(content: str | bytes | None, strop, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
-def test_a_table_without_the_prompt(strop, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_table_without_the_prompt(strop: Command, tmp_path: Path) -> None:
     (tmp_path / "table.json").write_text('{"Question: ?\\nAnswer:": {" a": 1}}')
     done = strop("gap", "--task", "recall", "--model", f"tabular:{tmp_path / 'table.json'}", "--out", tmp_path / "run")
     done.assert_told_last("has no row for the prompt")

@@ -13,8 +13,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, cast
 
 import polars as pl
 import threadpoolctl
@@ -60,7 +60,7 @@ class Plan:
     def asked(self) -> dict[str, Any]:
         """As JSON, for the run record."""
         own = {name: value for name, value in self.__dict__.items() if name != "task"}
-        settings: dict[str, Any] = json.loads(json.dumps(asdict(self.task)))  # type: ignore[call-overload]
+        settings: dict[str, Any] = json.loads(json.dumps({f.name: getattr(self.task, f.name) for f in fields(cast(Any, self.task))}))
         return own | {"task": self.task.name, "task_settings": settings}
 
     @classmethod
