@@ -74,9 +74,8 @@ def main() -> None:
     print(f"{folder.name}: {PROBLEMS} problems x {SAMPLES} samples, {rounds} rounds, one thread; medians, and ratios round by round")
     for name, own in rates.items():
         ratios = sorted(a / b for a, b in zip(first, own, strict=True))
-        print(
-            f"{statistics.median(own):>9,.0f} tok/s   embedded is {statistics.median(ratios):.2f}x [{ratios[0]:.2f}, {ratios[-1]:.2f}]   {name}"
-        )
+        spread = f"{statistics.median(ratios):.2f}x [{ratios[0]:.2f}, {ratios[-1]:.2f}]"
+        print(f"{statistics.median(own):>9,.0f} tok/s   embedded is {spread}   {name}")
 
 
 if __name__ == "__main__":

@@ -129,13 +129,12 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
 
 
 def _write_report(runs: list[Run], combined: Path | None) -> Path:
-    from strop.report import ReportRun, build_page
+    from strop.report import build_page
     from strop.store import RunFolder
 
     if combined is None:
         return runs[0].report()
-    page = build_page([ReportRun(r.document, r.record, r.problems, r.responses, r.scores, r.sweeps()) for r in runs])
-    RunFolder(combined).write_text("report.html", page)
+    RunFolder(combined).write_text("report.html", build_page([run.material() for run in runs]))
     return combined / "report.html"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,9 @@ from strop.records import Estimate, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.weigh import Quantile, Threshold, Weight, parse_weight
+
+if TYPE_CHECKING:
+    from strop.report import ReportRun
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,17 @@ class Run:
             ]
         return result
 
+    def material(self) -> ReportRun:
+        """What a page about this run is made of."""
+        from strop.report import ReportRun
+
+        return ReportRun(self.document, self.record, self.problems, self.responses, self.scores, self.sweeps())
+
     def report(self) -> Path:
         """Write report.html into the run folder; returns its path."""
-        from strop.report import ReportRun, build_page
+        from strop.report import build_page
 
-        page = build_page([ReportRun(self.document, self.record, self.problems, self.responses, self.scores, self.sweeps())])
-        self.folder.write_text("report.html", page)
+        self.folder.write_text("report.html", build_page([self.material()]))
         return self.path / "report.html"
 
     # --- arrays ---
