@@ -36,6 +36,7 @@ BAD = [
     ("gap --samples 0", "--samples 0: expected 1 or more"),
     ("gap --problems 0", "--problems 0: expected 1 or more"),
     ("gap --problems 100000 --task recall", "ask for fewer"),
+    ("gap --max-tokens 100000 --out run", "use fewer shots or a smaller --max-tokens"),
     ("gap --temperature -1", "expected a number from 0"),
     ("gap --temperature nan", "expected a number from 0"),
     ("gap --top-p 0", "expected a number above 0 and up to 1"),

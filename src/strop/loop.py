@@ -19,7 +19,7 @@ from typing import Any, Protocol, cast
 import polars as pl
 import threadpoolctl
 
-from strop.engines.base import Engine
+from strop.engines.base import Engine, check_room
 from strop.errors import StoreError, UsageError
 from strop.generate import draw_responses, response_seeds
 from strop.prompts import solution_prompt, stop_strings
@@ -191,11 +191,14 @@ def _one_blas_thread(engine: Engine) -> Iterator[None]:
 
 
 def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.DataFrame:
-    """problems.parquet: with each prompt exactly as sent."""
+    """problems.parquet: with each prompt exactly as sent. UsageError where a prompt leaves no room for a response."""
     shots = plan.draw_shots()
+    prompts = [solution_prompt(plan.task, blind(problem), shots) for problem in problems]
+    for prompt in prompts:
+        check_room(engine, engine.count_tokens(prompt), plan.sampling().max_tokens)
     rows = [
-        (p.id, p.split, p.question, p.reference, engine.render(solution_prompt(plan.task, blind(p), shots)), json.dumps(dict(p.metadata)))
-        for p in problems
+        (p.id, p.split, p.question, p.reference, engine.render(prompt), json.dumps(dict(p.metadata)))
+        for p, prompt in zip(problems, prompts, strict=True)
     ]
     return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
 

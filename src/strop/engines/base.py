@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.errors import UsageError
 from strop.records import Prompt, Sample, Sampling, Usage
 
 
@@ -75,6 +76,11 @@ class Engine(ABC):
         """Tokens of the rendered prompt, as the engine feeds it."""
 
     @property
+    def context(self) -> int | None:
+        """How many tokens prompt and response may have together; None where there is no limit or none is known."""
+        return None
+
+    @property
     def fingerprint(self) -> str:
         """What tells these weights from others of the same name, where the engine knows it: a run never goes on with other weights."""
         return ""
@@ -82,6 +88,15 @@ class Engine(ABC):
     def describe(self) -> dict[str, str | int | float]:
         """What the run record says of the model; overridden where more is known."""
         return {"model": self.name, "engine": type(self).__name__, "parameters": self.parameters}
+
+
+def check_room(engine: Engine, prompt_tokens: int, new_tokens: int) -> None:
+    """UsageError where a prompt and what may follow it do not fit into the engine's context."""
+    if engine.context is not None and prompt_tokens + new_tokens > engine.context:
+        raise UsageError(
+            f"{engine.name}: a prompt of {prompt_tokens} tokens and {new_tokens} new ones exceed the model's {engine.context} "
+            "positions; use fewer shots or a smaller --max-tokens"
+        )
 
 
 def plain_text(prompt: Prompt) -> str:

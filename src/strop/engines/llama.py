@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop, plain_text
+from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
 from strop.engines.draws import draw_tokens, log_probabilities
 from strop.engines.llama_model import Floats, LlamaModel, Prefix
-from strop.errors import ModelError, UsageError
+from strop.errors import ModelError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage, total_usage
 
 CHUNK_ROWS = 256
@@ -62,6 +62,10 @@ class LlamaEngine(Engine):
     @property
     def parameters(self) -> int:
         return self.model.parameters
+
+    @property
+    def context(self) -> int | None:
+        return self.model.max_positions
 
     @property
     def fingerprint(self) -> str:
@@ -112,12 +116,7 @@ class LlamaEngine(Engine):
 
     def _encode(self, prompts: Sequence[Prompt], new_tokens: int) -> list[tuple[int, ...]]:
         encoded = [tuple(item.ids) for item in self.tokenizer.encode_batch([plain_text(prompt) for prompt in prompts])]
-        longest = max(map(len, encoded), default=0)
-        if longest + new_tokens > self.model.max_positions:
-            raise UsageError(
-                f"{self.name}: a prompt of {longest} tokens and {new_tokens} new ones exceed the model's {self.model.max_positions} "
-                "positions; use fewer shots or a smaller --max-tokens"
-            )
+        check_room(self, max(map(len, encoded), default=0), new_tokens)
         return encoded
 
     def _prefill(self, ids: Sequence[tuple[int, ...]], width: int = 0) -> tuple[Floats, Prefix, Usage]:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop, plain_text
+from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, load
 from strop.engines.draws import uniforms
 from strop.errors import MissingExtraError, ModelError, UsageError
@@ -101,6 +101,11 @@ class TransformersEngine(Engine):
         facts = {"dtype": self._dtype, "device": str(self._device), "transformers": self._version, "torch": str(self._torch.__version__)}
         return super().describe() | facts | ({"revision": revision} if revision else {})
 
+    @property
+    def context(self) -> int | None:
+        room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return None if room is None else int(room)
+
     def render(self, prompt: Prompt) -> str:
         if not self._is_chat:
             return plain_text(prompt)
@@ -157,14 +162,9 @@ class TransformersEngine(Engine):
     def _prompt_ids(self, text: str, new_tokens: int) -> Ids:
         """The prompt's tokens, checked to be some and to leave room for ``new_tokens``."""
         ids = self._encode(text)
-        room = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if not ids:
             raise UsageError(f"{self._name}: the prompt has no tokens; expected at least one, so write something into it")
-        if room is not None and len(ids) + new_tokens > room:
-            raise UsageError(
-                f"{self._name}: a prompt of {len(ids)} tokens and {new_tokens} new ones exceed the model's {room} positions; "
-                "use fewer shots or a smaller --max-tokens"
-            )
+        check_room(self, len(ids), new_tokens)
         return ids
 
     def _scoring_job(self, text: str, continuations: Sequence[str]) -> tuple[Ids, list[Ids]]:
