@@ -108,3 +108,20 @@ def test_no_reference_reaches_the_engine(tmp_path: Path, monkeypatch: pytest.Mon
     assert lying.responses.select("text", "logprob").equals(honest.responses.select("text", "logprob"))
     assert all(lying.scores[name].equals(honest.scores[name]) for name in honest.scores)
     assert lying.responses["utility_strict"].sum() == 0 < honest.responses["utility_strict"].sum()
+
+
+def test_the_python_face_adds_a_verifier_and_knows_custom_tasks_and_other_weights(tmp_path: Path) -> None:
+    run = strop.gap("ladder/40k", "recall", problems=20, samples=4, verifiers=["mc"], out=tmp_path / "run")
+    assert set(strop.add_verifier(run.path, "cot-binary").scores) == {"mc", "cot-binary"}
+
+    class Mine(Recall):
+        name = "mine"
+
+    own = strop.gap("ladder/40k", Mine(), problems=20, samples=4, verifiers=["mc"], out=tmp_path / "mine")
+    assert own.document["task"] == "mine"
+    tables = [tabular(0.4), tabular(0.6)]
+    strop.gap(tables[0], "recall", problems=6, samples=2, out=tmp_path / "table")
+    with pytest.raises(strop.StropError, match="fingerprints"):
+        strop.gap(tables[1], "recall", problems=6, samples=2, out=tmp_path / "table")
+    with pytest.raises(strop.StropError, match="its weights changed since"):
+        strop.add_verifier(tmp_path / "table", "cot-score", verify_with=tables[1])

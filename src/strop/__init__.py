@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strop.api import gap, verify
+    from strop.api import add_verifier, gap
     from strop.engines import Engine, load_engine
     from strop.errors import StropError
     from strop.loop import Plan
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from strop.weigh import WEIGHTS, Weight
 
 _HOMES = {
-    "gap": "api", "verify": "api", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
+    "gap": "api", "add_verifier": "api", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
     "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
     "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh",
 }  # fmt: skip
 
 __all__ = [
     "TASKS", "VERIFIERS", "WEIGHTS", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier", "Weight",
-    "gap", "load_engine", "verify",
+    "add_verifier",
+    "gap", "load_engine",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.engines import DEFAULT_MODEL, Engine, load_engine
-from strop.errors import CorruptPartError, StoreError, UsageError
+from strop.errors import CorruptPartError, RunMismatchError, StoreError, UsageError
 from strop.loop import Crew, Plan, Watcher, default_workers, problem_frame, sample_stages, score_stage, verify_stage
 from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
@@ -64,10 +64,10 @@ def gap(
             verify_stage(plan, verifier, stage, judge_engine, problems, folder, crew)
         if not set(record["verifiers"]) <= set(stored.get("verifiers", ())):
             raise CorruptPartError(f"{path / 'run.json'} lacks verifiers that were asked for; restore it, or choose another --out")
-        return _measured(path, tuple(weights))
+        return _measured(Run(path, tuple(weights), plan.task))
 
 
-def verify(
+def add_verifier(
     run: str | Path,
     verifier: str | Verifier,
     *,
@@ -86,7 +86,10 @@ def verify(
     stages = ["responses", "greedy", *(f"scores/{name}" for name in opened.record["verifiers"])]
     if not all(opened.folder.has_part(stage, number) for stage in stages for number in range(plan.parts)):
         raise StoreError(f"{run} is not complete; finish it first: repeat the command that began it")
-    judge = verify_with if isinstance(verify_with, Engine) else load_engine(verify_with or plan.model, plan.revision)
+    name = verify_with if verify_with is not None else plan.model
+    judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
+    if judge.name == plan.model and judge.fingerprint != opened.record["asked"]["fingerprints"][0]:
+        raise RunMismatchError(f"{judge.name} is not the model that {run} was sampled from: its weights changed since; name another model")
     stage = score_stage(asked, plan.model, judge.name)
     with opened.folder.writing():
         verify_stage(plan, asked, stage, judge, plan.draw_problems(), opened.folder, crew)
@@ -94,7 +97,7 @@ def verify(
         record = opened.folder.record()
         record["verifiers"][stage] = asked.describe() | {"model": judge.name}
         opened.folder.write_json("run.json", record)
-        return _measured(opened.path, tuple(weights))
+        return _measured(Run(opened.path, tuple(weights)))
 
 
 def find_task(task: str | Task) -> Task:
@@ -123,11 +126,12 @@ def default_folder(command: str, asked: dict[str, Any]) -> Path:
 
 def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verifier]) -> dict[str, Any]:
     stages = {score_stage(v, plan.model, judge.name): v.describe() | {"model": judge.name} for v in verifiers}
+    settings = {stage: verifier.settings() for stage, verifier in zip(stages, verifiers, strict=True)}
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed",
         "asked": plan.asked()
-        | {"verifiers": sorted(stages), "verifier_model": judge.name, "fingerprints": [engine.fingerprint, judge.fingerprint]},
+        | {"verifiers": settings, "verifier_model": judge.name, "fingerprints": [engine.fingerprint, judge.fingerprint]},
         "model": engine.describe(),
         "verifier_model": judge.name,
         "verifiers": stages,
@@ -143,8 +147,7 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verif
     }
 
 
-def _measured(path: Path, weights: tuple[str, ...]) -> Run:
-    run = Run(path, weights)
+def _measured(run: Run) -> Run:
     run.folder.write_json("estimates.json", run.document)
     return run
 

@@ -180,7 +180,7 @@ def verify(
     found = [api.find_verifier(name) for name in verifier]
     with Bars() as bars:
         for one in found:
-            opened = api.verify(run, one, verify_with=verify_with, weights=weigh or [], workers=workers, watcher=bars)
+            opened = api.add_verifier(run, one, verify_with=verify_with, weights=weigh or [], workers=workers, watcher=bars)
     _tell([opened], None, as_json)
 
 

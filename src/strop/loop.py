@@ -52,8 +52,8 @@ class Plan:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} or more")
-        if not 0 <= self.temperature <= 10:
-            raise UsageError(f"--temperature {self.temperature:g}: expected a number from 0 (greedy) to 10")
+        if self.temperature != 0 and not 0.01 <= self.temperature <= 10:
+            raise UsageError(f"--temperature {self.temperature:g}: expected 0 (greedy), or a number from 0.01 to 10")
         if not 0 < self.top_p <= 1:
             raise UsageError(f"--top-p {self.top_p:g}: expected a number above 0 and up to 1")
 
@@ -61,15 +61,15 @@ class Plan:
         """As JSON, for the run record."""
         own = {name: value for name, value in self.__dict__.items() if name != "task"}
         settings: dict[str, Any] = json.loads(json.dumps({f.name: getattr(self.task, f.name) for f in fields(cast(Any, self.task))}))
-        return own | {"task": self.task.name, "task_settings": settings}
+        return own | {"task": self.task.name, "task_class": type(self.task).__qualname__, "task_settings": settings}
 
     @classmethod
-    def from_asked(cls, asked: dict[str, Any]) -> Plan:
-        """Back from the run record."""
+    def from_asked(cls, asked: dict[str, Any], task: Task | None = None) -> Plan:
+        """Back from the run record; ``task`` is the instance itself, where TASKS does not know it."""
         try:
             settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
             own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
-            return cls(task=TASKS[asked["task"]](**settings), **own)
+            return cls(task=task or TASKS[asked["task"]](**settings), **own)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StoreError(f"run.json cannot be understood ({reason}); it was changed, or written by another strop: restore it") from None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from strop.measure.intervals import Floats
 from strop.records import Estimate, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
+from strop.tasks import Task
 from strop.weigh import Quantile, Threshold, Weight, parse_weight
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one task. ``weights`` empty: each verifier's default weight."""
+    """One model on one task. ``weights`` empty: each verifier's default weight. ``task``: the instance, where TASKS does not know it."""
 
     path: Path
-    weights: tuple[str, ...] = field(default=())
+    weights: tuple[str, ...] = ()
+    task: Task | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -47,7 +49,7 @@ class Run:
 
     @cached_property
     def plan(self) -> Plan:
-        return Plan.from_asked(self.record["asked"])
+        return Plan.from_asked(self.record["asked"], self.task)
 
     @cached_property
     def problems(self) -> pl.DataFrame:

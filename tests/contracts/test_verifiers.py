@@ -84,6 +84,8 @@ def test_prompt_shows_question_and_response_word_for_word(verifier: Verifier, en
         ("\nVerdict: Incorrect", 0.0, True),
         ("Verdict: Correct ... no, wait.\nVerdict: Incorrect", 0.0, True),
         ("Verdict: Incorrectly", 0.0, False),
+        ("Verdict: Correct or Incorrect", 0.0, False),
+        ("no\nVerdict: Incorrect\n\nQuestion: 2+2\nAnswer: 4\nVerdict: Correct", 0.0, True),
         ("correct", 0.0, False),
         ("", 0.0, False),
         ("x" * 100_000 + "\nVerdict: Correct", 1.0, True),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from strop.errors import ModelError, UsageError
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
+FINGERPRINT_BLOCKS, FINGERPRINT_BYTES = 64, 65_536
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -59,6 +61,22 @@ def load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder")
     return model, tokenizer
+
+
+def fingerprint(name: str, commit: str | None) -> str:
+    """The commit of a hub model; of a local folder, a digest of its weights' sizes and of blocks spread over them (not of every byte)."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return commit or ""
+    digest = blake2b(digest_size=8)
+    for path in sorted(folder.glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}".encode())
+        with path.open("rb") as file:
+            for block in range(FINGERPRINT_BLOCKS):
+                file.seek(size * block // FINGERPRINT_BLOCKS)
+                digest.update(file.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()
 
 
 def _check_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,10 @@ class TabularEngine(Engine):
     @property
     def parameters(self) -> int:
         return 0
+
+    @property
+    def fingerprint(self) -> str:
+        return blake2b(json.dumps(self.table, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def render(self, prompt: Prompt) -> str:
         return plain_text(prompt)

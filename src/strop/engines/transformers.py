@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
-from strop.engines.checkpoint import DTYPES, end_tokens, find_device, load
+from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
 from strop.engines.draws import uniforms
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
@@ -100,6 +100,10 @@ class TransformersEngine(Engine):
         revision = getattr(self.model.config, "_commit_hash", None) or self._revision
         facts = {"dtype": self._dtype, "device": str(self._device), "transformers": self._version, "torch": str(self._torch.__version__)}
         return super().describe() | facts | ({"revision": revision} if revision else {})
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self._name, getattr(self.model.config, "_commit_hash", None))
 
     @property
     def context(self) -> int | None:

@@ -23,7 +23,7 @@ OPERATION_WEIGHTS = list(accumulate(1 / rank**1.3 for rank in range(1, len(OPERA
 DIGIT_WEIGHTS = list(accumulate(1 / digit for digit in range(1, 10)))
 HELD_OUT_SHARE = 0.02
 
-STEP = re.compile(r"([0-9])([-+*@&~])([0-9])=([0-9])")
+STEP = re.compile(r"(?<![0-9])([0-9])([-+*@&~])([0-9])=([0-9])(?![0-9])")
 SOLUTION = re.compile(r"(?:[0-9][-+*@&~][0-9]=[0-9] ){1,16}#([0-9])")
 
 
@@ -120,7 +120,7 @@ class Arithmetic(Task):
         right = is_derivation(problem.question, steps)
         whole = SOLUTION.fullmatch(text.strip())
         strict = whole.group(1) if whole else None
-        final = re.search(r"#([0-9])", text[:10_000])
+        final = re.search(r"#([0-9]{1,20})", text[:10_000])
         flexible = final.group(1) if final else (steps[-1][3] if steps else None)
         return Grade(
             answer_strict=strict,

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.arithmetic import HELD_OUT_SHARE, apply, draw_digit, draw_operation, solve
+from strop.tasks.arithmetic import HELD_OUT_SHARE, OPERATIONS, apply, draw_digit, draw_operation, solve
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 
@@ -88,7 +88,8 @@ class Signs(Task):
         """Any expression with the target's value is right. Flexible forgives spaces and what follows the expression."""
         length = 2 * len(read_question(problem.question)[0]) - 1
         strict = text.strip()[: length + 1]
-        flexible = "".join(text[:1_000].split())[:length]
+        joined = "".join(text[:1_000].split())
+        flexible = joined[:length] if joined[length : length + 1] not in tuple(OPERATIONS + "0123456789") else ""
         found = [answer if is_allowed(problem.question, answer) else None for answer in (strict, flexible)]
         target = read_question(problem.question)[1]
         utilities = [float(answer is not None and solve(answer)[-1] == target) for answer in found]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, cast
 
 from strop.engines.base import Engine
 from strop.records import Problem, Prompt, Sampling, Score, Usage
@@ -65,6 +65,11 @@ class Verifier(ABC):
     def prompts(self, candidates: Sequence[Candidate], bench: Bench) -> list[Prompt]:
         """The questions about these candidates."""
         return [self.prompt(bench.task, item.problem, item.text, bench.shots) for item in candidates]
+
+    def settings(self) -> dict[str, Any]:
+        """What its scores depend on: its class and hyper-parameters. A stored score is never taken for another verifier's."""
+        own = {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
+        return {"class": type(self).__qualname__} | own
 
     def describe(self) -> dict[str, str]:
         """What the run record says of it."""

@@ -20,8 +20,13 @@ from strop.verify.base import Bench, Candidate, Verdicts, Verifier
 READ_LIMIT = 20_000
 UNREADABLE = 0.0
 
-VERDICT = re.compile(r"Verdict: {0,4}(Correct|Incorrect)\b")
+VERDICT = re.compile(r"Verdict: {0,4}(Correct|Incorrect)\b(?! or\b)")
 SCORE = re.compile(r"Score: {0,4}([0-9]{1,2}(?:\.[0-9]{1,3})?)(?![0-9])")
+
+
+def own_words(text: str) -> str:
+    """The end of the check, without a next question that a base model may have invented after it."""
+    return text.split("\nQuestion:", 1)[0][-READ_LIMIT:]
 
 
 class ChainOfThought(Verifier):
@@ -53,7 +58,7 @@ class ChainOfThoughtBinary(ChainOfThought):
     frame: ClassVar[str] = WORDING.binary
 
     def read(self, text: str) -> Score:
-        found = VERDICT.findall(text[-READ_LIMIT:])
+        found = VERDICT.findall(own_words(text))
         return Score(float(found[-1] == "Correct"), True, text) if found else Score(UNREADABLE, False, text)
 
 
@@ -67,6 +72,6 @@ class ChainOfThoughtScore(ChainOfThought):
     frame: ClassVar[str] = WORDING.score
 
     def read(self, text: str) -> Score:
-        found = SCORE.findall(text[-READ_LIMIT:])
+        found = SCORE.findall(own_words(text))
         value = float(found[-1]) if found else 0.0
         return Score(value, True, text) if 1 <= value <= 10 else Score(UNREADABLE, False, text)
