@@ -26,8 +26,8 @@ class Confidence(Verifier):
     description: ClassVar[str] = "log-probability of the response per character, under the model that answers"
     default_weight: ClassVar[str] = "quantile:0.7"
 
-    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
-        return solution_prompt(bench_task, problem, shots)
+    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return solution_prompt(task, problem, shots)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         scores, usages = [], [Usage()]

@@ -299,7 +299,7 @@ def test_a_verify_that_was_stopped_does_not_stand_in_the_way(strop: Command, run
     def write_once(*arguments: object) -> None:
         if "scores/cot-score" in written:
             raise KeyboardInterrupt
-        write(*arguments)  # type: ignore[arg-type]
+        write(*arguments)
         written.append(str(arguments[1]))
 
     monkeypatch.setattr(RunFolder, "write_part", write_once)

@@ -46,7 +46,7 @@ def test_numbers_are_what_the_stored_rows_say(tmp_path: Path) -> None:
     gaps = []
     for _, own in rows.group_by("problem"):
         kept = own.filter(pl.col("score") >= 0.5)
-        gaps.append((kept if len(kept) else own)["utility_strict"].mean() - own["utility_strict"].mean())  # type: ignore[operator]
+        gaps.append((kept if len(kept) else own)["utility_strict"].mean() - own["utility_strict"].mean())
     estimates = {(row["verifier"], row["quantity"]): row for row in run.estimates.iter_rows(named=True)}
     assert estimates["cot-binary", "gap"]["value"] == pytest.approx(np.mean(gaps))
     assert estimates["", "accuracy"]["value"] == pytest.approx(run.responses["utility_strict"].mean())

@@ -16,7 +16,6 @@ from strop.loop import Crew, Plan, Watcher, default_workers, problem_frame, samp
 from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
 from strop.run import Run
-from strop.seeds import derive
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
 from strop.tasks import TASKS, Task
 from strop.verify import VERIFIERS, Verifier
@@ -83,8 +82,7 @@ def add_verifier(
     crew = Crew(_checked_workers(workers), watcher or Silent())
     opened = Run(Path(run))
     plan = opened.plan
-    stages = ["responses", "greedy", *(f"scores/{name}" for name in opened.record["verifiers"])]
-    if not all(opened.folder.has_part(stage, number) for stage in stages for number in range(plan.parts)):
+    if not all(opened.folder.has_part(stage, number) for stage in opened.stages for number in range(plan.parts)):
         raise StoreError(f"{run} is not complete; finish it first: repeat the command that began it")
     name = verify_with if verify_with is not None else plan.model
     judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
@@ -136,7 +134,7 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verif
         "verifier_model": judge.name,
         "verifiers": stages,
         "problems_per_part": PART_PROBLEMS,
-        "bootstrap_seed": derive(plan.seed, "bootstrap"),
+        "bootstrap_seed": plan.bootstrap_seed,
         "versions": {
             "strop": version("strop"),
             "python": platform.python_version(),

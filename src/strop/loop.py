@@ -86,6 +86,10 @@ class Plan:
         return self.task.shots(self.shots, SHOTS_SEED)
 
     @property
+    def bootstrap_seed(self) -> int:
+        return derive(self.seed, "bootstrap")
+
+    @property
     def parts(self) -> int:
         return -(-self.problems // PART_PROBLEMS)
 

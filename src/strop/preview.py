@@ -44,7 +44,7 @@ def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier]) -> Previe
     prompts |= {name: engine.render(prompt) for name, prompt in asked.items()}
     solution = sum(engine.count_tokens(solution_prompt(plan.task, blind(p), shots)) for p in problems)
     verification = sum(engine.count_tokens(prompt) for prompt in asked.values()) * plan.problems * plan.samples
-    sampled_verifiers = sum(1 for v in verifiers if v.name != "mc")
+    sampled_verifiers = sum(v.samples_text for v in verifiers)
     generated = plan.problems * (plan.samples + 1) * plan.sampling().max_tokens
     generated += plan.problems * plan.samples * sampled_verifiers * plan.sampling(for_verification=True).max_tokens
     rate = (drawn.usage.prompt_tokens + drawn.usage.generated_tokens) / seconds

@@ -18,7 +18,6 @@ from strop.loop import Plan
 from strop.measure import GAP_DEFINITION, Samples, Summary, accuracy, estimate, fill_grid, resample_counts, summarise, sweep
 from strop.measure.intervals import Floats
 from strop.records import Estimate, total_usage
-from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
 from strop.weigh import Quantile, Threshold, Weight, parse_weight
@@ -51,6 +50,11 @@ class Run:
     def plan(self) -> Plan:
         return Plan.from_asked(self.record["asked"], self.task)
 
+    @property
+    def stages(self) -> list[str]:
+        """The names under which parts are stored."""
+        return ["responses", "greedy", *(f"scores/{name}" for name in self.record["verifiers"])]
+
     @cached_property
     def problems(self) -> pl.DataFrame:
         """One row a problem: problem, split, question, reference, prompt, metadata."""
@@ -76,7 +80,6 @@ class Run:
         """What ``--json`` prints: the estimates and what they rest on."""
         rows = [self._row(name, weight, summary) for name, weight, summary in self.summaries]
         first = {row["verifier"]: {k: v for k, v in row.items() if k != "verifier"} for row in reversed(rows)}
-        stages = ["responses", "greedy", *(f"scores/{name}" for name in self.record["verifiers"])]
         accuracies = {name: value.as_json() for name, value in self.accuracies.items()}
         return {
             "definition": GAP_DEFINITION,
@@ -90,7 +93,7 @@ class Run:
             "truncated": int((self.responses["finish"] == "length").sum()),
             "verifiers": {name: first[name] for name in self.record["verifiers"]},
             "estimates": rows,
-            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in stages)),
+            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
             "run": str(self.path),
         }
 
@@ -164,7 +167,7 @@ class Run:
 
     @cached_property
     def _counts_BP(self) -> Floats:
-        return resample_counts(self.plan.problems, derive(self.plan.seed, "bootstrap"))
+        return resample_counts(self.plan.problems, self.plan.bootstrap_seed)
 
     def _score_PK(self, name: str) -> Floats:
         return self._grid(self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean()), "score")

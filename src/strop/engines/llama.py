@@ -30,7 +30,7 @@ COMPACT_BELOW = 0.9
 
 @dataclass(slots=True)
 class _Rows:
-    """The state of a chunk. Arrays are over the rows still in the batch, but for the last three, which are over all rows."""
+    """The state of a chunk. Arrays are over the rows still in the batch, but for the last four, which are over all rows."""
 
     slots: NDArray[np.intp]
     seeds: NDArray[np.uint64]

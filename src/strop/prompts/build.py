@@ -10,6 +10,9 @@ from strop.prompts.wording import CORRECT, INCORRECT, WORDING
 from strop.records import Message, Problem, Prompt
 from strop.tasks.base import Check, Task
 
+NEXT_QUESTION = f"\n{WORDING.solution.split('{', 1)[0].strip()}"
+"""How a base model goes on where nothing stops it: it invents the next question."""
+
 # User text goes in by replacement, not str.format: a response full of braces is only text.
 
 
@@ -74,5 +77,5 @@ def tournament_ending(first: Check, second: Check, winner: str) -> str:
 
 
 def stop_strings(task: Task, shots: int) -> tuple[str, ...]:
-    """What ends a response beside the end token: after examples, a base model goes on to invent the next question."""
-    return (*task.stop, *((f"\n{WORDING.solution.split('{', 1)[0].strip()}",) if shots else ()))
+    """What ends a response beside the end token: after examples, the next question that a base model would invent."""
+    return (*task.stop, *((NEXT_QUESTION,) if shots else ()))

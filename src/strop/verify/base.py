@@ -46,16 +46,18 @@ class Verdicts:
 class Verifier(ABC):
     """Scores responses; higher is better. Subclasses are frozen dataclasses.
 
-    ``pointwise``: the score of a response does not depend on the other responses. ``default_weight``: what the papers use with it.
+    ``pointwise``: the score of a response does not depend on the other responses. ``samples_text``: the model
+    writes a verification, and so costs generated tokens. ``default_weight``: what the papers use with it.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     default_weight: ClassVar[str]
     pointwise: ClassVar[bool] = True
+    samples_text: ClassVar[bool] = True
 
     @abstractmethod
-    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
         """The question put to the model about one response."""
 
     @abstractmethod

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.engines.base import Request
-from strop.prompts import WORDING, verification_prompt
+from strop.prompts import NEXT_QUESTION, WORDING, verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
 from strop.verify.base import Bench, Candidate, Verdicts, Verifier
@@ -26,7 +26,7 @@ SCORE = re.compile(r"Score: {0,4}([0-9]{1,2}(?:\.[0-9]{1,3})?)(?![0-9])")
 
 def own_words(text: str) -> str:
     """The end of the check, without a next question that a base model may have invented after it."""
-    return text.split("\nQuestion:", 1)[0][-READ_LIMIT:]
+    return text.split(NEXT_QUESTION, 1)[0][-READ_LIMIT:]
 
 
 class ChainOfThought(Verifier):
@@ -38,8 +38,8 @@ class ChainOfThought(Verifier):
     def read(self, text: str) -> Score:
         """The score that a written check ends in; the last one counts."""
 
-    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
-        return verification_prompt(self.frame, bench_task, problem, response, shots)
+    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return verification_prompt(self.frame, task, problem, response, shots)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         prompts = self.prompts(candidates, bench)

@@ -21,9 +21,10 @@ class MultipleChoice(Verifier):
     name: ClassVar[str] = "mc"
     description: ClassVar[str] = 'P("Correct") against P("Incorrect") as the next words, each by its whole token sequence'
     default_weight: ClassVar[str] = "quantile:0.7"
+    samples_text: ClassVar[bool] = False
 
-    def prompt(self, bench_task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
-        return verification_prompt(WORDING.multiple_choice, bench_task, problem, response, shots)
+    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+        return verification_prompt(WORDING.multiple_choice, task, problem, response, shots)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         scored = bench.engine.score(self.prompts(candidates, bench), (CORRECT, INCORRECT))
