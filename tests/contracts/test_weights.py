@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from strop.errors import UsageError
-from strop.weigh import WEIGHTS, Weight, parse_weight
+from strop.weigh import WEIGHTS, Weight, parse_product, parse_weight
 from strop.weigh.base import Floats
 
-every_weight = pytest.mark.parametrize("weight", [parse_weight(spec) for spec in ("quantile:0.7", "quantile:0", "threshold:0.5")], ids=str)
+SPECS = ("quantile:0.7", "quantile:0", "threshold:0.5", "tilt:0.3", "survivors:1", "best-of:1", "best-of:K")
+every_weight = pytest.mark.parametrize("weight", [parse_weight(spec) for spec in SPECS], ids=SPECS)
 
 # Few distinct values, so that ties are common.
 scores = arrays(np.float64, (4, 6), elements=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
@@ -20,7 +23,7 @@ masks = arrays(np.bool_, (4, 6)).map(lambda mask: mask | (np.arange(6) == 0))
 
 
 def test_every_kind_is_covered() -> None:
-    assert set(WEIGHTS) == {"quantile", "threshold"}
+    assert set(WEIGHTS) == {spec.split(":")[0] for spec in SPECS}
 
 
 @every_weight
@@ -31,7 +34,7 @@ def test_finite_not_negative_shape_and_ties_kept(weight: Weight, score_PK: Float
     assert (weight_PK[~mask_PK] == 0).all()
     for row, own, mask in zip(score_PK, weight_PK, mask_PK, strict=True):
         for value in np.unique(row[mask]):
-            assert len(np.unique(own[mask & (row == value)])) == 1
+            assert np.ptp(own[mask & (row == value)]) == pytest.approx(0, abs=1e-12)
 
 
 @every_weight
@@ -73,7 +76,29 @@ def test_shapes_that_do_not_fit_are_both_printed() -> None:
         parse_weight("threshold:0.5")(np.zeros((2, 3)), np.ones((2, 4), bool))
 
 
-@pytest.mark.parametrize("spec", ["quantile", "quantile:", "quantile:x", "quantile:1", "quantile:-0.1", "threshold:nan", "foo:1", "", ":"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "quantile",
+        "quantile:",
+        "quantile:x",
+        "quantile:1",
+        "quantile:-0.1",
+        "threshold:nan",
+        "threshold:inf",
+        "tilt:0",
+        "tilt:inf",
+        "survivors:0",
+        "survivors:1.5",
+        "best-of:0",
+        "best-of:2.5",
+        "best-of:inf",
+        "best-of:k",
+        "foo:1",
+        "",
+        ":",
+    ],
+)
 def test_malformed_specs_say_what_was_expected(spec: str) -> None:
     with pytest.raises(UsageError, match="expected"):
         parse_weight(spec)
@@ -82,3 +107,51 @@ def test_malformed_specs_say_what_was_expected(spec: str) -> None:
 @every_weight
 def test_spec_round_trip(weight: Weight) -> None:
     assert parse_weight(weight.spec) == weight
+
+
+@given(score_PK=scores, mask_PK=masks, shift=st.floats(-700, 700))
+def test_tilt_survives_a_constant_added(score_PK: Floats, mask_PK: np.ndarray, shift: float) -> None:
+    tilt = parse_weight("tilt:0.3")
+    assert tilt(score_PK + shift, mask_PK) == pytest.approx(tilt(score_PK, mask_PK), abs=1e-9)
+
+
+def test_tilt_of_extreme_scores_does_not_overflow() -> None:
+    assert parse_weight("tilt:0.001")(np.array([[1e6, -1e6, np.nan]]), np.ones((1, 3), bool)).tolist() == [[1, 0, 0]]
+
+
+@given(score_PK=scores, mask_PK=masks, n=st.integers(1, 6), missing=arrays(np.bool_, (4, 6)))
+def test_best_of_n_is_the_share_of_subsets_in_which_a_response_is_chosen(
+    score_PK: Floats, mask_PK: np.ndarray, n: int, missing: np.ndarray
+) -> None:
+    """Brute force over all n-subsets of the problem's responses, ties shared, responses without a score never chosen."""
+    n = min(n, mask_PK.sum(axis=1).min())
+    score_PK = np.where(missing, np.nan, score_PK)
+    expected = np.zeros_like(score_PK)
+    for p in range(len(score_PK)):
+        subsets = list(combinations(np.flatnonzero(mask_PK[p]), n))
+        for subset in subsets:
+            scored = [k for k in subset if not missing[p, k]]
+            best = [k for k in scored if score_PK[p, k] == max(score_PK[p, scored])]
+            for k in best:
+                expected[p, k] += 1 / len(best) / len(subsets)
+    assert parse_weight(f"best-of:{n}")(score_PK, mask_PK) == pytest.approx(expected, abs=1e-12)
+
+
+def test_best_of_more_than_there_are_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"best-of:4.*3 responses"):
+        parse_weight("best-of:4")(np.zeros((1, 4)), np.array([[True, True, True, False]]))
+
+
+@given(first=scores, second=scores, mask_PK=masks)
+def test_an_ensemble_is_the_and_of_its_filters(first: Floats, second: Floats, mask_PK: np.ndarray) -> None:
+    ensemble = parse_product("mc@quantile:0.5&cot-score@threshold:0.5")
+    together = ensemble({"mc": first, "cot-score": second}, mask_PK)
+    both = (parse_weight("quantile:0.5")(first, mask_PK) > 0) & (parse_weight("threshold:0.5")(second, mask_PK) > 0)
+    assert (together == both).all()
+    assert parse_product(ensemble.spec) == ensemble and ensemble.verifiers == ("mc", "cot-score")
+
+
+@pytest.mark.parametrize("spec", ["mc", "@quantile:0.5", "mc@", "mc@quantile:0.7&", "mc@foo:1"])
+def test_malformed_ensembles_say_what_was_expected(spec: str) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        parse_product(spec)
