@@ -104,7 +104,8 @@ class Estimate:
     """A number, its interval, and what it means.
 
     ``value`` is None where the quantity is undefined, and ``why`` says so; ``low`` and ``high`` are None where the value stands but
-    no interval can be given (one problem, say), again with ``why``. ``n`` counts the problems that the value rests on.
+    no interval can be given (one problem, say), again with ``why``. ``n`` counts the problems that the value rests on. ``caution`` says
+    why an interval that stands may cover less often than its level.
     """
 
     value: float | None
@@ -114,13 +115,14 @@ class Estimate:
     n: int
     definition: str
     why: str | None = None
+    caution: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The contract's form: ``{"value": null, "why": ...}`` where undefined, without the definition (which stands once a document)."""
         if self.value is None:
             return {"value": None, "why": self.why}
-        document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why")}
-        return document | ({"why": self.why} if self.why else {})
+        document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")}
+        return document | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text}
 
     def __format__(self, spec: str) -> str:
         """``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash."""

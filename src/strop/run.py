@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from strop.errors import CorruptPartError
+from strop.errors import CorruptPartError, UsageError
 from strop.loop import Plan
-from strop.measure import GAP_DEFINITION, Samples, Summary, accuracy, estimate, fill_grid, resample_counts, summarise, sweep
+from strop.measure import GAP_DEFINITION, Samples, Summary, Weighed, accuracy, estimate_all, fill_grid, gap, resample_counts, summarise
+from strop.measure.gap import kept_share
 from strop.measure.intervals import Floats
 from strop.records import Estimate, total_usage
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
-from strop.weigh import Quantile, Threshold, Weight, parse_weight
+from strop.weigh import Product, Quantile, Threshold, Weight, parse_product, parse_weight
 
 if TYPE_CHECKING:
     from strop.report import ReportRun
@@ -78,7 +79,7 @@ class Run:
     @cached_property
     def document(self) -> dict[str, Any]:
         """What ``--json`` prints: the estimates and what they rest on."""
-        rows = [self._row(name, weight, summary) for name, weight, summary in self.summaries]
+        rows = [self._row(product, summary) for product, summary in self.summaries]
         first = {row["verifier"]: {k: v for k, v in row.items() if k != "verifier"} for row in reversed(rows)}
         accuracies = {name: value.as_json() for name, value in self.accuracies.items()}
         return {
@@ -91,7 +92,7 @@ class Run:
             "design": self.record["design"],
             **accuracies,
             "truncated": int((self.responses["finish"] == "length").sum()),
-            "verifiers": {name: first[name] for name in self.record["verifiers"]},
+            "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
             "run": str(self.path),
@@ -107,22 +108,36 @@ class Run:
             "accuracy_flexible": (samples.flexible_PK, samples.mask_PK),
             "greedy": (greedy_P1, np.ones_like(greedy_P1, bool)),
         }
-        return {name: estimate(accuracy(*pair), self._counts_BP) for name, pair in pairs.items()}
+        return estimate_all({name: accuracy(*pair) for name, pair in pairs.items()}, self._counts_BP)
 
     @cached_property
-    def summaries(self) -> list[tuple[str, Weight, Summary]]:
-        """(verifier, weight, estimates) for every verifier and weight."""
-        return [
-            (name, weight, summarise(self._samples, self._score_PK(name), weight, self._counts_BP))
-            for name in self.record["verifiers"]
-            for weight in self._weights_of(name)
-        ]
+    def weighings(self) -> list[Product]:
+        """Every verifier under every plain weight asked for (or its default), and every ensemble asked for."""
+        plain = [parse_weight(spec) for spec in self.weights if "@" not in spec]
+        asked = [parse_product(spec) for spec in self.weights if "@" in spec]
+        for product in asked:
+            for verifier in product.verifiers:
+                if verifier not in self.record["verifiers"]:
+                    raise UsageError(f"{self.path} has no scores of {verifier!r}; there are {', '.join(self.record['verifiers'])}")
+        if asked and not plain:
+            return asked
+        return [Product(((name, weight),)) for name in self.record["verifiers"] for weight in plain or [self.default_weight(name)]] + asked
+
+    @cached_property
+    def summaries(self) -> list[tuple[Product, Summary]]:
+        """(verifiers and weights, estimates) for every weighing."""
+        found = summarise(self._samples, {product.spec: self._weighed(product) for product in self.weighings}, self._counts_BP)
+        return [(product, found[product.spec]) for product in self.weighings]
+
+    def default_weight(self, verifier: str) -> Weight:
+        """What the papers use with it."""
+        return parse_weight(self.record["verifiers"][verifier]["default_weight"])
 
     @property
     def estimates(self) -> pl.DataFrame:
         """One row a verifier, weight and quantity: value, low, high, n, why, definition."""
         rows = [("", "", quantity, e) for quantity, e in self.accuracies.items()] + [
-            (name, weight.spec, quantity, e) for name, weight, summary in self.summaries for quantity, e in summary.estimates.items()
+            (*_label(product), quantity, e) for product, summary in self.summaries for quantity, e in summary.estimates.items()
         ]
         names = ("verifier", "weigh", "quantity", "value", "low", "high", "n", "why", "definition")
         return pl.DataFrame(
@@ -133,14 +148,18 @@ class Run:
 
     def sweeps(self) -> dict[str, list[dict[str, Any]]]:
         """Gap and kept share over quantiles; a binary verdict has one threshold only."""
-        result = {}
+        result: dict[str, list[dict[str, Any]]] = {}
+        samples = self._samples
         for name in self.record["verifiers"]:
-            by_rank = self._weights_of(name)[0].rank_based
-            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if by_rank else [Threshold(0.5)]
-            rows = sweep(self._samples, self._score_PK(name), list(weights), self._counts_BP)
+            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if self.default_weight(name).rank_based else [Threshold(0.5)]
+            weighed = {weight.spec: weight(self._score_PK(name), samples.mask_PK) for weight in weights}
+            ratios = {("gap", spec): gap(samples.utility_PK, weight_PK, samples.mask_PK) for spec, weight_PK in weighed.items()}
+            ratios |= {("kept_share", spec): kept_share(weight_PK, samples.mask_PK) for spec, weight_PK in weighed.items()}
+            found = estimate_all(ratios, self._counts_BP)
             result[name] = [
-                {"threshold": float(w.spec.split(":")[1]), "weigh": w.spec, "gap": gap.as_json(), "kept_share": share.as_json()}
-                for w, (gap, share) in zip(weights, rows, strict=True)
+                {"threshold": float(spec.split(":")[1]), "weigh": spec}
+                | {quantity: found[quantity, spec].as_json() for quantity in ("gap", "kept_share")}
+                for spec in weighed
             ]
         return result
 
@@ -177,8 +196,10 @@ class Run:
         problem = frame["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
         return fill_grid(problem, frame["sample"].to_numpy(), frame[column].to_numpy(), len(order))
 
-    def _weights_of(self, name: str) -> list[Weight]:
-        return [parse_weight(spec) for spec in self.weights or (self.record["verifiers"][name]["default_weight"],)]
+    def _weighed(self, product: Product) -> Weighed:
+        scores = {name: self._score_PK(name) for name in product.verifiers}
+        alone = scores[product.verifiers[0]] if len(product.factors) == 1 else None
+        return Weighed(alone, product(scores, self._samples.mask_PK))
 
     def _stage(self, stage: str, per_problem: int) -> pl.DataFrame:
         frame = self.folder.read_stage(stage, self.plan.parts)
@@ -196,8 +217,16 @@ class Run:
             )
         return frame
 
-    def _row(self, name: str, weight: Weight, summary: Summary) -> dict[str, Any]:
-        unparsed = int((~self.scores[name]["parsed"]).sum())
+    def _row(self, product: Product, summary: Summary) -> dict[str, Any]:
+        verifier, weigh = _label(product)
+        unparsed = sum(int((~self.scores[name]["parsed"]).sum()) for name in set(product.verifiers))
         estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
         counts = {"unparsed": unparsed, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
-        return {"verifier": name, "weigh": weight.spec, **estimates, **counts}
+        return {"verifier": verifier, "weigh": weigh, **estimates, **counts}
+
+
+def _label(product: Product) -> tuple[str, str]:
+    """Who judges, and by which weight: ("mc", "quantile:0.7"), or of an ensemble ("mc&cot-score", its whole spec)."""
+    if len(product.factors) == 1:
+        return product.verifiers[0], product.factors[0][1].spec
+    return "&".join(product.verifiers), product.spec

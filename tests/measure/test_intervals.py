@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from strop.measure.exact import exact_gap
-from strop.measure.gap import gap
-from strop.measure.intervals import Ratio, estimate, resample_counts
+from strop.measure.gap import accuracy, gap
+from strop.measure.intervals import Ratio, difference, estimate, resample_counts, studentised
+from strop.measure.student import t_quantile
 from strop.weigh import parse_weight
 
 
@@ -28,8 +29,10 @@ def test_standard_error_of_a_mean_is_the_textbook_one() -> None:
 def test_a_resample_without_what_is_measured_does_not_become_a_zero() -> None:
     below = np.zeros(40)
     below[:20] = 1
-    result = estimate(Ratio(below * 0.5, below, "x"), resample_counts(40, 0))
-    assert (result.value, result.low, result.high, result.n) == (0.5, 0.5, 0.5, 20)
+    above = below * np.random.default_rng(0).uniform(0.4, 0.6, 40)
+    result = estimate(Ratio(above, below, "x"), resample_counts(40, 0))
+    assert result.value == pytest.approx(above.sum() / 20) and result.n == 20
+    assert result.low is not None and result.high is not None and 0.4 < result.low < result.high < 0.6
 
 
 def test_intervals_of_gap_K_cover_the_truth() -> None:
@@ -53,3 +56,66 @@ def test_intervals_of_gap_K_cover_the_truth() -> None:
         assert result.low is not None and result.high is not None
         covered += result.low <= truth <= result.high
     assert 0.92 <= covered / runs <= 0.98
+
+
+def plain_interval(above: list[float], below: list[float], counts_BP: np.ndarray) -> tuple[float, float]:
+    """The studentised interval, written out with loops for one ratio."""
+    n = sum(b != 0 for b in below)
+    value = sum(above) / sum(below)
+
+    def error(weights: list[float], about: float) -> float:
+        squares = sum(c * (a - about * b) ** 2 for c, a, b in zip(weights, above, below, strict=True))
+        return float(np.sqrt(squares * n / (n - 1)) / sum(c * b for c, b in zip(weights, below, strict=True)))
+
+    student = float(t_quantile(0.975, n - 1))
+    draws = []
+    for weights in counts_BP.tolist():
+        drawn = sum(c * a for c, a in zip(weights, above, strict=True)) / sum(c * b for c, b in zip(weights, below, strict=True))
+        spread = error(weights, drawn)
+        t = (drawn - value) / spread if spread > 1e-9 else np.sign(drawn - value) * np.inf if abs(drawn - value) > 1e-9 else 0.0
+        draws.append(min(max(t, -2 * student), 2 * student))
+    left, right = np.quantile(draws, [0.025, 0.975])
+    spread = error([1.0] * len(above), value)
+    return value - spread * (student + right) / 2, value + spread * (student - left) / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("mean", [True, False])
+def test_many_intervals_at_once_are_those_of_plain_loops(seed: int, mean: bool) -> None:
+    rng = np.random.default_rng(seed)
+    below_PE = np.ones((12, 4)) if mean else rng.integers(0, 4, (12, 4)) + (np.arange(12) < 6)[:, None] * 1.0
+    above_PE = rng.integers(0, 3, (12, 4)) * below_PE / 3
+    counts_BP = resample_counts(12, seed, 200)
+    low_E, high_E = studentised(above_PE, below_PE, counts_BP)
+    for e in range(4):
+        assert (low_E[e], high_E[e]) == pytest.approx(plain_interval(list(above_PE[:, e]), list(below_PE[:, e]), counts_BP), abs=1e-9)
+
+
+def test_where_all_problems_agree_the_interval_says_what_unseen_ones_could_change() -> None:
+    counts_BP = resample_counts(50, 0)
+    all_right = estimate(accuracy(np.ones((50, 4)), np.ones((50, 4), bool)), counts_BP)
+    assert (all_right.value, all_right.high) == (1, 1) and all_right.low == pytest.approx(0.025 ** (1 / 50)) and all_right.caution
+    unbounded = estimate(Ratio(np.full(50, 3.0), np.ones(50), "nats"), counts_BP)
+    assert (unbounded.value, unbounded.low) == (3, None) and unbounded.why
+
+
+def test_a_few_deciding_problems_are_cautioned_about() -> None:
+    rare, common = np.zeros(100), np.random.default_rng(0).random(100)
+    rare[:3] = 1
+    counts_BP = resample_counts(100, 0)
+    assert "about 3" in str(estimate(Ratio(rare, np.ones(100), "x"), counts_BP).caution)
+    assert estimate(Ratio(common, np.ones(100), "x"), counts_BP).caution is None
+
+
+def test_differences_are_paired() -> None:
+    """The spread of a difference is that of the problems' differences, not of two independent numbers."""
+    rng = np.random.default_rng(0)
+    hard = rng.random(200)
+    first, second = Ratio(hard + 0.01 * rng.random(200), np.ones(200), "a"), Ratio(hard, np.ones(200), "b")
+    counts_BP = resample_counts(200, 0)
+    gained = estimate(difference(first, second, "a - b"), counts_BP)
+    alone = estimate(first, counts_BP)
+    assert gained.value == pytest.approx(first.value - second.value)
+    assert gained.high - gained.low < 0.05 * (alone.high - alone.low)  # type: ignore[operator]
+    undefined = estimate(difference(first, Ratio(hard * 0, hard * 0, "c", "because"), "a - c"), counts_BP)
+    assert undefined.value is None and undefined.why == "because"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from strop.measure.gap import GAP_DEFINITION, accuracy, gap, kept_accuracy, relative_gap
-from strop.measure.intervals import Ratio, estimate, resample_counts
-from strop.measure.summary import Samples, Summary, fill_grid, summarise, sweep
+from strop.measure.intervals import Ratio, difference, estimate, estimate_all, resample_counts
+from strop.measure.summary import Samples, Summary, Weighed, fill_grid, summarise
 
 __all__ = [
-    "GAP_DEFINITION", "Ratio", "Samples", "Summary", "accuracy", "estimate", "fill_grid", "gap", "kept_accuracy", "relative_gap",
-    "resample_counts", "summarise", "sweep",
+    "GAP_DEFINITION", "Ratio", "Samples", "Summary", "Weighed", "accuracy", "difference", "estimate", "estimate_all", "fill_grid", "gap",
+    "kept_accuracy", "relative_gap", "resample_counts", "summarise",
 ]  # fmt: skip

@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.measure.intervals import Floats, Ratio
+from strop.measure.intervals import ANYTHING, Floats, Ratio
 
 Mask = NDArray[np.bool_]
+SHARE = (0.0, 1.0)
 
 
 def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
@@ -23,9 +24,15 @@ def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
         raise ValueError(f"got arrays of shapes {shapes}; expected one shape (problems, responses)")
 
 
+def mean_over_problems(value_P: Floats, definition: str, bounds: tuple[float, float] = ANYTHING) -> Ratio:
+    """A mean over problems; one whose value is NaN is left out (``n`` of the estimate counts those that are in)."""
+    known_P = ~np.isnan(value_P)
+    return Ratio(np.where(known_P, value_P, 0.0), known_P.astype(float), definition, bounds=bounds)
+
+
 def accuracy(utility_PK: Floats, mask_PK: Mask) -> Ratio:
     """J(f): mean over problems of the mean utility of their responses."""
-    return Ratio(accuracy_P(utility_PK, mask_PK), np.ones(len(mask_PK)), "mean over problems of the share of right responses")
+    return mean_over_problems(accuracy_P(utility_PK, mask_PK), "mean over problems of the share of right responses", SHARE)
 
 
 def accuracy_P(utility_PK: Floats, mask_PK: Mask) -> Floats:
@@ -51,13 +58,13 @@ def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Flo
 def kept_accuracy(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
     """J(f[w])."""
     kept_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK)
-    return Ratio(kept_P, np.ones_like(kept_P), "mean over problems of the weighted share of right responses")
+    return mean_over_problems(kept_P, "mean over problems of the weighted share of right responses", SHARE)
 
 
 def gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
     """gap(f, g) = J(f[w(û_g)]) - J(f), Def. 2.1."""
     gap_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK) - accuracy_P(utility_PK, mask_PK)
-    return Ratio(gap_P, np.ones_like(gap_P), GAP_DEFINITION)
+    return mean_over_problems(gap_P, GAP_DEFINITION, (-1.0, 1.0))
 
 
 def relative_gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask, zeros: bool = False) -> Ratio:
@@ -71,16 +78,15 @@ def relative_gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask, zeros: bo
     ratio_P = np.where(has_room_P, (kept_accuracy_P(utility_PK, weight_PK, mask_PK) - before_P) / np.where(has_room_P, room_P, 1), 0.0)
     counted_P = np.ones_like(room_P) if zeros else has_room_P.astype(float)
     rule = "problems without room counted as 0" if zeros else "problems without room left out"
-    return Ratio(
-        ratio_P, counted_P, f"mean over problems of gap / (1 - accuracy), {rule}", "every response to every problem is right: no room"
-    )
+    why = "every response to every problem is right: no room"
+    return Ratio(ratio_P, counted_P, f"mean over problems of gap / (1 - accuracy), {rule}", why, (-np.inf, 1.0))
 
 
 def kept_share(weight_PK: Floats, mask_PK: Mask) -> Ratio:
     """Mean over problems of the share of responses with a weight above 0, before the rule for problems without a survivor."""
     check_shapes(weight_PK, mask_PK)
     share_P = (np.where(mask_PK, weight_PK, 0) > 0).sum(axis=1) / mask_PK.sum(axis=1)
-    return Ratio(share_P, np.ones_like(share_P), "mean over problems of the share of responses kept")
+    return mean_over_problems(share_P, "mean over problems of the share of responses kept", SHARE)
 
 
 GAP_DEFINITION = (

@@ -1,14 +1,14 @@
-"""All estimates of one verifier under one weight, from stored scores."""
+"""All numbers of one verifier, or ensemble, under one weight, from stored scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, gap, has_survivor_P, kept_accuracy, kept_share, relative_gap
-from strop.measure.intervals import Floats, estimate
+from strop.measure.intervals import Floats, Ratio, estimate_all
 from strop.measure.verdicts import auroc_pooled, auroc_within, false_positive_rate, true_positive_rate
 from strop.records import Estimate
 
@@ -23,6 +23,14 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """Responses under one weight. ``score_PK`` is None for an ensemble: it has weights, but no score of its own."""
+
+    score_PK: Floats | None
+    weight_PK: Floats
+
+
+@dataclass(frozen=True)
 class Summary:
     """Estimates by name, and the counts of what conventions decided."""
 
@@ -31,42 +39,38 @@ class Summary:
     no_room: int
 
 
-def summarise(samples: Samples, score_PK: Floats, weigh: Callable[[Floats, Mask], Floats], counts_BP: Floats) -> Summary:
-    """Gap, relative gap, kept accuracy, and how well the scores tell right from wrong."""
-    utility_PK, mask_PK = samples.utility_PK, samples.mask_PK
-    weight_PK = weigh(score_PK, mask_PK)
-    ratios = {
+def summarise(samples: Samples, weighed: Mapping[str, Weighed], counts_BP: Floats) -> dict[str, Summary]:
+    """Gap, relative gap, kept accuracy, and how well scores tell right from wrong, for each of many weights at once."""
+    ratios = {(name, quantity): ratio for name, one in weighed.items() for quantity, ratio in summary_ratios(samples, one).items()}
+    estimates = estimate_all(ratios, counts_BP)
+    no_room = int((accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12).sum())
+    return {
+        name: Summary(
+            {quantity: value for (owner, quantity), value in estimates.items() if owner == name},
+            no_survivor=int((~has_survivor_P(one.weight_PK, samples.mask_PK)).sum()),
+            no_room=no_room,
+        )
+        for name, one in weighed.items()
+    }
+
+
+def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
+    """The ratios behind a summary."""
+    utility_PK, mask_PK, weight_PK, score_PK = samples.utility_PK, samples.mask_PK, weighed.weight_PK, weighed.score_PK
+    nothing_P = np.zeros(len(mask_PK))
+    no_score = Ratio(nothing_P, nothing_P, "", "an ensemble has weights, but no score")
+    return {
         "gap": gap(utility_PK, weight_PK, mask_PK),
         "gap_flexible": gap(samples.flexible_PK, weight_PK, mask_PK),
         "relative_gap": relative_gap(utility_PK, weight_PK, mask_PK),
         "relative_gap_with_zeros": relative_gap(utility_PK, weight_PK, mask_PK, zeros=True),
         "accuracy_kept": kept_accuracy(utility_PK, weight_PK, mask_PK),
         "kept_share": kept_share(weight_PK, mask_PK),
-        "auroc": auroc_within(score_PK, utility_PK, mask_PK),
+        "auroc": no_score if score_PK is None else auroc_within(score_PK, utility_PK, mask_PK),
         "tpr": true_positive_rate(weight_PK, utility_PK, mask_PK),
         "fpr": false_positive_rate(weight_PK, utility_PK, mask_PK),
+        "auroc_pooled": no_score if score_PK is None else auroc_pooled(score_PK, utility_PK, mask_PK),
     }
-    estimates = {name: estimate(ratio, counts_BP) for name, ratio in ratios.items()}
-    estimates["auroc_pooled"] = auroc_pooled(score_PK, utility_PK, mask_PK, counts_BP)
-    return Summary(
-        estimates,
-        no_survivor=int((~has_survivor_P(weight_PK, mask_PK)).sum()),
-        no_room=int((accuracy_P(utility_PK, mask_PK) > 1 - 1e-12).sum()),
-    )
-
-
-def sweep(
-    samples: Samples, score_PK: Floats, weights: list[Callable[[Floats, Mask], Floats]], counts_BP: Floats
-) -> list[tuple[Estimate, Estimate]]:
-    """Gap and kept share under each weight."""
-    weighed = [weigh(score_PK, samples.mask_PK) for weigh in weights]
-    return [
-        (
-            estimate(gap(samples.utility_PK, weight_PK, samples.mask_PK), counts_BP),
-            estimate(kept_share(weight_PK, samples.mask_PK), counts_BP),
-        )
-        for weight_PK in weighed
-    ]
 
 
 def fill_grid(problem: np.ndarray, sample: np.ndarray, value: Floats, problems: int, fill: float = np.nan) -> Floats:

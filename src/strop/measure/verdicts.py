@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from strop.measure.gap import Mask, check_shapes
-from strop.measure.intervals import BLOCK, Floats, Ratio, from_draws
-from strop.records import Estimate
+from strop.measure.gap import SHARE, Mask, check_shapes
+from strop.measure.intervals import Floats, Ratio
+from strop.measure.ranks import midranks_PK
 
 NOT_MIXED = "no problem has both right and wrong responses"
 
@@ -17,57 +17,50 @@ NOT_MIXED = "no problem has both right and wrong responses"
 def auroc_within(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     """Mean over problems with both right and wrong responses of P(right scores above wrong) + P(tie) / 2."""
     check_shapes(score_PK, utility_PK, mask_PK)
-    auc_P = np.zeros(len(mask_PK))
-    mixed_P = np.zeros(len(mask_PK))
-    for p in range(len(mask_PK)):
-        right = mask_PK[p] & (utility_PK[p] > 0.5)
-        wrong = mask_PK[p] & ~right
-        if right.any() and wrong.any():
-            difference = score_PK[p, right][:, None] - score_PK[p, wrong][None, :]
-            auc_P[p] = ((difference > 0) + 0.5 * (difference == 0)).mean()
-            mixed_P[p] = 1
-    return Ratio(auc_P, mixed_P, "mean over mixed problems of the probability that a right response outscores a wrong one", NOT_MIXED)
+    right_PK = mask_PK & (utility_PK > 0.5)
+    right_P, wrong_P = right_PK.sum(axis=1), (mask_PK & ~right_PK).sum(axis=1)
+    pairs_P = right_P * wrong_P
+    wins_P = np.where(right_PK, midranks_PK(score_PK, mask_PK), 0).sum(axis=1) - right_P * (right_P + 1) / 2
+    definition = "mean over mixed problems of the probability that a right response outscores a wrong one"
+    return Ratio(wins_P / np.maximum(pairs_P, 1) * (pairs_P > 0), (pairs_P > 0).astype(float), definition, NOT_MIXED, SHARE)
 
 
-def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Floats) -> Estimate:
-    """P(a right response of any problem outscores a wrong one of any problem) + P(tie) / 2, problems resampled."""
+def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
+    """P(a right response of any problem outscores a wrong one of any problem) + P(tie) / 2, by its influence (Obuchowski, 1997).
+
+    A problem moves it by its right responses' places among all wrong ones, and by its wrong responses' places among all right ones.
+    """
     check_shapes(score_PK, utility_PK, mask_PK)
     definition = "probability that a right response of any problem outscores a wrong one of any problem"
-    problem_of, _ = np.nonzero(mask_PK)
-    levels, level_of = np.unique(score_PK[mask_PK], return_inverse=True)
-    right = utility_PK[mask_PK] > 0.5
-    if right.all() or not right.any():
-        return Estimate(None, None, None, 0.95, 0, definition, "all responses are right" if right.all() else "no response is right")
-    cells = problem_of * len(levels) + level_of
-    shape = (len(mask_PK), len(levels))
-    right_PL = np.bincount(cells[right], minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    wrong_PL = np.bincount(cells[~right], minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-
-    def area(counts_BP: Floats) -> Floats:
-        right_BL, wrong_BL = counts_BP @ right_PL, counts_BP @ wrong_PL
-        below_BL = wrong_BL.cumsum(axis=1) - wrong_BL / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result: Floats = (right_BL * below_BL).sum(axis=1) / (right_BL.sum(axis=1) * wrong_BL.sum(axis=1))
-        return result
-
-    draws_B = np.concatenate([area(counts_BP[start : start + BLOCK]) for start in range(0, len(counts_BP), BLOCK)])
-    value = float(area(np.ones((1, len(mask_PK))))[0])
-    return from_draws(value, draws_B, len(mask_PK), definition)
+    problem_N, _ = np.nonzero(mask_PK)
+    right_N = utility_PK[mask_PK] > 0.5
+    nothing_P = np.zeros(len(mask_PK))
+    if right_N.all() or not right_N.any():
+        return Ratio(nothing_P, nothing_P, definition, "all responses are right" if right_N.all() else "no response is right")
+    _, level_N = np.unique(np.where(np.isnan(score_PK), -np.inf, score_PK)[mask_PK], return_inverse=True)
+    right_L, wrong_L = np.bincount(level_N, right_N), np.bincount(level_N, ~right_N)
+    right, wrong = right_L.sum(), wrong_L.sum()
+    place_N = np.where(
+        right_N, (wrong_L.cumsum() - wrong_L / 2)[level_N] / wrong, (right - right_L.cumsum() + right_L / 2)[level_N] / right
+    )
+    area = float(place_N[right_N].mean())
+    moves_N = (place_N - area) / np.where(right_N, right, wrong)
+    influence_P = len(mask_PK) * np.bincount(problem_N, moves_N, minlength=len(mask_PK))
+    return Ratio(area + influence_P, np.ones(len(mask_PK)), definition, bounds=SHARE)
 
 
 def true_positive_rate(weight_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     """Share of all right responses that are kept (weight above 0)."""
     right_PK = mask_PK & (utility_PK > 0.5)
-    return Ratio(
-        ((weight_PK > 0) & right_PK).sum(axis=1).astype(float), right_PK.sum(axis=1).astype(float),
-        "share of right responses that are kept", "no response is right",
-    )  # fmt: skip
+    return _kept_of(right_PK, weight_PK, "share of right responses that are kept", "no response is right")
 
 
 def false_positive_rate(weight_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     """Share of all wrong responses that are kept (weight above 0)."""
     wrong_PK = mask_PK & (utility_PK <= 0.5)
-    return Ratio(
-        ((weight_PK > 0) & wrong_PK).sum(axis=1).astype(float), wrong_PK.sum(axis=1).astype(float),
-        "share of wrong responses that are kept", "no response is wrong",
-    )  # fmt: skip
+    return _kept_of(wrong_PK, weight_PK, "share of wrong responses that are kept", "no response is wrong")
+
+
+def _kept_of(these_PK: Mask, weight_PK: Floats, definition: str, why: str) -> Ratio:
+    kept_P = ((weight_PK > 0) & these_PK).sum(axis=1).astype(float)
+    return Ratio(kept_P, these_PK.sum(axis=1).astype(float), definition, why, SHARE)

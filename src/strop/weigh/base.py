@@ -34,6 +34,10 @@ class Weight(ABC):
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         """Weights (P, K), finite and >= 0. A problem whose weights are all 0 has no survivor; the estimators say what that means."""
 
+    def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
+        """The same rule at another number of responses, as shares of weights: what gap_inf is extrapolated from. Empty: it has none."""
+        return ((1.0, self),)
+
     def __call__(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         """Check the shapes, put NaN scores below all others, and weigh."""
         if score_PK.shape != mask_PK.shape or score_PK.ndim != 2:

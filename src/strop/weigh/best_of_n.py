@@ -31,6 +31,9 @@ class BestOfN(Weight):
     def spec(self) -> str:
         return "best-of:K" if self.n is None else f"best-of:{self.n:g}"
 
+    def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
+        return ((1.0, self),) if self.n is not None and self.n <= count else ()
+
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P = mask_PK.sum(axis=1)
         if self.n is not None and len(count_P) and count_P.min() < self.n:

@@ -30,6 +30,15 @@ class Quantile(Weight):
     def spec(self) -> str:
         return f"quantile:{self.q:g}"
 
+    def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
+        """Keeping 9.6 of 32 is 0.4 of keeping 9 and 0.6 of keeping 10: rounded up to 10, the rule would change with K beyond its bias."""
+        wanted = (1 - self.q) * count
+        fewer = int(wanted + 1e-9)
+        if abs(wanted - fewer) < 1e-9:
+            return ((1.0, self),)
+        more = ((wanted - fewer, Quantile(1 - (fewer + 1) / count)),)
+        return ((fewer + 1 - wanted, Quantile(1 - fewer / count)), *more) if fewer else ()
+
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P = mask_PK.sum(axis=1)
         keep_P = np.maximum(1, np.ceil((1 - self.q) * count_P - 1e-9)).astype(int)

@@ -28,5 +28,8 @@ class Survivors(Weight):
     def spec(self) -> str:
         return f"survivors:{self.r:g}"
 
+    def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
+        return ()  # half of a problem's responses played another tournament
+
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         return (score_PK >= self.r).astype(float)
