@@ -53,6 +53,11 @@ class Ratio:
         return float(self.above_P.sum()) / below if below else float("nan")
 
     @property
+    def rests_on(self) -> int:
+        """How many problems have a part in it."""
+        return int(((self.above_P != 0) | (self.below_P != 0)).sum())
+
+    @property
     def influence_P(self) -> Floats:
         """How far each problem moves the value, times P; their mean is 0."""
         result: Floats = (self.above_P - self.value * self.below_P) / self.below_P.mean()
@@ -92,7 +97,7 @@ def estimate_all(ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = 
                 f"sums over {ratio.above_P.shape} and {ratio.below_P.shape} problems do not fit resamples of shape {counts_BP.shape}"
             )
     varied = {name: ratio for name, ratio in ratios.items() if _varies(ratio)}
-    intervals = {}
+    intervals: dict[Key, tuple[float, float]] = {}
     for start in range(0, len(varied), BLOCK):
         names = list(varied)[start : start + BLOCK]
         above_PE = np.stack([varied[name].above_P for name in names], axis=1)
@@ -104,7 +109,7 @@ def estimate_all(ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = 
 def studentised(above_PE: Floats, below_PE: Floats, counts_BP: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Lower and upper ends (E,) of the intervals of E ratios; NaN where over a tenth of the resamples leave a ratio undefined."""
     value_E = above_PE.sum(axis=0) / below_PE.sum(axis=0)
-    rests_on_E = (below_PE != 0).sum(axis=0)
+    rests_on_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
     centred_PE = above_PE - value_E * below_PE
     square_E = (centred_PE**2).sum(axis=0)
     widen_E = np.sqrt(rests_on_E / (rests_on_E - 1))
@@ -157,14 +162,14 @@ _OFTEN_UNDEFINED = "undefined in over a tenth of the resamples"
 
 def _varies(ratio: Ratio) -> bool:
     """Do problems differ, so that resampling them says something?"""
-    if (ratio.below_P != 0).sum() < 2 or not ratio.below_P.sum():
+    if ratio.rests_on < 2 or not ratio.below_P.sum():
         return False
     centred_P = ratio.above_P - ratio.value * ratio.below_P
     return bool((np.abs(centred_P) > 1e-12 * max(1.0, np.abs(ratio.above_P).max())).any())
 
 
 def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) -> Estimate:
-    rests_on = int((ratio.below_P != 0).sum())
+    rests_on = ratio.rests_on
     if not ratio.below_P.sum():
         return Estimate(None, None, None, level, 0, ratio.definition, ratio.why)
     if rests_on < 2:

@@ -45,7 +45,7 @@ def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     )
     area = float(place_N[right_N].mean())
     moves_N = (place_N - area) / np.where(right_N, right, wrong)
-    influence_P = len(mask_PK) * np.bincount(problem_N, moves_N, minlength=len(mask_PK))
+    influence_P = np.bincount(problem_N, moves_N, minlength=len(mask_PK)).astype(float) * len(mask_PK)
     return Ratio(area + influence_P, np.ones(len(mask_PK)), definition, bounds=SHARE)
 
 

@@ -1,0 +1,10 @@
+"""One file per figure, table or theorem: what it runs, what was seen elsewhere, what we see. The dict below is the whole registry."""
+
+from __future__ import annotations
+
+from strop.studies.base import Study
+from strop.studies.coverage import CoverageStudy
+
+STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy}
+
+__all__ = ["STUDIES", "CoverageStudy", "Study"]
