@@ -38,13 +38,16 @@ ANYTHING = (-np.inf, np.inf)
 
 @dataclass(frozen=True)
 class Ratio:
-    """sum(above_P) / sum(below_P). ``why`` is the reason to give where the sum below is 0; ``bounds`` are the least and greatest value."""
+    """sum(above_P) / sum(below_P). ``why`` is the reason to give where the sum below is 0; ``bounds`` are the least and greatest value;
+    ``caution`` says why its interval may miss however many problems there are.
+    """
 
     above_P: Floats
     below_P: Floats
     definition: str
     why: str = "no problem has what this number is about"
     bounds: tuple[float, float] = ANYTHING
+    caution: str | None = None
 
     @property
     def value(self) -> float:
@@ -179,7 +182,7 @@ def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) 
     if np.isnan(interval[0]):
         return Estimate(ratio.value, None, None, level, rests_on, ratio.definition, _OFTEN_UNDEFINED)
     low, high = np.clip(interval, *ratio.bounds)
-    return Estimate(ratio.value, float(low), float(high), level, rests_on, ratio.definition, caution=_caution(ratio))
+    return Estimate(ratio.value, float(low), float(high), level, rests_on, ratio.definition, caution=ratio.caution or _caution(ratio))
 
 
 def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:

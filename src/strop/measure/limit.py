@@ -2,18 +2,21 @@
 
 A quantile over K samples is not the quantile of the distribution: keeping the top 30% of 8 gains less than keeping the top 30% of 128. The
 self-normalised mean is biased by about a / K, so two sizes give the limit: gap_inf = 2 gap_K - gap_{K/2}, with gap_{K/2} the mean over both
-halves of a problem's samples (Richardson's extrapolation). What remains is of order 1 / K^2.
+halves of a problem's samples (Richardson's extrapolation). What remains is of order 1 / K^2 where scores are continuous; where they have
+few levels, or hardly a response passes, it is more, and the intervals of many problems miss: docs/statistics.md says where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, kept_accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, Ratio
 
+CAUTION = "an extrapolation: its interval leaves out what so few samples of a problem cannot tell"
 Weigh = Callable[[Floats, Mask], Floats]
 Mixture = Sequence[tuple[float, Weigh]]
 """Shares and weights: how a rule that keeps whole responses keeps a share of 9.6 responses: 0.4 of keeping 9, 0.6 of keeping 10."""
@@ -32,7 +35,7 @@ def limit_gap(score_PK: Floats, utility_PK: Floats, mask_PK: Mask, mixture_of: C
     score_PK, utility_PK = (_first(array_PK, mask_PK, size) for array_PK in (score_PK, utility_PK))
     halves = [slice(0, size // 2), slice(size // 2, size)]
     half_P = sum(_gap_P(score_PK[:, half], utility_PK[:, half], mixture_of(size // 2)) for half in halves) / 2
-    return mean_over_problems(2 * _gap_P(score_PK, utility_PK, mixture_of(size)) - half_P, definition)
+    return replace(mean_over_problems(2 * _gap_P(score_PK, utility_PK, mixture_of(size)) - half_P, definition), caution=CAUTION)
 
 
 def _gap_P(score_PK: Floats, utility_PK: Floats, mixture: Mixture) -> Floats:

@@ -58,6 +58,8 @@ def selection_curve_PN(score_PK: Floats, value_PK: Floats, mask_PK: Mask) -> Flo
     """
     check_shapes(score_PK, value_PK, mask_PK)
     known_PK = np.isfinite(value_PK)
+    if known_PK.all():
+        return _chosen_PN(score_PK, value_PK, mask_PK)
     with np.errstate(invalid="ignore"):
         result: Floats = _chosen_PN(score_PK, np.where(known_PK, value_PK, 0.0), mask_PK) / _chosen_PN(score_PK, known_PK, mask_PK)
     return result

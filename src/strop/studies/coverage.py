@@ -20,6 +20,7 @@ import threadpoolctl
 
 from strop.measure import Ratio, accuracy, estimate_all, gap, kept_accuracy, relative_gap, resample_counts
 from strop.measure.exact import exact_best_of, exact_kept_quantile, exact_kept_threshold, exact_limit_quantile
+from strop.measure.forecast import forecast
 from strop.measure.intervals import Floats
 from strop.measure.limit import limit_gap
 from strop.measure.pass_at_k import pass_at_k
@@ -33,7 +34,9 @@ from strop.weigh import Quantile
 AT_ONCE = 4_000_000
 """Responses that are held in memory at a time."""
 FEW = 4
-QUANTITIES = ("accuracy", "accuracy kept", "gap_K", "relative gap", f"best-of-{FEW}", "best-of-K/2", f"pass@{FEW}", "gap_inf")
+QUANTITIES = ("accuracy", "accuracy kept", "gap_K", "relative gap", f"best-of-{FEW}", "best-of-K/2", f"pass@{FEW}", "gap_inf", "forecast")
+CELLS, LOSS, LOSS_SPREAD = 5, 0.02, 0.03
+"""What updates lose (eps_update), normally spread: on five other cells, and on the one that is forecast."""
 BAND = (0.93, 0.97)
 
 
@@ -122,13 +125,18 @@ def simulate(population: Population, problems: int, samples: int, experiments: i
     counts_BP = resample_counts(problems, derive("coverage", "bootstrap", problems))
     at_once = max(1, AT_ONCE // (problems * samples))
     estimates: dict[str, list[Estimate]] = {quantity: [] for quantity in QUANTITIES}
+    losses_EC = rng.normal(LOSS, LOSS_SPREAD, (experiments, CELLS + 1))
     for start in range(0, experiments, at_once):
         count = min(at_once, experiments - start)
         utility_PK, score_PK = population.draw(count * problems, samples, rng)
         for quantity, ratio in measured(utility_PK, score_PK, population):
             runs = {e: _part(ratio, slice(e * problems, (e + 1) * problems)) for e in range(count)}
             estimates[quantity] += estimate_all(runs, counts_BP).values()
-    return [_row(population, problems, samples, quantity, found, truths[quantity]) for quantity, found in estimates.items()]
+            if quantity == "accuracy kept":
+                estimates["forecast"] += [forecast(kept, losses_EC[start + e, :CELLS]) for e, kept in runs.items()]
+    truth_E = {quantity: np.full(experiments, truth) for quantity, truth in truths.items()}
+    truth_E["forecast"] = truths["accuracy kept"] - losses_EC[:, CELLS]
+    return [_row(population, problems, samples, quantity, found, truth_E[quantity]) for quantity, found in estimates.items()]
 
 
 def measured(utility_PK: Floats, score_PK: Floats, population: Population) -> Iterator[tuple[str, Ratio]]:
@@ -148,16 +156,17 @@ def measured(utility_PK: Floats, score_PK: Floats, population: Population) -> It
 
 def as_markdown(frame: pl.DataFrame) -> str:
     """One table a quantity: populations down, sizes across; what lies outside the band is bold."""
-    sizes = frame.select("problems", "samples").unique(maintain_order=True).sort("problems", "samples").rows()
+    sizes: list[tuple[int, int]] = frame.select("problems", "samples").unique().sort("problems", "samples").rows()
     lines: list[str] = []
     for quantity in frame["quantity"].unique(maintain_order=True):
-        lines += [f"\n### {quantity}\n", "| population | " + " | ".join(f"{row[0]} x {row[1]}" for row in sizes) + " |"]
+        lines += [f"\n### {quantity}\n", "| population | " + " | ".join(f"{p} x {k}" for p, k in sizes) + " |"]
         lines += ["|---|" + "---:|" * len(sizes)]
         for name in frame["population"].unique(maintain_order=True):
             cells = [_cell_text(frame.row(by_predicate=_is(name, p, k, quantity), named=True)) for p, k in sizes]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+            lines.append(" | ".join([f"| {name!s}", *cells]) + " |")
     inside = frame.filter(pl.col("covered").is_between(*BAND)).height
-    head = f"{inside} of {frame.height} cells lie between {BAND[0]:.0%} and {BAND[1]:.0%}; {frame['experiments'].max()} experiments a cell."
+    experiments = frame["experiments"].to_list()[0]
+    head = f"{inside} of {frame.height} cells lie between {BAND[0]:.0%} and {BAND[1]:.0%}; {experiments:,} experiments a cell."
     return "\n".join([head, *lines]) + "\n"
 
 
@@ -175,14 +184,14 @@ def _part(ratio: Ratio, rows: slice) -> Ratio:
     return Ratio(ratio.above_P[rows], ratio.below_P[rows], ratio.definition, ratio.why, ratio.bounds)
 
 
-def _row(population: Population, problems: int, samples: int, quantity: str, found: list[Estimate], truth: float) -> Row:
+def _row(population: Population, problems: int, samples: int, quantity: str, found: list[Estimate], truth_E: Floats) -> Row:
     """An experiment without an interval has not covered."""
     ends = np.array([(one.low, one.high) if one.low is not None else (np.nan, np.nan) for one in found], float)
     return Row(
-        population.name, problems, samples, quantity, len(found), truth,
-        covered=float(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean()),
-        missed_low=float((truth < ends[:, 0]).mean()),
-        missed_high=float((truth > ends[:, 1]).mean()),
+        population.name, problems, samples, quantity, len(found), float(truth_E.mean()),
+        covered=float(((ends[:, 0] <= truth_E) & (truth_E <= ends[:, 1])).mean()),
+        missed_low=float((truth_E < ends[:, 0]).mean()),
+        missed_high=float((truth_E > ends[:, 1]).mean()),
         without_interval=float(np.isnan(ends[:, 0]).mean()),
         cautioned=float(np.mean([one.caution is not None for one in found])),
         half_width=float(np.nanmean(ends[:, 1] - ends[:, 0]) / 2),
