@@ -15,18 +15,18 @@ import strop
 from strop.prompts import solution_prompt
 from strop.records import Problem, Prompt, Score, Usage, total_usage
 from strop.tasks.base import Task
-from strop.verify import Bench, Candidate, Verdicts, Verifier
+from strop.verify import Bench, Candidate, PromptedVerifier, Verdicts
 
 
 @dataclass(frozen=True)
-class Confidence(Verifier):
+class Confidence(PromptedVerifier):
     """Log-probability of the response as the model's own answer, divided by its length in characters."""
 
     name: ClassVar[str] = "confidence"
     description: ClassVar[str] = "log-probability of the response per character, under the model that answers"
     default_weight: ClassVar[str] = "quantile:0.7"
 
-    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
+    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
         return solution_prompt(task, problem, shots)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:

@@ -11,7 +11,8 @@ The rooms, and what each answers:
     generate   draw responses                          report    tell it
     ladder     the embedded models                     store     the run folder
 
-``loop`` strings them together, ``run`` reads a finished run, ``api`` holds the functions below.
+``loop`` strings them together, ``run`` reads a finished run, ``analysis`` tells all that its samples can tell, ``api`` holds the functions
+below, ``matrix`` those about many models.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strop.api import add_verifier, gap
+    from strop.api import add_verifier, gap, import_samples
     from strop.engines import Engine, load_engine
     from strop.errors import StropError
     from strop.loop import Plan
+    from strop.matrix import cross, scale
+    from strop.planning import plan_from_assumptions, plan_from_run
     from strop.records import Estimate, Problem, Usage
     from strop.run import Run
     from strop.tasks import TASKS, Task
@@ -30,15 +33,15 @@ if TYPE_CHECKING:
     from strop.weigh import WEIGHTS, Weight
 
 _HOMES = {
-    "gap": "api", "add_verifier": "api", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
+    "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "plan_from_run": "planning",
+    "plan_from_assumptions": "planning", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
     "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
     "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh",
 }  # fmt: skip
 
 __all__ = [
     "TASKS", "VERIFIERS", "WEIGHTS", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier", "Weight",
-    "add_verifier",
-    "gap", "load_engine",
+    "add_verifier", "cross", "gap", "import_samples", "load_engine", "plan_from_assumptions", "plan_from_run", "scale",
 ]  # fmt: skip
 
 

@@ -12,14 +12,25 @@ from typing import Any
 
 from strop.engines import DEFAULT_MODEL, Engine, load_engine
 from strop.errors import CorruptPartError, RunMismatchError, StoreError, UsageError
-from strop.loop import Crew, Plan, Watcher, default_workers, problem_frame, sample_stages, score_stage, verify_stage
+from strop.importing import import_run
+from strop.loop import (
+    Crew,
+    Plan,
+    Verification,
+    Watcher,
+    check_verification_room,
+    default_workers,
+    problem_frame,
+    sample_stages,
+    verify_stage,
+)
 from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
 from strop.run import Run
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
 from strop.tasks import TASKS, Task
 from strop.verify import VERIFIERS, Verifier
-from strop.weigh import parse_weight
+from strop.weigh import parse_product, parse_weight
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
 
@@ -30,6 +41,7 @@ def gap(
     *,
     verifiers: Sequence[str | Verifier] = DEFAULT_VERIFIERS,
     verify_with: str | Engine | None = None,
+    draws: int = 1,
     weights: Sequence[str] = (),
     out: str | Path | None = None,
     workers: int | None = None,
@@ -38,32 +50,32 @@ def gap(
 ) -> Run:
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
 
-    ``options`` are the fields of ``strop.Plan``: problems, samples, shots, temperature, top_p, max_tokens, seed, revision. With the
-    same arguments and ``out`` a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments.
-    Raises a StropError whose message says what to do.
+    ``draws``: verifications of each response, averaged; verifiers that sample nothing have one. ``verify_with``: the model that verifiers
+    ask, the generator itself by default. ``options`` are the fields of ``strop.Plan``: problems, samples, shots, temperature, top_p,
+    max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was; without ``out`` the folder's name
+    follows from the arguments. Raises a StropError whose message says what to do.
     """
-    asked_verifiers = [find_verifier(verifier) for verifier in verifiers]
-    for spec in weights:
-        parse_weight(spec)
+    asked, weighed = find_verifiers(verifiers), check_weights(weights)
     engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
-    judge = load_engine(verify_with) if isinstance(verify_with, str) and verify_with != engine.name else verify_with
-    judge_engine = judge if isinstance(judge, Engine) else engine
+    judge = _judge(asked, verify_with, engine)
     found = find_task(task)
     plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
     crew = Crew(_checked_workers(workers), watcher or Silent())
+    stages = [Verification.of(verifier, judge, draws) for verifier in asked]
     problems = plan.draw_problems()
-    record = _record(plan, engine, judge_engine, asked_verifiers)
+    record = _record(plan, engine, judge, stages, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
     folder, frame = RunFolder(path), problem_frame(plan, engine, problems)
+    for verification in stages:
+        check_verification_room(plan, verification, problems, plan.sampling().max_tokens)
     with folder.writing():
         stored = folder.start(record, frame)
         sample_stages(plan, engine, problems, folder, crew)
-        for verifier in asked_verifiers:
-            stage = score_stage(verifier, plan.model, judge_engine.name)
-            verify_stage(plan, verifier, stage, judge_engine, problems, folder, crew)
+        for verification in stages:
+            verify_stage(plan, verification, problems, folder, crew)
         if not set(record["verifiers"]) <= set(stored.get("verifiers", ())):
             raise CorruptPartError(f"{path / 'run.json'} lacks verifiers that were asked for; restore it, or choose another --out")
-        return _measured(Run(path, tuple(weights), plan.task))
+        return measured(Run(path, weighed, plan.task))
 
 
 def add_verifier(
@@ -71,31 +83,88 @@ def add_verifier(
     verifier: str | Verifier,
     *,
     verify_with: str | Engine | None = None,
+    draws: int = 1,
     weights: Sequence[str] = (),
     workers: int | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Add a verifier to an existing run. The generator's responses are read, never drawn again."""
-    asked = find_verifier(verifier)
-    for spec in weights:
-        parse_weight(spec)
+    """Add a verifier to an existing run. The generator's responses are read, never drawn again; no model is loaded if none is asked."""
+    asked, opened = find_verifier(verifier), Run(Path(run), check_weights(weights))
     crew = Crew(_checked_workers(workers), watcher or Silent())
-    opened = Run(Path(run))
-    plan = opened.plan
-    if not all(opened.folder.has_part(stage, number) for stage in opened.stages for number in range(plan.parts)):
-        raise StoreError(f"{run} is not complete; finish it first: repeat the command that began it")
-    name = verify_with if verify_with is not None else plan.model
-    judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
-    if judge.name == plan.model and judge.fingerprint != opened.record["asked"]["fingerprints"][0]:
-        raise RunMismatchError(f"{judge.name} is not the model that {run} was sampled from: its weights changed since; name another model")
-    stage = score_stage(asked, plan.model, judge.name)
-    with opened.folder.writing():
-        verify_stage(plan, asked, stage, judge, plan.draw_problems(), opened.folder, crew)
+    check_complete(opened)
+    judge = _judge_of_run(opened, verify_with) if asked.asks_model else None
+    verify_run(opened, Verification.of(asked, judge, draws), crew)
+    return measured(Run(opened.path, opened.weights))
+
+
+def verify_run(run: Run, verification: Verification, crew: Crew) -> None:
+    """Let a loaded model score every response of a complete run; what is scored already is left alone."""
+    plan, problems = run.plan, run.stored_problems()
+    check_verification_room(plan, verification, problems, run.responses.select("tokens").max().item() or 0)
+    with run.folder.writing():
+        entry, stage = verification.record(), verification.stage(plan.model)
+        _enter(run.folder, "begun", stage, entry)
+        verify_stage(plan, verification, problems, run.folder, crew)
         # Entered when it is whole: until then, the run's own command need not know of it.
-        record = opened.folder.record()
-        record["verifiers"][stage] = asked.describe() | {"model": judge.name}
-        opened.folder.write_json("run.json", record)
-        return _measured(Run(opened.path, tuple(weights)))
+        _enter(run.folder, "verifiers", stage, entry)
+
+
+def import_samples(file: str | Path, out: str | Path, *, model: str = "imported", task: str | Task | None = None) -> Run:
+    """Make a run folder of samples made elsewhere (``strop.importing`` describes the file); everything that reads runs reads it."""
+    return measured(import_run(Path(file), Path(out), model, None if task is None else find_task(task)))
+
+
+def check_complete(run: Run) -> None:
+    """StoreError where a part of the run has yet to be made."""
+    if not all(run.folder.has_part(stage, number) for stage in run.stages for number in range(run.plan.parts)):
+        raise StoreError(f"{run.path} is not complete; finish it first: repeat the command that began it")
+
+
+def check_weights(specs: Sequence[str]) -> tuple[str, ...]:
+    """UsageError for a weight or an ensemble that cannot be read."""
+    for spec in specs:
+        _ = parse_product(spec) if "@" in spec else parse_weight(spec)
+    return tuple(specs)
+
+
+def _judge(verifiers: Sequence[Verifier], verify_with: str | Engine | None, generator: Engine) -> Engine:
+    """The model that verifiers ask; another than the generator is loaded only if one of them does."""
+    if isinstance(verify_with, Engine):
+        return verify_with
+    is_generator = verify_with is None or verify_with == generator.name or not any(verifier.asks_model for verifier in verifiers)
+    return generator if is_generator else load_engine(str(verify_with))
+
+
+def _judge_of_run(run: Run, verify_with: str | Engine | None) -> Engine:
+    """The model to ask about a finished run, the generator by default. RunMismatchError if its weights changed since."""
+    plan, name = run.plan, run.plan.model if verify_with is None else verify_with
+    judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
+    if judge.name == plan.model and judge.fingerprint != run.record["asked"]["fingerprints"][0]:
+        raise RunMismatchError(
+            f"{judge.name} is not the model that {run.path} was sampled from: its weights changed since; name another model"
+        )
+    return judge
+
+
+SCORES_DEPEND_ON = ("draws", "settings", "model", "fingerprint")
+
+
+def _enter(folder: RunFolder, shelf: str, stage: str, entry: dict[str, Any]) -> None:
+    """Note a verifier that was added: among the "begun" first, among the "verifiers" when it is whole. A different one is refused."""
+    record = folder.record()
+    begun = record.setdefault("begun", {})
+    is_begun = any((folder.path / "scores" / stage).glob("part-*"))
+    stored = record["verifiers"].get(stage) or (begun.get(stage) if is_begun else None) or {}
+    for key in SCORES_DEPEND_ON:
+        if stored.get(key, entry[key]) != entry[key]:
+            raise RunMismatchError(
+                f"{folder.path} has scores of {stage} with {key} {stored[key]}, and {key} {entry[key]} was asked for; "
+                "a run holds one set of scores a verifier: ask for the same, or start another run"
+            )
+    begun.pop(stage, None)
+    if stage not in record["verifiers"]:
+        record[shelf][stage] = entry
+    folder.write_json("run.json", {key: value for key, value in record.items() if key != "begun" or value})
 
 
 def find_task(task: str | Task) -> Task:
@@ -116,23 +185,32 @@ def find_verifier(verifier: str | Verifier) -> Verifier:
     return VERIFIERS[verifier]()
 
 
+def find_verifiers(verifiers: Sequence[str | Verifier]) -> list[Verifier]:
+    """Verifiers by name or as instances, each once. Scores stand under a verifier's name, so two of one name are refused."""
+    found = list(dict.fromkeys(find_verifier(verifier) for verifier in verifiers))
+    names = [verifier.name for verifier in found]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UsageError(f"verifier {twice[0]} was asked for with two different settings; ask for them in runs of their own")
+    return found
+
+
 def default_folder(command: str, asked: dict[str, Any]) -> Path:
     """``runs/gap-ladder-250k-arithmetic-1a2b3c4d``: the same question finds its folder again."""
     digest = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
     return Path("runs") / f"{command}-{slug(asked['model'])[-60:]}-{asked['task']}-{digest}"
 
 
-def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verifier]) -> dict[str, Any]:
-    stages = {score_stage(v, plan.model, judge.name): v.describe() | {"model": judge.name} for v in verifiers}
-    settings = {stage: verifier.settings() for stage, verifier in zip(stages, verifiers, strict=True)}
+def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[Verification], draws: int) -> dict[str, Any]:
+    verifiers = {verification.stage(plan.model): verification.record() for verification in verifications}
+    settings = {stage: entry["settings"] for stage, entry in verifiers.items()}
+    fingerprints = [engine.fingerprint, judge.fingerprint]
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed",
-        "asked": plan.asked()
-        | {"verifiers": settings, "verifier_model": judge.name, "fingerprints": [engine.fingerprint, judge.fingerprint]},
+        "asked": plan.asked() | {"verifiers": settings, "draws": draws, "verifier_model": judge.name, "fingerprints": fingerprints},
         "model": engine.describe(),
         "verifier_model": judge.name,
-        "verifiers": stages,
+        "verifiers": verifiers,
         "problems_per_part": PART_PROBLEMS,
         "bootstrap_seed": plan.bootstrap_seed,
         "versions": {
@@ -145,7 +223,8 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifiers: Sequence[Verif
     }
 
 
-def _measured(run: Run) -> Run:
+def measured(run: Run) -> Run:
+    """The run, with its estimates written into its folder."""
     run.folder.write_json("estimates.json", run.document)
     return run
 

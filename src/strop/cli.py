@@ -35,7 +35,16 @@ Models = Annotated[list[str] | None, typer.Option("--model", help="Model to meas
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
 VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
-Weights = Annotated[list[str] | None, typer.Option("--weigh", help="Weight, such as quantile:0.7 or threshold:0.5 (repeatable).")]
+Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weigh", help="Weight, such as quantile:0.7, or an ensemble such as mc@quantile:0.7&cot-score@quantile:0.7 (repeatable)."
+    ),
+]
+Problems = Annotated[int, typer.Option("--problems", help="Problems of each task.")]
+Samples = Annotated[int, typer.Option("--samples", help="Responses to each problem, K.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
@@ -47,14 +56,15 @@ def gap(
     task: Tasks = None,
     verifier: Verifiers = None,
     verify_with: VerifyWith = None,
+    draws: Draws = 1,
     weigh: Weights = None,
-    problems: Annotated[int, typer.Option(help="Problems of each task.")] = 200,
-    samples: Annotated[int, typer.Option(help="Responses to each problem, K.")] = 32,
+    problems: Problems = 200,
+    samples: Samples = 32,
     shots: Annotated[int | None, typer.Option(help="Few-shot examples (default: the task's).")] = None,
     temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.")] = 0.7,
     top_p: Annotated[float, typer.Option(help="Nucleus sampling mass.")] = 0.9,
     max_tokens: Annotated[int | None, typer.Option(help="Longest response and verification (default: the task's).")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the whole run.")] = 0,
+    seed: Seed = 0,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -71,7 +81,7 @@ def gap(
     }  # fmt: skip
     options |= {} if shots is None else {"shots": shots}
     pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in dict.fromkeys(task or TASKS)]
-    asked = {"verifiers": verifier or [], "verify_with": verify_with}
+    asked = {"verifiers": verifier or [], "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(pairs, asked, options, as_json)
         return
@@ -87,7 +97,7 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
     from strop.progress import Bars
     from strop.store import slug
 
-    asked |= {"verifiers": [api.find_verifier(name) for name in asked["verifiers"] or api.DEFAULT_VERIFIERS]}
+    asked |= {"verifiers": api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)}
     tasks = {name: api.find_task(name) for _, name in pairs}
     for found in tasks.values():
         plan = Plan(pairs[0][0], found, **{"shots": found.default_shots} | options)
@@ -95,7 +105,8 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
     several = len(pairs) > 1
     if several and out and (out / "run.json").exists():
         raise UsageError(f"{out} holds a run of one model on one task, and {len(pairs)} runs were asked for; choose another --out")
-    rows_depend_on = {"verifiers": [verifier.name for verifier in asked["verifiers"]], "verify_with": asked["verify_with"], **options}
+    names = [verifier.name for verifier in asked["verifiers"]]
+    rows_depend_on = {"verifiers": names, "verify_with": asked["verify_with"], "draws": asked["draws"], **options}
     parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, **rows_depend_on})
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
@@ -150,8 +161,9 @@ def _dry_run(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[
     for model, name in pairs:
         task = api.find_task(name)
         plan = Plan(model=model, task=task, **{"shots": task.default_shots} | options)
-        verifiers = [api.find_verifier(v) for v in asked["verifiers"] or api.DEFAULT_VERIFIERS]
-        documents.append({"model": model, "task": name} | asdict(preview(plan, load_engine(model, options["revision"]), verifiers)))
+        verifiers = api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)
+        shown = preview(plan, load_engine(model, options["revision"]), verifiers, asked["draws"])
+        documents.append({"model": model, "task": name} | asdict(shown))
     if as_json:
         print(json.dumps({"dry_run": documents}))
         return
@@ -169,6 +181,7 @@ def verify(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     verifier: Annotated[list[str], typer.Option("--verifier", help="Verifier to add (repeatable).")],
     verify_with: VerifyWith = None,
+    draws: Draws = 1,
     weigh: Weights = None,
     as_json: AsJson = False,
     workers: Workers = None,
@@ -180,7 +193,7 @@ def verify(
     found = [api.find_verifier(name) for name in verifier]
     with Bars() as bars:
         for one in found:
-            opened = api.add_verifier(run, one, verify_with=verify_with, weights=weigh or [], workers=workers, watcher=bars)
+            opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=workers, watcher=bars)
     _tell([opened], None, as_json)
 
 
@@ -189,12 +202,156 @@ def report(
     run: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for report.html (default: the run's, or here).")] = None,
     weigh: Weights = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write one self-contained HTML page about one or more runs."""
+    """Write one self-contained HTML page about one or more runs; with --json, print everything measured instead."""
+    from strop.api import check_weights
     from strop.run import Run
 
-    runs = [Run(path, tuple(weigh or ())) for path in run]
-    print(_write_report(runs, out or (None if len(runs) == 1 else Path())))
+    runs = [Run(path, check_weights(weigh or ())) for path in run]
+    if as_json:
+        _tell(runs, out or (None if len(runs) == 1 else Path()), as_json)
+    else:
+        print(_write_report(runs, out or (None if len(runs) == 1 else Path())))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="One JSON object a line: problem, text, and what says what is right.")],
+    out: Annotated[Path, typer.Option("--out", help="Run folder to make.")],
+    task: Annotated[str | None, typer.Option("--task", help="Task that grades the texts by their references.")] = None,
+    model: Annotated[str, typer.Option("--model", help="Name of the model that wrote them.")] = "imported",
+    as_json: AsJson = False,
+) -> None:
+    """Make a run folder from samples made elsewhere: jsonl with problem, text, and optional logprob, scores, reference, utility."""
+    from strop import api
+
+    _tell([api.import_samples(file, out, model=model, task=task)], None, as_json)
+
+
+@app.command()
+def plan(
+    run: Annotated[Path | None, typer.Argument(help="Pilot run.")] = None,
+    half_width: Annotated[float, typer.Option(help="Wanted half of the 95% interval, as a fraction: 0.02 is two points.")] = 0.02,
+    accuracy: Annotated[float | None, typer.Option(help="Without a pilot: the assumed accuracy.")] = None,
+    auroc: Annotated[float, typer.Option(help="Without a pilot: how well the verifier tells right from wrong.")] = 0.75,
+    rho: Annotated[float, typer.Option(help="Without a pilot: share of the variance that lies between problems.")] = 0.5,
+    weigh: Annotated[str, typer.Option(help="Without a pilot: the weight.")] = "quantile:0.7",
+    as_json: AsJson = False,
+) -> None:
+    """Problems and samples needed for a wanted interval, with their cost in tokens and FLOPs."""
+    from strop import planning
+    from strop.report.many import plan_notes, plan_table
+    from strop.run import Run
+
+    if (run is None) == (accuracy is None):
+        raise UsageError("strop plan needs a pilot run's folder, or --accuracy; got " + ("neither" if run is None else "both"))
+    if run is not None:
+        needs = planning.plan_from_run(Run(run), half_width)
+    else:
+        needs = planning.plan_from_assumptions(half_width, accuracy or 0.0, auroc, rho, weigh)
+    documents = [need.as_json() for need in needs]
+    _print({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
+
+
+@app.command()
+def cross(
+    model: Annotated[list[str], typer.Option("--model", help="Generator (repeatable).")],
+    task: Annotated[str, typer.Option("--task", help="Task.")],
+    verify_with: Annotated[list[str] | None, typer.Option("--verify-with", help="Verifying model (repeatable; default: --model).")] = None,
+    verifier: Verifiers = None,
+    draws: Draws = 1,
+    problems: Problems = 200,
+    samples: Samples = 32,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+    workers: Workers = None,
+) -> None:
+    """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
+    from strop import matrix
+    from strop.api import DEFAULT_VERIFIERS
+    from strop.progress import Bars
+    from strop.report.many import cross_tables
+
+    options = {"verifiers": verifier or DEFAULT_VERIFIERS, "draws": draws, "out": out, "workers": workers}
+    with Bars() as bars:
+        found = matrix.cross(
+            model,
+            task,
+            judges=verify_with or (),
+            watcher=bars,
+            problems=problems,
+            samples=samples,
+            seed=seed,
+            **options,  # type: ignore[arg-type]
+        )
+    page = _write_report(found.runs, found.path)
+    _print(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
+
+
+@app.command()
+def scale(
+    model: Models = None,
+    task: Tasks = None,
+    verifier: Verifiers = None,
+    flops: Annotated[list[str] | None, typer.Option("--flops", help="MODEL=FLOPs of pre-training, over the registry (repeatable).")] = None,
+    problems: Problems = 200,
+    samples: Samples = 32,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: AsJson = False,
+    workers: Workers = None,
+) -> None:
+    """The relative gap against pre-training FLOPs, family by family, with slope, rank correlation and a trend test."""
+    from strop import matrix
+    from strop.api import DEFAULT_VERIFIERS
+    from strop.engines import embedded_models
+    from strop.engines.pretraining import parse_flops
+    from strop.progress import Bars
+    from strop.report.many import scale_tables
+    from strop.tasks import TASKS
+
+    given = dict(map(parse_flops, flops or []))
+    with Bars() as bars:
+        found = matrix.scale(
+            model or list(embedded_models()), task or list(TASKS), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
+            workers=workers, watcher=bars, problems=problems, samples=samples, seed=seed,
+        )  # fmt: skip
+    page = _write_report(found.runs, found.path)
+    _print(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
+
+
+@app.command()
+def study(
+    name: Annotated[str | None, typer.Argument(help="Which study, or all.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for data and findings.")] = Path("runs/studies"),
+) -> None:
+    """Reproduce a figure, a table or a theorem."""
+    from strop.studies import STUDIES
+
+    if list_ or name is None:
+        _list({known: found.description for known, found in STUDIES.items()}, False)
+        return
+    if name != "all" and name not in STUDIES:
+        raise UsageError(f"there is no study {name!r}; there are {', '.join(STUDIES)}, and all")
+    for known, found in STUDIES.items():
+        if name in (known, "all"):
+            print((found.quick() if quick else found()).run(out / known, lambda line: print(line, file=sys.stderr)))
+
+
+def _print(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
+    """The document, or tables and lines for people."""
+    if as_json:
+        print(json.dumps(document, allow_nan=False))
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+    for part in parts:
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 
 @app.command()

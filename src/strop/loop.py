@@ -27,7 +27,8 @@ from strop.records import Problem, Sampling, Usage, blind
 from strop.seeds import derive
 from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
 from strop.tasks import TASKS, Task
-from strop.verify import Bench, Candidate, Verifier
+from strop.tasks.imported import Imported
+from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
 
@@ -69,15 +70,19 @@ class Plan:
         try:
             settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
             own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
-            return cls(task=task or TASKS[asked["task"]](**settings), **own)
+            return cls(task=task or (TASKS | {Imported.name: Imported})[asked["task"]](**settings), **own)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StoreError(f"run.json cannot be understood ({reason}); it was changed, or written by another strop: restore it") from None
 
-    def sampling(self, for_verification: bool = False) -> Sampling:
-        """How responses, or verifications, are drawn."""
-        longest = self.task.verification_max_tokens if for_verification else self.task.max_tokens
-        return Sampling(self.temperature, self.top_p, self.max_tokens or longest, stop_strings(self.task, self.shots))
+    def sampling(self) -> Sampling:
+        """How responses are drawn."""
+        return Sampling(self.temperature, self.top_p, self.max_tokens or self.task.max_tokens, stop_strings(self.task, self.shots))
+
+    def verification_sampling(self, verifier: Verifier) -> Sampling:
+        """How verifications are drawn: where a question shows two responses, the task's limit counts twice."""
+        shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
+        return replace(self.sampling(), max_tokens=self.max_tokens or shown * self.task.verification_max_tokens)
 
     def draw_problems(self) -> list[Problem]:
         return self.task.problems("test", self.problems, derive(self.seed, "problems"))
@@ -138,35 +143,82 @@ def sample_stages(plan: Plan, engine: Engine, problems: list[Problem], folder: R
         run_parts(stage, plan.parts, respond, engine, folder, crew)
 
 
-def verify_stage(
-    plan: Plan, verifier: Verifier, stage: str, engine: Engine, problems: list[Problem], folder: RunFolder, crew: Crew
-) -> None:
+@dataclass(frozen=True)
+class Verification:
+    """One verifier's stage of a run: which model it asks, and how many verifications of each response it draws (M).
+
+    ``engine`` is None where no model is asked, and ``draws`` is 1 where nothing is sampled: more of them would all be the same.
+    """
+
+    verifier: Verifier
+    engine: Engine | None
+    draws: int
+
+    @classmethod
+    def of(cls, verifier: Verifier, engine: Engine | None, draws: int = 1) -> Verification:
+        """UsageError for fewer than one draw."""
+        if draws < 1:
+            raise UsageError(f"--draws {draws}: expected 1 or more")
+        assert engine is not None or not verifier.asks_model, f"{verifier.name} asks a model, and none was given"
+        return cls(verifier, engine if verifier.asks_model else None, draws if verifier.samples_text else 1)
+
+    def stage(self, generator: str) -> str:
+        """The name under which its scores stand: the verifier's, with the model's where that is not the generator."""
+        if self.engine is None or self.engine.name == generator:
+            return self.verifier.name
+        return f"{self.verifier.name}--{slug(self.engine.name)}"
+
+    def record(self) -> dict[str, Any]:
+        """What run.json says of it. The scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``."""
+        asked = {"settings": self.verifier.settings(), "draws": self.draws}
+        name, fingerprint = (self.engine.name, self.engine.fingerprint) if self.engine else (None, None)
+        return self.verifier.describe() | asked | {"model": name, "fingerprint": fingerprint}
+
+
+def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
     """Let the verifier score every stored response."""
-    bench = Bench(plan.task, engine, plan.draw_shots(), plan.sampling(for_verification=True))
+    verifier, engine, stage = verification.verifier, verification.engine, verification.stage(plan.model)
+    bench = Bench(plan.task, engine, plan.draw_shots(), plan.verification_sampling(verifier))
 
     def judge(number: int) -> tuple[pl.DataFrame, Usage]:
         by_id = {problem.id: blind(problem) for problem in plan.part(problems, number)}
-        responses = folder.read_part("responses", number).select("problem", "sample", "text")
         candidates = [
-            Candidate(by_id[problem], text, derive(plan.seed, stage, problem, sample, 0)) for problem, sample, text in responses.iter_rows()
-        ]
+            Candidate(
+                by_id[row["problem"]], row["text"], derive(plan.seed, stage, row["problem"], row["sample"], draw), row["sample"], draw,
+                row["logprob"], row["tokens"], row["finish"], row["answer_strict"],
+                row["utility_strict"] if verifier.sees_references else None,
+            )
+            for row in folder.read_part("responses", number).iter_rows(named=True)
+            for draw in range(verification.draws)
+        ]  # fmt: skip
         verdicts = verifier.score(candidates, bench)
         rows = [
-            (problem, sample, 0, score.score, score.parsed, score.text)
-            for (problem, sample, _), score in zip(responses.iter_rows(), verdicts.scores, strict=True)
+            (item.problem.id, item.sample, item.draw, score.score, score.parsed, score.text)
+            for item, score in zip(candidates, verdicts.scores, strict=True)
         ]
         return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), verdicts.usage
 
     run_parts(f"scores/{stage}", plan.parts, judge, engine, folder, crew)
 
 
+def check_verification_room(plan: Plan, verification: Verification, problems: list[Problem], longest: int) -> None:
+    """UsageError where a question about responses of up to ``longest`` tokens may leave no room for its verification."""
+    verifier, engine, shots = verification.verifier, verification.engine, plan.draw_shots()
+    if not isinstance(verifier, PromptedVerifier) or engine is None:
+        return
+    written = plan.verification_sampling(verifier).max_tokens if verifier.samples_text else 0
+    for problem in problems:
+        empty = engine.count_tokens(verifier.prompt(plan.task, blind(problem), ("",) * verifier.shown, shots))
+        check_room(engine, empty + longest * verifier.shown, written)
+
+
 def run_parts(
-    stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine, folder: RunFolder, crew: Crew
+    stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine | None, folder: RunFolder, crew: Crew
 ) -> None:
     """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes."""
     missing = [number for number in range(parts) if not folder.has_part(stage, number)]
     crew.watcher.begin(stage, parts, parts - len(missing))
-    workers = crew.workers if engine.worker_threads else 1
+    workers = crew.workers if engine and engine.worker_threads else 1
     with _one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
         waiting = iter(missing)
         running: dict[Future[tuple[pl.DataFrame, Usage]], int] = {}
@@ -185,9 +237,9 @@ def run_parts(
 
 
 @contextmanager
-def _one_blas_thread(engine: Engine) -> Iterator[None]:
+def _one_blas_thread(engine: Engine | None) -> Iterator[None]:
     """Engines that run in several of our threads get one BLAS thread each: faster, and the same rounding whatever the machine."""
-    if not engine.worker_threads:
+    if not (engine and engine.worker_threads):
         yield
         return
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -205,13 +257,6 @@ def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.Dat
         for p, prompt in zip(problems, prompts, strict=True)
     ]
     return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
-
-
-def score_stage(verifier: Verifier, model: str, verify_with: str | None) -> str:
-    """The name under which a verifier's scores stand: its own, with the model's where that is not the generator."""
-    if verify_with in (None, model):
-        return verifier.name
-    return f"{verifier.name}--{slug(str(verify_with))}"
 
 
 def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:

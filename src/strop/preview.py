@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from strop.engines.base import Engine
 from strop.generate import draw_responses, response_seeds
-from strop.loop import Plan
+from strop.loop import Plan, Verification
 from strop.prompts import solution_prompt
 from strop.records import blind
-from strop.verify import Verifier
+from strop.verify import PromptedVerifier, Verifier
 
 PROBE_PROBLEMS = 4
 
@@ -27,26 +27,28 @@ class Preview:
     seconds_estimated: float
 
 
-def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier]) -> Preview:
+def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: int = 1) -> Preview:
     """Render the first problem's prompts, count all prompts' tokens, and time a probe of a few problems.
 
-    Responses to verify do not exist yet: their prompts are shown and counted with a drawn response of the probe.
+    Responses to verify do not exist yet: their prompts are shown and counted with drawn responses of the probe.
     """
     problems, shots = plan.draw_problems(), plan.draw_shots()
     first, probe = problems[0], [blind(problem) for problem in problems[:PROBE_PROBLEMS]]
+    prompted = [verifier for verifier in verifiers if isinstance(verifier, PromptedVerifier)]
+    needed = max((verifier.shown for verifier in prompted), default=1)
     started = time.perf_counter()
-    seeds = [response_seeds(plan.seed, "responses", problem, 1) for problem in probe]
+    seeds = [response_seeds(plan.seed, "responses", problem, needed) for problem in probe]
     drawn = draw_responses(engine, plan.task, probe, shots, plan.sampling(), seeds)
     seconds = time.perf_counter() - started
-    response = drawn.samples[0][0].text
-    asked = {v.name: v.prompt(plan.task, blind(first), response, shots) for v in verifiers}
+    responses = tuple(sample.text for sample in drawn.samples[0])
+    asked = {v: v.prompt(plan.task, blind(first), responses[: v.shown], shots) for v in prompted}
     prompts = {"solution": engine.render(solution_prompt(plan.task, blind(first), shots))}
-    prompts |= {name: engine.render(prompt) for name, prompt in asked.items()}
+    prompts |= {verifier.name: engine.render(prompt) for verifier, prompt in asked.items()}
+    questions = {v: plan.problems * v.questions(plan.samples) * Verification.of(v, engine, draws).draws for v in prompted}
     solution = sum(engine.count_tokens(solution_prompt(plan.task, blind(p), shots)) for p in problems)
-    verification = sum(engine.count_tokens(prompt) for prompt in asked.values()) * plan.problems * plan.samples
-    sampled_verifiers = sum(v.samples_text for v in verifiers)
+    verification = sum(engine.count_tokens(prompt) * questions[verifier] for verifier, prompt in asked.items())
     generated = plan.problems * (plan.samples + 1) * plan.sampling().max_tokens
-    generated += plan.problems * plan.samples * sampled_verifiers * plan.sampling(for_verification=True).max_tokens
+    generated += sum(questions[v] * plan.verification_sampling(v).max_tokens for v in prompted if v.samples_text)
     rate = (drawn.usage.prompt_tokens + drawn.usage.generated_tokens) / seconds
     tokens = solution + verification + generated
     return Preview(prompts, solution + verification, generated, 2.0 * engine.parameters * tokens, tokens / rate)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from strop.analysis import Evidence, Judge, analyse
 from strop.errors import CorruptPartError, UsageError
 from strop.loop import Plan
-from strop.measure import GAP_DEFINITION, Samples, Summary, Weighed, accuracy, estimate_all, fill_grid, gap, resample_counts, summarise
-from strop.measure.gap import kept_share
+from strop.measure import GAP_DEFINITION, Ratio, Samples, Summary, Weighed, accuracy, estimate_all, fill_grid, resample_counts, summarise
+from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats
-from strop.records import Estimate, total_usage
+from strop.records import Estimate, Problem, total_usage
+from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
-from strop.weigh import Product, Quantile, Threshold, Weight, parse_product, parse_weight
+from strop.verify import Tournament, position_bias
+from strop.weigh import BestOfN, Product, Quantile, Weight, parse_product, parse_weight
 
 if TYPE_CHECKING:
     from strop.report import ReportRun
@@ -54,7 +58,7 @@ class Run:
     @property
     def stages(self) -> list[str]:
         """The names under which parts are stored."""
-        return ["responses", "greedy", *(f"scores/{name}" for name in self.record["verifiers"])]
+        return ["responses", *([] if "imported" in self.record else ["greedy"]), *(f"scores/{name}" for name in self.record["verifiers"])]
 
     @cached_property
     def problems(self) -> pl.DataFrame:
@@ -64,17 +68,23 @@ class Run:
     @cached_property
     def responses(self) -> pl.DataFrame:
         """One row a response."""
-        return self._stage("responses", self.plan.samples)
+        imported = self.record.get("imported")
+        return self._stage("responses", imported["responses"] if imported else self.plan.problems * self.plan.samples)
 
     @cached_property
     def greedy(self) -> pl.DataFrame:
-        """One row a problem: the greedy response."""
-        return self._stage("greedy", 1)
+        """One row a problem: the greedy response. Empty for imported samples."""
+        return pl.DataFrame(schema=RESPONSE_SCHEMA) if "imported" in self.record else self._stage("greedy", self.plan.problems)
 
     @cached_property
     def scores(self) -> dict[str, pl.DataFrame]:
         """One frame a verifier, one row a response and draw."""
-        return {name: self._stage(f"scores/{name}", self.plan.samples) for name in self.record["verifiers"]}
+        return {name: self._stage(f"scores/{name}", self.responses.height) for name in self.record["verifiers"]}
+
+    def stored_problems(self) -> list[Problem]:
+        """The run's problems as they were asked, with their references."""
+        rows = self.problems.iter_rows(named=True)
+        return [Problem(r["problem"], r["split"], r["question"], r["reference"], json.loads(r["metadata"])) for r in rows]
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -91,9 +101,11 @@ class Run:
             "samples": self.plan.samples,
             "design": self.record["design"],
             **accuracies,
+            "notes": self._notes(),
             "truncated": int((self.responses["finish"] == "length").sum()),
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
+            "analysis": self.analysis,
             "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
             "run": str(self.path),
         }
@@ -101,14 +113,14 @@ class Run:
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
         """Accuracy (strict), accuracy_flexible and greedy accuracy."""
-        greedy_P1 = self._grid(self.greedy, "utility_strict")
         samples = self._samples
-        pairs = {
-            "accuracy": (samples.utility_PK, samples.mask_PK),
-            "accuracy_flexible": (samples.flexible_PK, samples.mask_PK),
-            "greedy": (greedy_P1, np.ones_like(greedy_P1, bool)),
+        greedy = mean_over_problems(self._greedy_P("utility_strict"), "share of problems whose greedy response is right", SHARE)
+        ratios = {
+            "accuracy": accuracy(samples.utility_PK, samples.mask_PK),
+            "accuracy_flexible": accuracy(samples.flexible_PK, samples.mask_PK),
+            "greedy": replace(greedy, why="greedy responses were not imported"),
         }
-        return estimate_all({name: accuracy(*pair) for name, pair in pairs.items()}, self._counts_BP)
+        return estimate_all(ratios, self._counts_BP)
 
     @cached_property
     def weighings(self) -> list[Product]:
@@ -146,22 +158,31 @@ class Run:
             orient="row",
         )
 
+    @cached_property
+    def analysis(self) -> dict[str, Any]:
+        """Sweeps, selection curves, pass@k, ensembles, diversity and what else stored samples can tell (``strop.analysis``)."""
+        return analyse(self.evidence, self._counts_BP) | {"position_bias": self._position_biases()}
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The stored samples and scores as arrays."""
+        answers = self.responses["answer_strict"]
+        codes = answers.rank("dense").cast(pl.Int64).fill_null(-1)
+        return Evidence(
+            self._samples,
+            {name: self._judge(name) for name in self.record["verifiers"]},
+            answer_PK=np.nan_to_num(self._grid(self.responses, codes.cast(pl.Float64)), nan=-1).astype(np.int64),
+            logprob_PK=self._grid(self.responses, _known(self.responses, "logprob")),
+            greedy_P=self._greedy_P("utility_strict"),
+            greedy_logprob_P=self._greedy_P("logprob"),
+            token_ids=self._token_ids(),
+            questions=self.problems["question"].to_list(),
+            seed=derive(self.plan.seed, "folds"),
+        )
+
     def sweeps(self) -> dict[str, list[dict[str, Any]]]:
-        """Gap and kept share over quantiles; a binary verdict has one threshold only."""
-        result: dict[str, list[dict[str, Any]]] = {}
-        samples = self._samples
-        for name in self.record["verifiers"]:
-            weights: list[Weight] = [Quantile(q / 10) for q in range(10)] if self.default_weight(name).rank_based else [Threshold(0.5)]
-            weighed = {weight.spec: weight(self._score_PK(name), samples.mask_PK) for weight in weights}
-            ratios = {("gap", spec): gap(samples.utility_PK, weight_PK, samples.mask_PK) for spec, weight_PK in weighed.items()}
-            ratios |= {("kept_share", spec): kept_share(weight_PK, samples.mask_PK) for spec, weight_PK in weighed.items()}
-            found = estimate_all(ratios, self._counts_BP)
-            result[name] = [
-                {"threshold": float(spec.split(":")[1]), "weigh": spec}
-                | {quantity: found[quantity, spec].as_json() for quantity in ("gap", "kept_share")}
-                for spec in weighed
-            ]
-        return result
+        """Gap and kept share over one kind of threshold a verifier: quantiles where it has them, else levels or rounds."""
+        return {name: _one_kind(rows) for name, rows in self.analysis.get("sweeps", {}).items()}
 
     def material(self) -> ReportRun:
         """What a page about this run is made of."""
@@ -180,28 +201,75 @@ class Run:
 
     @cached_property
     def _samples(self) -> Samples:
-        strict_PK = self._grid(self.responses, "utility_strict")
+        strict_PK, flexible_PK = (self._grid(self.responses, self.responses[name]) for name in ("utility_strict", "utility_flexible"))
         mask_PK = ~np.isnan(strict_PK)
-        return Samples(np.where(mask_PK, strict_PK, 0), np.nan_to_num(self._grid(self.responses, "utility_flexible")), mask_PK)
+        return Samples(np.where(mask_PK, strict_PK, 0), np.nan_to_num(flexible_PK), mask_PK)
+
+    def cost_of_a_response(self) -> dict[str, float]:
+        """Tokens and FLOPs that the run spent on each response: drawing it, and all its verifications."""
+        usage = total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages if stage != "greedy")
+        spent = {"prompt_tokens": usage.prompt_tokens, "generated_tokens": usage.generated_tokens, "flops": usage.flops}
+        return {name: amount / self.responses.height for name, amount in spent.items()}
 
     @cached_property
     def _counts_BP(self) -> Floats:
         return resample_counts(self.plan.problems, self.plan.bootstrap_seed)
 
     def _score_PK(self, name: str) -> Floats:
-        return self._grid(self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean()), "score")
+        means = self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean())
+        return self._grid(means, means["score"])
 
-    def _grid(self, frame: pl.DataFrame, column: str) -> Floats:
+    def _grid(self, frame: pl.DataFrame, values: pl.Series) -> Floats:
+        """A value for each row of the frame, as (P, K)."""
         order = {problem: number for number, problem in enumerate(self.problems["problem"])}
         problem = frame["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
-        return fill_grid(problem, frame["sample"].to_numpy(), frame[column].to_numpy(), len(order))
+        return fill_grid(problem, frame["sample"].to_numpy(), values.to_numpy(), len(order))
+
+    def _judge(self, name: str) -> Judge:
+        entry = self.record["verifiers"][name]
+        return Judge(self._score_PK(name), self.default_weight(name), entry.get("pointwise", True), entry.get("sees_references", False))
+
+    def _greedy_P(self, column: str) -> Floats:
+        return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
+
+    def _notes(self) -> list[str]:
+        """What to know before reading the numbers."""
+        rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]
+        if not rewards or (self.plan.temperature, self.plan.top_p) == (1, 1):
+            return []
+        drawn = f"temperature {self.plan.temperature:g}, top-p {self.plan.top_p:g}"
+        return [f"{', '.join(rewards)}: responses were drawn at {drawn}; sharpening's best-of-N is defined at temperature 1, top-p 1"]
+
+    def _position_biases(self) -> dict[str, Any]:
+        """How often a tournament's match goes to the response shown first, and how often the two orders disagree."""
+        found = {}
+        for name, entry in self.record["verifiers"].items():
+            if entry["verifier"] != Tournament.name:
+                continue
+            texts = dict(self.scores[name].group_by("problem").agg("text").iter_rows())
+            bias = position_bias(texts[problem] for problem in self.problems["problem"])
+            first = Ratio(
+                bias.first_won_P, bias.read_P, "share of readable matches won by the response shown first; 0.5 is no bias", bounds=SHARE
+            )
+            twice = "share of matches played in both orders whose two readings differ"
+            both = Ratio(bias.disagreed_P, bias.twice_P, twice, "no match was played in both orders", SHARE)
+            estimates = estimate_all({"first_won": first, "orders_disagree": both}, self._counts_BP)
+            found[name] = {quantity: value.as_json() for quantity, value in estimates.items()}
+        return found
+
+    def _token_ids(self) -> list[list[list[int]]] | None:
+        if self.responses["token_ids"].has_nulls():
+            return None
+        rows = self.responses.group_by("problem", maintain_order=True).agg("token_ids")
+        return list(dict(rows.iter_rows()).values())
 
     def _weighed(self, product: Product) -> Weighed:
         scores = {name: self._score_PK(name) for name in product.verifiers}
         alone = scores[product.verifiers[0]] if len(product.factors) == 1 else None
         return Weighed(alone, product(scores, self._samples.mask_PK))
 
-    def _stage(self, stage: str, per_problem: int) -> pl.DataFrame:
+    def _stage(self, stage: str, responses: int) -> pl.DataFrame:
+        """All parts of a stage, which must be about this many responses, each once a draw, and about every problem."""
         frame = self.folder.read_stage(stage, self.plan.parts)
         schema = SCORE_SCHEMA if stage.startswith("scores/") else RESPONSE_SCHEMA
         if frame.schema != pl.Schema(schema):
@@ -209,10 +277,12 @@ class Run:
                 f"the parts in {self.path / stage} hold other columns than they should; restore them, or delete that folder"
             )
         pairs = frame.select("problem", "sample").unique().height
+        draws = frame["draw"].n_unique() if "draw" in frame.columns else 1
         twice = frame.select(name for name in ("problem", "sample", "draw") if name in frame.columns).is_duplicated().any()
-        if twice or pairs != self.plan.problems * per_problem or set(frame["problem"].unique()) != set(self.problems["problem"]):
+        whole = pairs == responses and frame.height == responses * draws and not twice
+        if not whole or set(frame["problem"].unique()) != set(self.problems["problem"]):
             raise CorruptPartError(
-                f"{self.path / stage} holds {frame.height} rows on {pairs} responses, expected {per_problem} to each of "
+                f"{self.path / stage} holds {frame.height} rows on {pairs} responses, expected {responses} responses to "
                 f"{self.plan.problems} problems; a part was changed: delete that folder and run the same command again"
             )
         return frame
@@ -221,8 +291,22 @@ class Run:
         verifier, weigh = _label(product)
         unparsed = sum(int((~self.scores[name]["parsed"]).sum()) for name in set(product.verifiers))
         estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
-        counts = {"unparsed": unparsed, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
+        left_out = sum(int(self.scores[name]["score"].is_nan().sum()) for name in set(product.verifiers))
+        counts = {"unparsed": unparsed, "left_out": left_out, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
         return {"verifier": verifier, "weigh": weigh, **estimates, **counts}
+
+
+def _one_kind(rows: dict[str, Any]) -> list[dict[str, Any]]:
+    kinds = [spec.split(":") for spec in rows if spec.split(":")[0] != BestOfN.name]
+    kind = next((name for name, _ in kinds if name == Quantile.name), kinds[0][0] if kinds else "")
+    numbers = sorted({float(number) for name, number in kinds if name == kind})
+    return [{"threshold": number, "weigh": f"{kind}:{number:g}"} | rows[f"{kind}:{number:g}"] for number in numbers]
+
+
+def _known(frame: pl.DataFrame, column: str) -> pl.Series:
+    """The column; a truncated response's log-probability is not its own, and so unknown."""
+    whole = pl.when(pl.col("finish") != "length").then("logprob").otherwise(float("nan")) if column == "logprob" else pl.col(column)
+    return frame.select(whole.alias(column))[column]
 
 
 def _label(product: Product) -> tuple[str, str]:

@@ -130,9 +130,9 @@ def studentised(above_PE: Floats, below_PE: Floats, counts_BP: Floats, level: fl
         with np.errstate(invalid="ignore", divide="ignore"):
             moved_BE /= below_BE
             squares_BE += moved_BE * (moved_BE * (counts_BP @ below_PE**2) - 2 * (counts_BP @ (centred_PE * below_PE)))
-    squares_BE[squares_BE < 1e-10 * square_E] = 0
-    moved_BE[np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)] = 0
     with np.errstate(invalid="ignore", divide="ignore"):
+        squares_BE[squares_BE < 1e-10 * square_E] = 0
+        moved_BE[np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)] = 0
         studentised_BE = moved_BE * np.abs(below_BE) / (widen_E * np.sqrt(squares_BE))
     undefined_E = np.isnan(moved_BE).mean(axis=0) > 0.1
     studentised_BE[np.isnan(studentised_BE)] = 0  # a resample that changes nothing, or in which the ratio is undefined

@@ -6,6 +6,9 @@ a chat or as plain text. Responses are untrusted, but they only ever go into pro
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from strop.errors import UsageError
 from strop.prompts.wording import CORRECT, INCORRECT, WORDING
 from strop.records import Message, Problem, Prompt
 from strop.tasks.base import Check, Task
@@ -51,9 +54,27 @@ def verification_prompt(frame: str, task: Task, problem: Problem, response: str,
     return _with_examples(examples, _fill(frame, question=problem.question, response=response.strip()))
 
 
-def tournament_prompt(task: Task, problem: Problem, first: str, second: str) -> Prompt:
+def tournament_prompt(task: Task, problem: Problem, first: str, second: str, shots: Sequence[Problem] = ()) -> Prompt:
     """Ask which of two responses is the better one."""
-    return _with_examples([], _fill(WORDING.tournament, question=problem.question, first=first.strip(), second=second.strip()))
+    examples = []
+    for shot, answers, winner in _contested_shots(task, shots):
+        checks = [task.check(shot, answer) for answer in answers]
+        user = _fill(WORDING.tournament, question=shot.question, first=answers[0], second=answers[1])
+        examples.append((user, tournament_ending(checks[0], checks[1], winner)))
+    return _with_examples(examples, _fill(WORDING.tournament, question=problem.question, first=first.strip(), second=second.strip()))
+
+
+def _contested_shots(task: Task, shots: Sequence[Problem]) -> Iterator[tuple[Problem, tuple[str, str], str]]:
+    """Every example with its own gold response and the next example's that is wrong for it; A and B are right by turns."""
+    golds = [task.gold_response(shot) for shot in shots]
+    for i, shot in enumerate(shots):
+        wrong = next((other for other in (*golds[i + 1 :], *golds[:i]) if not task.check(shot, other).correct), None)
+        if wrong is None:
+            raise UsageError(
+                f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {task.name} give no wrong "
+                "one; use --shots 0, or more of them"
+            )
+        yield (shot, (golds[i], wrong), "A") if i % 2 == 0 else (shot, (wrong, golds[i]), "B")
 
 
 def multiple_choice_ending(check: Check) -> str:

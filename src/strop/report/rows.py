@@ -17,6 +17,7 @@ DASH = "–"
 _QUANTITIES = ("accuracy_kept", "gap", "relative_gap", "tpr", "fpr", "kept_share")
 _COUNTS = {
     "unparsed": ("verification could not be read (scored 0)", "verifications could not be read (scored 0)"),
+    "left_out": ("response had no score (never kept, never chosen)", "responses had no score (never kept, never chosen)"),
     "no_survivor": ("problem had no survivor (kept all its responses)", "problems had no survivor (kept all their responses)"),
     "no_room": ("problem had no room (left out of the relative gap)", "problems had no room (left out of the relative gap)"),
 }
@@ -141,6 +142,7 @@ def notes(documents: Sequence[Document]) -> list[str]:
 def _document_notes(document: Document, several: bool) -> list[str]:
     place = f"{document['task']}, {models(document)}" if several else str(document["task"])
     lines = [f"{place}: accuracy {DASH}: {why}" for why in [_why(document.get("accuracy"))] if why]
+    lines += [f"{place}: {note}" for note in document.get("notes") or []]
     truncated = document.get("truncated") or 0
     if truncated:
         lines.append(f"{place}: {_counted(truncated, 'response was truncated', 'responses were truncated')}")
@@ -153,10 +155,12 @@ def _entry_notes(place: str, entry: Document) -> list[str]:
     counts = [_counted(entry[key], *words) for key, words in _COUNTS.items() if entry.get(key)]
     reasons: dict[str, list[str]] = {}
     for key in _QUANTITIES:
-        why = _why(entry.get(key))
-        if why:
-            reasons.setdefault(why, []).append(key.replace("_", " "))
-    return [f"{place}: {'; '.join(counts)}"] * bool(counts) + [f"{place}: {', '.join(keys)} {DASH}: {why}" for why, keys in reasons.items()]
+        if why := _why(entry.get(key)):
+            reasons.setdefault(f"{DASH}: {why}", []).append(key.replace("_", " "))
+    caution = (entry.get("gap") or {}).get("caution")
+    if caution:
+        reasons.setdefault(f"with caution: {caution}", []).append("gap")
+    return [f"{place}: {'; '.join(counts)}"] * bool(counts) + [f"{place}: {', '.join(keys)} {why}" for why, keys in reasons.items()]
 
 
 def _why(estimate: Mapping[str, Any] | None) -> str | None:

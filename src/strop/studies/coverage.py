@@ -135,7 +135,7 @@ def simulate(population: Population, problems: int, samples: int, experiments: i
             if quantity == "accuracy kept":
                 estimates["forecast"] += [forecast(kept, losses_EC[start + e, :CELLS]) for e, kept in runs.items()]
     truth_E = {quantity: np.full(experiments, truth) for quantity, truth in truths.items()}
-    truth_E["forecast"] = truths["accuracy kept"] - losses_EC[:, CELLS]
+    truth_E["forecast"] = np.clip(truths["accuracy kept"] - losses_EC[:, CELLS], 0, 1)  # no update makes an accuracy negative
     return [_row(population, problems, samples, quantity, found, truth_E[quantity]) for quantity, found in estimates.items()]
 
 

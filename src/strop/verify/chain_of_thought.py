@@ -6,8 +6,7 @@ One sampled verification per response and draw. What cannot be read scores 0, be
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +14,7 @@ from strop.engines.base import Request
 from strop.prompts import NEXT_QUESTION, WORDING, verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts
 
 READ_LIMIT = 20_000
 UNREADABLE = 0.0
@@ -29,49 +28,50 @@ def own_words(text: str) -> str:
     return text.split(NEXT_QUESTION, 1)[0][-READ_LIMIT:]
 
 
-class ChainOfThought(Verifier):
-    """Samples a written check and reads its last line."""
-
-    frame: ClassVar[str]
-
-    @abstractmethod
-    def read(self, text: str) -> Score:
-        """The score that a written check ends in; the last one counts."""
-
-    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
-        return verification_prompt(self.frame, task, problem, response, shots)
-
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
-        prompts = self.prompts(candidates, bench)
-        requests = [Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)]
-        generation = bench.engine.sample(requests, bench.sampling)
-        return Verdicts([self.read(samples[0].text) for samples in generation.samples], generation.usage)
+def judge_in_writing(verifier: PromptedVerifier, candidates: Sequence[Candidate], bench: Bench, read: Callable[[str], Score]) -> Verdicts:
+    """Sample one written check of each candidate, and read the score that it ends in."""
+    prompts = verifier.prompts(candidates, bench)
+    requests = [Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)]
+    generation = bench.engine.sample(requests, bench.sampling)
+    return Verdicts([read(samples[0].text) for samples in generation.samples], generation.usage)
 
 
 @dataclass(frozen=True)
-class ChainOfThoughtBinary(ChainOfThought):
+class ChainOfThoughtBinary(PromptedVerifier):
     """1 for a verdict of Correct, 0 for Incorrect."""
 
     name: ClassVar[str] = "cot-binary"
     description: ClassVar[str] = "a written check that ends in a verdict: 1 correct, 0 incorrect"
     default_weight: ClassVar[str] = "threshold:0.5"
-    frame: ClassVar[str] = WORDING.binary
+
+    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+        return verification_prompt(WORDING.binary, task, problem, responses[0], shots)
+
+    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+        return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:
+        """The verdict that a check ends in; the last one counts."""
         found = VERDICT.findall(own_words(text))
         return Score(float(found[-1] == "Correct"), True, text) if found else Score(UNREADABLE, False, text)
 
 
 @dataclass(frozen=True)
-class ChainOfThoughtScore(ChainOfThought):
+class ChainOfThoughtScore(PromptedVerifier):
     """The score from 1 to 10 that the check ends in; a number outside that range cannot be read."""
 
     name: ClassVar[str] = "cot-score"
     description: ClassVar[str] = "a written check that ends in a score from 1 to 10"
     default_weight: ClassVar[str] = "quantile:0.7"
-    frame: ClassVar[str] = WORDING.score
+
+    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+        return verification_prompt(WORDING.score, task, problem, responses[0], shots)
+
+    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+        return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:
+        """The score that a check ends in; the last one counts."""
         found = SCORE.findall(own_words(text))
         value = float(found[-1]) if found else 0.0
         return Score(value, True, text) if 1 <= value <= 10 else Score(UNREADABLE, False, text)

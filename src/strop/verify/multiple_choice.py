@@ -11,11 +11,11 @@ import numpy as np
 from strop.prompts import CORRECT, INCORRECT, WORDING, verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts
 
 
 @dataclass(frozen=True)
-class MultipleChoice(Verifier):
+class MultipleChoice(PromptedVerifier):
     """Score P("Correct") / (P("Correct") + P("Incorrect")), each option by its whole token sequence. Deterministic; always parsed."""
 
     name: ClassVar[str] = "mc"
@@ -23,8 +23,8 @@ class MultipleChoice(Verifier):
     default_weight: ClassVar[str] = "quantile:0.7"
     samples_text: ClassVar[bool] = False
 
-    def prompt(self, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
-        return verification_prompt(WORDING.multiple_choice, task, problem, response, shots)
+    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+        return verification_prompt(WORDING.multiple_choice, task, problem, responses[0], shots)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         scored = bench.engine.score(self.prompts(candidates, bench), (CORRECT, INCORRECT))

@@ -1,0 +1,242 @@
+"""Samples made elsewhere become a run folder that everything else reads: ``strop import``.
+
+One JSON object a line. Only ``problem`` and ``text`` are needed, and something that says what is right:
+
+    problem     the problem's name: responses with the same one belong together
+    text        the response
+    question    what was asked (default: the problem's name); prompted verifiers show it
+    reference   the gold answer, for ``--task NAME`` or exact comparison with ``answer``
+    answer      the extracted answer; majority votes count it
+    utility     how right the response is, from 0 to 1 (or ``correct``: true or false); goes before any grading of ours
+    logprob     sum of the temperature-1 log-probabilities of its tokens; unknown without
+    tokens, finish ("end", "stop" or "length"), and scores: {"my-verifier": 0.7, ...}, or a list of numbers, one a draw
+
+Imported scores are taken for pointwise: that a response's score does not depend on the problem's other responses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from strop.errors import UsageError
+from strop.loop import Plan
+from strop.measure import GAP_DEFINITION
+from strop.records import Problem, Usage
+from strop.run import Run
+from strop.store import FORMAT_VERSION, PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
+from strop.tasks import Task
+from strop.tasks.imported import Imported
+from strop.verify import VERIFIERS
+
+LONGEST_LINE = 10_000_000
+FINISHES = ("end", "stop", "length")
+KNOWN = {
+    "problem", "text", "question", "reference", "answer", "utility", "correct", "logprob", "tokens", "finish", "scores",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One imported response, checked."""
+
+    problem: str
+    question: str
+    reference: str | None
+    text: str
+    answer: str | None
+    utility: float
+    flexible: float
+    logprob: float
+    tokens: int | None
+    finish: str
+    scores: dict[str, list[float]]
+
+
+def read_rows(path: Path, task: Task | None) -> list[Row]:
+    """Every line of the file. UsageError names the line that is not as it should be, and nothing is written."""
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}; expected one JSON object a line")
+    rows = [_Line(path, number, document).row(task) for number, document in _documents(path)]
+    if not rows:
+        raise UsageError(f"{path} holds no responses; expected one JSON object a line")
+    return rows
+
+
+def _documents(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
+            if len(line) > LONGEST_LINE:
+                raise UsageError(f"{path} line {number} is longer than {LONGEST_LINE:,} bytes; expected one response a line")
+            if not line.strip():
+                continue
+            try:
+                document = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UsageError(f"{path} line {number} is not JSON ({error}); expected one JSON object a line") from None
+            if not isinstance(document, dict):
+                raise UsageError(f"{path} line {number} holds {type(document).__name__}, expected a JSON object")
+            yield number, document
+
+
+def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
+    """Make a run folder of the file's responses; problems and their responses keep the file's order. The folder must be new or empty."""
+    rows = read_rows(path, task)
+    by_problem: dict[str, list[Row]] = {}
+    for row in rows:
+        by_problem.setdefault(row.problem, []).append(row)
+    _check_agreement(path, by_problem)
+    verifiers = list(dict.fromkeys(name for row in rows for name in row.scores))
+    draws = {name: {len(row.scores.get(name, ())) for row in rows} for name in verifiers}
+    for name, counts in draws.items():
+        if len(counts) != 1 or slug(name) != name or name in VERIFIERS:
+            reason = "a name of letters, digits, dots and dashes that is no verifier of ours, and as many scores on every line"
+            raise UsageError(f"{path}: got scores of {name!r}, {sorted(counts)} a line; expected {reason}")
+    plan = Plan(model, task or Imported(), len(by_problem), max(map(len, by_problem.values())), temperature=1.0, top_p=1.0)
+    folder = RunFolder(out)
+    if folder.exists:
+        raise UsageError(f"{out} holds a run already; choose another --out")
+    with folder.writing():
+        folder.start(_record(path, plan, rows, verifiers), _problem_frame(by_problem))
+        for number in range(plan.parts):
+            part = dict(list(by_problem.items())[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS])
+            folder.write_part("responses", number, _responses(part), Usage())
+            for name in verifiers:
+                folder.write_part(f"scores/{name}", number, _scores(part, name), Usage())
+    return Run(out, task=plan.task)
+
+
+def _check_agreement(path: Path, by_problem: dict[str, list[Row]]) -> None:
+    for problem, rows in by_problem.items():
+        for name in ("question", "reference"):
+            if len(values := {getattr(row, name) for row in rows}) > 1:
+                first, second = sorted(map(repr, values))[:2]
+                raise UsageError(f"{path}: problem {problem!r} has two {name}s, {first:.60} and {second:.60}; expected one a problem")
+
+
+def _record(path: Path, plan: Plan, rows: list[Row], verifiers: list[str]) -> dict[str, Any]:
+    entry = {"description": "scores made elsewhere", "default_weight": "quantile:0.7", "pointwise": True, "sees_references": False}
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    return {
+        "format_version": FORMAT_VERSION,
+        "design": "fixed",
+        "asked": plan.asked() | {"verifiers": {}, "draws": 1, "verifier_model": plan.model, "fingerprints": [digest, digest]},
+        "imported": {"file": path.name, "blake2b": digest, "responses": len(rows)},
+        "model": {"model": plan.model, "engine": "imported"},
+        "verifier_model": plan.model,
+        "verifiers": {name: {"verifier": name, "model": None} | entry for name in verifiers},
+        "problems_per_part": PART_PROBLEMS,
+        "bootstrap_seed": plan.bootstrap_seed,
+        "versions": {"strop": version("strop")},
+        "definitions": {"gap": GAP_DEFINITION},
+    }
+
+
+def _problem_frame(by_problem: dict[str, list[Row]]) -> pl.DataFrame:
+    rows = [(problem, "test", own[0].question, own[0].reference, None, "{}") for problem, own in by_problem.items()]
+    return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
+
+
+def _responses(part: dict[str, list[Row]]) -> pl.DataFrame:
+    rows = [
+        (problem, number, r.text, None, r.tokens, r.logprob, r.finish, r.answer, r.answer, r.utility, r.flexible)
+        for problem, own in part.items()
+        for number, r in enumerate(own)
+    ]
+    return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row")
+
+
+def _scores(part: dict[str, list[Row]], name: str) -> pl.DataFrame:
+    rows = [
+        (problem, number, draw, score, True, "")
+        for problem, own in part.items()
+        for number, row in enumerate(own)
+        for draw, score in enumerate(row.scores[name])
+    ]
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One JSON object, and where it stands: all that an error message needs."""
+
+    path: Path
+    line: int
+    document: dict[str, Any]
+
+    def row(self, task: Task | None) -> Row:
+        if unknown := sorted(self.document.keys() - KNOWN):
+            raise self.wrong(f"has a field {unknown[0]!r} that is not known", f"some of {', '.join(sorted(KNOWN))}")
+        problem, text = self.string("problem"), self.string("text")
+        question, reference = self.string("question", problem), self.optional("reference")
+        answer, strict, flexible = self.judged(task, Problem(problem, "test", question, reference), text)
+        finish = self.string("finish", "end")
+        if finish not in FINISHES:
+            raise self.wrong(f"has finish {finish!r}", " or ".join(FINISHES))
+        tokens = self.document.get("tokens")
+        if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0):
+            raise self.wrong(f"has tokens {tokens!r}", "a whole number")
+        logprob = self.number("logprob", self.document.get("logprob"), math.nan)
+        if logprob > 0:
+            raise self.wrong(f"has logprob {logprob:g}", "a sum of log-probabilities, 0 or less")
+        return Row(problem, question, reference, text, answer, strict, flexible, logprob, tokens, finish, self.scores())
+
+    def judged(self, task: Task | None, problem: Problem, text: str) -> tuple[str | None, float, float]:
+        """(answer, strict utility, flexible utility): as the line says, or by the task, or by comparing answer and reference."""
+        answer, given = self.optional("answer"), self.document.get("utility", self.document.get("correct"))
+        if task is not None and (given is None or answer is None) and problem.reference is not None:
+            grade = task.grade(text, problem)
+            answer = grade.answer_strict if answer is None else answer
+            if given is None:
+                return answer, grade.utility_strict, grade.utility_flexible
+        if given is not None:
+            utility = self.number("utility", given, math.nan)
+            if not 0 <= utility <= 1:
+                raise self.wrong(f"has utility {given!r}", "a number from 0 to 1, or true or false")
+            return answer, utility, utility
+        if answer is None or problem.reference is None:
+            raise self.wrong("does not say what is right", "utility, or correct, or answer and reference, or reference and --task NAME")
+        right = float(answer.strip() == problem.reference.strip())
+        return answer, right, right
+
+    def scores(self) -> dict[str, list[float]]:
+        """By verifier, one number a draw; null is a response without a score."""
+        given = self.document.get("scores", {})
+        if not isinstance(given, dict) or not all(given):
+            raise self.wrong(f"has scores {given!r}", '{"my-verifier": 0.7}')
+        draws = {name: values if isinstance(values, list) else [values] for name, values in given.items()}
+        return {name: [self.number(f"scores of {name}", value, math.nan) for value in values] for name, values in draws.items()}
+
+    def string(self, key: str, default: str | None = None) -> str:
+        value = self.document.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool) and key == "problem":
+            return str(value)
+        if not isinstance(value, str) or (key == "problem" and not value):
+            raise self.wrong(f"has {key} {value!r}" if key in self.document else f"has no {key}", f"{key} to be text")
+        return value
+
+    def optional(self, key: str) -> str | None:
+        value = self.document.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return json.dumps(value)
+        raise self.wrong(f"has {key} {value!r}", f"{key} to be text or a number")
+
+    def number(self, key: str, value: Any, default: float) -> float:
+        if value is None:
+            return default
+        if not isinstance(value, int | float) or not -1e300 < value < 1e300:
+            raise self.wrong(f"has {key} {value!r}", f"{key} to be a finite number")
+        return float(value)
+
+    def wrong(self, got: str, expected: str) -> UsageError:
+        return UsageError(f"{self.path} line {self.line} {got}; expected {expected}")

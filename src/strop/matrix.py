@@ -1,0 +1,215 @@
+"""Many models on one task: who verifies whom (``strop cross``), and how the gap grows with pre-training compute (``strop scale``).
+
+All models get the same problems, so their numbers are paired; all have the same number of samples, so their gaps may be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop import api
+from strop.analysis import choice
+from strop.engines import Engine, load_engine
+from strop.engines.pretraining import Pretraining, pretraining_flops
+from strop.errors import UsageError
+from strop.loop import Crew, Verification, Watcher, default_workers
+from strop.measure import resample_counts
+from strop.measure.gap import relative_gap
+from strop.measure.intervals import Ratio
+from strop.measure.scaling import Trend, trend
+from strop.progress import Silent
+from strop.records import Estimate
+from strop.run import Run
+from strop.store import RunFolder, slug
+from strop.tasks import Task
+from strop.verify import Verifier
+from strop.weigh import Product
+
+CELL = ("gap", "relative_gap", "accuracy_kept", "auroc", "tpr", "fpr")
+
+
+@dataclass(frozen=True)
+class Cross:
+    """``runs``: one for each generator, scored by every judge. ``cells``: one row a generator, judge, verifier and weight."""
+
+    path: Path
+    runs: list[Run]
+    judges: list[str]
+    cells: list[dict[str, Any]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        generators = [run.plan.model for run in self.runs]
+        head = {"task": self.runs[0].plan.task.name, "generators": generators, "verifier_models": self.judges}
+        accuracies = {run.plan.model: run.accuracies["accuracy"].as_json() for run in self.runs}
+        return head | {"accuracy": accuracies, "cells": self.cells, "transfers": self.transfers, "run": str(self.path)}
+
+    @cached_property
+    def transfers(self) -> list[dict[str, Any]]:
+        """What is chosen on one generator, judged on another ("Mind the Gap", section 6.1); no problem has a part in both."""
+        pairs = [(one, other) for one in self.runs for other in self.runs if one is not other]
+        return [
+            {"chosen_on": one.plan.model, "judged_on": other.plan.model}
+            | choice(one.evidence, resample_counts(one.plan.problems, one.plan.bootstrap_seed), other.evidence)
+            for one, other in pairs
+        ]
+
+
+def cross(
+    models: Sequence[str | Engine],
+    task: str | Task,
+    *,
+    judges: Sequence[str | Engine] = (),
+    verifiers: Sequence[str | Verifier] = api.DEFAULT_VERIFIERS,
+    draws: int = 1,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Cross:
+    """gap(f, g) for every generator f of ``models`` and verifying model g of ``judges``, by default the same models.
+
+    Each model is loaded once, and all stay in memory together. A stopped matrix goes on cell by cell: a generator's responses are drawn
+    once, and every judge's scores are a stage of their own in its run folder.
+    """
+    names = dict.fromkeys([_name(model) for model in (*models, *judges)])
+    engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
+    asked = [verifier for verifier in api.find_verifiers(verifiers) if verifier.asks_model]
+    if not models or not asked:
+        raise UsageError("a matrix needs a model and a verifier that asks one (mc, cot-binary, cot-score or tournament)")
+    judging = [engines[_name(judge)] for judge in judges or models]
+    found = api.find_task(task)
+    path = Path(out) if out is not None else api.default_folder("cross", {"model": "-".join(names), "task": found.name, **_plain(options)})
+    runs = []
+    for name in dict.fromkeys(map(_name, models)):
+        folder = path / slug(name)
+        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=workers, watcher=watcher, **options)
+        for judge in judging:
+            for verifier in asked:
+                api.verify_run(run, Verification.of(verifier, judge, draws), Crew(workers or default_workers(), watcher or Silent()))
+        runs.append(api.measured(Run(folder, task=found)))
+    result = Cross(path, runs, [judge.name for judge in judging], list(_cells(runs, judging, asked)))
+    RunFolder(path).write_json("cross.json", result.document)
+    return result
+
+
+def _cells(runs: Sequence[Run], judges: Sequence[Engine], verifiers: Sequence[Verifier]) -> Iterator[dict[str, Any]]:
+    for run in runs:
+        rows = {row["verifier"]: row for row in run.document["estimates"]}
+        for judge in judges:
+            for verifier in verifiers:
+                row = rows[Verification.of(verifier, judge).stage(run.plan.model)]
+                place = {"generator": run.plan.model, "verifier_model": judge.name, "verifier": verifier.name, "weigh": row["weigh"]}
+                yield place | {quantity: row[quantity] for quantity in CELL}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model of a scaling study: its compute, and its gaps under one verifier on one task."""
+
+    model: str
+    task: str
+    verifier: str
+    weigh: str
+    pretraining: Pretraining
+    relative_gap: Estimate
+    gap: Estimate
+
+
+@dataclass(frozen=True)
+class Scale:
+    """``trends``: (family, task, verifier, trend of the relative gap against log10 FLOPs)."""
+
+    path: Path
+    runs: list[Run]
+    points: list[Point]
+    trends: list[tuple[str, str, str, Trend]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        points = [
+            {"model": p.model, "task": p.task, "verifier": p.verifier, "weigh": p.weigh, "pretraining": asdict(p.pretraining)}
+            | {"relative_gap": p.relative_gap.as_json(), "gap": p.gap.as_json()}
+            for p in self.points
+        ]
+        trends = [{"family": family, "task": task, "verifier": name} | _trend_json(found) for family, task, name, found in self.trends]
+        return {"points": points, "trends": trends, "run": str(self.path)}
+
+
+def scale(
+    models: Sequence[str | Engine],
+    tasks: Sequence[str | Task],
+    *,
+    verifiers: Sequence[str | Verifier] = api.DEFAULT_VERIFIERS,
+    flops: Mapping[str, float] | None = None,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Scale:
+    """The relative gap of each model, verified by itself, against its pre-training FLOPs ("Mind the Gap", section 4.1), family by family.
+
+    ``flops`` overrides the registry {model: FLOPs}. UsageError, before anything is loaded, for a model whose compute is not known.
+    """
+    compute = {_name(model): pretraining_flops(_name(model), flops) for model in models}
+    asked, found = api.find_verifiers(verifiers), [api.find_task(task) for task in tasks]
+    names = {"model": "-".join(compute), "task": "-".join(task.name for task in found)}
+    path = Path(out) if out is not None else api.default_folder("scale", names | _plain(options))
+    runs = []
+    for engine in load_all(models, options.get("revision")):
+        for task in found:
+            folder = path / f"{slug(engine.name)}-{task.name}"
+            runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=workers, watcher=watcher, **options))
+    points = [
+        Point(run.plan.model, run.plan.task.name, verifier.name, product.factors[0][1].spec, compute[run.plan.model],
+              summary.estimates["relative_gap"], summary.estimates["gap"])
+        for run in runs for product, summary in run.summaries for verifier in asked if product.verifiers == (verifier.name,)
+    ]  # fmt: skip
+    trends = [
+        (family, task.name, verifier.name, _trend([run for run in runs if run.plan.task == task], verifier, family, compute))
+        for family in dict.fromkeys(one.family for one in compute.values())
+        for task in found
+        for verifier in asked
+    ]
+    result = Scale(path, runs, points, trends)
+    RunFolder(path).write_json("scale.json", result.document)
+    return result
+
+
+def _trend(runs: Sequence[Run], verifier: Verifier, family: str, compute: Mapping[str, Pretraining]) -> Trend:
+    """Over the models of a family; problems are resampled jointly, since all models have the same ones."""
+    members = [run for run in runs if compute[run.plan.model].family == family]
+    ratios = [_relative_gap(run, verifier.name) for run in members]
+    above_MP, below_MP = (np.stack([getattr(ratio, name) for ratio in ratios]) for name in ("above_P", "below_P"))
+    counts_BP = resample_counts(members[0].plan.problems, members[0].plan.bootstrap_seed)
+    return trend(above_MP, below_MP, np.array([compute[run.plan.model].flops for run in members]), counts_BP)
+
+
+def _relative_gap(run: Run, verifier: str) -> Ratio:
+    samples, judge = run.evidence.samples, run.evidence.judges[verifier]
+    weight_PK = Product(((verifier, judge.weight),))({verifier: judge.score_PK}, samples.mask_PK)
+    return relative_gap(samples.utility_PK, weight_PK, samples.mask_PK)
+
+
+def _trend_json(found: Trend) -> dict[str, Any]:
+    return {key: value.as_json() if isinstance(value, Estimate) else value for key, value in vars(found).items()}
+
+
+def load_all(models: Sequence[str | Engine], revision: str | None = None) -> list[Engine]:
+    """Each model once, in order."""
+    named = {_name(model): model for model in models}
+    return [load_engine(model, revision) if isinstance(model, str) else model for model in named.values()]
+
+
+def _name(model: str | Engine) -> str:
+    return model if isinstance(model, str) else model.name
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if isinstance(value, str | int | float)}

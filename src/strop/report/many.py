@@ -1,0 +1,86 @@
+"""Terminal tables of what concerns many models or many sizes: ``strop cross``, ``strop scale``, ``strop plan``. Eighty columns each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from strop.report.rows import DASH, Document, clean, excludes_zero, interval, known, number
+
+
+def cross_tables(document: Document) -> Iterator[Table]:
+    """One matrix a verifier: generators down, verifying models across, the gap in points with its interval below."""
+    document = clean(document)
+    for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"]):
+        cells = {(c["generator"], c["verifier_model"]): c for c in document["cells"] if c["verifier"] == verifier}
+        weigh = next(iter(cells.values()))["weigh"]
+        judges = document["verifier_models"]
+        table = _table(
+            f"gap in points, {verifier}@{weigh}, {document['task']}", ["generator\nacc. %", *(f"verified by\n{j}" for j in judges)]
+        )
+        for generator in document["generators"]:
+            head = f"{generator}\n{number(document['accuracy'][generator])}"
+            table.add_row(Text(head), *(_gap(cells[generator, judge]["gap"]) for judge in judges))
+        yield table
+
+
+def scale_tables(document: Document) -> Iterator[Table]:
+    """The points, and the trend of each family, task and verifier."""
+    document = clean(document)
+    points = _table("relative gap, %", ["model\ntask", "FLOPs", "verifier\n@weight", "relative\ngap", "gap\npoints"])
+    for p in document["points"]:
+        flops = f"{p['pretraining']['flops']:.1e}"
+        cells = [f"{p['model']}\n{p['task']}", flops, f"{p['verifier']}\n@{p['weigh']}"]
+        points.add_row(*map(Text, cells), _gap(p["relative_gap"]), _gap(p["gap"]))
+    yield points
+    trends = _table("relative gap against log10 FLOPs", ["family\ntask", "verifier", "slope\npoints", "Kendall\ntau", "p, rising", "sizes"])
+    for t in document["trends"]:
+        rising = DASH if t["p_rising"] is None else f"{t['p_rising']:.3f}"
+        tau = known(t["kendall"], "value")
+        cells = [DASH if tau is None else f"{tau:.2f}", rising, str(t["sizes"])]
+        trends.add_row(Text(f"{t['family']}\n{t['task']}"), Text(t["verifier"]), _gap(t["slope"]), *map(Text, cells))
+    yield trends
+
+
+def plan_table(plans: Sequence[Document]) -> Table:
+    """Problems needed at each number of samples; ``plan_notes`` says what the cheapest costs."""
+    samples = [need["samples"] for need in plans[0]["needs"]]
+    table = _table("problems needed", [f"± {100 * plans[0]['half_width']:g} points", *(f"K = {k}" for k in samples)])
+    for plan in clean(list(plans)):
+        table.add_row(Text(plan["quantity"]), *(_whole(need.get("problems")) for need in plan["needs"]))
+    return table
+
+
+def plan_notes(plans: Sequence[Document]) -> Iterator[str]:
+    """The cheapest plan of each quantity with its cost, then what the plans rest on, each said once."""
+    for plan in clean(list(plans)):
+        cheapest = plan["cheapest"]
+        if cheapest.get("responses") is None:
+            yield f"{plan['quantity']}: {DASH}: {cheapest['why']}"
+            continue
+        tokens = cheapest.get("prompt_tokens", 0) + cheapest.get("generated_tokens", 0)
+        cost = f", about {tokens:,} tokens and {cheapest['flops']:.1e} FLOPs with all verifications" if tokens else ""
+        size = f"{cheapest['problems']:,} problems x {cheapest['samples']} samples = {cheapest['responses']:,} responses"
+        yield f"{plan['quantity']}: fewest responses: {size}{cost}"
+    for note in dict.fromkeys(note for plan in clean(list(plans)) for note in plan["notes"]):
+        yield f"note: {note}"
+
+
+def _table(title: str, headers: Sequence[str]) -> Table:
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for place, header in enumerate(headers):
+        table.add_column(Text(header), justify="left" if place == 0 else "right", overflow="fold")
+    return table
+
+
+def _gap(estimate: dict[str, Any]) -> Text:
+    clear = excludes_zero(estimate)
+    return Text(f"{number(estimate, '+')}{'*' if clear else ''}\n{interval(estimate)}", style="bold" if clear else "")
+
+
+def _whole(count: float | None) -> str:
+    return DASH if count is None else f"{count:,.0f}"

@@ -1,0 +1,34 @@
+"""Problems and answers that came from elsewhere: what a run made by ``strop import`` is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+from strop.tasks.base import Check, Grade, Task
+
+
+@dataclass(frozen=True)
+class Imported(Task):
+    """Draws nothing. A whole text is its own answer, and right if it is the reference, white space aside."""
+
+    name: ClassVar[str] = "imported"
+    description: ClassVar[str] = "samples made elsewhere"
+
+    def problems(self, split: str, count: int, seed: int) -> list[Problem]:
+        raise UsageError("an imported run has its own problems, and no more can be drawn; sample with --task NAME instead")
+
+    def gold_response(self, problem: Problem) -> str:
+        if problem.reference is None:
+            raise UsageError(f"problem {problem.id} was imported without a reference")
+        return problem.reference
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        answer = text.strip()
+        right = float(problem.reference is not None and answer == problem.reference.strip())
+        return Grade(answer or None, answer or None, right, right)
+
+    def check(self, problem: Problem, response: str) -> Check:
+        raise UsageError("imported problems come without written checks; use a verifier without few-shot examples")
