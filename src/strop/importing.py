@@ -19,11 +19,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 
@@ -32,12 +33,15 @@ from strop.loop import Plan
 from strop.measure import GAP_DEFINITION
 from strop.records import Problem, Usage
 from strop.run import Run
-from strop.store import FORMAT_VERSION, PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
+from strop.store import FORMAT_VERSION, PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
 from strop.tasks.imported import Imported
 from strop.verify import VERIFIERS
 
 LONGEST_LINE = 10_000_000
+MOST_TOKENS = 2**31 - 1
+SCORE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""It becomes a folder's name, and a part of a weight's."""
 FINISHES = ("end", "stop", "length")
 KNOWN = {
     "problem", "text", "question", "reference", "answer", "utility", "correct", "logprob", "tokens", "finish", "scores",
@@ -46,8 +50,9 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Row:
-    """One imported response, checked."""
+    """One imported response, checked, and the line it stood on."""
 
+    line: int
     problem: str
     question: str
     reference: str | None
@@ -68,6 +73,7 @@ def read_rows(path: Path, task: Task | None) -> list[Row]:
     rows = [_Line(path, number, document).row(task) for number, document in _documents(path)]
     if not rows:
         raise UsageError(f"{path} holds no responses; expected one JSON object a line")
+    _check_agreement(path, rows)
     return rows
 
 
@@ -79,12 +85,16 @@ def _documents(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                document = json.loads(line)
+                document = json.loads(line, parse_constant=_refuse_constant)
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{path} line {number} is not JSON ({error}); expected one JSON object a line") from None
             if not isinstance(document, dict):
                 raise UsageError(f"{path} line {number} holds {type(document).__name__}, expected a JSON object")
             yield number, document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number; leave the field out, or write null")
 
 
 def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
@@ -93,13 +103,7 @@ def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
     by_problem: dict[str, list[Row]] = {}
     for row in rows:
         by_problem.setdefault(row.problem, []).append(row)
-    _check_agreement(path, by_problem)
-    verifiers = list(dict.fromkeys(name for row in rows for name in row.scores))
-    draws = {name: {len(row.scores.get(name, ())) for row in rows} for name in verifiers}
-    for name, counts in draws.items():
-        if len(counts) != 1 or slug(name) != name or name in VERIFIERS:
-            reason = "a name of letters, digits, dots and dashes that is no verifier of ours, and as many scores on every line"
-            raise UsageError(f"{path}: got scores of {name!r}, {sorted(counts)} a line; expected {reason}")
+    verifiers = list(rows[0].scores)
     plan = Plan(model, task or Imported(), len(by_problem), max(map(len, by_problem.values())), temperature=1.0, top_p=1.0)
     folder = RunFolder(out)
     if folder.exists:
@@ -114,12 +118,25 @@ def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
     return Run(out, task=plan.task)
 
 
-def _check_agreement(path: Path, by_problem: dict[str, list[Row]]) -> None:
-    for problem, rows in by_problem.items():
+def _check_agreement(path: Path, rows: list[Row]) -> None:
+    """One question and one reference a problem; the same verifiers' scores on every line, equally many draws of each."""
+    firsts: dict[str, Row] = {}
+    draws = {name: len(values) for name, values in rows[0].scores.items()}
+    for row in rows:
+        first = firsts.setdefault(row.problem, row)
         for name in ("question", "reference"):
-            if len(values := {getattr(row, name) for row in rows}) > 1:
-                first, second = sorted(map(repr, values))[:2]
-                raise UsageError(f"{path}: problem {problem!r} has two {name}s, {first:.60} and {second:.60}; expected one a problem")
+            if (own := getattr(row, name)) != (theirs := getattr(first, name)):
+                got = (
+                    f"{path} line {row.line} gives problem {row.problem!r:.60} the {name} {own!r:.60}, and line {first.line} {theirs!r:.60}"
+                )
+                raise UsageError(f"{got}; expected one {name} a problem")
+        if (own := {name: len(values) for name, values in row.scores.items()}) != draws:
+            got = f"{path} line {row.line} has {_counted(own)}, and line {rows[0].line} {_counted(draws)}"
+            raise UsageError(f"{got}; expected as many scores on every line (null where a response has none)")
+
+
+def _counted(draws: dict[str, int]) -> str:
+    return ", ".join(f"{count} scores of {name}" for name, count in draws.items()) or "no scores"
 
 
 def _record(path: Path, plan: Plan, rows: list[Row], verifiers: list[str]) -> dict[str, Any]:
@@ -182,12 +199,12 @@ class _Line:
         if finish not in FINISHES:
             raise self.wrong(f"has finish {finish!r}", " or ".join(FINISHES))
         tokens = self.document.get("tokens")
-        if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0):
+        if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or not 0 <= tokens <= MOST_TOKENS):
             raise self.wrong(f"has tokens {tokens!r}", "a whole number")
         logprob = self.number("logprob", self.document.get("logprob"), math.nan)
         if logprob > 0:
             raise self.wrong(f"has logprob {logprob:g}", "a sum of log-probabilities, 0 or less")
-        return Row(problem, question, reference, text, answer, strict, flexible, logprob, tokens, finish, self.scores())
+        return Row(self.line, problem, question, reference, text, answer, strict, flexible, logprob, tokens, finish, self.scores())
 
     def judged(self, task: Task | None, problem: Problem, text: str) -> tuple[str | None, float, float]:
         """(answer, strict utility, flexible utility): as the line says, or by the task, or by comparing answer and reference."""
@@ -210,8 +227,10 @@ class _Line:
     def scores(self) -> dict[str, list[float]]:
         """By verifier, one number a draw; null is a response without a score."""
         given = self.document.get("scores", {})
-        if not isinstance(given, dict) or not all(given):
+        if not isinstance(given, dict) or [] in given.values():
             raise self.wrong(f"has scores {given!r}", '{"my-verifier": 0.7}')
+        if wrong := [name for name in given if not SCORE_NAME.fullmatch(name) or name in VERIFIERS]:
+            raise self.wrong(f"has scores of {wrong[0]!r}", "a name of letters, digits, dots and dashes that is no verifier of ours")
         draws = {name: values if isinstance(values, list) else [values] for name, values in given.items()}
         return {name: [self.number(f"scores of {name}", value, math.nan) for value in values] for name, values in draws.items()}
 
@@ -220,13 +239,23 @@ class _Line:
         if isinstance(value, int) and not isinstance(value, bool) and key == "problem":
             return str(value)
         if not isinstance(value, str) or (key == "problem" and not value):
-            raise self.wrong(f"has {key} {value!r}" if key in self.document else f"has no {key}", f"{key} to be text")
-        return value
+            raise self.wrong(f"has {key} {value!r}" if key in self.document else f"has no {key}", f"a string as {key}")
+        return self.whole(key, value)
+
+    def whole(self, key: str, text: str) -> str:
+        """The text, which must be text: JSON can spell half a character, which no file can hold."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise self.wrong(f"has {text[error.start]!r} in its {key}", "whole characters, no lone surrogate") from None
+        return text
 
     def optional(self, key: str) -> str | None:
         value = self.document.get(key)
-        if value is None or isinstance(value, str):
-            return value
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return self.whole(key, value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return json.dumps(value)
         raise self.wrong(f"has {key} {value!r}", f"{key} to be text or a number")
@@ -239,4 +268,4 @@ class _Line:
         return float(value)
 
     def wrong(self, got: str, expected: str) -> UsageError:
-        return UsageError(f"{self.path} line {self.line} {got}; expected {expected}")
+        return UsageError(f"{self.path} line {self.line} {got:.120}; expected {expected}")

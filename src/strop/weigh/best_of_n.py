@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from strop.weigh.base import Floats, Mask, Weight
-from strop.weigh.order import chance_to_miss, competitors
+from strop.weigh.order import chances_to_be_best
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,8 @@ class BestOfN(Weight):
         return ((1.0, self),) if self.n is not None and self.n <= count else ()
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
-        count_P = mask_PK.sum(axis=1)
-        if self.n is not None and len(count_P) and count_P.min() < self.n:
-            raise ValueError(f"{self.spec} was asked for, but a problem has {count_P.min()} responses; expected best-of:K or a smaller n")
-        better_PK, tied_PK = competitors(np.where(mask_PK, score_PK, -np.inf))
-        n_P1 = (count_P if self.n is None else np.full(len(count_P), int(self.n)))[:, None]
-        none_better_PK = chance_to_miss(count_P[:, None], better_PK, n_P1)
-        none_as_good_PK = chance_to_miss(count_P[:, None], np.minimum(better_PK + tied_PK, count_P[:, None]), n_P1)
-        weight_PK: Floats = (none_better_PK - none_as_good_PK) / tied_PK
-        return np.where(np.isfinite(score_PK), np.maximum(weight_PK, 0), 0.0)
+        count_P1 = mask_PK.sum(axis=1, keepdims=True)
+        if self.n is not None and (count_P1 < self.n).any():
+            raise ValueError(f"{self.spec} was asked for, but a problem has {count_P1.min()} responses; expected best-of:K or a smaller n")
+        chosen_PK = chances_to_be_best(np.where(mask_PK, score_PK, -np.inf), count_P1, self.n or count_P1)
+        return np.where(np.isfinite(score_PK), chosen_PK, 0.0)

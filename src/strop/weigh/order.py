@@ -7,6 +7,13 @@ import numpy as np
 from strop.weigh.base import Floats
 
 
+def chances_to_be_best(score_PK: Floats, count_P1: np.ndarray, n: np.ndarray | int) -> Floats:
+    """How likely each response is to be the best of a random n-subset of its problem's ``count`` responses, ties sharing it."""
+    better_PK, tied_PK = competitors(score_PK)
+    missed_PK = chance_to_miss(count_P1, n, better_PK) - chance_to_miss(count_P1, n, better_PK + tied_PK)
+    return np.asarray(np.maximum(missed_PK / tied_PK, 0))
+
+
 def competitors(score_PK: Floats) -> tuple[Floats, Floats]:
     """How many responses score strictly better than each, and how many score the same, itself among them."""
     order_PK = np.argsort(-score_PK, axis=1)
@@ -24,7 +31,7 @@ def competitors(score_PK: Floats) -> tuple[Floats, Floats]:
     return better_PK, tied_PK
 
 
-def chance_to_miss(count_P1: np.ndarray, marked_PK: Floats, n_P1: np.ndarray) -> Floats:
+def chance_to_miss(count_P1: np.ndarray, n_P1: np.ndarray | int, marked_PK: Floats) -> Floats:
     """C(count - marked, n) / C(count, n): that a random n-subset holds none of the marked responses."""
     top = int(count_P1.max(initial=0))
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, top + 1)))])
@@ -33,3 +40,9 @@ def chance_to_miss(count_P1: np.ndarray, marked_PK: Floats, n_P1: np.ndarray) ->
     free_PK = np.where(possible_PK, rest_PK - n_P1, 0)
     logarithm_PK = log_factorial[rest_PK] - log_factorial[free_PK] - log_factorial[count_P1] + log_factorial[count_P1 - n_P1]
     return np.where(possible_PK, np.exp(logarithm_PK), 0.0)
+
+
+def whole_parts(wanted: float) -> tuple[tuple[float, int], ...]:
+    """9.6 as shares of whole numbers: 0.4 of 9 and 0.6 of 10."""
+    fewer = int(wanted + 1e-9)
+    return ((1.0, fewer),) if abs(wanted - fewer) < 1e-9 else ((fewer + 1 - wanted, fewer), (wanted - fewer, fewer + 1))

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from strop.weigh.base import Floats, Mask, Weight
+from strop.weigh.order import whole_parts
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,8 @@ class Quantile(Weight):
 
     def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
         """Keeping 9.6 of 32 is 0.4 of keeping 9 and 0.6 of keeping 10: rounded up to 10, the rule would change with K beyond its bias."""
-        wanted = (1 - self.q) * count
-        fewer = int(wanted + 1e-9)
-        if abs(wanted - fewer) < 1e-9:
-            return ((1.0, self),)
-        more = ((wanted - fewer, Quantile(1 - (fewer + 1) / count)),)
-        return ((fewer + 1 - wanted, Quantile(1 - fewer / count)), *more) if fewer else ()
+        parts = whole_parts((1 - self.q) * count)
+        return tuple((share, Quantile(1 - kept / count)) for share, kept in parts) if parts[0][1] else ()
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P = mask_PK.sum(axis=1)
