@@ -35,6 +35,7 @@ from strop.records import Problem, Usage
 from strop.run import Run
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
+from strop.tasks.base import Grade
 from strop.tasks.imported import Imported
 from strop.verify import VERIFIERS
 
@@ -210,7 +211,7 @@ class _Line:
         """(answer, strict utility, flexible utility): as the line says, or by the task, or by comparing answer and reference."""
         answer, given = self.optional("answer"), self.document.get("utility", self.document.get("correct"))
         if task is not None and (given is None or answer is None) and problem.reference is not None:
-            grade = task.grade(text, problem)
+            grade = self.graded(task, text, problem)
             answer = grade.answer_strict if answer is None else answer
             if given is None:
                 return answer, grade.utility_strict, grade.utility_flexible
@@ -223,6 +224,13 @@ class _Line:
             raise self.wrong("does not say what is right", "utility, or correct, or answer and reference, or reference and --task NAME")
         right = float(answer.strip() == problem.reference.strip())
         return answer, right, right
+
+    def graded(self, task: Task, text: str, problem: Problem) -> Grade:
+        """By the task; some tasks read what is right off the question, and must be able to."""
+        try:
+            return task.grade(text, problem)
+        except (ValueError, LookupError):
+            raise self.wrong(f"has the question {problem.question!r:.60}", f"one that {task.name} asks, or utility, or correct") from None
 
     def scores(self) -> dict[str, list[float]]:
         """By verifier, one number a draw; null is a response without a score."""

@@ -78,14 +78,15 @@ def cross(
     Each model is loaded once, and all stay in memory together. A stopped matrix goes on cell by cell: a generator's responses are drawn
     once, and every judge's scores are a stage of their own in its run folder.
     """
-    names = dict.fromkeys([_name(model) for model in (*models, *judges)])
+    asked, found = api.find_verifiers(verifiers), api.find_task(task)
+    if not models or not asked or not all(verifier.asks_model for verifier in asked):
+        got = ", ".join(verifier.name for verifier in asked) or "none"
+        raise UsageError(f"a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, tournament); got {got}")
+    names = dict.fromkeys(_name(model) for model in (*models, *judges))
     engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
-    asked = [verifier for verifier in api.find_verifiers(verifiers) if verifier.asks_model]
-    if not models or not asked:
-        raise UsageError("a matrix needs a model and a verifier that asks one (mc, cot-binary, cot-score or tournament)")
-    judging = [engines[_name(judge)] for judge in judges or models]
-    found = api.find_task(task)
-    path = Path(out) if out is not None else api.default_folder("cross", {"model": "-".join(names), "task": found.name, **_plain(options)})
+    judging = [engines[name] for name in dict.fromkeys(map(_name, judges or models))]
+    asked_of = {"model": "-".join(names), "task": found.name, "draws": draws, **_plain(options)}
+    path = Path(out) if out is not None else api.default_folder("cross", asked_of)
     runs = []
     for name in dict.fromkeys(map(_name, models)):
         folder = path / slug(name)
@@ -158,7 +159,7 @@ def scale(
     ``flops`` overrides the registry {model: FLOPs}. UsageError, before anything is loaded, for a model whose compute is not known.
     """
     compute = {_name(model): pretraining_flops(_name(model), flops) for model in models}
-    asked, found = api.find_verifiers(verifiers), [api.find_task(task) for task in tasks]
+    asked, found = api.find_verifiers(verifiers), list(dict.fromkeys(api.find_task(task) for task in tasks))
     names = {"model": "-".join(compute), "task": "-".join(task.name for task in found)}
     path = Path(out) if out is not None else api.default_folder("scale", names | _plain(options))
     runs = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strop.errors import UsageError
-from strop.measure.budget import Assumed, Need, Plan, Variances, accuracy_law, gap_law, plan
+from strop.measure.budget import FEWEST, Assumed, Need, Plan, Variances, accuracy_law, gap_law, plan
 from strop.measure.gap import accuracy_P, kept_accuracy_P
 from strop.measure.intervals import Floats
 from strop.run import Run
@@ -47,12 +47,14 @@ def plan_from_run(run: Run, half_width: float, samples: tuple[int, ...] = SAMPLE
     _check(half_width)
     evidence = run.evidence
     utility_PK, mask_PK = evidence.samples.utility_PK, evidence.samples.mask_PK
-    cost = run.cost_of_a_response()
+    if len(mask_PK) < FEWEST:
+        raise UsageError(f"{run.path} has one problem; a pilot needs at least {FEWEST}, to see what problems differ by")
+    cost = {} if "imported" in run.record else run.cost_of_a_response()  # what elsewhere cost is unknown
     needs = [Needed("accuracy", plan(accuracy_law(utility_PK, mask_PK).at(samples), half_width, available=available), cost)]
     for name, judge in evidence.judges.items():
         gaps = _gaps_at(judge.score_PK, utility_PK, mask_PK, judge.weight) if judge.pointwise else {}
         label = f"gap of {name}@{judge.weight.spec}"
-        if len(mask_PK) < 2 or not gaps:
+        if not gaps:
             why = "its scores depend on all of a problem's responses" if not judge.pointwise else "the pilot is too small for this weight"
             needs.append(Needed(label, plan(Variances({k: float("nan") for k in samples}, why), half_width, available=available), cost))
         else:
@@ -75,11 +77,20 @@ def plan_from_assumptions(
     except ValueError as error:
         raise UsageError(f"--accuracy, --auroc and --rho: {error}") from None
     weight = parse_weight(weigh)
-    gaps = world.gap_variances(weight, samples)
+    gaps = _gap_variances(world, weight, samples)
     return [
         Needed("accuracy", plan(world.accuracy_law().at(samples), half_width), {}),
         Needed(f"gap under {weight.spec}", plan(gaps, half_width), {}),
     ]
+
+
+def _gap_variances(world: Assumed, weight: Weight, samples: tuple[int, ...]) -> Variances:
+    """At each K; best-of:n has none below n samples."""
+    if not isinstance(weight, BestOfN) or weight.n is None or weight.n <= min(samples):
+        return world.gap_variances(weight, samples)
+    known = world.gap_variances(weight, [k for k in samples if k >= weight.n])
+    by_samples = {k: known.by_samples.get(k, float("nan")) for k in samples}
+    return Variances(by_samples, f"{weight.spec} needs at least {weight.n} samples", known.notes)
 
 
 def _gaps_at(score_PK: Floats, utility_PK: Floats, mask_PK: np.ndarray, weight: Weight) -> dict[int, Floats]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.report.more import more_tables
 from strop.report.reader import ReportRun, reader_data, safe_json
 from strop.report.rows import clean, gap_rows, interval, known, models, notes, number, visible
 
@@ -51,6 +52,7 @@ def build_page(runs: list[ReportRun]) -> str:
         notes=notes(documents),
         several_models=len({models(document) for document in documents}) > 1,
         figures=figures,
+        more=[(_label(run), more_tables(run.document)) for run in runs],
         charts=Markup(safe_json(charts)),
         reader=Markup(safe_json(reader_data(runs))),
         runs=[_facts(run) for run in runs],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -181,7 +181,7 @@ def _is(name: str, problems: int, samples: int, quantity: str) -> pl.Expr:
 
 
 def _part(ratio: Ratio, rows: slice) -> Ratio:
-    return Ratio(ratio.above_P[rows], ratio.below_P[rows], ratio.definition, ratio.why, ratio.bounds)
+    return replace(ratio, above_P=ratio.above_P[rows], below_P=ratio.below_P[rows])
 
 
 def _row(population: Population, problems: int, samples: int, quantity: str, found: list[Estimate], truth_E: Floats) -> Row:

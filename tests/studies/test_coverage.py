@@ -1,0 +1,107 @@
+"""The coverage study: its truths are true, its populations are what their names say, and a short run of it covers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from strop.measure.gap import has_survivor_P
+from strop.studies import STUDIES, CoverageStudy
+from strop.studies.coverage import QUANTITIES, measured, true_values
+from strop.studies.populations import KINDS, Population, populations
+
+PROBLEMS, SAMPLES, EXPERIMENTS = 50, 8, 300
+WORLDS = {population.name: population for population in populations()}
+every_world = pytest.mark.parametrize("world", WORLDS.values(), ids=list(WORLDS))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    out = tmp_path_factory.mktemp("studies") / "coverage"
+    told: list[str] = []
+    study = CoverageStudy(experiments=EXPERIMENTS, problems=(PROBLEMS,), samples=(SAMPLES,), repeats=500)
+    page = study.run(out, told.append)
+    assert page == out / "coverage.md" and len(told) == len(WORLDS)
+    text = page.read_text()
+    assert all(f"### {quantity}\n" in text for quantity in QUANTITIES) and f"{EXPERIMENTS} experiments a cell" in text
+    return pl.read_parquet(out / "coverage.parquet")
+
+
+def test_one_row_a_world_and_quantity(rows: pl.DataFrame) -> None:
+    assert set(rows.select("population", "quantity").rows()) == {(name, quantity) for name in WORLDS for quantity in QUANTITIES}
+    assert rows.height == len(WORLDS) * len(QUANTITIES)
+    assert rows.select("problems", "samples", "experiments").unique().rows() == [(PROBLEMS, SAMPLES, EXPERIMENTS)]
+    shares = rows.select(pl.sum_horizontal("missed_low", "missed_high", "without_interval") + pl.col("covered")).to_series()
+    assert shares.to_list() == pytest.approx([1] * rows.height), "an experiment covers, misses, or has no interval"
+
+
+def test_intervals_cover(rows: pl.DataFrame) -> None:
+    """Within five standard errors of [0.92, 0.985]. gap_inf is an extrapolation with a bias of its own, and is left to the long study."""
+    low, high = (end + sign * 5 * (end * (1 - end) / EXPERIMENTS) ** 0.5 for end, sign in ((0.92, -1), (0.985, 1)))
+    outside = rows.filter((pl.col("quantity") != "gap_inf") & ~pl.col("covered").is_between(low, high))
+    assert outside.is_empty(), outside.select("population", "quantity", "truth", "covered", "without_interval").rows()
+
+
+def test_one_worker_or_two_give_the_same_rows(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        study = CoverageStudy(experiments=20, problems=(20,), samples=(SAMPLES,), repeats=20, workers=workers)
+        study.run(tmp_path / str(workers), lambda _: None)
+    one, two = (pl.read_parquet(tmp_path / name / "coverage.parquet") for name in ("1", "2"))
+    assert one.equals(two, null_equal=True)
+
+
+@every_world
+def test_exact_truths_are_what_many_problems_give(world: Population) -> None:
+    """All kinds equally often, as the truths mean it: what is left is the responses' own noise."""
+    truths = true_values(world, SAMPLES, repeats=200)
+    utility_PK, score_PK = world.respond(np.repeat(np.arange(KINDS), 200), SAMPLES, np.random.default_rng(5))
+    for quantity, ratio in measured(utility_PK, score_PK, world):
+        if quantity == "gap_inf":
+            continue  # the limit of many samples, which eight do not show
+        error = float(np.sqrt((ratio.influence_P**2).mean() / len(utility_PK)))
+        if quantity == "relative gap":
+            error *= 2**0.5  # its truth is simulated too, from as many problems
+        assert abs(ratio.value - truths[quantity]) < 5 * error, quantity
+
+
+@every_world
+def test_the_limit_is_what_many_samples_give(world: Population) -> None:
+    """gap_inf is the truth that gap_K comes to, and at 512 samples nearly has."""
+    limit = true_values(world, SAMPLES, repeats=1)["gap_inf"]
+    gaps = [true_values(world, samples, repeats=1)["gap_K"] for samples in (8, 512)]
+    assert abs(gaps[1] - limit) < 0.002 and abs(gaps[1] - limit) < abs(gaps[0] - limit)
+
+
+@pytest.mark.parametrize("samples", [8, 128])
+def test_problems_without_survivors_stay_without(samples: int) -> None:
+    """Three kinds in ten never pass a response, however many are drawn."""
+    world = WORLDS["30% without survivors"]
+    utility_PK, score_PK = world.respond(np.repeat(np.arange(KINDS), 5), samples, np.random.default_rng(5))
+    mask_PK = np.ones(utility_PK.shape, bool)
+    none = 1 - has_survivor_P(world.weight(score_PK, mask_PK), mask_PK).mean()
+    assert none > 0.2 and (samples == 8 or none == pytest.approx(0.3, abs=0.01))
+
+
+def test_rare_is_rare_and_difficulty_alone_tells_nothing_within_a_problem() -> None:
+    assert 0 < WORLDS["accuracy below 5%"].right_H.mean() < 0.05
+    ends = WORLDS["U-shaped accuracies"].right_H
+    assert (np.minimum(ends, 1 - ends) < 0.1).mean() > 0.4
+    difficulty = WORLDS["scores know difficulty only"]
+    assert np.allclose(difficulty.score_HUL[:, 0], difficulty.score_HUL[:, 1])
+    level_H = (difficulty.score_HUL[:, 1] * difficulty.level_L).sum(axis=1)
+    assert np.corrcoef(level_H, difficulty.right_H)[0, 1] > 0.9
+
+
+@every_world
+def test_tables_are_probabilities(world: Population) -> None:
+    assert (world.probability_HY >= 0).all() and world.probability_HY.sum(axis=1) == pytest.approx(np.ones(KINDS))
+    right_H = (world.probability_HY * world.utility_Y).sum(axis=1)
+    assert right_H == pytest.approx(world.right_H)
+
+
+def test_every_study_has_a_name_a_description_and_a_quick_version() -> None:
+    for name, study in STUDIES.items():
+        assert study.name == name and study.description and isinstance(study.quick(), study)
