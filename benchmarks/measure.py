@@ -27,7 +27,9 @@ def made_up(problems: int, samples: int) -> Evidence:
     utility_PK = (rng.random((problems, samples)) < ability_P1).astype(float)
     noisy_PK = rng.normal(size=utility_PK.shape) + utility_PK
     scores = (1 / (1 + np.exp(-noisy_PK)), (noisy_PK > 0.5) * 1.0, np.clip(np.round(5 + 2 * noisy_PK), 1, 10), -20 + 5 * noisy_PK)
-    judges = {name: Judge(score, parse_weight(spec), True, False) for (name, spec), score in zip(VERIFIERS.items(), scores, strict=True)}
+    judges = {
+        name: Judge(score, parse_weight(spec), True, False, True) for (name, spec), score in zip(VERIFIERS.items(), scores, strict=True)
+    }
     answer_PK = np.where(utility_PK > 0, 0, rng.integers(-1, 20, utility_PK.shape))
     mask_PK = np.ones(utility_PK.shape, bool)
     return Evidence(

@@ -24,7 +24,7 @@ POINTWISE = [name for name, verifier in VERIFIERS.items() if verifier.pointwise]
 BLIND = [name for name, verifier in VERIFIERS.items() if not verifier.sees_references]
 PARTS = {
     "diagnosis", "pass_at_k", "diversity", "gap_inf", "sweeps", "lift", "selection", "selection_log_likelihood", "ensembles", "forecast",
-    "choice", "correlations", "calibration", "position_bias",
+    "choice", "correlations", "calibration", "definitions", "position_bias",
 }  # fmt: skip
 
 

@@ -184,7 +184,8 @@ def test_trends_are_lines_through_the_points_and_say_what_they_hold_for(scaled: 
         assert trend.sizes == 3 and trend.seeds == (1, 1, 1) and trend.left_out == 0
         assert trend.p_rising is not None and 1 / 6 - 1e-9 <= trend.p_rising <= 1
         for estimate in (trend.slope, trend.intercept, trend.spearman, trend.kendall):
-            assert "these checkpoints only" in estimate.definition + (estimate.caution or "")
+            assert "for these checkpoints only" in estimate.definition
+    assert all("for these checkpoints only" in trend["definition"] for trend in scaled.document["trends"])
 
 
 def test_given_flops_go_before_the_registry(scaled: Scale) -> None:
@@ -199,6 +200,8 @@ def test_given_flops_go_before_the_registry(scaled: Scale) -> None:
 def test_a_model_of_unknown_compute_is_refused_before_anything_is_loaded(loaded: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="someone/nothing"):
         scale([*MODELS, "someone/nothing"], [TASK], out=tmp_path / "scale", **SMALL)
+    with pytest.raises(UsageError, match="'ladder/40', which is no --model"):
+        scale(MODELS, [TASK], flops={"ladder/40": 1e20}, out=tmp_path / "scale", **SMALL)
     assert not loaded and not (tmp_path / "scale").exists()
 
 

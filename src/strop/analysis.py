@@ -9,7 +9,7 @@ Axes: P problems, K responses.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.measure import Ratio, Samples, estimate_all, gap, kept_accuracy, relative_gap
-from strop.measure.calibration import calibration
+from strop.measure.calibration import NOT_PROBABILITIES, calibration
 from strop.measure.correlation import correlations
 from strop.measure.crossfit import balanced_folds, crossfit
 from strop.measure.diagnosis import improvable, informative
 from strop.measure.diversity import answer_entropy, distinct_answer_share, distinct_answers, distinct_ngrams, self_similarity
-from strop.measure.forecast import forecast
+from strop.measure.forecast import forecast, forecast_selection
 from strop.measure.gap import accuracy_P, has_survivor_P, kept_share, mean_over_problems
 from strop.measure.intervals import Floats
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
@@ -44,12 +44,13 @@ MAJORITY = "majority"
 
 @dataclass(frozen=True)
 class Judge:
-    """One verifier's stored scores. ``pointwise``: the score of a response does not depend on the others."""
+    """One verifier's stored scores, and what it says of them: ``verify.base.Verifier`` has the meaning of each."""
 
     score_PK: Floats
     weight: Weight
     pointwise: bool
     sees_references: bool
+    probability: bool
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,19 @@ def analyse(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
     ratios: dict[Path, Ratio] = {}
     for part in (_diagnosis, _pass_at_k, _diversity, _limits, _sweeps, _selection, _ensembles):
         ratios |= dict(part(evidence))
-    return nested(estimate_all(ratios, counts_BP)) | {
-        "forecast": _forecasts(evidence),
+    estimates = estimate_all(ratios, counts_BP)
+    return nested(estimates) | {
+        "definitions": {kind_of(path): value.definition for path, value in estimates.items()},
+        "forecast": _forecasts(evidence, estimates),
         "choice": choice(evidence, counts_BP),
         "correlations": _correlations(evidence, counts_BP),
         "calibration": {name: _calibration(judge, evidence.samples, counts_BP) for name, judge in evidence.blind.items()},
     }
+
+
+def kind_of(path: Path) -> str:
+    """What a path's definition is filed under: ("sweeps", "mc", "quantile:0.7", "gap") under "sweeps gap", curves under their name."""
+    return path[0] if len(path) == 1 or path[-1].isdigit() or path[0] == "gap_inf" else f"{path[0]} {path[-1]}"
 
 
 def nested(estimates: Mapping[Path, Estimate]) -> dict[str, Any]:
@@ -135,10 +143,14 @@ def _diversity(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
     yield ("diversity", "distinct_answer_share"), distinct_answer_share(*answers)
     yield ("diversity", "answer_entropy"), answer_entropy(*answers)
     yield ("diversity", "answer_entropy_miller_madow"), answer_entropy(*answers, miller_madow=True)
-    if evidence.token_ids is not None and sum(len(tokens) for responses in evidence.token_ids for tokens in responses) <= MOST_TOKENS:
-        for n in range(1, 5):
-            yield ("diversity", f"distinct_{n}_grams"), distinct_ngrams(evidence.token_ids, n)
-        yield ("diversity", "self_similarity"), self_similarity(evidence.token_ids)
+    tokens = None if evidence.token_ids is None else sum(len(ids) for responses in evidence.token_ids for ids in responses)
+    why = "the samples' tokens are not known" if tokens is None else f"{tokens:,} tokens are more than {MOST_TOKENS:,}"
+    texts = evidence.token_ids if tokens is not None and tokens <= MOST_TOKENS else None
+    nothing_P = np.zeros(len(evidence.samples.mask_PK))
+    unknown = Ratio(nothing_P, nothing_P, "n-grams of token ids", why)
+    for n in range(1, 5):
+        yield ("diversity", f"distinct_{n}_grams"), unknown if texts is None else distinct_ngrams(texts, n)
+    yield ("diversity", "self_similarity"), unknown if texts is None else self_similarity(texts)
 
 
 def _limits(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
@@ -212,11 +224,21 @@ def _ensembles(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
         yield (*path, "with_survivors"), mean_over_problems(survivors_P, "share of problems with a survivor")
 
 
-def _forecasts(evidence: Evidence) -> dict[str, Any]:
-    """Accuracy after one round of training on what each verifier keeps. No update is measured here, so none is taken off."""
+def _forecasts(evidence: Evidence, estimates: Mapping[Path, Estimate]) -> dict[str, Any]:
+    """Accuracy after one round of training on what each verifier keeps, and after selecting the best of K without any training.
+
+    No update is measured here, so none is taken off: the first is an upper figure, and says so.
+    """
     samples, none_measured = evidence.samples, np.array([])
-    kept = {name: kept_accuracy(samples.utility_PK, evidence.weights[name], samples.mask_PK) for name in evidence.blind}
-    return {name: forecast(ratio, none_measured).as_json() for name, ratio in kept.items()}
+    found: dict[str, Any] = {}
+    for name in evidence.blind:
+        kept = kept_accuracy(samples.utility_PK, evidence.weights[name], samples.mask_PK)
+        found[name] = {"after_training": forecast(kept, none_measured).as_json(definition=True)}
+        sizes = [int(path[2]) for path in estimates if path[:2] == ("selection", name)]
+        if sizes:
+            selected = forecast_selection(estimates["selection", name, str(max(sizes))], max(sizes))
+            found[name]["after_selection"] = selected.as_json(definition=True)
+    return found
 
 
 def choice(evidence: Evidence, counts_BP: Floats, judged: Evidence | None = None) -> dict[str, Any]:
@@ -230,11 +252,11 @@ def choice(evidence: Evidence, counts_BP: Floats, judged: Evidence | None = None
         return {"value": None, "why": "no verifier without references to choose"}
     gaps_PC, judged_PC = (np.stack([one.swept[name][spec][0].above_P for name, spec in names], axis=1) for one in (evidence, judged))
     folds_P = balanced_folds(len(gaps_PC), FOLDS, evidence.seed, np.array(evidence.questions))
-    found = crossfit(gaps_PC, judged_PC, folds_P, counts_BP)
+    found = crossfit(gaps_PC, judged_PC, folds_P, counts_BP, (-1.0, 1.0))
     labels = [f"{name}@{spec}" for name, spec in names]
     return {
-        "gap_cross_fitted": found.crossfitted.as_json(),
-        "gap_in_sample_optimistic": found.in_sample.as_json(),
+        "gap_cross_fitted": found.crossfitted.as_json(definition=True),
+        "gap_in_sample_optimistic": found.in_sample.as_json(definition=True),
         "chosen": None if found.chosen is None else labels[found.chosen],
         "chosen_by_fold": [labels[c] if c >= 0 else None for c in found.chosen_F],
         "candidates": len(labels),
@@ -255,10 +277,12 @@ def _correlations(evidence: Evidence, counts_BP: Floats) -> list[dict[str, Any]]
 def _calibration(judge: Judge, samples: Samples, counts_BP: Floats) -> dict[str, Any]:
     found = calibration(judge.score_PK, samples.utility_PK, samples.mask_PK, counts_BP)
     numbers = {"ece": found.ece, "error_debiased": found.error_debiased, "brier": found.brier}
+    if not judge.probability:
+        numbers = {name: replace(e, value=None, low=None, high=None, why=NOT_PROBABILITIES) for name, e in numbers.items()}
     return {
         "bins": [
             {"lowest": b.lowest, "highest": b.highest, "score": b.score, "right": b.right.as_json(), "responses": b.responses}
             for b in found.bins
         ],
         "left_out": found.unscored,
-    } | {name: value.as_json() for name, value in numbers.items()}
+    } | {name: value.as_json(definition=True) for name, value in numbers.items()}

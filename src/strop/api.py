@@ -30,7 +30,7 @@ from strop.run import Run
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
 from strop.tasks import TASKS, Task
 from strop.verify import VERIFIERS, Verifier
-from strop.weigh import parse_product, parse_weight
+from strop.weigh import BestOfN, parse_product, parse_weight
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
 
@@ -55,7 +55,7 @@ def gap(
     max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was; without ``out`` the folder's name
     follows from the arguments. Raises a StropError whose message says what to do.
     """
-    asked, weighed = find_verifiers(verifiers), check_weights(weights)
+    asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
     engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine)
     found = find_task(task)
@@ -120,10 +120,12 @@ def check_complete(run: Run) -> None:
         raise StoreError(f"{run.path} is not complete; finish it first: repeat the command that began it")
 
 
-def check_weights(specs: Sequence[str]) -> tuple[str, ...]:
-    """UsageError for a weight or an ensemble that cannot be read."""
+def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str, ...]:
+    """UsageError for a weight or an ensemble that cannot be read, or that wants more than ``samples`` responses."""
     for spec in specs:
-        _ = parse_product(spec) if "@" in spec else parse_weight(spec)
+        weights = [weight for _, weight in parse_product(spec).factors] if "@" in spec else [parse_weight(spec)]
+        if any(isinstance(weight, BestOfN) and weight.n and samples and weight.n > samples for weight in weights):
+            raise UsageError(f"--weigh {spec}: there are {samples} responses to each problem; ask for best-of:{samples} or less")
     return tuple(specs)
 
 
@@ -139,7 +141,7 @@ def _judge_of_run(run: Run, verify_with: str | Engine | None) -> Engine:
     """The model to ask about a finished run, the generator by default. RunMismatchError if its weights changed since."""
     plan, name = run.plan, run.plan.model if verify_with is None else verify_with
     judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
-    if judge.name == plan.model and judge.fingerprint != run.record["asked"]["fingerprints"][0]:
+    if "imported" not in run.record and judge.name == plan.model and judge.fingerprint != run.record["asked"]["fingerprints"][0]:
         raise RunMismatchError(
             f"{judge.name} is not the model that {run.path} was sampled from: its weights changed since; name another model"
         )
@@ -179,6 +181,8 @@ def find_task(task: str | Task) -> Task:
 def find_verifier(verifier: str | Verifier) -> Verifier:
     """A verifier by name, or the instance itself."""
     if isinstance(verifier, Verifier):
+        if not verifier.name or slug(verifier.name) != verifier.name:
+            raise UsageError(f"verifier name {verifier.name!r}: expected letters, digits, dots, dashes and underscores: it names a folder")
         return verifier
     if verifier not in VERIFIERS:
         raise UsageError(f"there is no verifier {verifier!r}; there are {', '.join(VERIFIERS)}")

@@ -234,9 +234,9 @@ def plan(
     run: Annotated[Path | None, typer.Argument(help="Pilot run.")] = None,
     half_width: Annotated[float, typer.Option(help="Wanted half of the 95% interval, as a fraction: 0.02 is two points.")] = 0.02,
     accuracy: Annotated[float | None, typer.Option(help="Without a pilot: the assumed accuracy.")] = None,
-    auroc: Annotated[float, typer.Option(help="Without a pilot: how well the verifier tells right from wrong.")] = 0.75,
-    rho: Annotated[float, typer.Option(help="Without a pilot: share of the variance that lies between problems.")] = 0.5,
-    weigh: Annotated[str, typer.Option(help="Without a pilot: the weight.")] = "quantile:0.7",
+    auroc: Annotated[float | None, typer.Option(help="Without a pilot: the verifier's AUROC (default 0.75).")] = None,
+    rho: Annotated[float | None, typer.Option(help="Without a pilot: share of the variance between problems (default 0.5).")] = None,
+    weigh: Annotated[str | None, typer.Option(help="Without a pilot: the weight (default quantile:0.7).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Problems and samples needed for a wanted interval, with their cost in tokens and FLOPs."""
@@ -246,10 +246,13 @@ def plan(
 
     if (run is None) == (accuracy is None):
         raise UsageError("strop plan needs a pilot run's folder, or --accuracy; got " + ("neither" if run is None else "both"))
+    given: dict[str, Any] = {k: v for k, v in (("auroc", auroc), ("rho", rho), ("weigh", weigh)) if v is not None}
+    if run is not None and given:
+        raise UsageError(f"--{next(iter(given))} is an assumption, and the pilot run shows its own; leave it out")
     if run is not None:
         needs = planning.plan_from_run(Run(run), half_width)
     else:
-        needs = planning.plan_from_assumptions(half_width, accuracy or 0.0, auroc, rho, weigh)
+        needs = planning.plan_from_assumptions(half_width, accuracy or 0.0, **given)
     documents = [need.as_json() for need in needs]
     _print({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
 

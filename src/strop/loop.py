@@ -9,6 +9,7 @@ parts that exist are left alone, so the same loop starts a run, resumes it, or a
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,7 +21,7 @@ import polars as pl
 import threadpoolctl
 
 from strop.engines.base import Engine, check_room
-from strop.errors import StoreError, UsageError
+from strop.errors import ModelError, StoreError, UsageError
 from strop.generate import draw_responses, response_seeds
 from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
@@ -185,13 +186,15 @@ def verify_stage(plan: Plan, verification: Verification, problems: list[Problem]
         candidates = [
             Candidate(
                 by_id[row["problem"]], row["text"], derive(plan.seed, stage, row["problem"], row["sample"], draw), row["sample"], draw,
-                row["logprob"], row["tokens"], row["finish"], row["answer_strict"],
+                row["logprob"], row["tokens"] or 0, row["finish"], row["answer_strict"],
                 row["utility_strict"] if verifier.sees_references else None,
             )
             for row in folder.read_part("responses", number).iter_rows(named=True)
             for draw in range(verification.draws)
         ]  # fmt: skip
         verdicts = verifier.score(candidates, bench)
+        if any(math.isinf(score.score) for score in verdicts.scores):
+            raise ModelError(f"verifier {verifier.name} gave an infinite score; expected a finite one, or NaN to leave a response out")
         rows = [
             (item.problem.id, item.sample, item.draw, score.score, score.parsed, score.text)
             for item, score in zip(candidates, verdicts.scores, strict=True)

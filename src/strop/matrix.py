@@ -158,6 +158,8 @@ def scale(
 
     ``flops`` overrides the registry {model: FLOPs}. UsageError, before anything is loaded, for a model whose compute is not known.
     """
+    if strange := sorted((flops or {}).keys() - set(map(_name, models))):
+        raise UsageError(f"--flops got {strange[0]!r}, which is no --model; expected one of {', '.join(map(_name, models))}")
     compute = {_name(model): pretraining_flops(_name(model), flops) for model in models}
     asked, found = api.find_verifiers(verifiers), list(dict.fromkeys(api.find_task(task) for task in tasks))
     names = {"model": "-".join(compute), "task": "-".join(task.name for task in found)}
@@ -199,7 +201,8 @@ def _relative_gap(run: Run, verifier: str) -> Ratio:
 
 
 def _trend_json(found: Trend) -> dict[str, Any]:
-    return {key: value.as_json() if isinstance(value, Estimate) else value for key, value in vars(found).items()}
+    document = {key: value.as_json() if isinstance(value, Estimate) else value for key, value in vars(found).items()}
+    return {"definition": found.slope.definition} | document
 
 
 def load_all(models: Sequence[str | Engine], revision: str | None = None) -> list[Engine]:

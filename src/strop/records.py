@@ -117,12 +117,13 @@ class Estimate:
     why: str | None = None
     caution: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """The contract's form: ``{"value": null, "why": ...}`` where undefined, without the definition (which stands once a document)."""
+    def as_json(self, definition: bool = False) -> dict[str, Any]:
+        """The contract's form: ``{"value": null, "why": ...}`` where undefined. The definition stands once a document, unless asked for."""
+        told = {"definition": self.definition} if definition else {}
         if self.value is None:
-            return {"value": None, "why": self.why}
+            return {"value": None, "why": self.why} | told
         document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")}
-        return document | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text}
+        return document | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text} | told
 
     def __format__(self, spec: str) -> str:
         """``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash."""

@@ -17,7 +17,19 @@ import polars as pl
 from strop.analysis import Evidence, Judge, analyse
 from strop.errors import CorruptPartError, UsageError
 from strop.loop import Plan
-from strop.measure import GAP_DEFINITION, Ratio, Samples, Summary, Weighed, accuracy, estimate_all, fill_grid, resample_counts, summarise
+from strop.measure import (
+    GAP_DEFINITION,
+    Ratio,
+    Samples,
+    Summary,
+    Weighed,
+    accuracy,
+    estimate_all,
+    fill_grid,
+    resample_counts,
+    summarise,
+    undefined_summary,
+)
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats
 from strop.records import Estimate, Problem, total_usage
@@ -102,6 +114,7 @@ class Run:
             "design": self.record["design"],
             **accuracies,
             "notes": self._notes(),
+            "definitions": self._definitions(),
             "truncated": int((self.responses["finish"] == "length").sum()),
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
@@ -131,6 +144,10 @@ class Run:
             for verifier in product.verifiers:
                 if verifier not in self.record["verifiers"]:
                     raise UsageError(f"{self.path} has no scores of {verifier!r}; there are {', '.join(self.record['verifiers'])}")
+        smallest = int(self._samples.mask_PK.sum(axis=1).min())
+        for weight in [*plain, *(weight for product in asked for _, weight in product.factors)]:
+            if isinstance(weight, BestOfN) and weight.n is not None and weight.n > smallest:
+                raise UsageError(f"{weight.spec}: the problem with the fewest responses has {smallest}; ask for best-of:{smallest} or less")
         if asked and not plain:
             return asked
         return [Product(((name, weight),)) for name in self.record["verifiers"] for weight in plain or [self.default_weight(name)]] + asked
@@ -138,8 +155,17 @@ class Run:
     @cached_property
     def summaries(self) -> list[tuple[Product, Summary]]:
         """(verifiers and weights, estimates) for every weighing."""
-        found = summarise(self._samples, {product.spec: self._weighed(product) for product in self.weighings}, self._counts_BP)
-        return [(product, found[product.spec]) for product in self.weighings]
+        meant = [product for product in self.weighings if self._meaningless(product) is None]
+        found = summarise(self._samples, {product.spec: self._weighed(product) for product in meant}, self._counts_BP)
+        return [(product, found.get(product.spec) or undefined_summary(str(self._meaningless(product)))) for product in self.weighings]
+
+    def _meaningless(self, product: Product) -> str | None:
+        """Why a weighing means nothing: best-of-n of scores that depend on all K responses is not the best of n. None if it does."""
+        for name, weight in product.factors:
+            pointwise = self.record["verifiers"][name].get("pointwise", True)
+            if isinstance(weight, BestOfN) and weight.n is not None and not pointwise:
+                return f"the scores of {name} depend on all of a problem's responses; its best-of:K has a meaning, {weight.spec} has none"
+        return None
 
     def default_weight(self, verifier: str) -> Weight:
         """What the papers use with it."""
@@ -227,18 +253,39 @@ class Run:
 
     def _judge(self, name: str) -> Judge:
         entry = self.record["verifiers"][name]
-        return Judge(self._score_PK(name), self.default_weight(name), entry.get("pointwise", True), entry.get("sees_references", False))
+        told = (entry.get(key, default) for key, default in (("pointwise", True), ("sees_references", False), ("probability", False)))
+        return Judge(self._score_PK(name), self.default_weight(name), *told)
 
     def _greedy_P(self, column: str) -> Floats:
         return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
 
     def _notes(self) -> list[str]:
         """What to know before reading the numbers."""
+        counts_P = self._samples.mask_PK.sum(axis=1)
+        notes = []
+        if counts_P.min() < counts_P.max():
+            notes.append(
+                f"problems have {counts_P.min()} to {counts_P.max()} responses: gaps mix several K, curves end at {counts_P.min()}"
+            )
+        copies = self.plan.problems - self.problems["question"].n_unique()
+        if copies:
+            notes.append(f"{copies} problems repeat others' questions; intervals take them for new problems, and are too narrow")
+        if "imported" in self.record:
+            return [*notes, "imported: at which temperature the responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]
         if not rewards or (self.plan.temperature, self.plan.top_p) == (1, 1):
-            return []
+            return notes
         drawn = f"temperature {self.plan.temperature:g}, top-p {self.plan.top_p:g}"
-        return [f"{', '.join(rewards)}: responses were drawn at {drawn}; sharpening's best-of-N is defined at temperature 1, top-p 1"]
+        return [
+            *notes,
+            f"{', '.join(rewards)}: drawn at {drawn}; sharpening's best-of-N is defined at temperature 1, top-p 1",
+        ]
+
+    def _definitions(self) -> dict[str, str]:
+        """What each quantity of the document is, in a line."""
+        summaries = {quantity: value.definition for _, summary in self.summaries for quantity, value in summary.estimates.items()}
+        accuracies = {quantity: value.definition for quantity, value in self.accuracies.items()}
+        return {name: text for name, text in (accuracies | summaries).items() if text}
 
     def _position_biases(self) -> dict[str, Any]:
         """How often a tournament's match goes to the response shown first, and how often the two orders disagree."""
@@ -247,7 +294,10 @@ class Run:
             if entry["verifier"] != Tournament.name:
                 continue
             texts = dict(self.scores[name].group_by("problem").agg("text").iter_rows())
-            bias = position_bias(texts[problem] for problem in self.problems["problem"])
+            try:
+                bias = position_bias(texts[problem] for problem in self.problems["problem"])
+            except ValueError as error:
+                raise CorruptPartError(f"{self.path / 'scores' / name}: {error}; delete that folder and add the verifier again") from None
             first = Ratio(
                 bias.first_won_P, bias.read_P, "share of readable matches won by the response shown first; 0.5 is no bias", bounds=SHARE
             )
@@ -291,16 +341,16 @@ class Run:
         verifier, weigh = _label(product)
         unparsed = sum(int((~self.scores[name]["parsed"]).sum()) for name in set(product.verifiers))
         estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
-        left_out = sum(int(self.scores[name]["score"].is_nan().sum()) for name in set(product.verifiers))
+        left_out = sum(int((np.isnan(self._score_PK(name)) & self._samples.mask_PK).sum()) for name in set(product.verifiers))
         counts = {"unparsed": unparsed, "left_out": left_out, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
         return {"verifier": verifier, "weigh": weigh, **estimates, **counts}
 
 
 def _one_kind(rows: dict[str, Any]) -> list[dict[str, Any]]:
-    kinds = [spec.split(":") for spec in rows if spec.split(":")[0] != BestOfN.name]
-    kind = next((name for name, _ in kinds if name == Quantile.name), kinds[0][0] if kinds else "")
-    numbers = sorted({float(number) for name, number in kinds if name == kind})
-    return [{"threshold": number, "weigh": f"{kind}:{number:g}"} | rows[f"{kind}:{number:g}"] for number in numbers]
+    names = [name for spec in rows if (name := spec.split(":")[0]) != BestOfN.name]
+    kind = Quantile.name if Quantile.name in names else next(iter(names), "")
+    found = [{"threshold": float(spec.split(":")[1]), "weigh": spec} | row for spec, row in rows.items() if spec.split(":")[0] == kind]
+    return sorted(found, key=lambda row: float(row["threshold"]))
 
 
 def _known(frame: pl.DataFrame, column: str) -> pl.Series:

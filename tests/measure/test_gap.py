@@ -150,7 +150,11 @@ def test_undefined_is_null_with_its_reason_never_zero() -> None:
     assert all_right.estimates["gap"].value == 0 and all_right.estimates["relative_gap_with_zeros"].value == 0
     all_wrong = summary(ones * 0, mask, rising, parse_weight("threshold:9"), counts)
     assert all_wrong.no_survivor == 3 and all_wrong.estimates["tpr"].value is None
-    assert all_wrong.estimates["kept_share"].value == 0 and all_wrong.estimates["relative_gap"].value == 0
+    assert all_wrong.estimates["kept_share"].value == 0
+    for name in ("gap", "relative_gap", "accuracy_kept"):
+        assert all_wrong.estimates[name].value is None and all_wrong.estimates[name].why == "no response to any problem was kept"
+    lone = summary(ones[:, :1], mask[:, :1], rising[:, :1], parse_weight("quantile:0.7"), counts)
+    assert lone.estimates["gap"].value is None and "one response" in str(lone.estimates["gap"].why)
 
 
 def test_one_problem_has_a_value_and_no_interval() -> None:
@@ -178,7 +182,7 @@ def test_ragged_rows_are_masked_never_padded_with_zeros() -> None:
 def test_auroc_within_agrees_with_pairs(utility_PK: np.ndarray, score_PK: np.ndarray, mask_PK: np.ndarray, missing: np.ndarray) -> None:
     score_PK = np.where(missing, np.nan, score_PK)
     areas = []
-    for u, s, mask in zip(utility_PK, np.nan_to_num(score_PK, nan=-1e9), mask_PK, strict=True):
+    for u, s, mask in zip(utility_PK, score_PK, mask_PK & ~missing, strict=True):
         pairs = [(r > w) + 0.5 * (r == w) for r in s[mask & (u == 1)] for w in s[mask & (u == 0)]]
         areas += [np.mean(pairs)] if pairs else []
     ratio = auroc_within(score_PK, utility_PK, mask_PK)

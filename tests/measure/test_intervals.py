@@ -60,7 +60,7 @@ def test_intervals_of_gap_K_cover_the_truth() -> None:
 
 def plain_interval(above: list[float], below: list[float], counts_BP: np.ndarray) -> tuple[float, float]:
     """The studentised interval, written out with loops for one ratio."""
-    n = sum(b != 0 for b in below)
+    n = sum(a != 0 or b != 0 for a, b in zip(above, below, strict=True))
     value = sum(above) / sum(below)
 
     def error(weights: list[float], about: float) -> float:
@@ -86,7 +86,8 @@ def test_many_intervals_at_once_are_those_of_plain_loops(seed: int, mean: bool) 
     below_PE = np.ones((12, 4)) if mean else rng.integers(0, 4, (12, 4)) + (np.arange(12) < 6)[:, None] * 1.0
     above_PE = rng.integers(0, 3, (12, 4)) * below_PE / 3
     counts_BP = resample_counts(12, seed, 200)
-    low_E, high_E = studentised(above_PE, below_PE, counts_BP)
+    rests_on_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
+    low_E, high_E = studentised(above_PE, below_PE, rests_on_E, counts_BP)
     for e in range(4):
         assert (low_E[e], high_E[e]) == pytest.approx(plain_interval(list(above_PE[:, e]), list(below_PE[:, e]), counts_BP), abs=1e-9)
 

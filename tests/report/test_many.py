@@ -7,6 +7,7 @@ from typing import Any
 from made_up import ESCAPE, MIRROR, estimate, undefined
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from strop.report.many import cross_tables, plan_notes, plan_table, scale_tables
 
@@ -19,7 +20,7 @@ def printed(*parts: RenderableType, width: int = 80) -> str:
     console = Console(width=width, color_system=None, highlight=False)
     with console.capture() as capture:
         for part in parts:
-            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+            console.print(part, markup=False)
     return capture.get()
 
 
@@ -35,6 +36,7 @@ def crossed(*models: str, task: str = "arithmetic", gap: dict[str, Any] | None =
 def scaled(model: str = "ladder/40k", slope: dict[str, Any] | None = None, **trend: Any) -> dict[str, Any]:
     point = {"model": model, "task": "arithmetic", "verifier": "mc", "weigh": "quantile:0.7", "pretraining": {"flops": 1.23e12}}
     ends = {"family": "ladder", "task": "arithmetic", "verifier": "mc", "slope": slope or estimate(0.1), "kendall": estimate(0.67)}
+    ends |= {"definition": "slope of a line, for these checkpoints only"}
     points = [point | {"relative_gap": estimate(0.2), "gap": estimate(0.05)}, point | {"relative_gap": undefined("no room"), "gap": WIDE}]
     return {"points": points, "trends": [ends | {"p_rising": 0.1667, "sizes": 3} | trend], "run": "r"}
 
@@ -106,7 +108,7 @@ def test_what_is_undefined_is_a_dash() -> None:
     assert row.split() == ["a", "–"]
     text = printed(*scale_tables(scaled(slope=undefined("two sizes at least"), kendall=undefined("two sizes"), p_rising=None)))
     assert "nan" not in text.lower() and "None" not in text
-    last = next(line for line in reversed(text.splitlines()) if line.startswith("ladder"))
+    last = next(line for line in reversed(text.splitlines()) if line.startswith("ladder "))
     assert last.split() == ["ladder", "mc", "–", "–", "–", "3"]
     assert printed(plan_table([planned()])).splitlines()[-1].split() == ["accuracy", "1,234,567", "12", "–"]
 
@@ -119,10 +121,26 @@ def test_a_value_without_an_interval_stands_alone() -> None:
 
 def test_the_cheapest_plan_with_its_cost_and_every_note_once() -> None:
     free, paid = planned(), planned("gap", prompt_tokens=1_000, generated_tokens=234, flops=5.6e9)
-    lines = list(plan_notes([free, paid, planned("gap of majority", responses=None, why="depends on all")]))
+    lines = [note.plain for note in plan_notes([free, paid, planned("gap of majority", responses=None, why="depends on all")])]
     assert lines == [
         "accuracy: fewest responses: 12 problems x 8 samples = 96 responses",
         "gap: fewest responses: 12 problems x 8 samples = 96 responses, about 1,234 tokens and 5.6e+09 FLOPs with all verifications",
         "gap of majority: –: depends on all",
-        "note: taken from a pilot",
+        "accuracy; gap; gap of majority: taken from a pilot",
+    ]
+
+
+def test_reasons_and_cautions_stand_below_each_once() -> None:
+    document = crossed("a", "b", gap=undefined("one problem only"))
+    document["cells"][0]["gap"] = estimate(0.1) | {"caution": "few problems"}
+    notes = [part.plain for part in cross_tables(document) if isinstance(part, Text)]
+    others = "a verified by b, mc; b verified by a, mc; b verified by b, mc"
+    assert notes[0] == "a verified by a, mc: few problems" and len(notes) == 2
+    assert notes[1].startswith(others) and notes[1].endswith(": one problem only")
+    slope = estimate(0.1) | {"caution": "few problems"}
+    notes = [part.plain for part in scale_tables(scaled(slope=slope)) if isinstance(part, Text)]
+    assert notes == [
+        "slope of a line, for these checkpoints only",
+        "ladder/40k, arithmetic, mc: no room",
+        "slope of ladder, arithmetic, mc: few problems",
     ]

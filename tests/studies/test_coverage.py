@@ -69,10 +69,10 @@ def test_exact_truths_are_what_many_problems_give(world: Population) -> None:
 
 @every_world
 def test_the_limit_is_what_many_samples_give(world: Population) -> None:
-    """gap_inf is the truth that gap_K comes to, and at 512 samples nearly has."""
+    """gap_inf is the truth that gap_K comes to, and at 128 samples nearly has."""
     limit = true_values(world, SAMPLES, repeats=1)["gap_inf"]
-    gaps = [true_values(world, samples, repeats=1)["gap_K"] for samples in (8, 512)]
-    assert abs(gaps[1] - limit) < 0.002 and abs(gaps[1] - limit) < abs(gaps[0] - limit)
+    gaps = [true_values(world, samples, repeats=1)["gap_K"] for samples in (8, 128)]
+    assert abs(gaps[1] - limit) <= abs(gaps[0] - limit) / 2 and abs(gaps[1] - limit) < 0.01
 
 
 @pytest.mark.parametrize("samples", [8, 128])

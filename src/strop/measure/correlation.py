@@ -65,6 +65,7 @@ def _within(one_PK: Floats, other_PK: Floats, known_PK: Mask, kind: str) -> Rati
 def _centred(score_PK: Floats, known_PK: Mask) -> Floats:
     """Deviations from the problem's mean, 0 where unknown; exactly 0 where all scores of the problem are equal."""
     score_PK = np.where(known_PK, score_PK, 0.0)
+    score_PK = score_PK / (np.abs(score_PK).max(axis=1, keepdims=True, initial=0) + (score_PK == 0).all(axis=1, keepdims=True))
     mean_P1 = score_PK.sum(axis=1, keepdims=True) / np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
     moved_PK = np.where(known_PK, score_PK - mean_P1, 0.0)
     greatest_P1 = np.abs(score_PK).max(axis=1, keepdims=True, initial=0)
@@ -79,11 +80,12 @@ def _pooled(one_PK: Floats, other_PK: Floats, known_PK: Mask, definition: str) -
     nothing_P = np.zeros(problems)
     if len(one_N) < 2 or np.ptp(one_N) == 0 or np.ptp(other_N) == 0:
         return Ratio(nothing_P, nothing_P, definition, "one of the two scores is constant, or fewer than two responses have both")
+    one_N, other_N = one_N / np.abs(one_N).max(), other_N / np.abs(other_N).max()  # squares of extreme scores would not be finite
     one_N, other_N = (one_N - one_N.mean()) / one_N.std(), (other_N - other_N.mean()) / other_N.std()
     value = float(np.clip((one_N * other_N).mean(), -1, 1))
     moves_N = one_N * other_N - value * (one_N**2 + other_N**2) / 2
     moves_P = np.bincount(np.nonzero(known_PK)[0], moves_N, minlength=problems) * problems / len(one_N)
-    return Ratio(value + moves_P, np.ones(problems), definition, bounds=_RANGE)
+    return Ratio(value + moves_P, np.ones(problems), definition, bounds=_RANGE, problems=int(known_PK.any(axis=1).sum()))
 
 
 def _pooled_ranks(score_PK: Floats, known_PK: Mask) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.measure.intervals import LEVEL, Floats, Ratio, estimate, from_draws
+from strop.measure.intervals import ANYTHING, LEVEL, Floats, Ratio, estimate, from_draws
 from strop.measure.student import t_quantile
 from strop.records import Estimate
 
@@ -44,7 +44,7 @@ def balanced_folds(problems: int, folds: int, seed: int, group_P: NDArray[np.gen
     return fold_G[group]
 
 
-def crossfit(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats) -> Crossfit:
+def crossfit(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats, bounds: tuple[float, float] = ANYTHING) -> Crossfit:
     """In each fold judge the candidate with the largest mean over the other folds (ties: the first). NaN values are left out of means.
 
     The in-sample maximum's bootstrap repeats the maximum. ``judge_PC`` may be another model's values on the same problems: then the value
@@ -58,7 +58,7 @@ def crossfit(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: F
     judged_P = np.take_along_axis(judge_PC, np.maximum(chosen_F, 0)[folds_P][:, None], axis=1)[:, 0]
     known_P = ~np.isnan(judged_P) & (chosen_F[folds_P] >= 0)
     definition = f"mean over problems of the candidate that did best on the other {folds - 1} of {folds} folds (cross-fitted)"
-    ratio = Ratio(np.where(known_P, judged_P, 0.0), known_P.astype(float), definition, "no candidate could be chosen and judged")
+    ratio = Ratio(np.where(known_P, judged_P, 0.0), known_P.astype(float), definition, "no candidate could be chosen and judged", bounds)
     chosen = int(_best(*_sums(choose_PC, once_1P))[0]) if folds else -1
     in_sample = _in_sample(choose_PC, judge_PC, counts_BP)
     return Crossfit(_interval(ratio, choose_PC, judge_PC, folds_P, counts_BP), in_sample, chosen_F, chosen if chosen >= 0 else None)
@@ -135,4 +135,5 @@ def _interval(ratio: Ratio, choose_PC: Floats, judge_PC: Floats, folds_P: Indice
     if np.ptp(known_B) == 0:
         return plain
     reach = t_quantile(0.5 + LEVEL / 2, plain.n - 1.0) * float(known_B.std(ddof=1))
-    return replace(plain, low=plain.value - reach, high=plain.value + reach, why=None)
+    low, high = np.clip([plain.value - reach, plain.value + reach], *ratio.bounds)
+    return replace(plain, low=float(low), high=float(high), why=None)

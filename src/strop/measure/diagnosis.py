@@ -16,9 +16,9 @@ def improvable(utility_PK: Floats, mask_PK: Mask) -> dict[str, Ratio]:
     mean_P, count_P = accuracy_P(utility_PK, mask_PK), mask_PK.sum(axis=1)
     squares_P = (np.where(mask_PK, utility_PK - mean_P[:, None], 0) ** 2).sum(axis=1)
     variance_P = np.where(count_P > 1, squares_P / np.maximum(count_P - 1, 1), np.nan)
-    mixed_P = np.ptp(np.where(mask_PK, utility_PK, mean_P[:, None]), axis=1) > 1e-12
+    mixed_P = np.where(count_P > 1, np.ptp(np.where(mask_PK, utility_PK, mean_P[:, None]), axis=1) > 1e-12, np.nan)
     return {
-        "improvable": mean_over_problems(mixed_P.astype(float), "share of problems whose responses differ in utility", SHARE),
+        "improvable": mean_over_problems(mixed_P, "share of problems whose responses differ in utility, of those with two or more", SHARE),
         "utility_variance": mean_over_problems(
             variance_P, "mean over problems with two or more responses of the unbiased variance of utility within a problem", (0.0, 0.5)
         ),

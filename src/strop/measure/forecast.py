@@ -29,7 +29,7 @@ def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimat
     if cells < FEWEST:
         return Estimate(value, None, None, level, problems, UPPER_FIGURE, _UNKNOWN_EPS)
     definition = f"J(f[w]) minus the mean eps_update of {cells} other cells; the interval is for the realised accuracy of one new cell"
-    expected = float(value - observed.mean())
+    expected = float(np.clip(value - observed.mean(), *kept.bounds))
     if problems < 2:
         return Estimate(expected, None, None, level, problems, definition, "a standard error needs at least two problems")
     sampling = float((kept.influence_P**2).sum()) / len(kept.below_P) ** 2 * problems / (problems - 1)

@@ -48,6 +48,8 @@ class Ratio:
     why: str = "no problem has what this number is about"
     bounds: tuple[float, float] = ANYTHING
     caution: str | None = None
+    problems: int | None = None
+    """How many problems have a part in it, where the arrays do not show it: a number given by its influence."""
 
     @property
     def value(self) -> float:
@@ -58,7 +60,7 @@ class Ratio:
     @property
     def rests_on(self) -> int:
         """How many problems have a part in it."""
-        return int(((self.above_P != 0) | (self.below_P != 0)).sum())
+        return self.problems if self.problems is not None else int(((self.above_P != 0) | (self.below_P != 0)).sum())
 
     @property
     def influence_P(self) -> Floats:
@@ -75,7 +77,8 @@ def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
         nothing_P = np.zeros_like(first.below_P)
         return Ratio(nothing_P, nothing_P, definition, first.why if np.isnan(first.value) else second.why)
     moved_P = first.value - second.value + first.influence_P - second.influence_P
-    return Ratio(moved_P, np.ones_like(moved_P), definition)
+    bounds = (first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0])
+    return Ratio(moved_P, np.ones_like(moved_P), definition, bounds=bounds, problems=min(first.rests_on, second.rests_on))
 
 
 def resample_counts(problems: int, seed: int, resamples: int = RESAMPLES) -> NDArray[np.float64]:
@@ -105,14 +108,19 @@ def estimate_all(ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = 
         names = list(varied)[start : start + BLOCK]
         above_PE = np.stack([varied[name].above_P for name in names], axis=1)
         below_PE = np.stack([varied[name].below_P for name in names], axis=1)
-        intervals |= dict(zip(names, zip(*studentised(above_PE, below_PE, counts_BP, level), strict=True), strict=True))
+        rests_on_E = np.array([varied[name].rests_on for name in names])
+        intervals |= dict(zip(names, zip(*studentised(above_PE, below_PE, rests_on_E, counts_BP, level), strict=True), strict=True))
     return {name: _estimate(ratio, intervals.get(name), level) for name, ratio in ratios.items()}
 
 
-def studentised(above_PE: Floats, below_PE: Floats, counts_BP: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Lower and upper ends (E,) of the intervals of E ratios; NaN where over a tenth of the resamples leave a ratio undefined."""
+def studentised(
+    above_PE: Floats, below_PE: Floats, rests_on_E: NDArray[np.int64], counts_BP: Floats, level: float = LEVEL
+) -> tuple[Floats, Floats]:
+    """Lower and upper ends (E,) of the intervals of E ratios that rest on so many problems each.
+
+    NaN where over a tenth of the resamples leave a ratio undefined.
+    """
     value_E = above_PE.sum(axis=0) / below_PE.sum(axis=0)
-    rests_on_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
     centred_PE = above_PE - value_E * below_PE
     square_E = (centred_PE**2).sum(axis=0)
     widen_E = np.sqrt(rests_on_E / (rests_on_E - 1))
@@ -188,8 +196,9 @@ def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) 
 def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:
     """All problems give one value. At most a share 1 - (alpha / 2)^(1/n) of all problems can differ from it, each as far as the bounds."""
     value, (least, greatest) = ratio.value, ratio.bounds
-    if not np.isfinite([least, greatest]).all():
-        why = "every problem gives the same value, and what others could give has no bounds"
+    counted_P = ratio.below_P[ratio.below_P != 0]
+    if not np.isfinite([least, greatest]).all() or np.ptp(counted_P) > 0:
+        why = "every problem gives the same value, and how much others could change it has no bound"
         return Estimate(value, None, None, level, rests_on, ratio.definition, why)
     others = 1 - ((1 - level) / 2) ** (1 / rests_on)
     caution = f"all {rests_on} problems give the same value: the interval says what the problems not seen could change"

@@ -35,7 +35,8 @@ def limit_gap(score_PK: Floats, utility_PK: Floats, mask_PK: Mask, mixture_of: C
     score_PK, utility_PK = (_first(array_PK, mask_PK, size) for array_PK in (score_PK, utility_PK))
     halves = [slice(0, size // 2), slice(size // 2, size)]
     half_P = sum(_gap_P(score_PK[:, half], utility_PK[:, half], mixture_of(size // 2)) for half in halves) / 2
-    return replace(mean_over_problems(2 * _gap_P(score_PK, utility_PK, mixture_of(size)) - half_P, definition), caution=CAUTION)
+    limit_P = 2 * _gap_P(score_PK, utility_PK, mixture_of(size)) - half_P
+    return replace(mean_over_problems(limit_P, definition, (-1.0, 1.0)), caution=CAUTION)
 
 
 def _gap_P(score_PK: Floats, utility_PK: Floats, mixture: Mixture) -> Floats:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, gap, has_survivor_P, kept_accuracy, kept_share, relative_gap
-from strop.measure.intervals import Floats, Ratio, estimate_all
+from strop.measure.intervals import LEVEL, Floats, Ratio, estimate_all
 from strop.measure.verdicts import auroc_pooled, auroc_within, false_positive_rate, true_positive_rate
 from strop.records import Estimate
 
@@ -54,12 +54,20 @@ def summarise(samples: Samples, weighed: Mapping[str, Weighed], counts_BP: Float
     }
 
 
+def undefined_summary(why: str) -> Summary:
+    """Every quantity unknown, for one reason."""
+    one = np.ones((1, 1))
+    names = summary_ratios(Samples(one, one, one > 0), Weighed(one, one))
+    return Summary({name: Estimate(None, None, None, LEVEL, 0, ratio.definition, why) for name, ratio in names.items()}, 0, 0)
+
+
 def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
     """The ratios behind a summary."""
     utility_PK, mask_PK, weight_PK, score_PK = samples.utility_PK, samples.mask_PK, weighed.weight_PK, weighed.score_PK
+    undefined = nothing_to_filter(samples, weight_PK)
     nothing_P = np.zeros(len(mask_PK))
     no_score = Ratio(nothing_P, nothing_P, "", "an ensemble has weights, but no score")
-    return {
+    ratios = {
         "gap": gap(utility_PK, weight_PK, mask_PK),
         "gap_flexible": gap(samples.flexible_PK, weight_PK, mask_PK),
         "relative_gap": relative_gap(utility_PK, weight_PK, mask_PK),
@@ -71,6 +79,17 @@ def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
         "fpr": false_positive_rate(weight_PK, utility_PK, mask_PK),
         "auroc_pooled": no_score if score_PK is None else auroc_pooled(score_PK, utility_PK, mask_PK),
     }
+    filtered = ("gap", "gap_flexible", "relative_gap", "relative_gap_with_zeros", "accuracy_kept") if undefined else ()
+    return ratios | {name: replace(ratios[name], below_P=nothing_P, why=str(undefined)) for name in filtered}
+
+
+def nothing_to_filter(samples: Samples, weight_PK: Floats) -> str | None:
+    """Why a filter has no effect that could be measured, or None: gaps are then undefined, not 0."""
+    if samples.mask_PK.sum(axis=1).max(initial=0) < 2:
+        return "one response to a problem: there is nothing to choose among"
+    if not has_survivor_P(weight_PK, samples.mask_PK).any():
+        return "no response to any problem was kept"
+    return None
 
 
 def fill_grid(problem: np.ndarray, sample: np.ndarray, value: Floats, problems: int, fill: float = np.nan) -> Floats:

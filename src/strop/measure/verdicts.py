@@ -15,8 +15,12 @@ NOT_MIXED = "no problem has both right and wrong responses"
 
 
 def auroc_within(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
-    """Mean over problems with both right and wrong responses of P(right scores above wrong) + P(tie) / 2."""
+    """Mean over problems with both right and wrong responses of P(right scores above wrong) + P(tie) / 2.
+
+    Responses without a score (NaN) are left out.
+    """
     check_shapes(score_PK, utility_PK, mask_PK)
+    mask_PK = mask_PK & ~np.isnan(score_PK)
     right_PK = mask_PK & (utility_PK > 0.5)
     right_P, wrong_P = right_PK.sum(axis=1), (mask_PK & ~right_PK).sum(axis=1)
     pairs_P = right_P * wrong_P
@@ -32,12 +36,14 @@ def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     """
     check_shapes(score_PK, utility_PK, mask_PK)
     definition = "probability that a right response of any problem outscores a wrong one of any problem"
+    mask_PK = mask_PK & ~np.isnan(score_PK)
     problem_N, _ = np.nonzero(mask_PK)
     right_N = utility_PK[mask_PK] > 0.5
     nothing_P = np.zeros(len(mask_PK))
     if right_N.all() or not right_N.any():
-        return Ratio(nothing_P, nothing_P, definition, "all responses are right" if right_N.all() else "no response is right")
-    _, level_N = np.unique(np.where(np.isnan(score_PK), -np.inf, score_PK)[mask_PK], return_inverse=True)
+        why = "no response has a score" if not len(right_N) else "all responses are right" if right_N.all() else "no response is right"
+        return Ratio(nothing_P, nothing_P, definition, why)
+    _, level_N = np.unique(score_PK[mask_PK], return_inverse=True)
     right_L, wrong_L = np.bincount(level_N, right_N), np.bincount(level_N, ~right_N)
     right, wrong = right_L.sum(), wrong_L.sum()
     place_N = np.where(
@@ -46,7 +52,8 @@ def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     area = float(place_N[right_N].mean())
     moves_N = (place_N - area) / np.where(right_N, right, wrong)
     influence_P = np.bincount(problem_N, moves_N, minlength=len(mask_PK)).astype(float) * len(mask_PK)
-    return Ratio(area + influence_P, np.ones(len(mask_PK)), definition, bounds=SHARE)
+    owners = min(len(np.unique(problem_N[right_N])), len(np.unique(problem_N[~right_N])))
+    return Ratio(area + influence_P, np.ones(len(mask_PK)), definition, bounds=SHARE, problems=owners)
 
 
 def true_positive_rate(weight_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:

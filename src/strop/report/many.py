@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -12,8 +12,8 @@ from rich.text import Text
 from strop.report.rows import DASH, Document, clean, excludes_zero, interval, known, number
 
 
-def cross_tables(document: Document) -> Iterator[Table]:
-    """One matrix a verifier: generators down, verifying models across, the gap in points with its interval below."""
+def cross_tables(document: Document) -> Iterator[Table | Text]:
+    """One matrix a verifier: generators down, verifying models across, the gap in points with its interval below. Then notes."""
     document = clean(document)
     for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"]):
         cells = {(c["generator"], c["verifier_model"]): c for c in document["cells"] if c["verifier"] == verifier}
@@ -26,10 +26,11 @@ def cross_tables(document: Document) -> Iterator[Table]:
             head = f"{generator}\n{number(document['accuracy'][generator])}"
             table.add_row(Text(head), *(_gap(cells[generator, judge]["gap"]) for judge in judges))
         yield table
+    yield from _notes((f"{c['generator']} verified by {c['verifier_model']}, {c['verifier']}", c["gap"]) for c in document["cells"])
 
 
-def scale_tables(document: Document) -> Iterator[Table]:
-    """The points, and the trend of each family, task and verifier."""
+def scale_tables(document: Document) -> Iterator[Table | Text]:
+    """The points, and the trend of each family, task and verifier. Then notes."""
     document = clean(document)
     points = _table("relative gap, %", ["model\ntask", "FLOPs", "verifier\n@weight", "relative\ngap", "gap\npoints"])
     for p in document["points"]:
@@ -44,6 +45,10 @@ def scale_tables(document: Document) -> Iterator[Table]:
         cells = [DASH if tau is None else f"{tau:.2f}", rising, str(t["sizes"])]
         trends.add_row(Text(f"{t['family']}\n{t['task']}"), Text(t["verifier"]), _gap(t["slope"]), *map(Text, cells))
     yield trends
+    points_of = [(f"{p['model']}, {p['task']}, {p['verifier']}", p[name]) for p in document["points"] for name in ("relative_gap", "gap")]
+    trends_of = [(f"slope of {t['family']}, {t['task']}, {t['verifier']}", t["slope"]) for t in document["trends"]]
+    yield from map(Text, dict.fromkeys(t["definition"] for t in document["trends"]))
+    yield from _notes([*points_of, *trends_of])
 
 
 def plan_table(plans: Sequence[Document]) -> Table:
@@ -55,19 +60,32 @@ def plan_table(plans: Sequence[Document]) -> Table:
     return table
 
 
-def plan_notes(plans: Sequence[Document]) -> Iterator[str]:
+def plan_notes(plans: Sequence[Document]) -> Iterator[Text]:
     """The cheapest plan of each quantity with its cost, then what the plans rest on, each said once."""
     for plan in clean(list(plans)):
         cheapest = plan["cheapest"]
         if cheapest.get("responses") is None:
-            yield f"{plan['quantity']}: {DASH}: {cheapest['why']}"
+            yield Text(f"{plan['quantity']}: {DASH}: {cheapest['why']}")
             continue
         tokens = cheapest.get("prompt_tokens", 0) + cheapest.get("generated_tokens", 0)
         cost = f", about {tokens:,} tokens and {cheapest['flops']:.1e} FLOPs with all verifications" if tokens else ""
         size = f"{cheapest['problems']:,} problems x {cheapest['samples']} samples = {cheapest['responses']:,} responses"
-        yield f"{plan['quantity']}: fewest responses: {size}{cost}"
-    for note in dict.fromkeys(note for plan in clean(list(plans)) for note in plan["notes"]):
-        yield f"note: {note}"
+        yield Text(f"{plan['quantity']}: fewest responses: {size}{cost}")
+    yield from _said_once((note, plan["quantity"]) for plan in clean(list(plans)) for note in plan["notes"])
+
+
+def _notes(estimates: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Text]:
+    """Why there is a dash or no interval, and why an interval may miss."""
+    yield from _said_once((text, place) for place, one in estimates for text in (one.get("why"), one.get("caution")) if text)
+
+
+def _said_once(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
+    """Each note with the places that it is about."""
+    places: dict[str, dict[str, None]] = {}
+    for note, place in notes:
+        places.setdefault(note, {})[place] = None
+    for note, about in places.items():
+        yield Text(f"{'; '.join(about)}: {note}")
 
 
 def _table(title: str, headers: Sequence[str]) -> Table:

@@ -134,6 +134,8 @@ def notes(documents: Sequence[Document]) -> list[str]:
     lines = list(dict.fromkeys(str(document["definition"]) for document in cleaned if document.get("definition")))
     if any(excludes_zero(entry.get("gap")) for document in cleaned for entry in entries(document)):
         lines.append("* the interval of the gap excludes zero")
+    if len({document["samples"] for document in cleaned if "samples" in document}) > 1:
+        lines.append("runs have different numbers of samples: their gaps are different quantities, and are not to be compared")
     for document in cleaned:
         lines += _document_notes(document, several=len({models(other) for other in cleaned}) > 1)
     return lines

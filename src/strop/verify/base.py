@@ -71,7 +71,8 @@ class Verifier(ABC):
 
     ``pointwise``: the score of a response does not depend on the other responses. ``asks_model``: it puts questions to a model, and so
     needs an engine. ``samples_text``: the model writes a verification, which costs generated tokens and differs from draw to draw.
-    ``sees_references``: it is told the utility. ``default_weight``: what the papers use with it.
+    ``sees_references``: it is told the utility. ``probability``: a score claims to be the chance that the response is right, and so can be
+    calibrated. ``default_weight``: what the papers use with it.
     """
 
     name: ClassVar[str]
@@ -81,6 +82,7 @@ class Verifier(ABC):
     asks_model: ClassVar[bool] = True
     samples_text: ClassVar[bool] = True
     sees_references: ClassVar[bool] = False
+    probability: ClassVar[bool] = False
 
     @abstractmethod
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
@@ -95,7 +97,7 @@ class Verifier(ABC):
     def describe(self) -> dict[str, str | bool]:
         """What the run record says of it, and what measuring needs to know."""
         words = {"verifier": self.name, "description": self.description, "default_weight": self.default_weight}
-        return words | {"pointwise": self.pointwise, "sees_references": self.sees_references}
+        return words | {"pointwise": self.pointwise, "sees_references": self.sees_references, "probability": self.probability}
 
 
 class PromptedVerifier(Verifier):

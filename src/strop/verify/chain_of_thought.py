@@ -43,6 +43,7 @@ class ChainOfThoughtBinary(PromptedVerifier):
     name: ClassVar[str] = "cot-binary"
     description: ClassVar[str] = "a written check that ends in a verdict: 1 correct, 0 incorrect"
     default_weight: ClassVar[str] = "threshold:0.5"
+    probability: ClassVar[bool] = True
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
         return verification_prompt(WORDING.binary, task, problem, responses[0], shots)

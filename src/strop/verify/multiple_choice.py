@@ -22,6 +22,7 @@ class MultipleChoice(PromptedVerifier):
     description: ClassVar[str] = 'P("Correct") against P("Incorrect") as the next words, each by its whole token sequence'
     default_weight: ClassVar[str] = "quantile:0.7"
     samples_text: ClassVar[bool] = False
+    probability: ClassVar[bool] = True
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
         return verification_prompt(WORDING.multiple_choice, task, problem, responses[0], shots)

@@ -18,6 +18,11 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+def plain(number: float) -> str:
+    """A parameter as it is written in a spec: as short as reads back the same."""
+    return str(int(number)) if float(number).is_integer() else repr(float(number))
+
+
 class Weight(ABC):
     """A weight function. Subclasses are frozen dataclasses; ``spec`` gives back the text the user wrote, such as "quantile:0.7"."""
 

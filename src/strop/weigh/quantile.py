@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.weigh.base import Floats, Mask, Weight
+from strop.weigh.base import Floats, Mask, Weight, plain
 from strop.weigh.order import whole_parts
 
 
@@ -29,7 +29,7 @@ class Quantile(Weight):
 
     @property
     def spec(self) -> str:
-        return f"quantile:{self.q:g}"
+        return f"quantile:{plain(self.q)}"
 
     def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
         """Keeping 9.6 of 32 is 0.4 of keeping 9 and 0.6 of keeping 10: rounded up to 10, the rule would change with K beyond its bias."""
@@ -41,4 +41,4 @@ class Quantile(Weight):
         keep_P = np.maximum(1, np.ceil((1 - self.q) * count_P - 1e-9)).astype(int)
         descending_PK = -np.sort(-score_PK, axis=1)
         threshold_P1 = np.take_along_axis(descending_PK, keep_P[:, None] - 1, axis=1)
-        return (score_PK >= threshold_P1).astype(float)
+        return ((score_PK >= threshold_P1) & np.isfinite(score_PK)).astype(float)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.weigh.base import Floats, Mask, Weight
+from strop.weigh.base import Floats, Mask, Weight, plain
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Threshold(Weight):
 
     @property
     def spec(self) -> str:
-        return f"threshold:{self.t:g}"
+        return f"threshold:{plain(self.t)}"
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         return (score_PK >= self.t).astype(float)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.weigh.base import Floats, Mask, Weight
+from strop.weigh.base import Floats, Mask, Weight, plain
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Tilt(Weight):
 
     @property
     def spec(self) -> str:
-        return f"tilt:{self.beta:g}"
+        return f"tilt:{plain(self.beta)}"
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         best_P1 = score_PK.max(axis=1, keepdims=True, initial=-np.inf)
