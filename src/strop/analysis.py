@@ -28,7 +28,7 @@ from strop.measure.gap import accuracy_P, has_survivor_P, kept_share, mean_over_
 from strop.measure.intervals import Floats
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
 from strop.measure.limit import limit_gap
-from strop.measure.majority import majority_curve
+from strop.measure.majority import LARGEST_K, majority_curve
 from strop.measure.pass_at_k import pass_at_k
 from strop.measure.selection import likelihood_curve, selection_curve
 from strop.records import Estimate
@@ -184,6 +184,11 @@ def _selection(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
     samples, logprob_PK = evidence.samples, evidence.logprob_PK
     yield ("lift", "sampling", "accuracy"), accuracy_lift(accuracy_P(samples.utility_PK, samples.mask_PK), evidence.greedy_P)
     for name, judge in evidence.judges.items():
+        if name == MAJORITY and samples.mask_PK.sum(axis=1).max() > LARGEST_K:
+            nothing_P = np.zeros(len(samples.mask_PK))
+            why = f"the vote in every subset is computed up to {LARGEST_K:,} responses"
+            yield ("selection", name, "1"), Ratio(nothing_P, nothing_P, "majority vote of N responses", why)
+            continue
         if name == MAJORITY:
             curve = majority_curve(evidence.answer_PK, samples.utility_PK, samples.mask_PK)
         elif judge.pointwise:

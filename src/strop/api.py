@@ -33,6 +33,7 @@ from strop.verify import VERIFIERS, Verifier
 from strop.weigh import BestOfN, parse_product, parse_weight
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
+IMPORTED = "imported"
 
 
 def gap(
@@ -109,7 +110,7 @@ def verify_run(run: Run, verification: Verification, crew: Crew) -> None:
         _enter(run.folder, "verifiers", stage, entry)
 
 
-def import_samples(file: str | Path, out: str | Path, *, model: str = "imported", task: str | Task | None = None) -> Run:
+def import_samples(file: str | Path, out: str | Path, *, model: str = IMPORTED, task: str | Task | None = None) -> Run:
     """Make a run folder of samples made elsewhere (``strop.importing`` describes the file); everything that reads runs reads it."""
     return measured(import_run(Path(file), Path(out), model, None if task is None else find_task(task)))
 
@@ -140,6 +141,8 @@ def _judge(verifiers: Sequence[Verifier], verify_with: str | Engine | None, gene
 def _judge_of_run(run: Run, verify_with: str | Engine | None) -> Engine:
     """The model to ask about a finished run, the generator by default. RunMismatchError if its weights changed since."""
     plan, name = run.plan, run.plan.model if verify_with is None else verify_with
+    if "imported" in run.record and name == IMPORTED:
+        raise UsageError(f"{run.path} was imported without naming its model; name the model that verifies with --verify-with")
     judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
     if "imported" not in run.record and judge.name == plan.model and judge.fingerprint != run.record["asked"]["fingerprints"][0]:
         raise RunMismatchError(

@@ -44,6 +44,9 @@ Weights = Annotated[
 ]
 Problems = Annotated[int, typer.Option("--problems", help="Problems of each task.")]
 Samples = Annotated[int, typer.Option("--samples", help="Responses to each problem, K.")]
+Temperature = Annotated[float, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
+TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
@@ -61,9 +64,9 @@ def gap(
     problems: Problems = 200,
     samples: Samples = 32,
     shots: Annotated[int | None, typer.Option(help="Few-shot examples (default: the task's).")] = None,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.")] = 0.7,
-    top_p: Annotated[float, typer.Option(help="Nucleus sampling mass.")] = 0.9,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest response and verification (default: the task's).")] = None,
+    temperature: Temperature = 0.7,
+    top_p: TopP = 0.9,
+    max_tokens: MaxTokens = None,
     seed: Seed = 0,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
     out: Out = None,
@@ -266,6 +269,9 @@ def cross(
     draws: Draws = 1,
     problems: Problems = 200,
     samples: Samples = 32,
+    temperature: Temperature = 0.7,
+    top_p: TopP = 0.9,
+    max_tokens: MaxTokens = None,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
@@ -277,18 +283,11 @@ def cross(
     from strop.progress import Bars
     from strop.report.many import cross_tables
 
-    options = {"verifiers": verifier or DEFAULT_VERIFIERS, "draws": draws, "out": out, "workers": workers}
     with Bars() as bars:
         found = matrix.cross(
-            model,
-            task,
-            judges=verify_with or (),
-            watcher=bars,
-            problems=problems,
-            samples=samples,
-            seed=seed,
-            **options,  # type: ignore[arg-type]
-        )
+            model, task, judges=verify_with or (), verifiers=verifier or DEFAULT_VERIFIERS, draws=draws, out=out, workers=workers,
+            watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
+        )  # fmt: skip
     page = _write_report(found.runs, found.path)
     _print(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
 
@@ -301,6 +300,9 @@ def scale(
     flops: Annotated[list[str] | None, typer.Option("--flops", help="MODEL=FLOPs of pre-training, over the registry (repeatable).")] = None,
     problems: Problems = 200,
     samples: Samples = 32,
+    temperature: Temperature = 0.7,
+    top_p: TopP = 0.9,
+    max_tokens: MaxTokens = None,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
@@ -319,7 +321,8 @@ def scale(
     with Bars() as bars:
         found = matrix.scale(
             model or list(embedded_models()), task or list(TASKS), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
-            workers=workers, watcher=bars, problems=problems, samples=samples, seed=seed,
+            workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
+            seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
     _print(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)

@@ -141,7 +141,13 @@ def _counted(draws: dict[str, int]) -> str:
 
 
 def _record(path: Path, plan: Plan, rows: list[Row], verifiers: list[str]) -> dict[str, Any]:
-    entry = {"description": "scores made elsewhere", "default_weight": "quantile:0.7", "pointwise": True, "sees_references": False}
+    entry = {
+        "description": "scores made elsewhere",
+        "default_weight": "quantile:0.7",
+        "pointwise": True,
+        "sees_references": False,
+        "probability": True,
+    }
     digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     return {
         "format_version": FORMAT_VERSION,
@@ -209,7 +215,8 @@ class _Line:
 
     def judged(self, task: Task | None, problem: Problem, text: str) -> tuple[str | None, float, float]:
         """(answer, strict utility, flexible utility): as the line says, or by the task, or by comparing answer and reference."""
-        answer, given = self.optional("answer"), self.document.get("utility", self.document.get("correct"))
+        answer, given = self.optional("answer"), self.document.get("utility")
+        given = self.document.get("correct") if given is None else given
         if task is not None and (given is None or answer is None) and problem.reference is not None:
             grade = self.graded(task, text, problem)
             answer = grade.answer_strict if answer is None else answer

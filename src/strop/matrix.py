@@ -24,7 +24,7 @@ from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
 from strop.measure.scaling import Trend, trend
 from strop.progress import Silent
-from strop.records import Estimate
+from strop.records import Estimate, Usage
 from strop.run import Run
 from strop.store import RunFolder, slug
 from strop.tasks import Task
@@ -32,6 +32,20 @@ from strop.verify import Verifier
 from strop.weigh import Product
 
 CELL = ("gap", "relative_gap", "accuracy_kept", "auroc", "tpr", "fpr")
+
+
+@dataclass(frozen=True)
+class Titled:
+    """Tells another watcher of stages, and which of several models they are about."""
+
+    watcher: Watcher
+    title: str
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        self.watcher.begin(f"{self.title} {stage}", total, done)
+
+    def advance(self, usage: Usage) -> None:
+        self.watcher.advance(usage)
 
 
 @dataclass(frozen=True)
@@ -85,15 +99,16 @@ def cross(
     names = dict.fromkeys(_name(model) for model in (*models, *judges))
     engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
     judging = [engines[name] for name in dict.fromkeys(map(_name, judges or models))]
-    asked_of = {"model": "-".join(names), "task": found.name, "draws": draws, **_plain(options)}
+    sides = {"generators": [*map(_name, models)], "judges": [engine.name for engine in judging], "verifiers": [v.name for v in asked]}
+    asked_of = {"model": "-".join(names), "task": found.name, "draws": draws, **sides, **_plain(options)}
     path = Path(out) if out is not None else api.default_folder("cross", asked_of)
     runs = []
     for name in dict.fromkeys(map(_name, models)):
-        folder = path / slug(name)
-        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=workers, watcher=watcher, **options)
+        folder, titled = path / slug(name), Titled(watcher or Silent(), name)
+        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=workers, watcher=titled, **options)
         for judge in judging:
             for verifier in asked:
-                api.verify_run(run, Verification.of(verifier, judge, draws), Crew(workers or default_workers(), watcher or Silent()))
+                api.verify_run(run, Verification.of(verifier, judge, draws), Crew(workers or default_workers(), titled))
         runs.append(api.measured(Run(folder, task=found)))
     result = Cross(path, runs, [judge.name for judge in judging], list(_cells(runs, judging, asked)))
     RunFolder(path).write_json("cross.json", result.document)
@@ -167,8 +182,8 @@ def scale(
     runs = []
     for engine in load_all(models, options.get("revision")):
         for task in found:
-            folder = path / f"{slug(engine.name)}-{task.name}"
-            runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=workers, watcher=watcher, **options))
+            folder, titled = path / f"{slug(engine.name)}-{task.name}", Titled(watcher or Silent(), f"{engine.name} {task.name}")
+            runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=workers, watcher=titled, **options))
     points = [
         Point(run.plan.model, run.plan.task.name, verifier.name, product.factors[0][1].spec, compute[run.plan.model],
               summary.estimates["relative_gap"], summary.estimates["gap"])
@@ -191,7 +206,8 @@ def _trend(runs: Sequence[Run], verifier: Verifier, family: str, compute: Mappin
     ratios = [_relative_gap(run, verifier.name) for run in members]
     above_MP, below_MP = (np.stack([getattr(ratio, name) for ratio in ratios]) for name in ("above_P", "below_P"))
     counts_BP = resample_counts(members[0].plan.problems, members[0].plan.bootstrap_seed)
-    return trend(above_MP, below_MP, np.array([compute[run.plan.model].flops for run in members]), counts_BP)
+    flops = [compute[run.plan.model].flops for run in members]  # equal compute in one family: training seeds of one size
+    return trend(above_MP, below_MP, np.array(flops), counts_BP, size_M=flops)
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:

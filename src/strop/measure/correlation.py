@@ -31,26 +31,60 @@ class Correlation:
     unscored: int
 
 
+@dataclass(frozen=True)
+class _Ranked:
+    """A verifier's scores, which responses have one, and their ranks within problems and over all."""
+
+    score_PK: Floats
+    known_PK: Mask
+    within_PK: Floats
+    pooled_PK: Floats
+
+    @classmethod
+    def of(cls, score_PK: Floats, mask_PK: Mask) -> _Ranked:
+        check_shapes(score_PK, mask_PK)
+        known_PK = mask_PK & ~np.isnan(score_PK)
+        return cls(score_PK, known_PK, midranks_PK(score_PK, known_PK), _pooled_ranks(score_PK, known_PK))
+
+
 def correlations(score_of: Mapping[str, Floats], mask_PK: Mask, counts_BP: Floats) -> dict[tuple[str, str], Correlation]:
     """Every pair of verifiers, in the order given; NaN scores are left out pair by pair."""
-    return {pair: correlation(score_of[pair[0]], score_of[pair[1]], mask_PK, counts_BP) for pair in combinations(score_of, 2)}
+    ranked = {name: _Ranked.of(score_PK, mask_PK) for name, score_PK in score_of.items()}
+    pairs = {(one, other): _jointly(ranked[one], ranked[other]) for one, other in combinations(ranked, 2)}
+    ratios = {(pair, name): ratio for pair, both in pairs.items() for name, ratio in _ratios(*both).items()}
+    estimates = estimate_all(ratios, counts_BP)
+    return {
+        pair: Correlation(
+            {name: value for (owner, name), value in estimates.items() if owner == pair},
+            constant=int((ratios[pair, "pearson"].below_P == 0).sum()),
+            unscored=int((mask_PK & ~one.known_PK).sum()),
+        )
+        for pair, (one, _) in pairs.items()
+    }
 
 
 def correlation(one_PK: Floats, other_PK: Floats, mask_PK: Mask, counts_BP: Floats) -> Correlation:
     """``pearson`` and ``spearman`` within problems, ``pearson_pooled`` and ``spearman_pooled`` over all responses."""
-    check_shapes(one_PK, other_PK, mask_PK)
-    known_PK = mask_PK & ~np.isnan(one_PK) & ~np.isnan(other_PK)
-    ranks = midranks_PK(one_PK, known_PK), midranks_PK(other_PK, known_PK)
-    pooled_ranks = _pooled_ranks(one_PK, known_PK), _pooled_ranks(other_PK, known_PK)
-    once = ", ranks of the whole sample taken once"
-    ratios = {
-        "pearson": _within(one_PK, other_PK, known_PK, "Pearson"),
-        "spearman": _within(*ranks, known_PK, "Spearman"),
-        "pearson_pooled": _pooled(one_PK, other_PK, known_PK, "Pearson correlation over the responses of all problems"),
-        "spearman_pooled": _pooled(*pooled_ranks, known_PK, f"Spearman correlation over the responses of all problems{once}"),
+    return correlations({"one": one_PK, "other": other_PK}, mask_PK, counts_BP)["one", "other"]
+
+
+def _jointly(one: _Ranked, other: _Ranked) -> tuple[_Ranked, _Ranked]:
+    """Both over the responses that both have scored, ranked anew where one has left some out."""
+    if (one.known_PK == other.known_PK).all():
+        return one, other
+    known_PK = one.known_PK & other.known_PK
+    return _Ranked.of(one.score_PK, known_PK), _Ranked.of(other.score_PK, known_PK)
+
+
+def _ratios(one: _Ranked, other: _Ranked) -> dict[str, Ratio]:
+    known_PK, once = one.known_PK, ", ranks of the whole sample taken once"
+    pooled = "correlation over the responses of all problems"
+    return {
+        "pearson": _within(one.score_PK, other.score_PK, known_PK, "Pearson"),
+        "spearman": _within(one.within_PK, other.within_PK, known_PK, "Spearman"),
+        "pearson_pooled": _pooled(one.score_PK, other.score_PK, known_PK, f"Pearson {pooled}"),
+        "spearman_pooled": _pooled(one.pooled_PK, other.pooled_PK, known_PK, f"Spearman {pooled}{once}"),
     }
-    constant = int((ratios["pearson"].below_P == 0).sum())
-    return Correlation(estimate_all(ratios, counts_BP), constant, int((mask_PK & ~known_PK).sum()))
 
 
 def _within(one_PK: Floats, other_PK: Floats, known_PK: Mask, kind: str) -> Ratio:

@@ -210,4 +210,5 @@ def _caution(ratio: Ratio) -> str | None:
     """Where a few problems decide the value, its interval tends to miss: their effective number is (sum z^2)^2 / sum z^4."""
     squares_P = (ratio.above_P - ratio.value * ratio.below_P) ** 2
     effective = float(squares_P.sum() ** 2 / (squares_P**2).sum())
-    return f"rests on about {effective:.0f} problems that differ from the rest; sample more problems" if effective < TOO_FEW else None
+    few = f"{effective:.0f} problem{'s' if round(effective) != 1 else ''}"
+    return f"rests on about {few} that differ from the rest; sample more" if effective < TOO_FEW else None
