@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 FACE = "the public face, strop/__init__.py"
 LINES = (
-    ("records", "errors", "seeds"),
+    ("records", "errors", "seeds", "order"),
     ("store", "tasks", "engines", "weigh", "measure", "theory", "progress"),
     ("prompts",),
     ("generate", "verify", "distill", "report"),

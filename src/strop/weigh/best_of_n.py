@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from strop.order import chances_to_be_best
 from strop.weigh.base import Floats, Mask, Weight
-from strop.weigh.order import chances_to_be_best
 
 
 @dataclass(frozen=True)

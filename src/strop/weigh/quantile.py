@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from strop.order import whole_parts
 from strop.weigh.base import Floats, Mask, Weight, plain
-from strop.weigh.order import whole_parts
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""Order statistics: who is better than whom, and how likely a subset is to miss the better ones."""
+"""Order statistics, for weights and estimators alike: who is better than whom, and how likely a subset is to miss the better ones.
+
+NumPy only. Axes: P problems, K responses.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from strop.weigh.base import Floats
+Floats = NDArray[np.float64]
 
 
 def chances_to_be_best(score_PK: Floats, count_P1: np.ndarray, n: np.ndarray | int) -> Floats:
