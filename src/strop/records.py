@@ -33,8 +33,8 @@ class Problem:
 
 
 def blind(problem: Problem) -> Problem:
-    """The problem as engines and verifiers see it: without its reference."""
-    return replace(problem, reference=None)
+    """The problem as engines and verifiers see it: without its reference, and without metadata, which may hold a solution."""
+    return replace(problem, reference=None, metadata={})
 
 
 @dataclass(frozen=True, slots=True)
