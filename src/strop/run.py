@@ -271,7 +271,7 @@ class Run:
         if copies:
             notes.append(f"{copies} problems repeat others' questions; intervals take them for new problems, and are too narrow")
         if "imported" in self.record:
-            return [*notes, "imported: at which temperature the responses were drawn is not known"]
+            return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]
         if not rewards or (self.plan.temperature, self.plan.top_p) == (1, 1):
             return notes
