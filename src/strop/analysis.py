@@ -25,7 +25,7 @@ from strop.measure.diagnosis import improvable, informative
 from strop.measure.diversity import answer_entropy, distinct_answer_share, distinct_answers, distinct_ngrams, self_similarity
 from strop.measure.forecast import forecast, forecast_selection
 from strop.measure.gap import accuracy_P, has_survivor_P, kept_share, mean_over_problems
-from strop.measure.intervals import Floats
+from strop.measure.intervals import Floats, Groups
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
 from strop.measure.limit import limit_gap
 from strop.measure.majority import LARGEST_K, majority_curve
@@ -71,6 +71,11 @@ class Evidence:
     seed: int
 
     @cached_property
+    def group_P(self) -> Groups | None:
+        """The question of each problem as a number, None where all are different: copies are resampled together."""
+        return groups_of(self.questions)
+
+    @cached_property
     def weights(self) -> dict[str, Floats]:
         """Each verifier's default weights (P, K)."""
         return {name: judge.weight(judge.score_PK, self.samples.mask_PK) for name, judge in self.judges.items()}
@@ -96,14 +101,20 @@ def analyse(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
     ratios: dict[Path, Ratio] = {}
     for part in (_diagnosis, _pass_at_k, _diversity, _limits, _sweeps, _selection, _ensembles):
         ratios |= dict(part(evidence))
-    estimates = estimate_all(ratios, counts_BP)
+    estimates = estimate_all(ratios, counts_BP, group_P=evidence.group_P)
     return nested(estimates) | {
         "definitions": {kind_of(path): value.definition for path, value in estimates.items()},
         "forecast": _forecasts(evidence, estimates),
         "choice": choice(evidence, counts_BP),
         "correlations": _correlations(evidence, counts_BP),
-        "calibration": {name: _calibration(judge, evidence.samples, counts_BP) for name, judge in evidence.blind.items()},
+        "calibration": {name: _calibration(judge, evidence, counts_BP) for name, judge in evidence.blind.items()},
     }
+
+
+def groups_of(questions: Sequence[str]) -> Groups | None:
+    """0, 1, ... for each different question in their order; None where no question occurs twice."""
+    number = {question: place for place, question in enumerate(dict.fromkeys(questions))}
+    return np.array([number[question] for question in questions]) if len(number) < len(questions) else None
 
 
 def kind_of(path: Path) -> str:
@@ -275,12 +286,13 @@ def _correlations(evidence: Evidence, counts_BP: Floats) -> list[dict[str, Any]]
     return [
         {"verifiers": list(pair), "constant": found.constant, "left_out": found.unscored}
         | {name: value.as_json() for name, value in found.estimates.items()}
-        for pair, found in correlations(scores, evidence.samples.mask_PK, counts_BP).items()
+        for pair, found in correlations(scores, evidence.samples.mask_PK, counts_BP, evidence.group_P).items()
     ]
 
 
-def _calibration(judge: Judge, samples: Samples, counts_BP: Floats) -> dict[str, Any]:
-    found = calibration(judge.score_PK, samples.utility_PK, samples.mask_PK, counts_BP)
+def _calibration(judge: Judge, evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
+    samples = evidence.samples
+    found = calibration(judge.score_PK, samples.utility_PK, samples.mask_PK, counts_BP, group_P=evidence.group_P)
     numbers = {"ece": found.ece, "error_debiased": found.error_debiased, "brier": found.brier}
     if not judge.probability:
         numbers = {name: replace(e, value=None, low=None, high=None, why=NOT_PROBABILITIES) for name, e in numbers.items()}

@@ -19,7 +19,6 @@ from strop.engines import Engine, load_engine
 from strop.engines.pretraining import Pretraining, pretraining_flops
 from strop.errors import UsageError
 from strop.loop import Crew, Verification, Watcher, default_workers
-from strop.measure import resample_counts
 from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
 from strop.measure.scaling import Trend, trend
@@ -69,8 +68,7 @@ class Cross:
         """What is chosen on one generator, judged on another ("Mind the Gap", section 6.1); no problem has a part in both."""
         pairs = [(one, other) for one in self.runs for other in self.runs if one is not other]
         return [
-            {"chosen_on": one.plan.model, "judged_on": other.plan.model}
-            | choice(one.evidence, resample_counts(one.plan.problems, one.plan.bootstrap_seed), other.evidence)
+            {"chosen_on": one.plan.model, "judged_on": other.plan.model} | choice(one.evidence, one.counts_BP, other.evidence)
             for one, other in pairs
         ]
 
@@ -205,9 +203,8 @@ def _trend(runs: Sequence[Run], verifier: Verifier, family: str, compute: Mappin
     members = [run for run in runs if compute[run.plan.model].family == family]
     ratios = [_relative_gap(run, verifier.name) for run in members]
     above_MP, below_MP = (np.stack([getattr(ratio, name) for ratio in ratios]) for name in ("above_P", "below_P"))
-    counts_BP = resample_counts(members[0].plan.problems, members[0].plan.bootstrap_seed)
     flops = [compute[run.plan.model].flops for run in members]  # equal compute in one family: training seeds of one size
-    return trend(above_MP, below_MP, np.array(flops), counts_BP, size_M=flops)
+    return trend(above_MP, below_MP, np.array(flops), members[0].counts_BP, size_M=flops)
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from strop.analysis import Evidence, Judge, analyse
+from strop.analysis import Evidence, Judge, analyse, groups_of
 from strop.errors import CorruptPartError, UsageError
 from strop.loop import Plan
 from strop.measure import (
@@ -31,7 +31,7 @@ from strop.measure import (
     undefined_summary,
 )
 from strop.measure.gap import SHARE, mean_over_problems
-from strop.measure.intervals import Floats
+from strop.measure.intervals import Floats, Groups
 from strop.records import Estimate, Problem, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
@@ -133,7 +133,7 @@ class Run:
             "accuracy_flexible": accuracy(samples.flexible_PK, samples.mask_PK),
             "greedy": replace(greedy, why="greedy responses were not imported"),
         }
-        return estimate_all(ratios, self._counts_BP)
+        return estimate_all(ratios, self.counts_BP, group_P=self._group_P)
 
     @cached_property
     def weighings(self) -> list[Product]:
@@ -156,7 +156,7 @@ class Run:
     def summaries(self) -> list[tuple[Product, Summary]]:
         """(verifiers and weights, estimates) for every weighing."""
         meant = [product for product in self.weighings if self._meaningless(product) is None]
-        found = summarise(self._samples, {product.spec: self._weighed(product) for product in meant}, self._counts_BP)
+        found = summarise(self._samples, {product.spec: self._weighed(product) for product in meant}, self.counts_BP, self._group_P)
         return [(product, found.get(product.spec) or undefined_summary(str(self._meaningless(product)))) for product in self.weighings]
 
     def _meaningless(self, product: Product) -> str | None:
@@ -187,7 +187,7 @@ class Run:
     @cached_property
     def analysis(self) -> dict[str, Any]:
         """Sweeps, selection curves, pass@k, ensembles, diversity and what else stored samples can tell (``strop.analysis``)."""
-        return analyse(self.evidence, self._counts_BP) | {"position_bias": self._position_biases()}
+        return analyse(self.evidence, self.counts_BP) | {"position_bias": self._position_biases()}
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -238,8 +238,13 @@ class Run:
         return {name: amount / self.responses.height for name, amount in spent.items()}
 
     @cached_property
-    def _counts_BP(self) -> Floats:
-        return resample_counts(self.plan.problems, self.plan.bootstrap_seed)
+    def counts_BP(self) -> Floats:
+        """How often each problem is drawn in each resample, (B, P): the same for all runs on the same problems."""
+        return resample_counts(self.plan.problems, self.plan.bootstrap_seed, group_P=self._group_P)
+
+    @cached_property
+    def _group_P(self) -> Groups | None:
+        return groups_of(self.problems["question"].to_list())
 
     def _score_PK(self, name: str) -> Floats:
         means = self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean())
@@ -269,7 +274,7 @@ class Run:
             )
         copies = self.plan.problems - self.problems["question"].n_unique()
         if copies:
-            notes.append(f"{copies} problems repeat others' questions; intervals take them for new problems, and are too narrow")
+            notes.append(f"{copies} problems repeat others' questions; copies are resampled together")
         if "imported" in self.record:
             return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]
@@ -303,7 +308,7 @@ class Run:
             )
             twice = "share of matches played in both orders whose two readings differ"
             both = Ratio(bias.disagreed_P, bias.twice_P, twice, "no match was played in both orders", SHARE)
-            estimates = estimate_all({"first_won": first, "orders_disagree": both}, self._counts_BP)
+            estimates = estimate_all({"first_won": first, "orders_disagree": both}, self.counts_BP, group_P=self._group_P)
             found[name] = {quantity: value.as_json() for quantity, value in estimates.items()}
         return found
 

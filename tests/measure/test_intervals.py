@@ -7,7 +7,7 @@ import pytest
 
 from strop.measure.exact import exact_gap
 from strop.measure.gap import accuracy, gap
-from strop.measure.intervals import Ratio, difference, estimate, resample_counts, studentised
+from strop.measure.intervals import Ratio, difference, estimate, estimate_all, resample_counts, studentised
 from strop.measure.student import t_quantile
 from strop.weigh import parse_weight
 
@@ -120,3 +120,18 @@ def test_differences_are_paired() -> None:
     assert gained.high - gained.low < 0.05 * (alone.high - alone.low)  # type: ignore[operator]
     undefined = estimate(difference(first, Ratio(hard * 0, hard * 0, "c", "because"), "a - c"), counts_BP)
     assert undefined.value is None and undefined.why == "because"
+
+
+def test_copies_of_a_question_are_one_unit_of_resampling() -> None:
+    """Every question asked twice with the same outcome: as often as once is what was learned, and the intervals say so."""
+    rng = np.random.default_rng(0)
+    once = {"mean": Ratio(rng.random(30), np.ones(30), "mean"), "share": Ratio(rng.random(30), rng.random(30) + 1, "share")}
+    twice = {name: Ratio(np.repeat(r.above_P, 2), np.repeat(r.below_P, 2), name) for name, r in once.items()}
+    group_P = np.repeat(np.arange(30), 2)
+    counts_BP = resample_counts(60, 0, group_P=group_P)
+    assert (counts_BP[:, ::2] == counts_BP[:, 1::2]).all() and (counts_BP[:, ::2] == resample_counts(30, 0)).all()
+    alone, copied = estimate_all(once, resample_counts(30, 0)), estimate_all(twice, counts_BP, group_P=group_P)
+    for name, expected in alone.items():
+        assert (copied[name].low, copied[name].high) == pytest.approx((expected.low, expected.high)) and copied[name].n == 30
+    apart = estimate_all(twice, resample_counts(60, 0))["mean"]
+    assert apart.high - apart.low < 0.8 * (copied["mean"].high - copied["mean"].low)  # type: ignore[operator]

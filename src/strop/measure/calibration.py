@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.measure.gap import SHARE, Mask, check_shapes
-from strop.measure.intervals import LEVEL, Floats, Ratio, estimate, estimate_all, from_draws
+from strop.measure.intervals import LEVEL, Floats, Groups, Ratio, estimate, estimate_all, from_draws
 from strop.records import Estimate
 
 BINS = 10
@@ -45,7 +45,12 @@ class Calibration:
 
 
 def calibration(
-    score_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Floats, binning: Literal["width", "mass"] = "width"
+    score_PK: Floats,
+    utility_PK: Floats,
+    mask_PK: Mask,
+    counts_BP: Floats,
+    binning: Literal["width", "mass"] = "width",
+    group_P: Groups | None = None,
 ) -> Calibration:
     """Ten bins of equal width or of equal mass; for scores outside [0, 1] a bin for each level (at most 10) and no calibration error."""
     check_shapes(score_PK, utility_PK, mask_PK)
@@ -59,14 +64,14 @@ def calibration(
     bin_N = _bins(score_N, binning if probabilities else "levels")
     tables = [_per_problem(values, problem_N, bin_N, len(mask_PK)) for values in (np.ones_like(score_N), score_N, utility_PK[known_PK])]
     count_PL, sum_PL, right_PL = tables
-    bins = _curve(right_PL, count_PL, score_N, bin_N, counts_BP)
+    bins = _curve(right_PL, count_PL, score_N, bin_N, counts_BP, group_P)
     if not probabilities:
         undefined = Estimate(None, None, None, LEVEL, 0, _ECE, NOT_PROBABILITIES)
         return Calibration(bins, undefined, undefined, undefined, unscored)
     squares_P = np.bincount(problem_N, (score_N - utility_PK[known_PK]) ** 2, minlength=len(mask_PK)).astype(float)
     brier = Ratio(squares_P, count_PL.sum(axis=1), "Brier score: mean over responses of (score - utility)^2", bounds=SHARE)
     ece, debiased = _errors(count_PL, right_PL - sum_PL, counts_BP)
-    return Calibration(bins, ece, debiased, estimate(brier, counts_BP), unscored)
+    return Calibration(bins, ece, debiased, estimate(brier, counts_BP, group_P=group_P), unscored)
 
 
 _ECE = "binned calibration error: mean over responses of |share right - mean score| of their bin; biased upward, most where bins are small"
@@ -91,10 +96,14 @@ def _per_problem(value_N: Floats, problem_N: NDArray[np.int64], bin_N: NDArray[n
     return np.bincount(problem_N * bins + bin_N, value_N, minlength=problems * bins).reshape(problems, bins).astype(float)
 
 
-def _curve(right_PL: Floats, count_PL: Floats, score_N: Floats, bin_N: NDArray[np.int64], counts_BP: Floats) -> list[Bin]:
+def _curve(
+    right_PL: Floats, count_PL: Floats, score_N: Floats, bin_N: NDArray[np.int64], counts_BP: Floats, group_P: Groups | None
+) -> list[Bin]:
     filled = [index for index in range(count_PL.shape[1]) if count_PL[:, index].any()]
     definition = "share of right responses among those whose score lies in this bin"
-    rights = estimate_all({str(i): Ratio(right_PL[:, i], count_PL[:, i], definition, bounds=SHARE) for i in filled}, counts_BP)
+    rights = estimate_all(
+        {str(i): Ratio(right_PL[:, i], count_PL[:, i], definition, bounds=SHARE) for i in filled}, counts_BP, group_P=group_P
+    )
     result = []
     for i in filled:
         inside = score_N[bin_N == i]

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from strop.measure.gap import Mask, check_shapes
-from strop.measure.intervals import Floats, Ratio, estimate_all
+from strop.measure.intervals import Floats, Groups, Ratio, estimate_all
 from strop.measure.ranks import midranks_PK
 from strop.records import Estimate
 
@@ -47,12 +47,14 @@ class _Ranked:
         return cls(score_PK, known_PK, midranks_PK(score_PK, known_PK), _pooled_ranks(score_PK, known_PK))
 
 
-def correlations(score_of: Mapping[str, Floats], mask_PK: Mask, counts_BP: Floats) -> dict[tuple[str, str], Correlation]:
+def correlations(
+    score_of: Mapping[str, Floats], mask_PK: Mask, counts_BP: Floats, group_P: Groups | None = None
+) -> dict[tuple[str, str], Correlation]:
     """Every pair of verifiers, in the order given; NaN scores are left out pair by pair."""
     ranked = {name: _Ranked.of(score_PK, mask_PK) for name, score_PK in score_of.items()}
     pairs = {(one, other): _jointly(ranked[one], ranked[other]) for one, other in combinations(ranked, 2)}
     ratios = {(pair, name): ratio for pair, both in pairs.items() for name, ratio in _ratios(*both).items()}
-    estimates = estimate_all(ratios, counts_BP)
+    estimates = estimate_all(ratios, counts_BP, group_P=group_P)
     return {
         pair: Correlation(
             {name: value for (owner, name), value in estimates.items() if owner == pair},

@@ -14,7 +14,7 @@ Axes: P problems, B resamples, E estimates.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from strop.measure.student import t_quantile
 from strop.records import Estimate
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
 Key = TypeVar("Key", bound=Hashable)
 LEVEL = 0.95
 RESAMPLES = 2_000
@@ -81,27 +82,48 @@ def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
     return Ratio(moved_P, np.ones_like(moved_P), definition, bounds=bounds, problems=min(first.rests_on, second.rests_on))
 
 
-def resample_counts(problems: int, seed: int, resamples: int = RESAMPLES) -> NDArray[np.float64]:
-    """How often each problem is drawn in each of B resamples of all P with replacement: (B, P)."""
-    drawn_BP = np.random.default_rng(seed).integers(problems, size=(resamples, problems), dtype=np.int32)
-    counts_BP = np.empty((resamples, problems))
-    for row, drawn in zip(counts_BP, drawn_BP, strict=True):
-        row[:] = np.bincount(drawn, minlength=problems)
-    return counts_BP
+def resample_counts(problems: int, seed: int, resamples: int = RESAMPLES, group_P: Groups | None = None) -> NDArray[np.float64]:
+    """How often each problem is drawn in each of B resamples of all P with replacement: (B, P).
+
+    Copies of one question, problems of one group, are drawn together: what is resampled are groups 0, 1, ...
+    """
+    units = problems if group_P is None else int(group_P.max()) + 1
+    drawn_BU = np.random.default_rng(seed).integers(units, size=(resamples, units), dtype=np.int32)
+    counts_BU = np.empty((resamples, units))
+    for row, drawn in zip(counts_BU, drawn_BU, strict=True):
+        row[:] = np.bincount(drawn, minlength=units)
+    return counts_BU if group_P is None else counts_BU[:, group_P]
 
 
-def estimate(ratio: Ratio, counts_BP: Floats, level: float = LEVEL) -> Estimate:
+def together(ratio: Ratio, group_P: Groups | None) -> Ratio:
+    """The ratio with each group's sums at its first problem and nothing at the others: one unit of resampling."""
+    if group_P is None:
+        return ratio
+    first_G = np.unique(group_P, return_index=True)[1]
+    sums = []
+    for values_P in (ratio.above_P, ratio.below_P):
+        gathered_P = np.zeros(len(values_P))
+        gathered_P[first_G] = np.bincount(group_P, values_P)
+        sums.append(gathered_P)
+    problems = None if ratio.problems is None else min(ratio.problems, len(first_G))
+    return replace(ratio, above_P=sums[0], below_P=sums[1], problems=problems)
+
+
+def estimate(ratio: Ratio, counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None) -> Estimate:
     """One ratio with its interval."""
-    return estimate_all({"": ratio}, counts_BP, level)[""]
+    return estimate_all({"": ratio}, counts_BP, level, group_P)[""]
 
 
-def estimate_all(ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = LEVEL) -> dict[Key, Estimate]:
-    """Every ratio with its interval, all from the same resamples."""
+def estimate_all(
+    ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None
+) -> dict[Key, Estimate]:
+    """Every ratio with its interval, all from the same resamples; ``group_P`` tells which problems are copies of one another."""
     for ratio in ratios.values():
         if ratio.above_P.shape != ratio.below_P.shape or ratio.above_P.shape != counts_BP.shape[1:]:
             raise ValueError(
                 f"sums over {ratio.above_P.shape} and {ratio.below_P.shape} problems do not fit resamples of shape {counts_BP.shape}"
             )
+    ratios = {name: together(ratio, group_P) for name, ratio in ratios.items()}
     varied = {name: ratio for name, ratio in ratios.items() if _varies(ratio)}
     intervals: dict[Key, tuple[float, float]] = {}
     for start in range(0, len(varied), BLOCK):

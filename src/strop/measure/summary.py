@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, gap, has_survivor_P, kept_accuracy, kept_share, relative_gap
-from strop.measure.intervals import LEVEL, Floats, Ratio, estimate_all
+from strop.measure.intervals import LEVEL, Floats, Groups, Ratio, estimate_all
 from strop.measure.verdicts import auroc_pooled, auroc_within, false_positive_rate, true_positive_rate
 from strop.records import Estimate
 
@@ -39,10 +39,10 @@ class Summary:
     no_room: int
 
 
-def summarise(samples: Samples, weighed: Mapping[str, Weighed], counts_BP: Floats) -> dict[str, Summary]:
+def summarise(samples: Samples, weighed: Mapping[str, Weighed], counts_BP: Floats, group_P: Groups | None = None) -> dict[str, Summary]:
     """Gap, relative gap, kept accuracy, and how well scores tell right from wrong, for each of many weights at once."""
     ratios = {(name, quantity): ratio for name, one in weighed.items() for quantity, ratio in summary_ratios(samples, one).items()}
-    estimates = estimate_all(ratios, counts_BP)
+    estimates = estimate_all(ratios, counts_BP, group_P=group_P)
     no_room = int((accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12).sum())
     return {
         name: Summary(
