@@ -277,7 +277,8 @@ def test_a_folder_in_use_is_refused_and_left_alone(write: Write, tmp_path: Path)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     run = import_samples(path, tmp_path / "run")
     before = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
-    with pytest.raises(UsageError, match="holds a run already"):
+    path.write_text(json.dumps(GOOD | {"text": "another"}) + "\n")
+    with pytest.raises(strop.StropError, match="holds another run"):
         import_samples(path, tmp_path / "run")
     assert before == {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
 
@@ -288,3 +289,14 @@ def test_one_response_is_enough(write: Write, tmp_path: Path) -> None:
     gap = run.document["verifiers"]["own"]["gap"]
     assert run.document["accuracy"]["value"] == 1 and (gap["value"] == 0 or gap["why"])
     assert math.isclose(run.evidence.logprob_PK[0, 0], -1.5)
+
+
+def test_a_killed_import_is_finished_by_the_same_command(write: Write, tmp_path: Path) -> None:
+    """Parts that are there are left alone, parts that are missing are made."""
+    path = write(*(GOOD | {"problem": f"p{number}", "scores": {"own": number}} for number in range(40)))
+    whole = import_samples(path, tmp_path / "run").document
+    first, last = tmp_path / "run" / "responses" / "part-00000.parquet", tmp_path / "run" / "scores" / "own" / "part-00002.parquet"
+    written = first.stat().st_mtime_ns
+    last.unlink()
+    assert import_samples(path, tmp_path / "run").document == whole
+    assert last.exists() and first.stat().st_mtime_ns == written

@@ -99,7 +99,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
-    """Make a run folder of the file's responses; problems and their responses keep the file's order. The folder must be new or empty."""
+    """Make a run folder of the file's responses; problems and their responses keep the file's order.
+
+    The folder must be new or empty, or hold an import of this very file: what a killed one left undone is then made.
+    """
     rows = read_rows(path, task)
     by_problem: dict[str, list[Row]] = {}
     for row in rows:
@@ -107,15 +110,14 @@ def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
     verifiers = list(rows[0].scores)
     plan = Plan(model, task or Imported(), len(by_problem), max(map(len, by_problem.values())), temperature=1.0, top_p=1.0)
     folder = RunFolder(out)
-    if folder.exists:
-        raise UsageError(f"{out} holds a run already; choose another --out")
     with folder.writing():
         folder.start(_record(path, plan, rows, verifiers), _problem_frame(by_problem))
         for number in range(plan.parts):
             part = dict(list(by_problem.items())[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS])
-            folder.write_part("responses", number, _responses(part), Usage())
-            for name in verifiers:
-                folder.write_part(f"scores/{name}", number, _scores(part, name), Usage())
+            frames = {"responses": _responses(part)} | {f"scores/{name}": _scores(part, name) for name in verifiers}
+            for stage, frame in frames.items():
+                if not folder.has_part(stage, number):
+                    folder.write_part(stage, number, frame, Usage())
     return Run(out, task=plan.task)
 
 
