@@ -111,7 +111,9 @@ def test_one_document_on_stdout_with_the_keys_of_the_contract(
         "auroc",
         "auroc_pooled",
     }
-    assert wanted | {"tpr", "fpr", "unparsed", "left_out", "no_survivor", "no_room"} == set(document["verifiers"]["mc"])
+    assert wanted | {"tpr", "fpr", "name", "verifier_model", "unparsed", "left_out", "no_survivor", "no_room"} == set(
+        document["verifiers"]["mc"]
+    )
     assert document["verifiers"]["mc"]["weigh"] == "quantile:0.5"
     assert set(document["usage"]) == {"prompt_tokens", "cached_tokens", "generated_tokens", "flops", "seconds"}
     assert json.loads((out / "estimates.json").read_text()) == document and (out / "report.html").exists()

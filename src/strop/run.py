@@ -348,7 +348,9 @@ class Run:
         estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
         left_out = sum(int((np.isnan(self._score_PK(name)) & self._samples.mask_PK).sum()) for name in set(product.verifiers))
         counts = {"unparsed": unparsed, "left_out": left_out, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
-        return {"verifier": verifier, "weigh": weigh, **estimates, **counts}
+        entries = [self.record["verifiers"][name] for name in product.verifiers]
+        alone = {"name": entries[0]["verifier"], "verifier_model": entries[0].get("model")} if len(entries) == 1 else {}
+        return {"verifier": verifier, "weigh": weigh, **alone, **estimates, **counts}
 
 
 def _one_kind(rows: dict[str, Any]) -> list[dict[str, Any]]:

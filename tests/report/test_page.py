@@ -160,3 +160,12 @@ def test_safe_json_cannot_close_its_element() -> None:
     assert not set("<>&\u2028\u2029") & set(text) and json.loads(text) == {"a": "</script><!--&\u2028\u2029"}
     with pytest.raises(ValueError):
         safe_json(float("nan"))
+
+
+def test_a_verdict_names_the_model_that_judged() -> None:
+    """A matrix holds other models' verdicts beside the model's own."""
+    own = entry("threshold:0.5", estimate(0.1), estimate(0.5)) | {"name": "cot-binary", "verifier_model": "small"}
+    others = own | {"verifier_model": "large"}
+    made = document() | {"model": "small", "verifiers": {"cot-binary": own, "cot-binary--large": others}}
+    first, second = (verdict.claim for verdict in verdicts(made))
+    assert "the model's own cot-binary verdict" in first and "large's cot-binary verdict" in second

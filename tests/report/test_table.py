@@ -50,7 +50,7 @@ def test_a_value_without_an_interval_stands_and_is_explained() -> None:
     made = document() | {"estimates": [], "verifiers": {"mc": entry("quantile:0.7", lone, estimate(0.5))}}
     (row,) = gap_rows([made])
     assert (row.gap, row.gap_interval) == ("+10.0", "")
-    assert "arithmetic, mc@quantile:0.7: gap –: no interval from one problem" in notes([made])
+    assert "arithmetic, mc@quantile:0.7: gap has no interval: no interval from one problem" in notes([made])
 
 
 def test_notes_count_what_was_dropped_and_give_the_definition_once() -> None:

@@ -220,7 +220,7 @@ def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:
     value, (least, greatest) = ratio.value, ratio.bounds
     counted_P = ratio.below_P[ratio.below_P != 0]
     if not np.isfinite([least, greatest]).all() or np.ptp(counted_P) > 0:
-        why = "every problem gives the same value, and how much others could change it has no bound"
+        why = "every problem gives the same value, so resampling them says nothing of others"
         return Estimate(value, None, None, level, rests_on, ratio.definition, why)
     others = 1 - ((1 - level) / 2) ** (1 / rests_on)
     caution = f"all {rests_on} problems give the same value: the interval says what the problems not seen could change"

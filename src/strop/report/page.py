@@ -62,9 +62,10 @@ def build_page(runs: list[ReportRun]) -> str:
 def verdicts(document: Mapping[str, Any]) -> list[Verdict]:
     """A sentence per verifier: what filtering by it does to the accuracy, in plain words and with the interval."""
     document = clean(document)
-    owner = "the model's own" if document.get("verifier_model") in (None, document["model"]) else f"{document['verifier_model']}'s"
     found = []
-    for name, entry in document["verifiers"].items():
+    for stage, entry in document["verifiers"].items():
+        model, name = entry.get("verifier_model", document.get("verifier_model")), entry.get("name", stage)
+        owner = "the model's own" if model in (None, document["model"]) else f"{model}'s"
         judge = "the oracle (the reference itself)" if name == "oracle" else f"{owner} {_PHRASES.get(name, f'{name} score')}"
         kind, claim = _claim(judge, document.get("accuracy"), entry)
         found.append(Verdict(kind, claim[0].upper() + claim[1:]))

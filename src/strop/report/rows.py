@@ -158,7 +158,8 @@ def _entry_notes(place: str, entry: Document) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for key in _QUANTITIES:
         if why := _why(entry.get(key)):
-            reasons.setdefault(f"{DASH}: {why}", []).append(key.replace("_", " "))
+            missing = DASH if known(entry.get(key), "value") is None else "has no interval"
+            reasons.setdefault(f"{missing}: {why}", []).append(key.replace("_", " "))
     caution = (entry.get("gap") or {}).get("caution")
     if caution:
         reasons.setdefault(f"with caution: {caution}", []).append("gap")
