@@ -25,7 +25,7 @@ from strop.measure.diagnosis import improvable, informative
 from strop.measure.diversity import answer_entropy, distinct_answer_share, distinct_answers, distinct_ngrams, self_similarity
 from strop.measure.forecast import forecast, forecast_selection
 from strop.measure.gap import accuracy_P, has_survivor_P, kept_share, mean_over_problems
-from strop.measure.intervals import Floats, Groups
+from strop.measure.intervals import Floats, Groups, undefined
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
 from strop.measure.limit import limit_gap
 from strop.measure.majority import LARGEST_K, majority_curve
@@ -157,8 +157,7 @@ def _diversity(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
     tokens = None if evidence.token_ids is None else sum(len(ids) for responses in evidence.token_ids for ids in responses)
     why = "the samples' tokens are not known" if tokens is None else f"{tokens:,} tokens are more than {MOST_TOKENS:,}"
     texts = evidence.token_ids if tokens is not None and tokens <= MOST_TOKENS else None
-    nothing_P = np.zeros(len(evidence.samples.mask_PK))
-    unknown = Ratio(nothing_P, nothing_P, "n-grams of token ids", why)
+    unknown = undefined(len(evidence.samples.mask_PK), "n-grams of token ids", why)
     for n in range(1, 5):
         yield ("diversity", f"distinct_{n}_grams"), unknown if texts is None else distinct_ngrams(texts, n)
     yield ("diversity", "self_similarity"), unknown if texts is None else self_similarity(texts)
@@ -196,9 +195,8 @@ def _selection(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
     yield ("lift", "sampling", "accuracy"), accuracy_lift(accuracy_P(samples.utility_PK, samples.mask_PK), evidence.greedy_P)
     for name, judge in evidence.judges.items():
         if name == MAJORITY and samples.mask_PK.sum(axis=1).max() > LARGEST_K:
-            nothing_P = np.zeros(len(samples.mask_PK))
             why = f"the vote in every subset is computed up to {LARGEST_K:,} responses"
-            yield ("selection", name, "1"), Ratio(nothing_P, nothing_P, "majority vote of N responses", why)
+            yield ("selection", name, "1"), undefined(len(samples.mask_PK), "majority vote of N responses", why)
             continue
         if name == MAJORITY:
             curve = majority_curve(evidence.answer_PK, samples.utility_PK, samples.mask_PK)

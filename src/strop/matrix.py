@@ -28,7 +28,6 @@ from strop.run import Run
 from strop.store import RunFolder, slug
 from strop.tasks import Task
 from strop.verify import Verifier
-from strop.weigh import Product
 
 CELL = ("gap", "relative_gap", "accuracy_kept", "auroc", "tpr", "fpr")
 
@@ -208,9 +207,8 @@ def _trend(runs: Sequence[Run], verifier: Verifier, family: str, compute: Mappin
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:
-    samples, judge = run.evidence.samples, run.evidence.judges[verifier]
-    weight_PK = Product(((verifier, judge.weight),))({verifier: judge.score_PK}, samples.mask_PK)
-    return relative_gap(samples.utility_PK, weight_PK, samples.mask_PK)
+    samples = run.evidence.samples
+    return relative_gap(samples.utility_PK, run.evidence.weights[verifier], samples.mask_PK)
 
 
 def _trend_json(found: Trend) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from strop.errors import UsageError
 from strop.measure.budget import FEWEST, Assumed, Need, Plan, Variances, accuracy_law, gap_law, plan
-from strop.measure.gap import accuracy_P, kept_accuracy_P
+from strop.measure.gap import gap_P
 from strop.measure.intervals import Floats
 from strop.run import Run
 from strop.weigh import BestOfN, Weight, parse_weight
@@ -98,11 +98,7 @@ def _gaps_at(score_PK: Floats, utility_PK: Floats, mask_PK: np.ndarray, weight: 
     smallest = int(mask_PK.sum(axis=1).min()) if len(mask_PK) else 0
     sizes = [size for power in range(2, 11) if (size := 2**power) <= smallest]
     usable = [size for size in sizes if weight.at(size) or weight == BestOfN()]
-    return {size: _gap_P(score_PK[:, :size], utility_PK[:, :size], mask_PK[:, :size], weight) for size in usable}
-
-
-def _gap_P(score_PK: Floats, utility_PK: Floats, mask_PK: np.ndarray, weight: Weight) -> Floats:
-    return np.asarray(kept_accuracy_P(utility_PK, weight(score_PK, mask_PK), mask_PK) - accuracy_P(utility_PK, mask_PK))
+    return {size: gap_P(utility_PK[:, :size], weight(score_PK[:, :size], mask_PK[:, :size]), mask_PK[:, :size]) for size in usable}
 
 
 def _check(half_width: float) -> None:

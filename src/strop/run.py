@@ -246,9 +246,11 @@ class Run:
     def _group_P(self) -> Groups | None:
         return groups_of(self.problems["question"].to_list())
 
-    def _score_PK(self, name: str) -> Floats:
-        means = self.scores[name].group_by("problem", "sample").agg(pl.col("score").mean())
-        return self._grid(means, means["score"])
+    @cached_property
+    def _score_PK(self) -> dict[str, Floats]:
+        """Each verifier's scores, means over draws."""
+        means = {name: frame.group_by("problem", "sample").agg(pl.col("score").mean()) for name, frame in self.scores.items()}
+        return {name: self._grid(frame, frame["score"]) for name, frame in means.items()}
 
     def _grid(self, frame: pl.DataFrame, values: pl.Series) -> Floats:
         """A value for each row of the frame, as (P, K)."""
@@ -259,7 +261,7 @@ class Run:
     def _judge(self, name: str) -> Judge:
         entry = self.record["verifiers"][name]
         told = (entry.get(key, default) for key, default in (("pointwise", True), ("sees_references", False), ("probability", False)))
-        return Judge(self._score_PK(name), self.default_weight(name), *told)
+        return Judge(self._score_PK[name], self.default_weight(name), *told)
 
     def _greedy_P(self, column: str) -> Floats:
         return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
@@ -319,7 +321,7 @@ class Run:
         return list(dict(rows.iter_rows()).values())
 
     def _weighed(self, product: Product) -> Weighed:
-        scores = {name: self._score_PK(name) for name in product.verifiers}
+        scores = {name: self._score_PK[name] for name in product.verifiers}
         alone = scores[product.verifiers[0]] if len(product.factors) == 1 else None
         return Weighed(alone, product(scores, self._samples.mask_PK))
 
@@ -346,7 +348,7 @@ class Run:
         verifier, weigh = _label(product)
         unparsed = sum(int((~self.scores[name]["parsed"]).sum()) for name in set(product.verifiers))
         estimates = {quantity: value.as_json() for quantity, value in summary.estimates.items()}
-        left_out = sum(int((np.isnan(self._score_PK(name)) & self._samples.mask_PK).sum()) for name in set(product.verifiers))
+        left_out = sum(int((np.isnan(self._score_PK[name]) & self._samples.mask_PK).sum()) for name in set(product.verifiers))
         counts = {"unparsed": unparsed, "left_out": left_out, "no_survivor": summary.no_survivor, "no_room": summary.no_room}
         entries = [self.record["verifiers"][name] for name in product.verifiers]
         alone = {"name": entries[0]["verifier"], "verifier_model": entries[0].get("model")} if len(entries) == 1 else {}

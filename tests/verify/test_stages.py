@@ -33,7 +33,7 @@ def engine() -> Engine:
 def test_scrambled_references_move_the_oracle_alone(name: str, engine: Engine, tmp_path: Path) -> None:
     """End to end, every verifier. Rightness is turned round too: some tasks grade by the question, whatever the reference says."""
 
-    class Lying(TASKS[name]):  # type: ignore[misc, name-defined]
+    class Lying(TASKS[name]):
         def problems(self, split: str, count: int, seed: int) -> list[strop.Problem]:
             honest = super().problems(split, count, seed)
             return [replace(problem, reference="?" * (1 + n % 3)) for n, problem in enumerate(honest)]
@@ -107,7 +107,7 @@ def test_more_draws_begin_with_the_same_first_one(verifier: str, engine: Engine,
 def test_a_stage_is_never_taken_for_another(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With other draws or settings it is refused, in one line, also where the first was stopped half way; the same goes on."""
     run = strop.gap(engine, "recall", verifiers=["mc"], problems=20, samples=4, out=tmp_path / "run")
-    write, written = strop.store.RunFolder.write_part, list[Any]()  # type: ignore[attr-defined]
+    write, written = strop.store.RunFolder.write_part, list[Any]()
 
     def stop(*arguments: Any) -> None:
         if written:

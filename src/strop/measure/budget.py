@@ -17,7 +17,7 @@ from statistics import NormalDist
 import numpy as np
 
 from strop.measure.exact import Weigh
-from strop.measure.gap import Mask, accuracy_P, check_shapes, kept_accuracy_P
+from strop.measure.gap import Mask, accuracy_P, check_shapes, gap_P
 from strop.measure.intervals import LEVEL, Floats
 
 SIMULATED = 4_000
@@ -218,7 +218,7 @@ class Assumed:
         """Simulated gaps of problems from K responses each."""
         utility_PK, score_PK = self.responses(samples, seed, problems)
         mask_PK = np.ones(utility_PK.shape, bool)
-        return kept_accuracy_P(utility_PK, weigh(score_PK, mask_PK), mask_PK) - accuracy_P(utility_PK, mask_PK)
+        return gap_P(utility_PK, weigh(score_PK, mask_PK), mask_PK)
 
     def responses(self, samples: int, seed: int = 0, problems: int = SIMULATED) -> tuple[Floats, Floats]:
         """Utilities and scores (P, K). The draw depends on K and the seed, not on what other K are asked for."""

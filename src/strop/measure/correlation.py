@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from strop.measure.gap import Mask, check_shapes
-from strop.measure.intervals import Floats, Groups, Ratio, estimate_all
+from strop.measure.intervals import Floats, Groups, Ratio, estimate_all, undefined
 from strop.measure.ranks import midranks_PK
 from strop.records import Estimate
 
@@ -113,9 +113,8 @@ def _pooled(one_PK: Floats, other_PK: Floats, known_PK: Mask, definition: str) -
     """By its influence: a response moves r by z z' - r (z^2 + z'^2) / 2, a problem by the sum over its responses."""
     problems = len(known_PK)
     one_N, other_N = one_PK[known_PK], other_PK[known_PK]
-    nothing_P = np.zeros(problems)
     if len(one_N) < 2 or np.ptp(one_N) == 0 or np.ptp(other_N) == 0:
-        return Ratio(nothing_P, nothing_P, definition, "one of the two scores is constant, or fewer than two responses have both")
+        return undefined(problems, definition, "one of the two scores is constant, or fewer than two responses have both")
     one_N, other_N = one_N / np.abs(one_N).max(), other_N / np.abs(other_N).max()  # squares of extreme scores would not be finite
     one_N, other_N = (one_N - one_N.mean()) / one_N.std(), (other_N - other_N.mean()) / other_N.std()
     value = float(np.clip((one_N * other_N).mean(), -1, 1))

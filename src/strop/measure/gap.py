@@ -61,10 +61,15 @@ def kept_accuracy(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio
     return mean_over_problems(kept_P, "mean over problems of the weighted share of right responses", SHARE)
 
 
+def gap_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
+    """The gap of each problem."""
+    result: Floats = kept_accuracy_P(utility_PK, weight_PK, mask_PK) - accuracy_P(utility_PK, mask_PK)
+    return result
+
+
 def gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
     """gap(f, g) = J(f[w(û_g)]) - J(f), Def. 2.1."""
-    gap_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK) - accuracy_P(utility_PK, mask_PK)
-    return mean_over_problems(gap_P, GAP_DEFINITION, (-1.0, 1.0))
+    return mean_over_problems(gap_P(utility_PK, weight_PK, mask_PK), GAP_DEFINITION, (-1.0, 1.0))
 
 
 def relative_gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask, zeros: bool = False) -> Ratio:

@@ -70,13 +70,18 @@ class Ratio:
         return result
 
 
+def undefined(problems: int, definition: str, why: str) -> Ratio:
+    """A ratio that no problem has a part in, and the reason."""
+    nothing_P = np.zeros(problems)
+    return Ratio(nothing_P, nothing_P, definition, why)
+
+
 def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
     """first - second on the same problems: paired, since each problem moves both."""
     if first.above_P.shape != second.above_P.shape:
         raise ValueError(f"a paired difference needs the same problems; got {first.above_P.shape} and {second.above_P.shape}")
     if np.isnan(first.value - second.value):
-        nothing_P = np.zeros_like(first.below_P)
-        return Ratio(nothing_P, nothing_P, definition, first.why if np.isnan(first.value) else second.why)
+        return undefined(len(first.below_P), definition, first.why if np.isnan(first.value) else second.why)
     moved_P = first.value - second.value + first.influence_P - second.influence_P
     bounds = (first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0])
     return Ratio(moved_P, np.ones_like(moved_P), definition, bounds=bounds, problems=min(first.rests_on, second.rests_on))

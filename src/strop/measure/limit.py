@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, kept_accuracy_P, mean_over_problems
-from strop.measure.intervals import Floats, Ratio
+from strop.measure.intervals import Floats, Ratio, undefined
 
 CAUTION = "an extrapolation: its interval leaves out what so few samples of a problem cannot tell"
 Weigh = Callable[[Floats, Mask], Floats]
@@ -29,9 +29,8 @@ def limit_gap(score_PK: Floats, utility_PK: Floats, mask_PK: Mask, mixture_of: C
     """
     size = int(mask_PK.sum(axis=1).min()) // 2 * 2 if len(mask_PK) else 0
     definition = f"gap with ever more samples: 2 gap_{size} - gap_{size // 2}, mean over problems"
-    nothing_P = np.zeros(len(mask_PK))
     if not size or not (mixture_of(size) and mixture_of(size // 2)):
-        return Ratio(nothing_P, nothing_P, definition, "not known from so few samples, or not defined for this weight")
+        return undefined(len(mask_PK), definition, "not known from so few samples, or not defined for this weight")
     score_PK, utility_PK = (_first(array_PK, mask_PK, size) for array_PK in (score_PK, utility_PK))
     halves = [slice(0, size // 2), slice(size // 2, size)]
     half_P = sum(_gap_P(score_PK[:, half], utility_PK[:, half], mixture_of(size // 2)) for half in halves) / 2

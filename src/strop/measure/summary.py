@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from strop.measure.gap import Mask, accuracy_P, gap, has_survivor_P, kept_accuracy, kept_share, relative_gap
-from strop.measure.intervals import LEVEL, Floats, Groups, Ratio, estimate_all
+from strop.measure.intervals import LEVEL, Floats, Groups, Ratio, estimate_all, undefined
 from strop.measure.verdicts import auroc_pooled, auroc_within, false_positive_rate, true_positive_rate
 from strop.records import Estimate
 
@@ -64,9 +64,9 @@ def undefined_summary(why: str) -> Summary:
 def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
     """The ratios behind a summary."""
     utility_PK, mask_PK, weight_PK, score_PK = samples.utility_PK, samples.mask_PK, weighed.weight_PK, weighed.score_PK
-    undefined = nothing_to_filter(samples, weight_PK)
+    no_effect = nothing_to_filter(samples, weight_PK)
     nothing_P = np.zeros(len(mask_PK))
-    no_score = Ratio(nothing_P, nothing_P, "", "an ensemble has weights, but no score")
+    no_score = undefined(len(mask_PK), "", "an ensemble has weights, but no score")
     ratios = {
         "gap": gap(utility_PK, weight_PK, mask_PK),
         "gap_flexible": gap(samples.flexible_PK, weight_PK, mask_PK),
@@ -79,8 +79,8 @@ def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
         "fpr": false_positive_rate(weight_PK, utility_PK, mask_PK),
         "auroc_pooled": no_score if score_PK is None else auroc_pooled(score_PK, utility_PK, mask_PK),
     }
-    filtered = ("gap", "gap_flexible", "relative_gap", "relative_gap_with_zeros", "accuracy_kept") if undefined else ()
-    return ratios | {name: replace(ratios[name], below_P=nothing_P, why=str(undefined)) for name in filtered}
+    filtered = ("gap", "gap_flexible", "relative_gap", "relative_gap_with_zeros", "accuracy_kept") if no_effect else ()
+    return ratios | {name: replace(ratios[name], below_P=nothing_P, why=str(no_effect)) for name in filtered}
 
 
 def nothing_to_filter(samples: Samples, weight_PK: Floats) -> str | None:

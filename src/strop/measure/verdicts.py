@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from strop.measure.gap import SHARE, Mask, check_shapes
-from strop.measure.intervals import Floats, Ratio
+from strop.measure.intervals import Floats, Ratio, undefined
 from strop.measure.ranks import midranks_PK
 
 NOT_MIXED = "no problem has both right and wrong responses"
@@ -39,10 +39,9 @@ def auroc_pooled(score_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:
     mask_PK = mask_PK & ~np.isnan(score_PK)
     problem_N, _ = np.nonzero(mask_PK)
     right_N = utility_PK[mask_PK] > 0.5
-    nothing_P = np.zeros(len(mask_PK))
     if right_N.all() or not right_N.any():
         why = "no response has a score" if not len(right_N) else "all responses are right" if right_N.all() else "no response is right"
-        return Ratio(nothing_P, nothing_P, definition, why)
+        return undefined(len(mask_PK), definition, why)
     _, level_N = np.unique(score_PK[mask_PK], return_inverse=True)
     right_L, wrong_L = np.bincount(level_N, right_N), np.bincount(level_N, ~right_N)
     right, wrong = right_L.sum(), wrong_L.sum()
