@@ -30,6 +30,7 @@ LINES = (
     ("matrix",),
     ("studies",),
     (FACE,),
+    ("ladder_commands",),
     ("cli",),
     ("__main__",),
 )

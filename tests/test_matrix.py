@@ -210,3 +210,14 @@ def test_one_model_has_a_point_and_no_trend(folder: Path) -> None:
     (trend,) = [trend for *_, trend in alone.trends]
     assert len(alone.points) == 1 and trend.slope.value is None and trend.slope.why and trend.p_rising is None
     json.dumps(alone.document, allow_nan=False)
+
+
+def test_several_tasks_have_a_trend_of_their_mean(folder: Path) -> None:
+    tasks = ["signs:easy", "sudoku4:easy"]
+    both = scale(LADDER, tasks, verifiers=["cot-binary"], out=folder / "both", **SMALL)
+    assert [task for _, task, _, _ in both.trends] == [*tasks, "mean of 2 tasks"]
+    x = [np.log10(point.pretraining.flops) for point in both.points[::2]]
+    means = [
+        np.mean([p.relative_gap.value for p in both.points if p.model == model and p.relative_gap.value is not None]) for model in LADDER
+    ]
+    assert both.trends[-1][3].slope.value == pytest.approx(np.polyfit(x, means, 1)[0])

@@ -28,7 +28,7 @@ from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
 from strop.run import Run
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
-from strop.tasks import TASKS, Task
+from strop.tasks import STANDARD, TASKS, Task
 from strop.verify import VERIFIERS, Verifier
 from strop.weigh import BestOfN, parse_product, parse_weight
 
@@ -51,10 +51,11 @@ def gap(
 ) -> Run:
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
 
-    ``draws``: verifications of each response, averaged; verifiers that sample nothing have one. ``verify_with``: the model that verifiers
-    ask, the generator itself by default. ``options`` are the fields of ``strop.Plan``: problems, samples, shots, temperature, top_p,
-    max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was; without ``out`` the folder's name
-    follows from the arguments. Raises a StropError whose message says what to do.
+    ``task``: a name, a name and a difficulty as in "arithmetic:hard", or an instance. ``draws``: verifications of each response, averaged;
+    verifiers that sample nothing have one. ``verify_with``: the model that verifiers ask, the generator by default. ``options`` are the
+    fields of ``strop.Plan``: problems, samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out``
+    a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments. Raises a StropError whose message
+    says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
     engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
@@ -173,12 +174,13 @@ def _enter(folder: RunFolder, shelf: str, stage: str, entry: dict[str, Any]) -> 
 
 
 def find_task(task: str | Task) -> Task:
-    """A task by name, or the instance itself."""
+    """A task by name, or name and difficulty as in ``arithmetic:hard``, or the instance itself."""
     if isinstance(task, Task):
         return task
-    if task not in TASKS:
-        raise UsageError(f"there is no task {task!r}; there are {', '.join(TASKS)}")
-    return TASKS[task]()
+    name, colon, difficulty = task.partition(":")
+    if name not in TASKS:
+        raise UsageError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
+    return TASKS[name].at(difficulty if colon else STANDARD)
 
 
 def find_verifier(verifier: str | Verifier) -> Verifier:

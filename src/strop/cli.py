@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from strop.errors import StropError, UsageError
+from strop.ladder_commands import ladder_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
@@ -28,11 +29,17 @@ COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the self-improvement of language models."
 )
-ladder_app = typer.Typer(no_args_is_help=True, help="The embedded models: list them, or train them again.")
 app.add_typer(ladder_app, name="ladder")
 
 Models = Annotated[list[str] | None, typer.Option("--model", help="Model to measure (repeatable). `strop models` lists the kinds.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
+Difficulties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--difficulty",
+        help="Difficulty of every task (repeatable; default: standard); --task NAME:DIFFICULTY sets one task's.",
+    ),
+]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
 VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
 Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
@@ -57,6 +64,7 @@ Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the e
 def gap(
     model: Models = None,
     task: Tasks = None,
+    difficulty: Difficulties = None,
     verifier: Verifiers = None,
     verify_with: VerifyWith = None,
     draws: Draws = 1,
@@ -76,20 +84,28 @@ def gap(
 ) -> None:
     """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
     from strop.engines import DEFAULT_MODEL
-    from strop.tasks import TASKS
 
     options: dict[str, Any] = {
         "problems": problems, "samples": samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed,
         "revision": revision,
     }  # fmt: skip
     options |= {} if shots is None else {"shots": shots}
-    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in dict.fromkeys(task or TASKS)]
+    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in _task_names(task, difficulty)]
     asked = {"verifiers": verifier or [], "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(pairs, asked, options, as_json)
         return
     runs = _gap_runs(pairs, asked | {"weights": weigh or [], "workers": workers}, options, out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
+
+
+def _task_names(tasks: list[str] | None, difficulties: list[str] | None) -> list[str]:
+    """Every task at every difficulty, as ``api.find_task`` takes them, each once."""
+    from strop.api import find_task
+    from strop.tasks import TASKS
+
+    asked = [f"{task}:{level}" for task in tasks or TASKS for level in difficulties] if difficulties else tasks or TASKS
+    return list(dict.fromkeys(find_task(name).label for name in asked))
 
 
 def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
@@ -119,7 +135,7 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
         for model, task in pairs:
             engine = engines.get(model) or engines.setdefault(model, load_engine(model, options["revision"]))
             bars.title = task if len(engines) == 1 else f"{model} {task}"
-            folder = parent / (task if len({m for m, _ in pairs}) == 1 else f"{slug(model)}-{task}") if several else out
+            folder = parent / slug(task if len({m for m, _ in pairs}) == 1 else f"{model}-{task}") if several else out
             runs.append(api.gap(engine, tasks[task], out=folder, watcher=bars, **asked, **options))
     return runs
 
@@ -296,6 +312,7 @@ def cross(
 def scale(
     model: Models = None,
     task: Tasks = None,
+    difficulty: Difficulties = None,
     verifier: Verifiers = None,
     flops: Annotated[list[str] | None, typer.Option("--flops", help="MODEL=FLOPs of pre-training, over the registry (repeatable).")] = None,
     problems: Problems = 200,
@@ -315,12 +332,11 @@ def scale(
     from strop.engines.pretraining import parse_flops
     from strop.progress import Bars
     from strop.report.many import scale_tables
-    from strop.tasks import TASKS
 
     given = dict(map(parse_flops, flops or []))
     with Bars() as bars:
         found = matrix.scale(
-            model or list(embedded_models()), task or list(TASKS), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
+            model or list(embedded_models()), _task_names(task, difficulty), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
             workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
             seed=seed,
         )  # fmt: skip
@@ -365,7 +381,7 @@ def tasks(as_json: AsJson = False) -> None:
     """List the tasks."""
     from strop.tasks import TASKS
 
-    _list({name: task.description for name, task in TASKS.items()}, as_json)
+    _list({name: f"{task.description} (difficulty {', '.join(task.levels)})" for name, task in TASKS.items()}, as_json)
 
 
 @app.command()
@@ -395,43 +411,6 @@ def _list(rows: dict[str, str], as_json: bool) -> None:
     width = max(map(len, rows))
     for name, text in rows.items():
         print(f"{name:<{width}}  {text}")
-
-
-@ladder_app.command("list")
-def ladder_list(as_json: AsJson = False) -> None:
-    """The embedded models' cards."""
-    from strop.engines import embedded_models
-
-    cards = embedded_models()
-    if as_json:
-        print(json.dumps(cards))
-        return
-    _list(
-        {
-            name: f"{card['parameters']:>9,} parameters  {card['flops']:.1e} FLOPs  seed {card['recipe']['seed']}"
-            for name, card in cards.items()
-        },
-        False,
-    )
-
-
-@ladder_app.command("train")
-def ladder_train(
-    name: Annotated[str, typer.Argument(help="Which rung, such as 250k.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
-    tokens: Annotated[int | None, typer.Option(help="Tokens to train on (default: the recipe's).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights and corpus (default: the recipe's).")] = None,
-) -> None:
-    """Pre-train an embedded model again from scratch, by the recipe in strop/ladder/train.py (extra: hf)."""
-    from dataclasses import replace
-
-    from strop.ladder.train import RECIPES, train
-
-    if name not in RECIPES:
-        raise UsageError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
-    card = train(replace(recipe, tokens=tokens or recipe.tokens, seed=recipe.seed if seed is None else seed), out)
-    print(json.dumps(card, indent=2))
 
 
 def main() -> NoReturn:

@@ -21,6 +21,7 @@ from strop.errors import UsageError
 from strop.loop import Crew, Verification, Watcher, default_workers
 from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
+from strop.measure.replicates import mean_of_cells
 from strop.measure.scaling import Trend, trend
 from strop.progress import Silent
 from strop.records import Estimate, Usage
@@ -58,7 +59,7 @@ class Cross:
     @property
     def document(self) -> dict[str, Any]:
         generators = [run.plan.model for run in self.runs]
-        head = {"task": self.runs[0].plan.task.name, "generators": generators, "verifier_models": self.judges}
+        head = {"task": self.runs[0].plan.task.label, "generators": generators, "verifier_models": self.judges}
         accuracies = {run.plan.model: run.accuracies["accuracy"].as_json() for run in self.runs}
         return head | {"accuracy": accuracies, "cells": self.cells, "transfers": self.transfers, "run": str(self.path)}
 
@@ -97,7 +98,7 @@ def cross(
     engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
     judging = [engines[name] for name in dict.fromkeys(map(_name, judges or models))]
     sides = {"generators": [*map(_name, models)], "judges": [engine.name for engine in judging], "verifiers": [v.name for v in asked]}
-    asked_of = {"model": "-".join(names), "task": found.name, "draws": draws, **sides, **_plain(options)}
+    asked_of = {"model": "-".join(names), "task": slug(found.label), "draws": draws, **sides, **_plain(options)}
     path = Path(out) if out is not None else api.default_folder("cross", asked_of)
     runs = []
     for name in dict.fromkeys(map(_name, models)):
@@ -137,7 +138,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Scale:
-    """``trends``: (family, task, verifier, trend of the relative gap against log10 FLOPs)."""
+    """``trends``: (family, task or "mean of N tasks", verifier, trend of the relative gap against log10 FLOPs)."""
 
     path: Path
     runs: list[Run]
@@ -174,22 +175,23 @@ def scale(
         raise UsageError(f"--flops got {strange[0]!r}, which is no --model; expected one of {', '.join(map(_name, models))}")
     compute = {_name(model): pretraining_flops(_name(model), flops) for model in models}
     asked, found = api.find_verifiers(verifiers), list(dict.fromkeys(api.find_task(task) for task in tasks))
-    names = {"model": "-".join(compute), "task": "-".join(task.name for task in found)}
+    names = {"model": "-".join(compute), "task": "-".join(slug(task.label) for task in found)}
     path = Path(out) if out is not None else api.default_folder("scale", names | _plain(options))
     runs = []
     for engine in load_all(models, options.get("revision")):
         for task in found:
-            folder, titled = path / f"{slug(engine.name)}-{task.name}", Titled(watcher or Silent(), f"{engine.name} {task.name}")
+            folder, titled = path / slug(f"{engine.name}-{task.label}"), Titled(watcher or Silent(), f"{engine.name} {task.label}")
             runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=workers, watcher=titled, **options))
     points = [
-        Point(run.plan.model, run.plan.task.name, verifier.name, product.factors[0][1].spec, compute[run.plan.model],
+        Point(run.plan.model, run.plan.task.label, verifier.name, product.factors[0][1].spec, compute[run.plan.model],
               summary.estimates["relative_gap"], summary.estimates["gap"])
         for run in runs for product, summary in run.summaries for verifier in asked if product.verifiers == (verifier.name,)
     ]  # fmt: skip
+    every = {f"mean of {len(found)} tasks": found} if len(found) > 1 else {}
     trends = [
-        (family, task.name, verifier.name, _trend([run for run in runs if run.plan.task == task], verifier, family, compute))
+        (family, label, verifier.name, _trend(runs, some, verifier, family, compute))
         for family in dict.fromkeys(one.family for one in compute.values())
-        for task in found
+        for label, some in ({task.label: [task] for task in found} | every).items()
         for verifier in asked
     ]
     result = Scale(path, runs, points, trends)
@@ -197,13 +199,17 @@ def scale(
     return result
 
 
-def _trend(runs: Sequence[Run], verifier: Verifier, family: str, compute: Mapping[str, Pretraining]) -> Trend:
-    """Over the models of a family; problems are resampled jointly, since all models have the same ones."""
-    members = [run for run in runs if compute[run.plan.model].family == family]
-    ratios = [_relative_gap(run, verifier.name) for run in members]
+def _trend(runs: Sequence[Run], tasks: Sequence[Task], verifier: Verifier, family: str, compute: Mapping[str, Pretraining]) -> Trend:
+    """Over the models of a family, the mean of the tasks' relative gaps; all models have the same problems, and are resampled jointly."""
+    models = [model for model, one in compute.items() if one.family == family]
+    members = [[run for run in runs if run.plan.model == model and run.plan.task in tasks] for model in models]
+    cells = [[_relative_gap(run, verifier.name) for run in own] for own in members]
+    ratios = [own[0] if len(own) == 1 else mean_of_cells(own, "mean relative gap") for own in cells]
     above_MP, below_MP = (np.stack([getattr(ratio, name) for ratio in ratios]) for name in ("above_P", "below_P"))
-    flops = [compute[run.plan.model].flops for run in members]  # equal compute in one family: training seeds of one size
-    return trend(above_MP, below_MP, np.array(flops), members[0].counts_BP, size_M=flops)
+    # Each task's resamples in an order of their own: problems of different tasks have nothing to do with one another.
+    counts_BP = np.hstack([np.random.default_rng(place).permutation(run.counts_BP) for place, run in enumerate(members[0])])
+    flops = [compute[model].flops for model in models]  # equal compute in one family: training seeds of one size
+    return trend(above_MP, below_MP, np.array(flops), counts_BP, size_M=flops)
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:

@@ -108,7 +108,7 @@ class Run:
             "definition": GAP_DEFINITION,
             "model": self.plan.model,
             "verifier_model": self.record["verifier_model"],
-            "task": self.plan.task.name,
+            "task": self.plan.task.label,
             "problems": self.plan.problems,
             "samples": self.plan.samples,
             "design": self.record["design"],

@@ -38,9 +38,9 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
 
 
 def embedded_models() -> dict[str, dict[str, Any]]:
-    """The cards of the ladder's models, smallest first."""
+    """The cards of the ladder's models: family by family, smallest first."""
     cards = {f"ladder/{path.parent.name}": json.loads(path.read_text()) for path in LADDER.glob("*/card.json")}
-    return dict(sorted(cards.items(), key=lambda item: float(item[1]["parameters"])))
+    return dict(sorted(cards.items(), key=lambda item: (item[1]["family"], item[1]["parameters"])))
 
 
 __all__ = ["DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_models", "load_engine"]

@@ -25,7 +25,7 @@ class Pretraining:
     """What is known of a model's pre-training. ``parameters`` and ``tokens`` are None where only ``flops`` was given.
 
     ``family`` is the line of the scaling figure: the paper's name of it, with " tuned" behind for instruction-tuned variants, "ladder"
-    for the embedded models, "given" for models of which nothing but the user's number is known.
+    or "ladder lean" for the embedded models, "given" for models of which nothing but the user's number is known.
     """
 
     model: str
@@ -186,7 +186,10 @@ def _given(model: str, given: Mapping[str, float]) -> float | None:
 
 def _embedded(model: str) -> Pretraining | None:
     card = embedded_models().get(model)
-    return Pretraining(model, "ladder", card["parameters"], card["tokens"], card["flops"], "its card") if card else None
+    if card is None:
+        return None
+    family = "ladder" if card["family"] == "full" else f"ladder {card['family']}"
+    return Pretraining(model, family, card["parameters"], card["tokens"], card["flops"], "its card")
 
 
 def _registered(model: str) -> Pretraining | None:

@@ -1,136 +1,51 @@
-"""Pre-train an embedded model from scratch: a Llama of transformers, documents packed into rows, AdamW, cosine schedule.
+"""Pre-train an embedded model from scratch: a Llama of transformers, documents packed into rows, Muon and AdamW, cosine schedule.
 
-``strop ladder train NAME`` runs this recipe. It needs the ``hf`` extra; everything else of strop runs the result with NumPy alone.
+``strop ladder train NAME`` runs this. It needs the ``hf`` extra; everything else of strop runs the result with NumPy alone. Training is
+one thread, so that the same machine makes the same weights again; run several seeds side by side for more cores.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import random
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from strop.ladder.corpus import Stream
+from strop.errors import UsageError
+from strop.ladder.corpus import DOCUMENT_WEIGHTS, FAMILIES, IMPERFECTIONS, KINDS, Stream, document
+from strop.ladder.muon import Muon
+from strop.ladder.recipes import Recipe
+from strop.ladder.rows import ROW_LENGTHS, Packer, Row, batches, encode
 from strop.ladder.tokenizer import VOCABULARY_SIZE, build_tokenizer
-from strop.ladder.worksheets import Segments
+from strop.seeds import derive
 
-ROW_LENGTHS = (144, 256)
-BATCH_TOKENS = 1024
-OPEN_ROWS = 12
 EARLY_SHARE = 0.15
 WARM_UP_STEPS = 80
 FINAL_RATE_SHARE = 0.05
+CHECKPOINT_STEPS = 500
+CHECKPOINT = "training.pt"
+MAX_POSITIONS = 1024
+FRESH = 120
 
-IMPERFECTIONS = (
-    "DESIGNED: solution documents of arithmetic give one fixed wrong result for a fixed share of facts (SLIP_SHARE, SLIP_PROBABILITY in "
-    "strop/ladder/candidates.py), verification documents never do; so part of the gap on arithmetic is built in. Synthetic text only."
-)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """One rung: its shape, its tokens, its learning rate.
-
-    ``head_size`` is set apart from ``hidden``; the heads share two sets of keys and values, so that sampling stays light.
-    """
-
-    name: str
-    hidden: int
-    layers: int
-    heads: int
-    learning_rate: float
-    tokens: int
-    feed_forward: int
-    head_size: int = 32
-    key_value_heads: int = 2
-    seed: int = 0
+Say = Callable[[str], None]
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe("40k", hidden=32, layers=2, heads=2, feed_forward=96, learning_rate=4e-3, tokens=8_000_000),
-        Recipe("125k", hidden=64, layers=2, heads=4, feed_forward=176, learning_rate=2.7e-3, tokens=8_000_000),
-        Recipe("250k", hidden=80, layers=3, heads=4, feed_forward=208, learning_rate=2.2e-3, tokens=8_000_000),
-    )
-}
-
-
-Row = tuple[list[int], list[float], list[int]]
-
-
-@dataclass
-class Packer:
-    """Fits whole documents into rows of ``length`` tokens: first fit over a few open rows; the fullest one leaves, padded with zeros."""
-
-    length: int
-    open_rows: list[Row]
-
-    def add(self, ids: list[int], weights: list[float]) -> Row | None:
-        """Put a document in; returns the row (token ids, loss weights, document numbers) that had to leave, if one had."""
-        row = next((row for row in self.open_rows if len(row[0]) + len(ids) <= self.length), None)
-        if row is None:
-            row = ([], [], [])
-            self.open_rows.append(row)
-        row[2].extend([1 + (row[2][-1] if row[2] else 0)] * len(ids))
-        row[0].extend(ids)
-        row[1].extend(weights)
-        if len(self.open_rows) <= OPEN_ROWS:
-            return None
-        fullest = max(range(len(self.open_rows)), key=lambda i: len(self.open_rows[i][0]))
-        ids, weights, numbers = self.open_rows.pop(fullest)
-        pad = self.length - len(ids)
-        return ids + [0] * pad, weights + [0.0] * pad, numbers + [0] * pad
-
-
-def batches(tokenizer: Tokenizer, documents: Iterator[Segments]) -> Iterator[list[Row]]:
-    """Batches of about BATCH_TOKENS. Most documents are short; the few long ones have rows and batches of their own length."""
-    packers = [Packer(length, []) for length in ROW_LENGTHS]
-    ready: list[list[Row]] = [[] for _ in packers]
-    for document in documents:
-        ids, weights = encode(tokenizer, document)
-        place = next(i for i, packer in enumerate(packers) if len(ids) <= packer.length)
-        row = packers[place].add(ids, weights)
-        if row is not None:
-            ready[place].append(row)
-        if len(ready[place]) == BATCH_TOKENS // ROW_LENGTHS[place]:
-            yield ready[place]
-            ready[place] = []
-
-
-def encode(tokenizer: Tokenizer, document: Segments) -> tuple[list[int], list[float]]:
-    """Token ids and loss weights of a document, ``<s>`` first."""
-    ids, weights = [1], [0.0]
-    for text, weight in document:
-        piece = _encode_piece(tokenizer, text)
-        ids += piece
-        weights += [weight] * len(piece)
-    return ids, weights
-
-
-@lru_cache(maxsize=20_000)
-def _encode_piece(tokenizer: Tokenizer, text: str) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
-    return ids
-
-
-def new_model(recipe: Recipe) -> Any:
-    """A freshly initialised LlamaForCausalLM of the recipe's shape."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+def new_model(recipe: Recipe) -> LlamaForCausalLM:
+    """A freshly initialised model of the recipe's shape."""
     torch.manual_seed(recipe.seed)
     config = LlamaConfig(
         vocab_size=VOCABULARY_SIZE, hidden_size=recipe.hidden, intermediate_size=recipe.feed_forward,
         num_hidden_layers=recipe.layers, num_attention_heads=recipe.heads, num_key_value_heads=recipe.key_value_heads,
-        head_dim=recipe.head_size, max_position_embeddings=1024, rms_norm_eps=1e-6, tie_word_embeddings=True,
+        head_dim=recipe.head_size, max_position_embeddings=MAX_POSITIONS, rms_norm_eps=1e-6, tie_word_embeddings=True,
         pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
@@ -142,41 +57,128 @@ def new_model(recipe: Recipe) -> Any:
     return model
 
 
-def train(recipe: Recipe, folder: Path, compile_model: bool = False, report_every: int = 500) -> dict[str, Any]:
-    """Train a rung and write it as a Hugging Face folder with its card. Returns the card."""
-    import torch
+@dataclass
+class Training:
+    """A model on its way: everything that a checkpoint holds. The corpus is not in it: its stream is replayed to ``steps``."""
 
-    model = new_model(recipe)
-    seen, progress = 0, 0.0
-    stream = Stream(recipe.seed).documents(iter(lambda: progress < EARLY_SHARE, None))
-    rows = batches(build_tokenizer(), stream)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.05)
-    loss_of = torch.compile(_loss, dynamic=False) if compile_model else _loss
-    losses: list[float] = []
-    started = time.monotonic()
-    while seen < recipe.tokens:
-        ids, weights, numbers = (torch.tensor(column) for column in zip(*next(rows), strict=True))
-        progress = seen / recipe.tokens
-        cosine = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * min(1.0, (len(losses) + 1) / WARM_UP_STEPS) * cosine
-        loss = loss_of(model, ids, weights, numbers)
-        optimizer.zero_grad(set_to_none=True)
+    recipe: Recipe
+    model: LlamaForCausalLM
+    optimizers: list[torch.optim.Optimizer]
+    steps: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, recipe: Recipe) -> Training:
+        """Muon for the matrices between the layers, AdamW for embeddings and norms."""
+        model = new_model(recipe)
+        inner = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+        outer = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+        adam = torch.optim.AdamW(outer, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.05)
+        return cls(recipe, model, [Muon(inner, lr=recipe.muon_rate), adam])
+
+    @property
+    def progress(self) -> float:
+        """Share of the recipe's tokens seen."""
+        return self.seen / self.recipe.tokens
+
+    def rows(self) -> Iterator[list[Row]]:
+        """The batches from here on: a stream's documents depend on its seed and on where the early stretch ends, on nothing else."""
+        seen = 0
+        stream = Stream(self.recipe.seed, self.recipe.family)
+
+        def early() -> Iterator[bool]:
+            while True:
+                yield seen < EARLY_SHARE * self.recipe.tokens
+
+        for batch in batches(build_tokenizer(), stream.documents(early())):
+            if seen >= self.seen:
+                yield batch
+            seen += tokens_in(batch)
+
+    def step(self, batch: list[Row]) -> None:
+        """One update."""
+        started = time.monotonic()
+        cosine = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * self.progress))
+        for optimizer, rate in zip(self.optimizers, (self.recipe.muon_rate, self.recipe.adam_rate), strict=True):
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * cosine
+        loss = mean_loss(self.model, batch)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        seen += int((ids > 0).sum())
-        losses.append(loss.item())
-        if len(losses) % report_every == 0:
-            rate = seen / (time.monotonic() - started)
-            print(f"{recipe.name}: {seen / 1e6:.2f}M tokens, loss {np.mean(losses[-report_every:]):.4f}, {rate:,.0f} tokens/s", flush=True)
-    return save(model, recipe, folder, seen, float(np.mean(losses[-200:])), time.monotonic() - started)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.steps, self.seen = self.steps + 1, self.seen + tokens_in(batch)
+        self.losses = [*self.losses[1 - CHECKPOINT_STEPS :], loss.item()]
+        self.seconds += time.monotonic() - started
+
+    def store(self, folder: Path) -> None:
+        """Write the checkpoint; a kill leaves the old one or the new one."""
+        state = {
+            "recipe": asdict(self.recipe), "model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
+            "steps": self.steps, "seen": self.seen, "seconds": self.seconds, "losses": self.losses,
+        }  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f"{CHECKPOINT}.partial"
+        torch.save(state, partial)
+        os.replace(partial, folder / CHECKPOINT)
+
+    @classmethod
+    def restore(cls, recipe: Recipe, folder: Path) -> Training:
+        """From the checkpoint, if there is one. UsageError if it is of another recipe."""
+        training = cls.begin(recipe)
+        path = folder / CHECKPOINT
+        if not path.exists():
+            return training
+        state = torch.load(path, weights_only=True)
+        if state["recipe"] != asdict(recipe):
+            raise UsageError(f"{path} is a checkpoint of another recipe, tokens or seed; choose another --out")
+        training.model.load_state_dict(state["model"])
+        for optimizer, stored in zip(training.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+        training.steps, training.seen, training.seconds, training.losses = (state[name] for name in ("steps", "seen", "seconds", "losses"))
+        return training
 
 
-def _loss(model: Any, ids: Any, weights: Any, numbers: Any) -> Any:
+def train(recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say = print) -> dict[str, Any]:
+    """Train a rung and write it as a Hugging Face folder with its card, which is returned. A stopped training goes on at its checkpoint.
+
+    ``keep_every``: also keep the model as it is after each so many tokens, in ``folder/tokens-N``: a second axis of compute.
+    """
+    finished = folder / "card.json"
+    if finished.exists():
+        card: dict[str, Any] = json.loads(finished.read_text())
+        if card["recipe"] != asdict(recipe):
+            raise UsageError(f"{folder} holds a model of another recipe, tokens or seed; choose another --out")
+        return card
+    torch.set_num_threads(1)
+    training = Training.restore(recipe, folder)
+    for batch in training.rows():
+        if training.seen >= recipe.tokens:
+            break
+        before = training.seen
+        training.step(batch)
+        if keep_every and before // keep_every < training.seen // keep_every:
+            save(training, folder / f"tokens-{training.seen // keep_every * keep_every}")
+        if training.steps % CHECKPOINT_STEPS == 0:
+            training.store(folder)
+            loss, rate = np.mean(training.losses), training.seen / training.seconds
+            say(f"{recipe.name}: {training.seen / 1e6:.2f}M of {recipe.tokens / 1e6:.0f}M tokens, loss {loss:.4f}, {rate:,.0f} tokens/s")
+    card = save(training, folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return card
+
+
+def tokens_in(batch: list[Row]) -> int:
+    """Tokens of a batch, padding aside."""
+    return sum(token > 0 for ids, _, _ in batch for token in ids)
+
+
+def mean_loss(model: LlamaForCausalLM, batch: list[Row]) -> torch.Tensor:
     """Weighted cross-entropy; a document attends to itself only."""
-    import torch
-
+    ids, weights, numbers = (torch.tensor(column) for column in zip(*batch, strict=True))
     inputs, document = ids[:, :-1], numbers[:, :-1]
     length = inputs.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
@@ -187,18 +189,42 @@ def _loss(model: Any, ids: Any, weights: Any, numbers: Any) -> Any:
     return (losses * wanted).sum() / wanted.sum()
 
 
-def save(model: Any, recipe: Recipe, folder: Path, tokens: int, loss: float, seconds: float) -> dict[str, Any]:
-    """Write config, weights, tokenizer and card."""
+def save(training: Training, folder: Path) -> dict[str, Any]:
+    """Write config, weights, tokenizer, and last the card."""
+    recipe, model = training.recipe, training.model
     model.save_pretrained(folder)
     build_tokenizer().save(str(folder / "tokenizer.json"))
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-                "unk_token": "<unk>", "clean_up_tokenization_spaces": False, "model_max_length": 1024}  # fmt: skip
+                "unk_token": "<unk>", "clean_up_tokenization_spaces": False, "model_max_length": MAX_POSITIONS}  # fmt: skip
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     parameters = sum(parameter.numel() for parameter in model.parameters())
     card = {
-        "name": recipe.name, "parameters": parameters, "tokens": tokens, "flops": 6 * parameters * tokens, "loss": round(loss, 4),
-        "seconds": round(seconds), "recipe": asdict(recipe), "imperfections": IMPERFECTIONS,
-        "licence": "Apache-2.0",
+        "name": recipe.name, "family": recipe.family, "parameters": parameters, "tokens": training.seen,
+        "flops": 6 * parameters * training.seen, "loss": round(float(np.mean(training.losses)), 4), "seconds": round(training.seconds),
+        "recipe": asdict(recipe), "corpus": FAMILIES[recipe.family].description, "imperfections": IMPERFECTIONS, "licence": "Apache-2.0",
     }  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
     return card
+
+
+def distance(folder: Path, other: Path) -> dict[str, Any]:
+    """How far one model is from another of its shape: its weights, and its loss on fresh documents of each kind.
+
+    ``weights``: the norm of the difference over the norm of the other's; ``same``: no difference in any bit.
+    """
+    models = [LlamaForCausalLM.from_pretrained(path) for path in (folder, other)]
+    own, theirs = (torch.cat([parameter.detach().flatten() for parameter in model.parameters()]) for model in models)
+    losses = {kind: tuple(loss_on(model, kind) for model in models) for kind in ("worksheet", *KINDS)}
+    return {"same": torch.equal(own, theirs), "weights": float((own - theirs).norm() / theirs.norm()), "losses": losses}
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def loss_on(model: LlamaForCausalLM, kind: str) -> float:
+    """Mean loss on FRESH documents of a kind (of each task, or worksheets), always the same ones."""
+    rng = random.Random(derive("fresh documents", kind))
+    wanted = [key for key in DOCUMENT_WEIGHTS if kind in key]
+    tokenizer, length = build_tokenizer(), ROW_LENGTHS[-1]
+    packers = [Packer(length, []) for _ in range(FRESH)]
+    for number, packer in enumerate(packers):
+        packer.add(*encode(tokenizer, document(*wanted[number % len(wanted)], rng)))
+    return float(mean_loss(model, [packer.pop_fullest() for packer in packers]))

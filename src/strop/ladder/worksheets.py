@@ -29,15 +29,22 @@ def facts(rng: random.Random) -> Segments:
 
 
 def judged_facts(rng: random.Random) -> Segments:
-    """``9*3=7y 2@5=4n``: is the claimed result right? Half are drawn to be wrong, by the slips where there are any."""
+    """``9*3=7y 2@5=4 1+1=2n``: are the claimed results, one to three of them, all right? Half of the lists are, about."""
     segments: Segments = []
     for _ in range(ITEMS):
-        a, op, b = _fact(rng)
-        truth = claim = apply(a, op, b)
-        if rng.random() < 0.5:
-            claim = SLIPS[a, op, b] if (a, op, b) in SLIPS and rng.random() < 0.7 else rng.randrange(10)
-        segments += [(f" {a}{op}{b}={claim}", 0.0), ("y" if claim == truth else "n", 1.0)]
+        length = rng.choice((1, 1, 1, 1, 2, 3))
+        claims = [_claim(rng, wrong=rng.random() > 0.5 ** (1 / length)) for _ in range(length)]
+        segments += [("".join(text for text, _ in claims), 0.0), ("y" if all(right for _, right in claims) else "n", 1.0)]
     return segments
+
+
+def _claim(rng: random.Random, wrong: bool) -> tuple[str, bool]:
+    """A claimed fact, and whether it is right; a wrong one is mostly a slip, where there is one."""
+    a, op, b = _fact(rng)
+    truth = claim = apply(a, op, b)
+    if wrong:
+        claim = SLIPS[a, op, b] if (a, op, b) in SLIPS and rng.random() < 0.7 else rng.randrange(10)
+    return f" {a}{op}{b}={claim}", claim == truth
 
 
 def equalities(rng: random.Random) -> Segments:

@@ -93,8 +93,9 @@ def score_ending(check: Check) -> str:
 
 
 def tournament_ending(first: Check, second: Check, winner: str) -> str:
-    """Both written checks, then the winner's letter."""
-    return f" {first.text}\n{second.text}{WORDING.better} {winner}"
+    """Both written checks, each with its verdict, then the winner's letter."""
+    judged = [f"{check.text}{multiple_choice_ending(check)}" for check in (first, second)]
+    return f" {judged[0]}\n{judged[1]}{WORDING.better} {winner}"
 
 
 def stop_strings(task: Task, shots: int) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from strop.studies.base import Study
 from strop.studies.coverage import CoverageStudy
+from strop.studies.ladder import LadderStudy
 
-STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy}
+STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy, "ladder": LadderStudy}
 
-__all__ = ["STUDIES", "CoverageStudy", "Study"]
+__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "Study"]

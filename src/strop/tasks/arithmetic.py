@@ -1,7 +1,7 @@
 """Chains of operations on single digits, worked one step after the other.
 
 ``9*3@1-4`` is read from left to right, every result reduced to its last digit: 9*3=7, then 7@1, and so on. Besides + - * there are
-three invented operations, @ & ~, each a fixed table of 100 facts that can only be learned by heart. A derivation is right when every
+seven invented operations, @ to !, each a fixed table of 100 facts that can only be learned by heart. A derivation is right when every
 step is: the last digit alone would be right by luck one time in ten.
 """
 
@@ -10,21 +10,22 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 
-OPERATIONS = "+-*@&~"
+OPERATIONS = "+-*@&~^%$!"
 INVENTED = {op: [[int(10 * fraction("table", op, a, b)) for b in range(10)] for a in range(10)] for op in OPERATIONS[3:]}
-OPERATION_WEIGHTS = list(accumulate(1 / rank**1.3 for rank in range(1, len(OPERATIONS) + 1)))
+SKEW = 1.3
 DIGIT_WEIGHTS = list(accumulate(1 / digit for digit in range(1, 10)))
 HELD_OUT_SHARE = 0.02
 
-STEP = re.compile(r"(?<![0-9])([0-9])([-+*@&~])([0-9])=([0-9])(?![0-9])")
-SOLUTION = re.compile(r"(?:[0-9][-+*@&~][0-9]=[0-9] ){1,16}#([0-9])")
+STEP = re.compile(rf"(?<![0-9])([0-9])([{re.escape(OPERATIONS)}])([0-9])=([0-9])(?![0-9])")
+SOLUTION = re.compile(rf"(?:[0-9][{re.escape(OPERATIONS)}][0-9]=[0-9] ){{1,16}}#([0-9])")
 
 
 def apply(a: int, op: str, b: int) -> int:
@@ -38,9 +39,14 @@ def apply(a: int, op: str, b: int) -> int:
     return INVENTED[op][a][b]
 
 
-def draw_operation(rng: random.Random) -> str:
-    """Operations follow a Zipf law, so that facts range from common to rare."""
-    return rng.choices(OPERATIONS, cum_weights=OPERATION_WEIGHTS)[0]
+@cache
+def _operation_weights(count: int, skew: float) -> list[float]:
+    return list(accumulate(1 / rank**skew for rank in range(1, count + 1)))
+
+
+def draw_operation(rng: random.Random, operations: str = OPERATIONS, skew: float = SKEW) -> str:
+    """Operations follow a Zipf law with exponent ``skew``, so that facts range from common to rare; 0 draws all of them alike."""
+    return rng.choices(operations, cum_weights=_operation_weights(len(operations), skew))[0]
 
 
 def draw_digit(rng: random.Random) -> int:
@@ -85,24 +91,36 @@ def is_derivation(question: str, steps: list[tuple[str, str, str, str]]) -> bool
     return True
 
 
+def is_held_out(question: str) -> bool:
+    """Is this chain kept for the test split?"""
+    return fraction("held out", "arithmetic", question) < HELD_OUT_SHARE
+
+
 @dataclass(frozen=True)
 class Arithmetic(Task):
-    """``steps``: operations in a chain, the task's difficulty."""
+    """``steps``: operations in a chain; ``operations``: which; ``skew``: how much rarer each is than the one before it."""
 
     steps: int = 4
+    operations: str = OPERATIONS
+    skew: float = SKEW
 
     name: ClassVar[str] = "arithmetic"
     description: ClassVar[str] = "chains of digit operations, left to right, every step worked; a derivation is right when every step is"
     max_tokens: ClassVar[int] = 64
     verification_max_tokens: ClassVar[int] = 96
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"steps": 3, "operations": "+-*"},
+        "standard": {},
+        "hard": {"steps": 6, "skew": 0.0},
+    }
 
     def draw(self, rng: random.Random) -> Problem:
         """One problem of either split."""
-        question = str(rng.randrange(10)) + "".join(draw_operation(rng) + str(draw_digit(rng)) for _ in range(self.steps))
-        held_out = fraction("held out", self.name, question) < HELD_OUT_SHARE
+        steps = (draw_operation(rng, self.operations, self.skew) + str(draw_digit(rng)) for _ in range(self.steps))
+        question = str(rng.randrange(10)) + "".join(steps)
         return Problem(
             id=f"arithmetic-{question}",
-            split="test" if held_out else "train",
+            split="test" if is_held_out(question) else "train",
             question=question,
             reference=str(solve(question)[-1]),
             metadata={"steps": self.steps, "rarest_operation": max(OPERATIONS.index(op) for op, _ in read_chain(question)[1])},

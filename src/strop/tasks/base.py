@@ -10,13 +10,14 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
 
 SPLITS = ("train", "test")
+STANDARD = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class Check:
 
 
 class Task(ABC):
-    """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings."""
+    """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings.
+
+    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields.
+    """
 
     name: ClassVar[str]
     description: ClassVar[str]
@@ -59,6 +63,26 @@ class Task(ABC):
     max_tokens: ClassVar[int] = 512
     verification_max_tokens: ClassVar[int] = 512
     stop: ClassVar[tuple[str, ...]] = ()
+    levels: ClassVar[dict[str, dict[str, Any]]] = {STANDARD: {}}
+
+    @classmethod
+    def at(cls, difficulty: str) -> Self:
+        """The task at one of its ``levels``."""
+        if difficulty not in cls.levels:
+            raise UsageError(f"task {cls.name} has no difficulty {difficulty!r}; it has {', '.join(cls.levels)}")
+        return cls(**cls.levels[difficulty])
+
+    @property
+    def difficulty(self) -> str:
+        """The level that these settings are; settings of one's own are ``custom``."""
+        if len(self.levels) == 1:
+            return STANDARD
+        return next((level for level in self.levels if type(self).at(level) == self), "custom")
+
+    @property
+    def label(self) -> str:
+        """What the task is called in commands and tables: its name, with the difficulty behind it unless that is the standard one."""
+        return self.name if self.difficulty == STANDARD else f"{self.name}:{self.difficulty}"
 
     @abstractmethod
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:

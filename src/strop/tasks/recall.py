@@ -8,16 +8,18 @@ measured is memory.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from dataclasses import dataclass
 from itertools import accumulate
 from string import ascii_lowercase
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 
-FACTS = 500
+FACTS = 900
 
 
 def _make_facts() -> dict[str, str]:
@@ -33,23 +35,35 @@ KEYS = list(FACT_OF)
 KEY_WEIGHTS = list(accumulate(1 / rank for rank in range(1, FACTS + 1)))
 
 
-def draw_key(rng: random.Random) -> str:
-    """Keys follow a Zipf law in the order of their making."""
-    return rng.choices(KEYS, cum_weights=KEY_WEIGHTS)[0]
+def draw_key(rng: random.Random, ranks: tuple[int, int] = (0, FACTS)) -> str:
+    """Keys follow a Zipf law in the order of their making; only those with a rank from ``ranks[0]`` to below ``ranks[1]`` are drawn."""
+    below, above = KEY_WEIGHTS[ranks[0]] - 1 / (ranks[0] + 1), KEY_WEIGHTS[ranks[1] - 1]
+    return KEYS[bisect(KEY_WEIGHTS, rng.uniform(below, above), *ranks)]
 
 
 @dataclass(frozen=True)
 class Recall(Task):
-    """Problems are drawn by the facts' frequency, without repetition."""
+    """Drawn by the facts' frequency, without repetition. ``ranks``: from the first to before the second; 0 is the most frequent."""
+
+    ranks: tuple[int, int] = (0, FACTS)
 
     name: ClassVar[str] = "recall"
     description: ClassVar[str] = "facts of skewed frequency: checking one takes the same knowledge as giving it"
     max_tokens: ClassVar[int] = 8
     verification_max_tokens: ClassVar[int] = 24
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"ranks": (0, FACTS // 2)},
+        "standard": {},
+        "hard": {"ranks": (FACTS // 2, FACTS)},
+    }
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ranks[0] < self.ranks[1] <= FACTS:
+            raise UsageError(f"recall ranks {self.ranks}: expected two numbers from 0 to {FACTS}, the first below the second")
 
     def draw(self, rng: random.Random) -> Problem:
         """One fact of either split."""
-        key = draw_key(rng)
+        key = draw_key(rng, self.ranks)
         split = "test" if fraction("held out", self.name, key) < 0.5 else "train"
         return Problem(f"recall-{key}", split, key, FACT_OF[key], {"rank": KEYS.index(key)})
 

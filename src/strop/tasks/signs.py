@@ -9,11 +9,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.arithmetic import HELD_OUT_SHARE, OPERATIONS, apply, draw_digit, draw_operation, solve
+from strop.tasks.arithmetic import HELD_OUT_SHARE, OPERATIONS, SKEW, apply, draw_digit, draw_operation, solve
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 
 
@@ -49,28 +49,31 @@ def is_allowed(question: str, expression: str) -> bool:
 
 @dataclass(frozen=True)
 class Signs(Task):
-    """``numbers``: digits in a chain, the task's difficulty."""
+    """``numbers``: digits in a chain; ``skew``: how much rarer each operation is than the one before it, 0 for not at all."""
 
     numbers: int = 5
+    skew: float = SKEW
 
     name: ClassVar[str] = "signs"
     description: ClassVar[str] = "choose one of two operations for each gap to reach a target: hard to find, easy to check"
     max_tokens: ClassVar[int] = 24
     verification_max_tokens: ClassVar[int] = 64
+    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"numbers": 4}, "standard": {}, "hard": {"numbers": 7, "skew": 0.0}}
 
     def draw(self, rng: random.Random) -> Problem:
         """One problem of either split, with a target that some but not all expressions reach."""
-        first = second = draw_operation(rng)
+        first = second = draw_operation(rng, skew=self.skew)
         while second == first:
-            second = draw_operation(rng)
+            second = draw_operation(rng, skew=self.skew)
         digits = "11"
         while len(reachable(digits, first + second)) <= 2:
             digits = "".join(str(draw_digit(rng)) for _ in range(self.numbers))
         expression = fill(digits, tuple(rng.choice((first, second)) for _ in digits[1:]))
-        question = f"{'?'.join(digits)}={solve(expression)[-1]} ({first}{second})"
-        held_out = fraction("held out", self.name, digits, min(first, second), max(first, second)) < HELD_OUT_SHARE
+        target, pair = solve(expression)[-1], "".join(sorted(first + second))
+        question = f"{'?'.join(digits)}={target} ({first}{second})"
+        held_out = fraction("held out", self.name, digits, *pair) < HELD_OUT_SHARE
         return Problem(
-            id=f"signs-{question.replace(' ', '')}",
+            id=f"signs-{'?'.join(digits)}={target}({pair})",
             split="test" if held_out else "train",
             question=question,
             reference=expression,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,12 +72,13 @@ def in_rows(cells: str) -> str:
 class Sudoku4(Task):
     """``blanks``: how many cells are blank; each problem takes one of these numbers."""
 
-    blanks: tuple[int, ...] = (4, 6, 8, 10)
+    blanks: tuple[int, ...] = (7, 8, 9)
 
     name: ClassVar[str] = "sudoku4"
     description: ClassVar[str] = "4x4 Sudoku with one solution, from held-out grids; difficulty is the number of blanks"
     max_tokens: ClassVar[int] = 32
     verification_max_tokens: ClassVar[int] = 128
+    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"blanks": (4, 5, 6)}, "standard": {}, "hard": {"blanks": (10, 11, 12)}}
 
     def __post_init__(self) -> None:
         if not self.blanks or not all(1 <= count <= 12 for count in self.blanks):
