@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format dev wheel-test clean
+.PHONY: help demo test check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 	@$(WHEEL)/venv/bin/python -c "import importlib.util as u; assert not u.find_spec('torch'), 'the core install brought in torch'"
 	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
 	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }
+
+ladder: $(VENV)/.dev  ## pre-train every embedded model with every seed, evaluate them, ship the medians: hours
+	@for seed in 0 1 2; do for name in 400k 250k lean-250k 125k lean-125k 70k 40k 25k; do echo $$name $$seed; done; done | \
+	  xargs -P $(WORKERS) -n 2 sh -c '$(BIN)/strop ladder train $$0 --seed $$1 --out runs/seeds/$$0-seed$$1'
+	@$(BIN)/strop ladder eval --models runs/seeds --docs docs/ladder.md
+	@$(BIN)/strop ladder ship --models runs/seeds
 
 clean:  ## remove caches and build output; the environment and your runs stay
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -80,14 +80,17 @@ def evaluate(
     out: Annotated[Path, typer.Option("--out", help="Folder for runs, ladder.csv and ladder.md; what it holds is not made again.")] = Path(
         "runs/ladder"
     ),
-    docs: Annotated[Path | None, typer.Option(help="Markdown file whose marked part gets the tables, such as docs/ladder.md.")] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="Markdown file whose marked part gets the tables, such as docs/ladder.md; ladder.csv goes beside it."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A small version.")] = False,
 ) -> None:
     """The frozen evaluation: every model on every task and difficulty with every prompted verifier."""
     from strop.studies.ladder import LadderStudy
     from strop.studies.ladder_page import BEGIN, insert
 
-    if docs is not None and BEGIN not in docs.read_text(encoding="utf-8"):
+    if docs is not None and (not docs.exists() or BEGIN not in docs.read_text(encoding="utf-8")):
         raise UsageError(f"{docs} lacks the line {BEGIN!r}; put it and its end where the tables belong")
     study = LadderStudy.quick() if quick else LadderStudy()
     if models is not None:
@@ -95,6 +98,7 @@ def evaluate(
     page = study.run(out, lambda line: print(line, file=sys.stderr, flush=True))
     if docs is not None:
         docs.write_text(insert(docs.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")), encoding="utf-8")
+        shutil.copy(out / "ladder.csv", docs.with_suffix(".csv"))
     print(page)
 
 

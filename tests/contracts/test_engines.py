@@ -89,6 +89,29 @@ def test_both_engines_answer_alike_greedily_and_judge_alike(pair: tuple[Engine, 
     assert ours == pytest.approx(theirs, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", embedded_models())
+def test_every_embedded_model_is_the_same_model_in_transformers(name: str) -> None:
+    folder = LADDER / name.removeprefix("ladder/")
+    ours, theirs = LlamaEngine(folder), TransformersEngine(str(folder))
+    assert ours.parameters == theirs.parameters == embedded_models()[name]["parameters"]
+    assert json.loads((folder / "config.json").read_text())["head_dim"] >= 32, "servers such as vLLM load no narrower heads"
+    asked, texts = prompts(4), [f" {Arithmetic().gold_response(p)}" for p in Arithmetic().problems("test", 4, seed=0)]
+    assert ours.score(asked, texts).logprobs_PC == pytest.approx(theirs.score(asked, texts).logprobs_PC, abs=1e-3)
+
+
+def test_the_ladder_is_what_was_promised() -> None:
+    """Six sizes and a second family of two, in 16 MB, with cards that say what they are."""
+    cards = embedded_models()
+    families = [card["family"] for card in cards.values()]
+    assert families.count("full") >= 6 and families.count("lean") >= 2
+    assert sum(path.stat().st_size for path in LADDER.rglob("*")) < 16e6
+    for card in cards.values():
+        assert "DESIGNED" in card["imperfections"] and card["licence"] == "Apache-2.0" and card["corpus"]
+        cells = card["evaluation"]["cells"]
+        assert len(cells) == 12 and card["evaluation"]["seeds_trained"] >= 3
+        assert all({"accuracy", "cot-binary tpr", "cot-binary fpr"} <= cell.keys() for cell in cells.values())
+
+
 def test_log_probability_counts_the_end_token() -> None:
     engine = LlamaEngine(SMALLEST)
     prompt = prompts(1)[0]

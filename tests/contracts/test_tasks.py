@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strop.api import find_task
 from strop.errors import UsageError
 from strop.tasks import TASKS, Task
 
-every_task = pytest.mark.parametrize("task", [task() for task in TASKS.values()], ids=list(TASKS))
+every_task = pytest.mark.parametrize(
+    "task", [task.at(level) for task in TASKS.values() for level in task.levels], ids=lambda task: task.label
+)
+
+
+@every_task
+def test_a_label_finds_its_task_again(task: Task) -> None:
+    assert find_task(task.label) == task == find_task(f"{task.name}:{task.difficulty}")
+    with pytest.raises(UsageError, match=f"task {task.name} has no difficulty 'absurd'; it has .*standard"):
+        find_task(f"{task.name}:absurd")
 
 
 @every_task

@@ -1,7 +1,7 @@
 """Muon: momentum whose direction is made orthogonal, for the weight matrices between a transformer's layers.
 
 ``torch.optim.Muon`` is the same method, but does the orthogonalisation in bfloat16, which a CPU without such instructions emulates:
-with it an update took three times as long here as the rest of the step (docs/ladder.md). This one works in the parameters' own
+with it an update takes longer than the rest of the step (benchmarks/training.py). This one works in the parameters' own
 precision, on all matrices of one shape at a time.
 """
 
