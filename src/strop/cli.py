@@ -102,9 +102,9 @@ def gap(
 def _task_names(tasks: list[str] | None, difficulties: list[str] | None) -> list[str]:
     """Every task at every difficulty, as ``api.find_task`` takes them, each once."""
     from strop.api import find_task
-    from strop.tasks import TASKS
+    from strop.tasks import EMBEDDED
 
-    asked = [f"{task}:{level}" for task in tasks or TASKS for level in difficulties] if difficulties else tasks or TASKS
+    asked = [f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties] if difficulties else tasks or EMBEDDED
     return list(dict.fromkeys(find_task(name).label for name in asked))
 
 

@@ -19,7 +19,7 @@ from strop.prompts import WORDING, solution_prompt, tournament_prompt, verificat
 from strop.prompts.build import binary_ending, multiple_choice_ending, score_ending, tournament_ending
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks import TASKS, Arithmetic, Recall, Signs, Sudoku4, Task
+from strop.tasks import EMBEDDED, Arithmetic, Recall, Signs, Sudoku4, Task
 from strop.tasks.arithmetic import is_held_out
 
 END = "</s>"
@@ -32,7 +32,7 @@ CORPUS_TASKS: dict[str, tuple[EmbeddedTask, ...]] = {
     "sudoku4": (Sudoku4(blanks=tuple(range(3, 13))),),
 }
 """What problems of each task are drawn from, in equal parts: every length and number of blanks that the difficulties have."""
-assert set(CORPUS_TASKS) == set(TASKS)
+assert set(CORPUS_TASKS) == set(EMBEDDED)
 
 KINDS = ("solution", "mc", "cot-binary", "cot-score", "tournament")
 _BY_TASK = {"arithmetic": (20, 10, 20, 5, 6), "signs": (12, 6, 14, 3, 4), "sudoku4": (16, 6, 9, 3, 3), "recall": (40, 10, 24, 5, 4)}

@@ -1,13 +1,25 @@
-"""What is asked, and what is right? One file per task; the dict below is the whole registry."""
+"""What is asked, and what is right? One file per task; the dicts below are the whole registry."""
 
 from __future__ import annotations
 
 from strop.tasks.arithmetic import Arithmetic
 from strop.tasks.base import STANDARD, Check, Grade, Task
+from strop.tasks.dataset import Dataset
+from strop.tasks.game24 import Game24
+from strop.tasks.gsm8k import Gsm8k
+from strop.tasks.mmlu import MmluBiology, MmluChemistry, MmluPhysics
+from strop.tasks.natural_questions import NaturalQuestions
+from strop.tasks.prontoqa import ProntoQA
+from strop.tasks.qa import QuestionsAndAnswers
 from strop.tasks.recall import Recall
 from strop.tasks.signs import Signs
 from strop.tasks.sudoku4 import Sudoku4
 
-TASKS: dict[str, type[Task]] = {"arithmetic": Arithmetic, "signs": Signs, "recall": Recall, "sudoku4": Sudoku4}
+EMBEDDED: dict[str, type[Task]] = {"arithmetic": Arithmetic, "signs": Signs, "recall": Recall, "sudoku4": Sudoku4}
+"""The tasks that the embedded models were trained for: what ``strop gap`` measures when no task is named."""
 
-__all__ = ["STANDARD", "TASKS", "Arithmetic", "Check", "Grade", "Recall", "Signs", "Sudoku4", "Task"]
+TASKS: dict[str, type[Task]] = EMBEDDED | {
+    task.name: task for task in (Gsm8k, NaturalQuestions, MmluBiology, MmluPhysics, MmluChemistry, ProntoQA, Game24, QuestionsAndAnswers)
+}
+
+__all__ = ["EMBEDDED", "STANDARD", "TASKS", "Arithmetic", "Check", "Dataset", "Grade", "Recall", "Signs", "Sudoku4", "Task"]

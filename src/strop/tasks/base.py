@@ -54,7 +54,8 @@ class Check:
 class Task(ABC):
     """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings.
 
-    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields.
+    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields. ``choices`` lists the
+    answers where there are only a few, so that another problem's may be right.
     """
 
     name: ClassVar[str]
@@ -63,6 +64,7 @@ class Task(ABC):
     max_tokens: ClassVar[int] = 512
     verification_max_tokens: ClassVar[int] = 512
     stop: ClassVar[tuple[str, ...]] = ()
+    choices: ClassVar[tuple[str, ...]] = ()
     levels: ClassVar[dict[str, dict[str, Any]]] = {STANDARD: {}}
 
     @classmethod

@@ -1,0 +1,122 @@
+"""What tasks made of data have in common: rows from the hub, or from a file in the same schema, and examples to go with them."""
+
+from __future__ import annotations
+
+import json
+import random
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+from strop.seeds import derive
+from strop.tasks.base import SPLITS, Check, Task
+from strop.tasks.data import Row, Schema, read_file, read_hub
+
+ROWS = Path(__file__).parent / "rows"
+
+
+@dataclass(frozen=True)
+class Dataset(Task):
+    """Problems are rows. ``data``: a file in the schema; without it the hub's data set ``hub``, at ``revision``.
+
+    A file may have a column ``split`` of "train" and "test"; without it all rows are test problems. Shots are train rows; a file without
+    any lends them from the package's own few (``rows/NAME.jsonl``), which are never test problems of anybody's data.
+    """
+
+    data: str | None = None
+    revision: str | None = None
+
+    hub: ClassVar[tuple[str, str | None]]
+    hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "test"}
+    schema: ClassVar[Schema]
+
+    @abstractmethod
+    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
+        """(question, reference, metadata) of a row; None for a row that the task's settings leave out. UsageError names ``place``."""
+
+    def problems(self, split: str, count: int, seed: int) -> list[Problem]:
+        """``count`` rows of the split in an order that the seed shuffles: a longer list begins with a shorter one."""
+        if split not in SPLITS:
+            raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+        found = self._all(split)
+        if count > len(found):
+            raise UsageError(f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer")
+        order = list(range(len(found)))
+        random.Random(derive("problems", self.name, seed)).shuffle(order)
+        return [found[place] for place in order[:count]]
+
+    def gold_response(self, problem: Problem) -> str:
+        assert problem.reference is not None
+        return problem.reference
+
+    def check(self, problem: Problem, response: str) -> Check:
+        """UsageError: written checks of these problems are only those of ``judged``."""
+        raise UsageError(f"{self.name} comes without written checks of other responses than its examples")
+
+    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
+        """As many written examples as there are shots, a right and a wrong response to the same question by turns."""
+        rows = read_file(ROWS / f"{self.name}.judged.jsonl", {"question": str, "response": str, "check": str})
+        examples = [(Problem(row.place, "train", row.fields["question"], None, {}), row.fields["response"], _check(row)) for row in rows]
+        if len(shots) > len(examples):
+            raise UsageError(f"{self.name} has {len(examples)} examples of a written check; ask for --shots {len(examples)} or fewer")
+        return examples[: len(shots)]
+
+    def source(self) -> dict[str, str]:
+        """Where the rows came from, for the run record: the file and a digest of it, or the hub's name and commit."""
+        return _rows(type(self), self.data, self.revision)[1]
+
+    def own(self, split: str) -> list[Problem]:
+        """The package's own few rows of this data set."""
+        return list(self._read(split, _own(type(self))[split]))
+
+    def _all(self, split: str) -> list[Problem]:
+        found = list(self._read(split, _rows(type(self), self.data, self.revision)[0][split]))
+        if not found and split == "train":
+            return self.own(split)
+        ids = [problem.id for problem in found]
+        if twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None) if len(set(ids)) < len(ids) else None:
+            raise UsageError(f"{self.data or self.hub[0]} has the id {twice!r} twice; ids tell problems apart: make them different")
+        return found
+
+    def _read(self, split: str, rows: list[Row]) -> Iterator[Problem]:
+        for number, row in enumerate(rows):
+            if (read := self.problem(row.place, row.fields)) is not None:
+                question, reference, metadata = read
+                yield Problem(f"{self.name}-{row.fields.get('id', f'{split}-{number}')}", split, question, reference, metadata)
+
+
+def _check(row: Row) -> Check:
+    return Check(row.fields["check"], tuple(row.fields["holds"]))
+
+
+@lru_cache(maxsize=8)
+def _rows(task: type[Dataset], data: str | None, revision: str | None) -> tuple[dict[str, list[Row]], dict[str, str]]:
+    """Rows by split, and their source."""
+    if data is None:
+        rows, commit = read_hub(*task.hub, list(task.hub_splits.values()), revision, task.schema)
+        return {split: rows[name] for split, name in task.hub_splits.items()}, {"hub": task.hub[0], "revision": commit}
+    path = Path(data)
+    digest = blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
+    return _by_split(read_file(path, task.schema)), {"file": data, "digest": digest}
+
+
+@lru_cache(maxsize=8)
+def _own(task: type[Dataset]) -> dict[str, list[Row]]:
+    """The package's own rows."""
+    return _by_split(read_file(ROWS / f"{task.name}.jsonl", task.schema))
+
+
+def _by_split(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    for row in rows:
+        split = row.fields.get("split", "test")
+        if split not in found:
+            raise UsageError(f"{row.place}: split is {json.dumps(str(split)[:40])}; expected train or test")
+        found[split].append(row)
+    return found

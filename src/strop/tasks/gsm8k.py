@@ -1,0 +1,38 @@
+"""GSM8K: word problems of grade-school arithmetic, in lm-evaluation-harness's prompt and with its two ways of finding the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+from strop.tasks.answers import gsm8k_flexible, gsm8k_strict
+from strop.tasks.base import Grade
+from strop.tasks.data import Schema
+from strop.tasks.dataset import Dataset
+from strop.tasks.numbers import canonical_number
+
+
+@dataclass(frozen=True)
+class Gsm8k(Dataset):
+    """Strict: the number behind ``####``. Flexible: that, or else the last number. ``29.00`` is 29."""
+
+    name: ClassVar[str] = "gsm8k"
+    description: ClassVar[str] = "grade-school word problems (openai/gsm8k)"
+    hub: ClassVar[tuple[str, str | None]] = ("openai/gsm8k", "main")
+    schema: ClassVar[Schema] = {"question": str, "answer": str}
+    default_shots: ClassVar[int] = 4
+
+    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        if gsm8k_strict(fields["answer"]) is None:
+            raise UsageError(f"{place}: the answer ends in {fields['answer'][-40:]!r}; expected a last line such as '#### 42'")
+        return fields["question"], fields["answer"], {}
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        gold = gsm8k_strict(problem.reference or "")
+        found = [extract(text) for extract in (gsm8k_strict, gsm8k_flexible)]
+        answers = [canonical_number(one.answer) if one else None for one in found]
+        right = [float(answer is not None and gold is not None and answer == canonical_number(gold.answer)) for answer in answers]
+        return Grade(answers[0], answers[1], right[0], right[1])

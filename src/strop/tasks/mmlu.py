@@ -1,0 +1,73 @@
+"""MMLU's college questions in biology, physics and chemistry: one of four choices, reasons allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+from strop.tasks.answers import choice_flexible, choice_strict
+from strop.tasks.base import Check, Grade
+from strop.tasks.data import Schema
+from strop.tasks.dataset import Dataset
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class _Mmlu(Dataset):
+    """Strict: a bare letter, or ``The answer is (B).`` at the end. Flexible: the letter that the text comes to."""
+
+    hub_splits: ClassVar[Mapping[str, str]] = {"train": "dev", "test": "test"}
+    schema: ClassVar[Schema] = {"question": str, "choices": list, "answer": int}
+    default_shots: ClassVar[int] = 4
+    choices: ClassVar[tuple[str, ...]] = tuple(LETTERS)
+
+    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        choices, answer = fields["choices"], fields["answer"]
+        if len(choices) != len(LETTERS) or not 0 <= answer < len(LETTERS):
+            raise UsageError(f"{place}: {len(choices)} choices and answer {answer}; expected 4 choices and an answer from 0 to 3")
+        lines = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True)]
+        return "\n".join([fields["question"], *lines]), LETTERS[answer], {}
+
+    def gold_response(self, problem: Problem) -> str:
+        return f"The answer is ({problem.reference})."
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        found = [extract(text, LETTERS) for extract in (choice_strict, choice_flexible)]
+        answers = [one.answer if one else None for one in found]
+        return Grade(answers[0], answers[1], *(float(answer == problem.reference) for answer in answers))
+
+    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
+        """The examples name their question without its choices, which stand in the package's own rows."""
+        whole = {problem.question.split("\n(A) ")[0]: problem for problem in self.own("train")}
+        return [(whole[problem.question], response, check) for problem, response, check in super().judged(shots)]
+
+
+@dataclass(frozen=True)
+class MmluBiology(_Mmlu):
+    """College biology."""
+
+    name: ClassVar[str] = "mmlu-biology"
+    description: ClassVar[str] = "college biology, multiple choice (cais/mmlu)"
+    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_biology")
+
+
+@dataclass(frozen=True)
+class MmluPhysics(_Mmlu):
+    """College physics."""
+
+    name: ClassVar[str] = "mmlu-physics"
+    description: ClassVar[str] = "college physics, multiple choice (cais/mmlu)"
+    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_physics")
+
+
+@dataclass(frozen=True)
+class MmluChemistry(_Mmlu):
+    """College chemistry."""
+
+    name: ClassVar[str] = "mmlu-chemistry"
+    description: ClassVar[str] = "college chemistry, multiple choice (cais/mmlu)"
+    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_chemistry")

@@ -1,0 +1,55 @@
+"""Any file of questions and answers: ``--task qa --data FILE``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from strop.errors import UsageError
+from strop.records import Problem
+from strop.tasks.answers import after_marker, normalise_squad
+from strop.tasks.base import Check, Grade
+from strop.tasks.data import Schema
+from strop.tasks.dataset import Dataset
+from strop.tasks.numbers import canonical_number
+
+CANONICAL = {"exact": normalise_squad, "numeric": canonical_number}
+
+
+@dataclass(frozen=True)
+class QuestionsAndAnswers(Dataset):
+    """``grading`` "exact": equal after SQuAD's normalisation; "numeric": the same number, however it is written.
+
+    Strict: the response is the answer. Flexible: what stands behind the last ``Answer:`` or ``The answer is``.
+    """
+
+    grading: str = "exact"
+
+    name: ClassVar[str] = "qa"
+    description: ClassVar[str] = "your own questions and answers: --data FILE with the columns question and answer"
+    schema: ClassVar[Schema] = {"question": str, "answer": str}
+
+    def __post_init__(self) -> None:
+        if self.grading not in CANONICAL:
+            raise UsageError(f"qa grading {self.grading!r}: expected one of {', '.join(CANONICAL)}")
+        if self.data is None:
+            raise UsageError("the task qa has no data of its own; give --data FILE with the columns question and answer")
+
+    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        return fields["question"], fields["answer"], {}
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        canonical = CANONICAL[self.grading]
+        gold, marked = canonical(problem.reference or ""), after_marker(text)
+        strict = canonical(text.strip()[:2_000]) or None
+        flexible = strict if strict == gold or marked is None else canonical(marked.answer) or None
+        return Grade(strict, flexible, float(strict == gold), float(flexible == gold))
+
+    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
+        """Each example with its own answer and with another's, and no reasons: what a file of answers alone can give."""
+        answers = [self.gold_response(shots[(place + place % 2) % len(shots)]) for place in range(len(shots))]
+        return [
+            (shot, answer, Check(f"The answer is {shot.reference}.", (self.grade(answer, shot).utility_strict == 1.0,)))
+            for shot, answer in zip(shots, answers, strict=True)
+        ]
