@@ -39,17 +39,11 @@ def solution_prompt(task: Task, problem: Problem, shots: list[Problem]) -> Promp
     return _with_examples(examples, _fill(WORDING.solution, question=problem.question))
 
 
-def _judged_shots(task: Task, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-    """Every example with a response to judge: its own gold one, or the next example's, which is wrong for it."""
-    responses = [task.gold_response(shots[(i + i % 2) % len(shots)]) for i in range(len(shots))]
-    return [(shot, response, task.check(shot, response)) for shot, response in zip(shots, responses, strict=True)]
-
-
 def verification_prompt(frame: str, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
     """Ask for a judgement of one response. ``frame`` is one of WORDING.multiple_choice, .binary and .score."""
     endings = {WORDING.multiple_choice: multiple_choice_ending, WORDING.binary: binary_ending, WORDING.score: score_ending}
     examples = [
-        (_fill(frame, question=shot.question, response=answer), endings[frame](check)) for shot, answer, check in _judged_shots(task, shots)
+        (_fill(frame, question=shot.question, response=answer), endings[frame](check)) for shot, answer, check in task.judged(shots)
     ]
     return _with_examples(examples, _fill(frame, question=problem.question, response=response.strip()))
 
@@ -57,24 +51,17 @@ def verification_prompt(frame: str, task: Task, problem: Problem, response: str,
 def tournament_prompt(task: Task, problem: Problem, first: str, second: str, shots: Sequence[Problem] = ()) -> Prompt:
     """Ask which of two responses is the better one."""
     examples = []
-    for shot, answers, winner in _contested_shots(task, shots):
-        checks = [task.check(shot, answer) for answer in answers]
+    for shot, answers, checks, winner in _contested_shots(task, shots):
         user = _fill(WORDING.tournament, question=shot.question, first=answers[0], second=answers[1])
         examples.append((user, tournament_ending(checks[0], checks[1], winner)))
     return _with_examples(examples, _fill(WORDING.tournament, question=problem.question, first=first.strip(), second=second.strip()))
 
 
-def _contested_shots(task: Task, shots: Sequence[Problem]) -> Iterator[tuple[Problem, tuple[str, str], str]]:
-    """Every example with its own gold response and the next example's that is wrong for it; A and B are right by turns."""
-    golds = [task.gold_response(shot) for shot in shots]
-    for i, shot in enumerate(shots):
-        wrong = next((other for other in (*golds[i + 1 :], *golds[:i]) if not task.check(shot, other).correct), None)
-        if wrong is None:
-            raise UsageError(
-                f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {task.name} give no wrong "
-                "one; use --shots 0, or more of them"
-            )
-        yield (shot, (golds[i], wrong), "A") if i % 2 == 0 else (shot, (wrong, golds[i]), "B")
+def _contested_shots(task: Task, shots: Sequence[Problem]) -> Iterator[tuple[Problem, list[str], list[Check], str]]:
+    """Pairs of a right and a wrong response to one question; A and B are right by turns."""
+    for place, (shot, right, wrong) in enumerate(task.contested(list(shots))):
+        (first, second), winner = ((right, wrong), "A") if place % 2 == 0 else ((wrong, right), "B")
+        yield shot, [first[0], second[0]], [first[1], second[1]], winner
 
 
 def multiple_choice_ending(check: Check) -> str:

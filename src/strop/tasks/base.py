@@ -51,6 +51,10 @@ class Check:
         return sum(self.holds) / len(self.holds)
 
 
+Judged = tuple[str, Check]
+"""A response and its written verification."""
+
+
 class Task(ABC):
     """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings.
 
@@ -101,6 +105,28 @@ class Task(ABC):
     @abstractmethod
     def check(self, problem: Problem, response: str) -> Check:
         """The written verification of a response, for few-shot examples and for the embedded models' corpus."""
+
+    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
+        """As many examples of a written verification as there are shots: each with its own gold response, or with the next one's,
+        which is wrong for it, by turns.
+        """
+        responses = [self.gold_response(shots[(i + i % 2) % len(shots)]) for i in range(len(shots))]
+        return [(shot, response, self.check(shot, response)) for shot, response in zip(shots, responses, strict=True)]
+
+    def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
+        """As many examples of a comparison as there are shots: a problem, a right response and a wrong one, each with its check."""
+        golds = [self.gold_response(shot) for shot in shots]
+        found = []
+        for i, shot in enumerate(shots):
+            others = ((other, self.check(shot, other)) for other in (*golds[i + 1 :], *golds[:i]))
+            wrong = next((other for other in others if not other[1].correct), None)
+            if wrong is None:
+                raise UsageError(
+                    f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {self.name} give no wrong "
+                    "one; use --shots 0, or more of them"
+                )
+            found.append((shot, (golds[i], self.check(shot, golds[i])), wrong))
+        return found
 
     def shots(self, count: int, seed: int) -> list[Problem]:
         """``count`` examples for few-shot prompts, from the training split."""

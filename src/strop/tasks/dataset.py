@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks.base import SPLITS, Check, Task
+from strop.tasks.base import SPLITS, Check, Judged, Task
 from strop.tasks.data import Row, Schema, read_file, read_hub
 
 ROWS = Path(__file__).parent / "rows"
@@ -66,6 +66,12 @@ class Dataset(Task):
         if len(shots) > len(examples):
             raise UsageError(f"{self.name} has {len(examples)} examples of a written check; ask for --shots {len(examples)} or fewer")
         return examples[: len(shots)]
+
+    def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
+        """Pairs of neighbours among the written examples: a right and a wrong response to one question."""
+        examples = self.judged([*shots, *shots])
+        pairs = [sorted(examples[place : place + 2], key=lambda one: not one[2].correct) for place in range(0, len(examples), 2)]
+        return [(right[0], (right[1], right[2]), (wrong[1], wrong[2])) for right, wrong in pairs]
 
     def source(self) -> dict[str, str]:
         """Where the rows came from, for the run record: the file and a digest of it, or the hub's name and commit."""
