@@ -22,6 +22,7 @@ from strop.ladder_commands import ladder_app
 if TYPE_CHECKING:
     from strop.engines import Engine
     from strop.run import Run
+    from strop.tasks import Task
 
 INTERRUPTED = 130
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, or of the copy of click that newer typers carry
@@ -39,6 +40,12 @@ Difficulties = Annotated[
         "--difficulty",
         help="Difficulty of every task (repeatable; default: standard); --task NAME:DIFFICULTY sets one task's.",
     ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="File of the task's problems: jsonl, json, csv or parquet, in its data set's schema.")
+]
+DataRevision = Annotated[
+    str | None, typer.Option("--data-revision", help="Revision of a hub data set; run.json says what it was resolved to.")
 ]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
 VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
@@ -65,6 +72,8 @@ def gap(
     model: Models = None,
     task: Tasks = None,
     difficulty: Difficulties = None,
+    data: Data = None,
+    data_revision: DataRevision = None,
     verifier: Verifiers = None,
     verify_with: VerifyWith = None,
     draws: Draws = 1,
@@ -90,7 +99,7 @@ def gap(
         "revision": revision,
     }  # fmt: skip
     options |= {} if shots is None else {"shots": shots}
-    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in _task_names(task, difficulty)]
+    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in _tasks(task, difficulty, data, data_revision)]
     asked = {"verifiers": verifier or [], "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(pairs, asked, options, as_json)
@@ -99,16 +108,18 @@ def gap(
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
-def _task_names(tasks: list[str] | None, difficulties: list[str] | None) -> list[str]:
-    """Every task at every difficulty, as ``api.find_task`` takes them, each once."""
+def _tasks(
+    tasks: list[str] | None, difficulties: list[str] | None, data: Path | None = None, data_revision: str | None = None
+) -> list[Task]:
+    """Every task at every difficulty, each once."""
     from strop.api import find_task
     from strop.tasks import EMBEDDED
 
     asked = [f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties] if difficulties else tasks or EMBEDDED
-    return list(dict.fromkeys(find_task(name).label for name in asked))
+    return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
 
 
-def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
+def _gap_runs(pairs: list[tuple[str, Task]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
     """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
     from strop.engines import load_engine
@@ -117,8 +128,7 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
     from strop.store import slug
 
     asked |= {"verifiers": api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)}
-    tasks = {name: api.find_task(name) for _, name in pairs}
-    for found in tasks.values():
+    for found in {task for _, task in pairs}:
         plan = Plan(pairs[0][0], found, **{"shots": found.default_shots} | options)
         _ = plan.draw_problems(), plan.draw_shots()
     several = len(pairs) > 1
@@ -126,7 +136,9 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
         raise UsageError(f"{out} holds a run of one model on one task, and {len(pairs)} runs were asked for; choose another --out")
     names = [verifier.name for verifier in asked["verifiers"]]
     rows_depend_on = {"verifiers": names, "verify_with": asked["verify_with"], "draws": asked["draws"], **options}
-    parent = out or api.default_folder("gap", {"model": pairs[0][0], "task": "tasks", "pairs": pairs, **rows_depend_on})
+    parent = out or api.default_folder(
+        "gap", {"model": pairs[0][0], "task": "tasks", "pairs": [Plan(m, t).asked() for m, t in pairs], **rows_depend_on}
+    )
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
         asked |= {"verify_with": load_engine(asked["verify_with"])}
@@ -134,9 +146,9 @@ def _gap_runs(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict
     with Bars() as bars:
         for model, task in pairs:
             engine = engines.get(model) or engines.setdefault(model, load_engine(model, options["revision"]))
-            bars.title = task if len(engines) == 1 else f"{model} {task}"
-            folder = parent / slug(task if len({m for m, _ in pairs}) == 1 else f"{model}-{task}") if several else out
-            runs.append(api.gap(engine, tasks[task], out=folder, watcher=bars, **asked, **options))
+            bars.title = task.label if len(engines) == 1 else f"{model} {task.label}"
+            folder = parent / slug(task.label if len({m for m, _ in pairs}) == 1 else f"{model}-{task.label}") if several else out
+            runs.append(api.gap(engine, task, out=folder, watcher=bars, **asked, **options))
     return runs
 
 
@@ -168,7 +180,7 @@ def _write_report(runs: list[Run], combined: Path | None) -> Path:
     return combined / "report.html"
 
 
-def _dry_run(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[str, Any], as_json: bool) -> None:
+def _dry_run(pairs: list[tuple[str, Task]], asked: dict[str, Any], options: dict[str, Any], as_json: bool) -> None:
     from dataclasses import asdict
 
     from strop import api
@@ -177,12 +189,11 @@ def _dry_run(pairs: list[tuple[str, str]], asked: dict[str, Any], options: dict[
     from strop.preview import preview
 
     documents = []
-    for model, name in pairs:
-        task = api.find_task(name)
+    for model, task in pairs:
         plan = Plan(model=model, task=task, **{"shots": task.default_shots} | options)
         verifiers = api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)
         shown = preview(plan, load_engine(model, options["revision"]), verifiers, asked["draws"])
-        documents.append({"model": model, "task": name} | asdict(shown))
+        documents.append({"model": model, "task": task.label} | asdict(shown))
     if as_json:
         print(json.dumps({"dry_run": documents}))
         return
@@ -336,7 +347,7 @@ def scale(
     given = dict(map(parse_flops, flops or []))
     with Bars() as bars:
         found = matrix.scale(
-            model or list(embedded_models()), _task_names(task, difficulty), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
+            model or list(embedded_models()), _tasks(task, difficulty), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
             workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
             seed=seed,
         )  # fmt: skip

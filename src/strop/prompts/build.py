@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from strop.errors import UsageError
 from strop.prompts.wording import CORRECT, INCORRECT, WORDING
 from strop.records import Message, Problem, Prompt
 from strop.tasks.base import Check, Task
@@ -33,28 +32,33 @@ def _with_examples(examples: list[tuple[str, str]], last: str) -> Prompt:
     return (*turns, Message("user", last))
 
 
+def _asked(task: Task, problem: Problem) -> str:
+    """The question, after the task's own instruction."""
+    return f"{task.instruction}\n{problem.question}" if task.instruction else problem.question
+
+
 def solution_prompt(task: Task, problem: Problem, shots: list[Problem]) -> Prompt:
     """Ask for a response to the problem, after worked examples."""
-    examples = [(_fill(WORDING.solution, question=shot.question), f" {task.gold_response(shot)}") for shot in shots]
-    return _with_examples(examples, _fill(WORDING.solution, question=problem.question))
+    examples = [(_fill(WORDING.solution, question=_asked(task, shot)), f" {task.gold_response(shot)}") for shot in shots]
+    return _with_examples(examples, _fill(WORDING.solution, question=_asked(task, problem)))
 
 
 def verification_prompt(frame: str, task: Task, problem: Problem, response: str, shots: list[Problem]) -> Prompt:
     """Ask for a judgement of one response. ``frame`` is one of WORDING.multiple_choice, .binary and .score."""
     endings = {WORDING.multiple_choice: multiple_choice_ending, WORDING.binary: binary_ending, WORDING.score: score_ending}
     examples = [
-        (_fill(frame, question=shot.question, response=answer), endings[frame](check)) for shot, answer, check in task.judged(shots)
+        (_fill(frame, question=_asked(task, shot), response=answer), endings[frame](check)) for shot, answer, check in task.judged(shots)
     ]
-    return _with_examples(examples, _fill(frame, question=problem.question, response=response.strip()))
+    return _with_examples(examples, _fill(frame, question=_asked(task, problem), response=response.strip()))
 
 
 def tournament_prompt(task: Task, problem: Problem, first: str, second: str, shots: Sequence[Problem] = ()) -> Prompt:
     """Ask which of two responses is the better one."""
     examples = []
     for shot, answers, checks, winner in _contested_shots(task, shots):
-        user = _fill(WORDING.tournament, question=shot.question, first=answers[0], second=answers[1])
+        user = _fill(WORDING.tournament, question=_asked(task, shot), first=answers[0], second=answers[1])
         examples.append((user, tournament_ending(checks[0], checks[1], winner)))
-    return _with_examples(examples, _fill(WORDING.tournament, question=problem.question, first=first.strip(), second=second.strip()))
+    return _with_examples(examples, _fill(WORDING.tournament, question=_asked(task, problem), first=first.strip(), second=second.strip()))
 
 
 def _contested_shots(task: Task, shots: Sequence[Problem]) -> Iterator[tuple[Problem, list[str], list[Check], str]]:

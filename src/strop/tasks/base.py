@@ -58,7 +58,9 @@ Judged = tuple[str, Check]
 class Task(ABC):
     """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings.
 
-    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields. ``choices`` lists the
+    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields.
+    ``instruction`` stands
+    before every question. ``choices`` lists the
     answers where there are only a few, so that another problem's may be right.
     """
 
@@ -68,15 +70,16 @@ class Task(ABC):
     max_tokens: ClassVar[int] = 512
     verification_max_tokens: ClassVar[int] = 512
     stop: ClassVar[tuple[str, ...]] = ()
+    instruction: ClassVar[str] = ""
     choices: ClassVar[tuple[str, ...]] = ()
     levels: ClassVar[dict[str, dict[str, Any]]] = {STANDARD: {}}
 
     @classmethod
-    def at(cls, difficulty: str) -> Self:
-        """The task at one of its ``levels``."""
+    def at(cls, difficulty: str, **settings: Any) -> Self:
+        """The task at one of its ``levels``, with further settings."""
         if difficulty not in cls.levels:
             raise UsageError(f"task {cls.name} has no difficulty {difficulty!r}; it has {', '.join(cls.levels)}")
-        return cls(**cls.levels[difficulty])
+        return cls(**cls.levels[difficulty], **settings)
 
     @property
     def difficulty(self) -> str:
@@ -122,8 +125,8 @@ class Task(ABC):
             wrong = next((other for other in others if not other[1].correct), None)
             if wrong is None:
                 raise UsageError(
-                    f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {self.name} give no wrong "
-                    "one; use --shots 0, or more of them"
+                    f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {self.name} give no "
+                    "wrong one; use --shots 0, or more of them"
                 )
             found.append((shot, (golds[i], self.check(shot, golds[i])), wrong))
         return found

@@ -132,6 +132,9 @@ class Game24(Task):
 
     name: ClassVar[str] = "game24"
     description: ClassVar[str] = "the game of 24: make 24 of four numbers; hard to find, easy to check"
+    instruction: ClassVar[str] = (
+        "Use each of these four numbers exactly once, with + - * / and parentheses, to make 24. Write the expression."
+    )
     max_tokens: ClassVar[int] = 64
     verification_max_tokens: ClassVar[int] = 128
 

@@ -17,7 +17,7 @@ from strop.tasks.dataset import Dataset
 
 @dataclass(frozen=True)
 class NaturalQuestions(Dataset):
-    """The reference is the JSON list of accepted answers. Strict: the first line. Flexible: the answer that it, or a phrase around it, holds."""
+    """The reference is the JSON list of accepted answers. Strict: the first line. Flexible: the answer in it."""
 
     name: ClassVar[str] = "natural-questions"
     description: ClassVar[str] = "factual questions, closed book (google-research-datasets/nq_open)"

@@ -79,6 +79,7 @@ class ProntoQA(Task):
     name: ClassVar[str] = "prontoqa"
     description: ClassVar[str] = "true or false: proofs in made-up ontologies, as in ProntoQA; difficulty is the number of hops"
     choices: ClassVar[tuple[str, ...]] = ("True", "False")
+    instruction: ClassVar[str] = 'Reason step by step, then end with "The answer is True." or "The answer is False."'
     max_tokens: ClassVar[int] = 256
     verification_max_tokens: ClassVar[int] = 384
     levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"hops": (1, 2)}, "standard": {}, "hard": {"hops": (4, 5)}}
