@@ -35,6 +35,7 @@ def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
         if path.stem not in ("__init__", "base"):
             assert code_lines(path) <= lines, path
     assert code_lines(ROOT / "examples" / "3_new_verifier.py") <= 80
+    assert code_lines(ROOT / "examples" / "4_new_task.py") <= 60
 
 
 def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:

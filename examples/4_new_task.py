@@ -1,0 +1,58 @@
+"""A task of your own: reverse a word. Run it with  python examples/4_new_task.py [FOLDER].
+
+To keep it, put the class into a file in src/strop/tasks/ and its name into the dict of src/strop/tasks/__init__.py: the contract tests
+then hold it to what every task promises.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import strop
+from strop.records import Problem
+from strop.seeds import fraction
+from strop.tasks.base import Check, Grade, Task, draw_distinct
+
+
+@dataclass(frozen=True)
+class Reverse(Task):
+    """``length``: letters of a word."""
+
+    length: int = 4
+
+    name: ClassVar[str] = "reverse"
+    description: ClassVar[str] = "write a word backwards"
+    instruction: ClassVar[str] = "Write this word backwards."
+    max_tokens: ClassVar[int] = 16
+    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"length": 3}, "standard": {}, "hard": {"length": 8}}
+
+    def draw(self, rng: random.Random) -> Problem:
+        word = "".join(rng.choices("abcdefghij", k=self.length))
+        split = "test" if fraction("held out", self.name, word) < 0.5 else "train"
+        return Problem(f"reverse-{word}", split, word, word[::-1])
+
+    def problems(self, split: str, count: int, seed: int) -> list[Problem]:
+        return draw_distinct(self.draw, self.name, split, count, seed)
+
+    def gold_response(self, problem: Problem) -> str:
+        return problem.question[::-1]
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        """Strict: the word alone. Flexible: the last word of the text."""
+        strict, words = text.strip()[:100], text[-1_000:].split()
+        flexible = words[-1].strip(".,!").lower() if words else None
+        right = [float(answer == problem.reference) for answer in (strict, flexible)]
+        return Grade(strict or None, flexible, right[0], max(right))
+
+    def check(self, problem: Problem, response: str) -> Check:
+        gold, written = problem.question[::-1], response.strip()
+        return Check(f"{problem.question} backwards is {gold}, and {written} is claimed.", (written == gold,))
+
+
+if __name__ == "__main__":
+    out = sys.argv[1] if len(sys.argv) > 1 else "runs/reverse"
+    run = strop.gap(model="ladder/40k", task=Reverse(), problems=20, samples=4, shots=2, out=out)
+    print(run.estimates.filter(quantity="gap").select("verifier", "weigh", "value", "low", "high"))
