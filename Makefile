@@ -11,13 +11,16 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.core  ## measure the embedded model's gap on the embedded tasks: table and report
 	@$(BIN)/strop gap --out $(RUN)
+
+fuzz: $(VENV)/.dev  ## 100,000 random and hostile texts through every grader
+	@STROP_FUZZ=100000 $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) tests/fuzz
 
 test: $(VENV)/.dev  ## all tests
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
