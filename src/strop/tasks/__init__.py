@@ -7,6 +7,7 @@ from strop.tasks.base import STANDARD, Check, Grade, Task
 from strop.tasks.dataset import Dataset
 from strop.tasks.game24 import Game24
 from strop.tasks.gsm8k import Gsm8k
+from strop.tasks.mathematics import Mathematics
 from strop.tasks.mmlu import MmluBiology, MmluChemistry, MmluPhysics
 from strop.tasks.natural_questions import NaturalQuestions
 from strop.tasks.prontoqa import ProntoQA
@@ -19,7 +20,8 @@ EMBEDDED: dict[str, type[Task]] = {"arithmetic": Arithmetic, "signs": Signs, "re
 """The tasks that the embedded models were trained for: what ``strop gap`` measures when no task is named."""
 
 TASKS: dict[str, type[Task]] = EMBEDDED | {
-    task.name: task for task in (Gsm8k, NaturalQuestions, MmluBiology, MmluPhysics, MmluChemistry, ProntoQA, Game24, QuestionsAndAnswers)
+    task.name: task
+    for task in (Gsm8k, Mathematics, NaturalQuestions, MmluBiology, MmluPhysics, MmluChemistry, ProntoQA, Game24, QuestionsAndAnswers)
 }
 
 __all__ = ["EMBEDDED", "STANDARD", "TASKS", "Arithmetic", "Check", "Dataset", "Grade", "Recall", "Signs", "Sudoku4", "Task"]

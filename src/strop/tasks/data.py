@@ -51,9 +51,12 @@ def read_file(path: Path, schema: Schema) -> list[Row]:
 
 
 def read_hub(
-    name: str, config: str | None, splits: Sequence[str], revision: str | None, schema: Schema
+    name: str, configs: Sequence[str | None], splits: Sequence[str], revision: str | None, schema: Schema
 ) -> tuple[dict[str, list[Row]], str]:
-    """The splits of a hub data set, and the commit that ``revision`` was resolved to. Needs the extra ``tasks``; runs no code of theirs."""
+    """The splits of a hub data set, its configurations one after the other, and the commit that ``revision`` was resolved to.
+
+    Needs the extra ``tasks``; runs no code of theirs.
+    """
     try:
         import datasets
         from huggingface_hub import HfApi
@@ -63,7 +66,10 @@ def read_hub(
         ) from None
     try:
         commit = HfApi().dataset_info(name, revision=revision).sha or revision
-        found = {split: datasets.load_dataset(name, config, split=split, revision=commit) for split in splits}
+        found = {
+            split: [row for config in configs for row in datasets.load_dataset(name, config, split=split, revision=commit)]
+            for split in splits
+        }
     except Exception as error:  # whatever the network, the hub or the library has to say
         reason = " ".join(str(error).split())[:200]
         raise UsageError(

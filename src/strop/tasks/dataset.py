@@ -32,7 +32,8 @@ class Dataset(Task):
     data: str | None = None
     revision: str | None = None
 
-    hub: ClassVar[tuple[str, str | None]]
+    hub: ClassVar[str]
+    configs: ClassVar[tuple[str | None, ...]] = (None,)
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "test"}
     schema: ClassVar[Schema]
 
@@ -87,7 +88,7 @@ class Dataset(Task):
             return self.own(split)
         ids = [problem.id for problem in found]
         if twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None) if len(set(ids)) < len(ids) else None:
-            raise UsageError(f"{self.data or self.hub[0]} has the id {twice!r} twice; ids tell problems apart: make them different")
+            raise UsageError(f"{self.data or self.hub} has the id {twice!r} twice; ids tell problems apart: make them different")
         return found
 
     def _read(self, split: str, rows: list[Row]) -> Iterator[Problem]:
@@ -105,8 +106,8 @@ def _check(row: Row) -> Check:
 def _rows(task: type[Dataset], data: str | None, revision: str | None) -> tuple[dict[str, list[Row]], dict[str, str]]:
     """Rows by split, and their source."""
     if data is None:
-        rows, commit = read_hub(*task.hub, list(task.hub_splits.values()), revision, task.schema)
-        return {split: rows[name] for split, name in task.hub_splits.items()}, {"hub": task.hub[0], "revision": commit}
+        rows, commit = read_hub(task.hub, task.configs, list(task.hub_splits.values()), revision, task.schema)
+        return {split: rows[name] for split, name in task.hub_splits.items()}, {"hub": task.hub, "revision": commit}
     path = Path(data)
     digest = blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
     return _by_split(read_file(path, task.schema)), {"file": data, "digest": digest}

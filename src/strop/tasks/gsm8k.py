@@ -21,7 +21,8 @@ class Gsm8k(Dataset):
 
     name: ClassVar[str] = "gsm8k"
     description: ClassVar[str] = "grade-school word problems (openai/gsm8k)"
-    hub: ClassVar[tuple[str, str | None]] = ("openai/gsm8k", "main")
+    hub: ClassVar[str] = "openai/gsm8k"
+    configs: ClassVar[tuple[str | None, ...]] = ("main",)
     schema: ClassVar[Schema] = {"question": str, "answer": str}
     default_shots: ClassVar[int] = 4
 

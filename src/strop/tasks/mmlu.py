@@ -52,7 +52,8 @@ class MmluBiology(_Mmlu):
 
     name: ClassVar[str] = "mmlu-biology"
     description: ClassVar[str] = "college biology, multiple choice (cais/mmlu)"
-    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_biology")
+    hub: ClassVar[str] = "cais/mmlu"
+    configs: ClassVar[tuple[str | None, ...]] = ("college_biology",)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class MmluPhysics(_Mmlu):
 
     name: ClassVar[str] = "mmlu-physics"
     description: ClassVar[str] = "college physics, multiple choice (cais/mmlu)"
-    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_physics")
+    hub: ClassVar[str] = "cais/mmlu"
+    configs: ClassVar[tuple[str | None, ...]] = ("college_physics",)
 
 
 @dataclass(frozen=True)
@@ -70,4 +72,5 @@ class MmluChemistry(_Mmlu):
 
     name: ClassVar[str] = "mmlu-chemistry"
     description: ClassVar[str] = "college chemistry, multiple choice (cais/mmlu)"
-    hub: ClassVar[tuple[str, str | None]] = ("cais/mmlu", "college_chemistry")
+    hub: ClassVar[str] = "cais/mmlu"
+    configs: ClassVar[tuple[str | None, ...]] = ("college_chemistry",)

@@ -21,7 +21,7 @@ class NaturalQuestions(Dataset):
 
     name: ClassVar[str] = "natural-questions"
     description: ClassVar[str] = "factual questions, closed book (google-research-datasets/nq_open)"
-    hub: ClassVar[tuple[str, str | None]] = ("google-research-datasets/nq_open", None)
+    hub: ClassVar[str] = "google-research-datasets/nq_open"
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "validation"}
     schema: ClassVar[Schema] = {"question": str, "answer": list}
     default_shots: ClassVar[int] = 4
