@@ -24,7 +24,7 @@ LINES = (
     ("generate", "verify", "distill", "report"),
     ("ladder",),
     ("analysis", "loop"),
-    ("run", "preview", "cluster"),
+    ("run", "preview", "presets", "cluster"),
     ("importing", "planning"),
     ("api",),
     ("matrix",),

@@ -21,6 +21,7 @@ from strop.ladder_commands import ladder_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
+    from strop.loop import Plan
     from strop.run import Run
     from strop.tasks import Task
 
@@ -69,6 +70,7 @@ Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the e
 
 @app.command()
 def gap(
+    context: typer.Context,
     model: Models = None,
     task: Tasks = None,
     difficulty: Difficulties = None,
@@ -85,6 +87,9 @@ def gap(
     top_p: TopP = 0.9,
     max_tokens: MaxTokens = None,
     seed: Seed = 0,
+    preset: Annotated[
+        str | None, typer.Option(help="A paper's settings: mind-the-gap or sharpening; what is asked for goes before it.")
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -93,18 +98,26 @@ def gap(
 ) -> None:
     """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
     from strop.engines import DEFAULT_MODEL
+    from strop.loop import Plan
+    from strop.presets import preset_options
 
     options: dict[str, Any] = {
         "problems": problems, "samples": samples, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed,
         "revision": revision,
     }  # fmt: skip
     options |= {} if shots is None else {"shots": shots}
-    pairs = [(m, t) for m in dict.fromkeys(model or [DEFAULT_MODEL]) for t in _tasks(task, difficulty, data, data_revision)]
+    sources: dict[str, Any] = {name: context.get_parameter_source(name) for name in options}
+    given = {name: value for name, value in options.items() if sources[name].name != "DEFAULT"}
+    plans = []
+    for name in dict.fromkeys(model or [DEFAULT_MODEL]):
+        for found in _tasks(task, difficulty, data, data_revision):
+            usual = {"shots": found.default_shots} | options
+            plans.append(Plan(name, found, **(usual | preset_options(preset, found) | given if preset else usual)))
     asked = {"verifiers": verifier or [], "verify_with": verify_with, "draws": draws}
     if dry_run:
-        _dry_run(pairs, asked, options, as_json)
+        _dry_run(plans, asked, as_json)
         return
-    runs = _gap_runs(pairs, asked | {"weights": weigh or [], "workers": workers}, options, out)
+    runs = _gap_runs(plans, asked | {"weights": weigh or [], "workers": workers}, out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -119,36 +132,33 @@ def _tasks(
     return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
 
 
-def _gap_runs(pairs: list[tuple[str, Task]], asked: dict[str, Any], options: dict[str, Any], out: Path | None) -> list[Run]:
+def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> list[Run]:
     """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
     from strop.engines import load_engine
-    from strop.loop import Plan
     from strop.progress import Bars
     from strop.store import slug
 
     asked |= {"verifiers": api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)}
-    for found in {task for _, task in pairs}:
-        plan = Plan(pairs[0][0], found, **{"shots": found.default_shots} | options)
+    for plan in plans:
         _ = plan.draw_problems(), plan.draw_shots()
-    several = len(pairs) > 1
+    several = len(plans) > 1
     if several and out and (out / "run.json").exists():
-        raise UsageError(f"{out} holds a run of one model on one task, and {len(pairs)} runs were asked for; choose another --out")
-    names = [verifier.name for verifier in asked["verifiers"]]
-    rows_depend_on = {"verifiers": names, "verify_with": asked["verify_with"], "draws": asked["draws"], **options}
-    parent = out or api.default_folder(
-        "gap", {"model": pairs[0][0], "task": "tasks", "pairs": [Plan(m, t).asked() for m, t in pairs], **rows_depend_on}
-    )
+        raise UsageError(f"{out} holds a run of one model on one task, and {len(plans)} runs were asked for; choose another --out")
+    rows_depend_on = {"verifiers": [v.name for v in asked["verifiers"]], "verify_with": asked["verify_with"], "draws": asked["draws"]}
+    asked_of_all = {"model": plans[0].model, "task": "tasks", "plans": [plan.asked() for plan in plans], **rows_depend_on}
+    parent = out or api.default_folder("gap", asked_of_all)
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
         asked |= {"verify_with": load_engine(asked["verify_with"])}
     runs = []
     with Bars() as bars:
-        for model, task in pairs:
-            engine = engines.get(model) or engines.setdefault(model, load_engine(model, options["revision"]))
-            bars.title = task.label if len(engines) == 1 else f"{model} {task.label}"
-            folder = parent / slug(task.label if len({m for m, _ in pairs}) == 1 else f"{model}-{task.label}") if several else out
-            runs.append(api.gap(engine, task, out=folder, watcher=bars, **asked, **options))
+        for plan in plans:
+            options = {name: value for name, value in vars(plan).items() if name not in ("model", "task")}
+            engine = engines.get(plan.model) or engines.setdefault(plan.model, load_engine(plan.model, plan.revision))
+            label = plan.task.label if len({one.model for one in plans}) == 1 else f"{plan.model} {plan.task.label}"
+            bars.title = label
+            runs.append(api.gap(engine, plan.task, out=parent / slug(label) if several else out, watcher=bars, **asked, **options))
     return runs
 
 
@@ -180,20 +190,18 @@ def _write_report(runs: list[Run], combined: Path | None) -> Path:
     return combined / "report.html"
 
 
-def _dry_run(pairs: list[tuple[str, Task]], asked: dict[str, Any], options: dict[str, Any], as_json: bool) -> None:
+def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
     from dataclasses import asdict
 
     from strop import api
     from strop.engines import load_engine
-    from strop.loop import Plan
     from strop.preview import preview
 
     documents = []
-    for model, task in pairs:
-        plan = Plan(model=model, task=task, **{"shots": task.default_shots} | options)
+    for plan in plans:
         verifiers = api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)
-        shown = preview(plan, load_engine(model, options["revision"]), verifiers, asked["draws"])
-        documents.append({"model": model, "task": task.label} | asdict(shown))
+        shown = preview(plan, load_engine(plan.model, plan.revision), verifiers, asked["draws"])
+        documents.append({"model": plan.model, "task": plan.task.label} | asdict(shown))
     if as_json:
         print(json.dumps({"dry_run": documents}))
         return

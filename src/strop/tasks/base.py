@@ -109,6 +109,10 @@ class Task(ABC):
     def check(self, problem: Problem, response: str) -> Check:
         """The written verification of a response, for few-shot examples and for the embedded models' corpus."""
 
+    def size(self, split: str) -> int | None:
+        """How many problems a split has; None where they are drawn, and nobody has counted them."""
+        return None
+
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
         """As many examples of a written verification as there are shots: each with its own gold response, or with the next one's,
         which is wrong for it, by turns.

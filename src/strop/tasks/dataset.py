@@ -78,6 +78,9 @@ class Dataset(Task):
         """Where the rows came from, for the run record: the file and a digest of it, or the hub's name and commit."""
         return _rows(type(self), self.data, self.revision)[1]
 
+    def size(self, split: str) -> int:
+        return len(self._all(split))
+
     def own(self, split: str) -> list[Problem]:
         """The package's own few rows of this data set."""
         return list(self._read(split, _own(type(self))[split]))

@@ -145,6 +145,9 @@ class Game24(Task):
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         return draw_distinct(self.draw, self.name, split, count, seed)
 
+    def size(self, split: str) -> int:
+        return sum(problem_of(hand).split == split for hand in solved())
+
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
         return f"{problem.reference} = {TARGET}"
