@@ -12,6 +12,7 @@ from strop.tasks import TASKS, Dataset, Task
 from strop.tasks.dataset import ROWS
 from strop.tasks.qa import QuestionsAndAnswers
 
+
 def instances() -> list[Task]:
     """Every task at every difficulty; those made of data on the package's own rows."""
     made = [task.at(level) for task in TASKS.values() if not issubclass(task, Dataset) for level in task.levels]

@@ -52,6 +52,16 @@ class Dataset(Task):
         random.Random(derive("problems", self.name, seed)).shuffle(order)
         return [found[place] for place in order[:count]]
 
+    def shots(self, count: int, seed: int) -> list[Problem]:
+        """Train rows, none of which asks what a test row asks."""
+        if not count:
+            return []
+        tested = {problem.question for problem in self._all("test")}
+        found = [problem for problem in self.problems("train", self.size("train"), seed) if problem.question not in tested]
+        if count > len(found):
+            raise UsageError(f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots")
+        return found[:count]
+
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
         return problem.reference
