@@ -26,7 +26,7 @@ def strop(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 BAD = [
     ("gap --task sudoku9", "there is no task 'sudoku9'; there are arithmetic"),
     ("gap --verifier psychic", "there is no verifier 'psychic'; there are mc"),
-    ("gap --model ladder/9000k", "there is no embedded model 'ladder/9000k'; there are ladder/40k"),
+    ("gap --model ladder/9000k", "there is no embedded model 'ladder/9000k'; there are ladder/25k"),
     ("gap --model no/such/folder", "no/such/folder"),
     ("gap --weigh quantile", "no number after the colon; expected quantile:NUMBER"),
     ("gap --weigh quantile:x", "expected quantile:NUMBER"),

@@ -78,9 +78,9 @@ def test_there_and_back_gives_the_same_numbers(
     assert run.document["problems"] == 18 and run.document["samples"] == 6 and run.document["model"] == "elsewhere"
     places = ("selection", "gap_inf", "selection_log_likelihood")
     assert numbers(run, "glance", *places) == numbers(original, "mc", *places)
-    assert [row["gap"] for row in run.analysis["sweeps"]["glance"].values()] == [
-        row["gap"] for row in original.analysis["sweeps"]["mc"].values()
-    ]
+    gaps = [[row["gap"] for row in found.analysis["sweeps"][name].values()] for found, name in ((run, "glance"), (original, "mc"))]
+    for one, other in zip(*gaps, strict=True):  # another number of estimates side by side rounds the last digit otherwise
+        assert {key: pytest.approx(value) if isinstance(value, float) else value for key, value in one.items()} == other
     assert run.analysis["pass_at_k"] == original.analysis["pass_at_k"]
     for name in ("majority", "logprob"):
         run = strop.add_verifier(run.path, name)
