@@ -190,6 +190,14 @@ def test_dry_run_shows_the_prompts_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_difficulties_are_runs_of_their_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["gap", *SMALL, "--task", "recall", "--task", "signs:hard", "--difficulty", "easy", "--difficulty", "standard"]
+    assert strop(monkeypatch, *asked, "--verifier", "logprob", "--out", str(tmp_path / "run"), "--json") == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["task"] for run in runs] == ["recall:easy", "recall", "signs:hard"]
+    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {"recall-easy", "recall", "signs-hard"}
+
+
 @pytest.mark.parametrize(
     ("command", "word"), [("tasks", "sudoku4"), ("models", "ladder/250k"), ("verifiers", "cot-score"), ("ladder list", "ladder/40k")]
 )

@@ -100,11 +100,11 @@ def gap(
 
 
 def _task_names(tasks: list[str] | None, difficulties: list[str] | None) -> list[str]:
-    """Every task at every difficulty, as ``api.find_task`` takes them, each once."""
+    """Every task at every difficulty, as ``api.find_task`` takes them, each once. One that names its own difficulty keeps it."""
     from strop.api import find_task
     from strop.tasks import TASKS
 
-    asked = [f"{task}:{level}" for task in tasks or TASKS for level in difficulties] if difficulties else tasks or TASKS
+    asked = [task if ":" in task else f"{task}:{level}" for task in tasks or TASKS for level in difficulties or ["standard"]]
     return list(dict.fromkeys(find_task(name).label for name in asked))
 
 
