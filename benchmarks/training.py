@@ -63,7 +63,9 @@ def main() -> None:
         if runners[0].training.seen >= recipe.tokens:
             break
         for runner in runners:
+            started = time.monotonic()
             runner.training.step(batch)
+            runner.training.seconds += time.monotonic() - started
     print(f"{recipe.name}, {tokens_in(batch)} tokens a batch, {recipe.tokens:,} tokens, one thread, in turns")
     rates = [runner.training.seen / runner.training.seconds for runner in runners]
     for runner, rate in zip(runners, rates, strict=True):

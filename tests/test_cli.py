@@ -26,7 +26,7 @@ def strop(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 BAD = [
     ("gap --task sudoku9", "there is no task 'sudoku9'; there are arithmetic"),
     ("gap --verifier psychic", "there is no verifier 'psychic'; there are mc"),
-    ("gap --model ladder/9000k", "there is no embedded model 'ladder/9000k'; there are ladder/40k"),
+    ("gap --model ladder/9000k", "there is no embedded model 'ladder/9000k'; there are ladder/25k"),
     ("gap --model no/such/folder", "no/such/folder"),
     ("gap --weigh quantile", "no number after the colon; expected quantile:NUMBER"),
     ("gap --weigh quantile:x", "expected quantile:NUMBER"),
@@ -188,6 +188,14 @@ def test_dry_run_shows_the_prompts_and_writes_nothing(
     [document] = json.loads(capsys.readouterr().out)["dry_run"]
     assert document["prompts"]["solution"].endswith("\nAnswer:") and document["flops_at_most"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_difficulties_are_runs_of_their_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["gap", *SMALL, "--task", "recall", "--task", "signs:hard", "--difficulty", "easy", "--difficulty", "standard"]
+    assert strop(monkeypatch, *asked, "--verifier", "logprob", "--out", str(tmp_path / "run"), "--json") == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["task"] for run in runs] == ["recall:easy", "recall", "signs:hard"]
+    assert {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()} == {"recall-easy", "recall", "signs-hard"}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def parts(run: Path) -> dict[Path, tuple[bytes, int]]:
     [
         ("--problems 600 --task recall", "only"),
         ("--problems 600", "only"),  # of the default tasks, recall alone lacks them: known before the others are sampled
-        ("--shots 400 --task recall", "train problems"),
+        ("--shots 900 --task recall", "train problems"),
         ("--max-tokens 0", "--max-tokens 0"),
         ("--top-p 1.5", "--top-p 1.5"),
         ("--top-p nan", "--top-p nan"),

@@ -71,21 +71,29 @@ def numbers(run: Run, verifier: str, *places: str) -> list[Any]:
     return found + [run.analysis[place][verifier] for place in places]
 
 
+def rounded(value: Any) -> Any:
+    """Without the last digits, which depend on how many estimates are computed side by side."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return round(value, 12) if isinstance(value, float) else value
+
+
 def test_there_and_back_gives_the_same_numbers(
     original: Run, lines: list[dict[str, Any]], write: Write, tmp_path: Path, no_model: None
 ) -> None:
     run = import_samples(write(*lines), tmp_path / "run", model="elsewhere")
     assert run.document["problems"] == 18 and run.document["samples"] == 6 and run.document["model"] == "elsewhere"
     places = ("selection", "gap_inf", "selection_log_likelihood")
-    assert numbers(run, "glance", *places) == numbers(original, "mc", *places)
-    assert [row["gap"] for row in run.analysis["sweeps"]["glance"].values()] == [
-        row["gap"] for row in original.analysis["sweeps"]["mc"].values()
-    ]
-    assert run.analysis["pass_at_k"] == original.analysis["pass_at_k"]
+    assert rounded(numbers(run, "glance", *places)) == rounded(numbers(original, "mc", *places))
+    gaps = [[row["gap"] for row in found.analysis["sweeps"][name].values()] for found, name in ((run, "glance"), (original, "mc"))]
+    assert rounded(gaps[0]) == rounded(gaps[1])
+    assert rounded(run.analysis["pass_at_k"]) == rounded(original.analysis["pass_at_k"])
     for name in ("majority", "logprob"):
         run = strop.add_verifier(run.path, name)
-        assert numbers(run, name, "selection") == numbers(original, name, "selection")
-    assert run.analysis["diversity"]["distinct_answers"] == original.analysis["diversity"]["distinct_answers"]
+        assert rounded(numbers(run, name, "selection")) == rounded(numbers(original, name, "selection"))
+    assert rounded(run.analysis["diversity"]["distinct_answers"]) == rounded(original.analysis["diversity"]["distinct_answers"])
     assert run.document["greedy"] == {"value": None, "why": "greedy responses were not imported"}
     assert "<html" in run.report().read_text()
     json.dumps(run.document, allow_nan=False)

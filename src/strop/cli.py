@@ -124,11 +124,11 @@ def gap(
 def _tasks(
     tasks: list[str] | None, difficulties: list[str] | None, data: Path | None = None, data_revision: str | None = None
 ) -> list[Task]:
-    """Every task at every difficulty, each once."""
+    """Every task at every difficulty, each once. One that names its own difficulty keeps it."""
     from strop.api import find_task
     from strop.tasks import EMBEDDED
 
-    asked = [f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties] if difficulties else tasks or EMBEDDED
+    asked = [task if ":" in task else f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties or ["standard"]]
     return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
 
 

@@ -108,7 +108,7 @@ def test_the_ladder_is_what_was_promised() -> None:
     for card in cards.values():
         assert "DESIGNED" in card["imperfections"] and card["licence"] == "Apache-2.0" and card["corpus"]
         cells = card["evaluation"]["cells"]
-        assert len(cells) == 12 and card["evaluation"]["seeds_trained"] >= 3
+        assert len(cells) == 12 and card["evaluation"]["seeds_trained"] >= (3 if card["family"] == "full" else 1)
         assert all({"accuracy", "cot-binary tpr", "cot-binary fpr"} <= cell.keys() for cell in cells.values())
 
 
@@ -190,7 +190,7 @@ def test_tabular_frequencies_and_top_p_are_exact() -> None:
 
 
 def test_bad_models_are_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there are ladder/40k"):
+    with pytest.raises(ModelError, match="there are ladder/25k"):
         load_engine("ladder/9000k")
     with pytest.raises(ModelError, match="sum to 1"):
         TabularEngine({"q": {"a": 0.5}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import log
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from strop.errors import UsageError
 from strop.ladder import train as training
 from strop.ladder.muon import Muon, orthogonal
 from strop.ladder.recipes import RECIPES
+from strop.ladder.tokenizer import VOCABULARY_SIZE
 from strop.ladder.train import CHECKPOINT, Training, distance, train
 
 SHORT = replace(RECIPES["25k"], tokens=30_000)
@@ -71,7 +73,7 @@ def test_a_stopped_training_ends_in_the_same_weights(tmp_path: Path, monkeypatch
     assert found["same"] and found["weights"] == 0 and all(own == theirs for own, theirs in found["losses"].values())
 
     engine = LlamaEngine(tmp_path / "whole")
-    assert engine.parameters == card["parameters"] and card["loss"] < 4.5
+    assert engine.parameters == card["parameters"] and card["loss"] < log(VOCABULARY_SIZE), "guessing"
     assert json.loads((tmp_path / "whole" / "card.json").read_text()) == card
     assert train(SHORT, tmp_path / "whole", say=silent) == card
     with pytest.raises(UsageError, match="another recipe"):

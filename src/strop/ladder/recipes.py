@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TOKENS = 5_000_000
-SEEDS = (0, 1, 2)
-"""The training seeds behind every model. Shipped is the seed with the median scaling measure (strop/ladder/evaluation.py)."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,6 @@ class Training:
 
     def step(self, batch: list[Row]) -> None:
         """One update."""
-        started = time.monotonic()
         cosine = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * self.progress))
         for optimizer, rate in zip(self.optimizers, (self.recipe.muon_rate, self.recipe.adam_rate), strict=True):
             optimizer.zero_grad(set_to_none=True)
@@ -112,7 +111,6 @@ class Training:
             optimizer.step()
         self.steps, self.seen = self.steps + 1, self.seen + tokens_in(batch)
         self.losses = [*self.losses[1 - CHECKPOINT_STEPS :], loss.item()]
-        self.seconds += time.monotonic() - started
 
     def store(self, folder: Path) -> None:
         """Write the checkpoint; a kill leaves the old one or the new one."""
@@ -155,11 +153,13 @@ def train(recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say 
         return card
     torch.set_num_threads(1)
     training = Training.restore(recipe, folder)
+    last = time.monotonic()
     for batch in training.rows():
         if training.seen >= recipe.tokens:
             break
         before = training.seen
         training.step(batch)
+        training.seconds, last = training.seconds + time.monotonic() - last, time.monotonic()
         if keep_every and before // keep_every < training.seen // keep_every:
             save(training, folder / f"tokens-{training.seen // keep_every * keep_every}")
         if training.steps % CHECKPOINT_STEPS == 0:
