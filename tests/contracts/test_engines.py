@@ -18,7 +18,7 @@ from strop.errors import ModelError, UsageError
 from strop.prompts import CORRECT, INCORRECT, WORDING, solution_prompt, verification_prompt
 from strop.records import Message, Prompt, Sampling
 from strop.seeds import derive
-from strop.tasks import TASKS, Arithmetic
+from strop.tasks import EMBEDDED, Arithmetic
 
 SMALLEST = LADDER / "40k"
 PROMPT: Prompt = (Message("user", "q"),)
@@ -65,7 +65,7 @@ def pair() -> tuple[Engine, Engine]:
 def test_both_engines_give_the_same_token_log_probabilities(pair: tuple[Engine, Engine]) -> None:
     """Each engine's samples, scored by the other, token by token: within 1e-4."""
     ours, theirs = pair
-    for task in (cls() for cls in TASKS.values()):
+    for task in (cls() for cls in EMBEDDED.values()):
         asked = [solution_prompt(task, problem, []) for problem in task.problems("test", 4, seed=1)]
         for writer, reader in ((ours, theirs), (theirs, ours)):
             drawn = writer.sample([Request(prompt, (7,)) for prompt in asked], Sampling(0.7, 0.9, task.max_tokens)).samples

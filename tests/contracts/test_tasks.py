@@ -16,7 +16,7 @@ from strop.tasks.qa import QuestionsAndAnswers
 def instances() -> list[Task]:
     """Every task at every difficulty; those made of data on the package's own rows."""
     made = [task.at(level) for task in TASKS.values() if not issubclass(task, Dataset) for level in task.levels]
-    own = [task(data=str(ROWS / f"{task.name}.jsonl")) for task in TASKS.values() if issubclass(task, Dataset)]
+    own = [task.example() for task in TASKS.values() if issubclass(task, Dataset)]
     return [*made, *own, QuestionsAndAnswers(data=str(ROWS / "qa.jsonl"), grading="numeric")]
 
 

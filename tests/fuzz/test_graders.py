@@ -13,11 +13,10 @@ import pytest
 
 from strop.seeds import derive
 from strop.tasks import TASKS, Dataset, Task
-from strop.tasks.dataset import ROWS
 
 TEXTS = int(os.environ.get("STROP_FUZZ", "2000"))
 LIMIT = 2.0
-TASKS_TRIED = [task(data=str(ROWS / f"{task.name}.jsonl")) if issubclass(task, Dataset) else task() for task in TASKS.values()]
+TASKS_TRIED = [task.example() if issubclass(task, Dataset) else task() for task in TASKS.values()]
 
 CANARY = "strop_was_executed"
 ATTACKS = (

@@ -114,26 +114,36 @@ class Task(ABC):
         return None
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        """As many examples of a written verification as there are shots: each with its own gold response, or with the next one's,
-        which is wrong for it, by turns.
+        """As many examples of a written verification as there are shots: each with its own gold response, or with one that is wrong for
+        it, by turns.
         """
-        responses = [self.gold_response(shots[(i + i % 2) % len(shots)]) for i in range(len(shots))]
-        return [(shot, response, self.check(shot, response)) for shot, response in zip(shots, responses, strict=True)]
+        golds = [self.gold_response(shot) for shot in shots]
+        examples = []
+        for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
+            other = self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
+            response = other if i % 2 else gold
+            examples.append((shot, response, self.check(shot, response)))
+        return examples
 
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
         """As many examples of a comparison as there are shots: a problem, a right response and a wrong one, each with its check."""
         golds = [self.gold_response(shot) for shot in shots]
         found = []
-        for i, shot in enumerate(shots):
-            others = ((other, self.check(shot, other)) for other in (*golds[i + 1 :], *golds[:i]))
-            wrong = next((other for other in others if not other[1].correct), None)
+        for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
+            wrong = self._wrong(shot, [*golds[i + 1 :], *golds[:i]])
             if wrong is None:
                 raise UsageError(
                     f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {self.name} give no "
                     "wrong one; use --shots 0, or more of them"
                 )
-            found.append((shot, (golds[i], self.check(shot, golds[i])), wrong))
+            found.append((shot, (gold, self.check(shot, gold)), (wrong, self.check(shot, wrong))))
         return found
+
+    def _wrong(self, problem: Problem, responses: list[str]) -> str | None:
+        """The first response that is wrong for the problem, by its grade and by its check."""
+        return next(
+            (one for one in responses if not self.grade(one, problem).utility_flexible and not self.check(problem, one).correct), None
+        )
 
     def shots(self, count: int, seed: int) -> list[Problem]:
         """``count`` examples for few-shot prompts, from the training split."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from strop.errors import UsageError
 from strop.records import Problem
@@ -72,17 +72,31 @@ class Dataset(Task):
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
         """As many written examples as there are shots, a right and a wrong response to the same question by turns."""
-        rows = read_file(ROWS / f"{self.name}.judged.jsonl", {"question": str, "response": str, "check": str})
-        examples = [(Problem(row.place, "train", row.fields["question"], None, {}), row.fields["response"], _check(row)) for row in rows]
-        if len(shots) > len(examples):
-            raise UsageError(f"{self.name} has {len(examples)} examples of a written check; ask for --shots {len(examples)} or fewer")
-        return examples[: len(shots)]
+        return self._examples(len(shots))
 
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
-        """Pairs of neighbours among the written examples: a right and a wrong response to one question."""
-        examples = self.judged([*shots, *shots])
+        """Neighbours among the written examples: a right and a wrong response to one question."""
+        examples = self._examples(2 * len(shots))
         pairs = [sorted(examples[place : place + 2], key=lambda one: not one[2].correct) for place in range(0, len(examples), 2)]
         return [(right[0], (right[1], right[2]), (wrong[1], wrong[2])) for right, wrong in pairs]
+
+    def _examples(self, count: int) -> list[tuple[Problem, str, Check]]:
+        rows = read_file(ROWS / f"{self.name}.judged.jsonl", {"question": str, "response": str, "check": str})
+        if count > len(rows):
+            raise UsageError(
+                f"{self.name} has {len(rows)} examples of a written check, {len(rows) // 2} pairs of them for a tournament; ask for fewer "
+                "with --shots"
+            )
+        return [(self.example_problem(row.fields["question"]), row.fields["response"], _check(row)) for row in rows[:count]]
+
+    def example_problem(self, question: str) -> Problem:
+        """The problem that a written example is about."""
+        return Problem(f"{self.name}-example", "train", question, None, {})
+
+    @classmethod
+    def example(cls) -> Self:
+        """The task on the package's own few rows: for trying it out."""
+        return cls(data=str(ROWS / f"{cls.name}.jsonl"))
 
     def source(self) -> dict[str, str]:
         """Where the rows came from, for the run record: the file and a digest of it, or the hub's name and commit."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.answers import choice_flexible, choice_strict
-from strop.tasks.base import Check, Grade
+from strop.tasks.base import Grade
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
 
@@ -40,10 +40,9 @@ class _Mmlu(Dataset):
         answers = [one.answer if one else None for one in found]
         return Grade(answers[0], answers[1], *(float(answer == problem.reference) for answer in answers))
 
-    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        """The examples name their question without its choices, which stand in the package's own rows."""
-        whole = {problem.question.split("\n(A) ")[0]: problem for problem in self.own("train")}
-        return [(whole[problem.question], response, check) for problem, response, check in super().judged(shots)]
+    def example_problem(self, question: str) -> Problem:
+        """Examples name their question without its choices, which stand in the package's own rows."""
+        return next(problem for problem in self.own("train") if problem.question.startswith(f"{question}\n(A) "))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from strop.tasks.dataset import Dataset
 
 @dataclass(frozen=True)
 class NaturalQuestions(Dataset):
-    """The reference is the JSON list of accepted answers. Strict: the first line. Flexible: the answer in it."""
+    """The reference is the accepted answers, one a line. Strict: the first line. Flexible: the answer in it."""
 
     name: ClassVar[str] = "natural-questions"
     description: ClassVar[str] = "factual questions, closed book (google-research-datasets/nq_open)"
@@ -31,7 +30,7 @@ class NaturalQuestions(Dataset):
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         if not any(normalise_squad(answer) for answer in fields["answer"]):
             raise UsageError(f"{place}: answer is {fields['answer']!r}; expected a list with an accepted answer")
-        return fields["question"], json.dumps(fields["answer"], ensure_ascii=False), {}
+        return fields["question"], "\n".join(" ".join(answer.split()) for answer in fields["answer"]), {}
 
     def gold_response(self, problem: Problem) -> str:
         return _accepted(problem)[0]
@@ -45,4 +44,4 @@ class NaturalQuestions(Dataset):
 
 
 def _accepted(problem: Problem) -> list[str]:
-    return list(json.loads(problem.reference or "[]"))
+    return (problem.reference or "").split("\n")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.answers import after_marker, normalise_squad
-from strop.tasks.base import Check, Grade
+from strop.tasks.base import Check, Grade, Task
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
 from strop.tasks.numbers import canonical_number
@@ -46,10 +46,8 @@ class QuestionsAndAnswers(Dataset):
         flexible = strict if strict == gold or marked is None else canonical(marked.answer) or None
         return Grade(strict, flexible, float(strict == gold), float(flexible == gold))
 
-    def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        """Each example with its own answer and with another's, and no reasons: what a file of answers alone can give."""
-        answers = [self.gold_response(shots[(place + place % 2) % len(shots)]) for place in range(len(shots))]
-        return [
-            (shot, answer, Check(f"The answer is {shot.reference}.", (self.grade(answer, shot).utility_strict == 1.0,)))
-            for shot, answer in zip(shots, answers, strict=True)
-        ]
+    def check(self, problem: Problem, response: str) -> Check:
+        """The answer, and no reasons: what a file of answers alone can give."""
+        return Check(f"The answer is {problem.reference}.", (self.grade(response, problem).utility_strict == 1.0,))
+
+    judged, contested = Task.judged, Task.contested
