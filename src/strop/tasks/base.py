@@ -86,7 +86,12 @@ class Task(ABC):
         """The level that these settings are; settings of one's own are ``custom``."""
         if len(self.levels) == 1:
             return STANDARD
-        return next((level for level in self.levels if type(self).at(level) == self), "custom")
+        return next((level for level in self.levels if type(self).at(level, **self.origin) == self), "custom")
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """The settings that say where the problems come from, which are no matter of difficulty."""
+        return {}
 
     @property
     def label(self) -> str:

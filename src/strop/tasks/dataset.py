@@ -37,6 +37,11 @@ class Dataset(Task):
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "test"}
     schema: ClassVar[Schema]
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """The file, or the revision."""
+        return {"data": self.data, "revision": self.revision}
+
     @abstractmethod
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
         """(question, reference, metadata) of a row; None for a row that the task's settings leave out. UsageError names ``place``."""

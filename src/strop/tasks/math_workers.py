@@ -36,8 +36,8 @@ from pathlib import Path
 from strop.errors import StropError
 from strop.tasks.latex import WORDS, normalise_math
 
-CPU_SECONDS = 2.0
-SECONDS = 8.0
+CPU_SECONDS = 1.0
+SECONDS = 4.0
 START_SECONDS = 60.0
 MEMORY = 1 << 30
 WORKERS = 2

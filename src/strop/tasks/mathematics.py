@@ -13,7 +13,7 @@ from strop.tasks.base import Grade
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
 from strop.tasks.latex import boxed, math_flexible, normalise_math
-from strop.tasks.math_workers import same_math
+from strop.tasks.math_workers import grader, same_math
 
 SUBJECTS = {
     "Algebra": "algebra", "Counting & Probability": "counting_and_probability", "Geometry": "geometry", "Number Theory": "number_theory",
@@ -52,6 +52,10 @@ class Mathematics(Dataset):
         if fields["type"] not in self.subjects or (self.integers and not INTEGER.fullmatch(answer.answer.strip())):
             return None
         return fields["problem"], fields["solution"], {"level": fields["level"], "subject": fields["type"]}
+
+    def source(self) -> dict[str, str]:
+        """Also who decides what is equal: grades depend on it."""
+        return super().source() | {"grader": grader()}
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = boxed(problem.reference or "")
