@@ -76,7 +76,7 @@ def test_interrupt_says_how_to_go_on(alone: Path, tmp_path: Path) -> None:
 
 def test_disk_full_at_the_end(alone: Path, tmp_path: Path) -> None:
     """No room for the report (a real refusal of the system, by RLIMIT_FSIZE): one line, exit code 2, every part kept and not made again."""
-    limit = max(path.stat().st_size for path in parts_of(alone)) + 1
+    limit = max(path.stat().st_size for path in parts_of(alone)) + 1_000  # a part's size varies by the digits of the seconds it took
     assert limit < (alone / "report.html").stat().st_size
     out = tmp_path / "run"
     command = [sys.executable, "-m", "strop", "gap", *ASKED, "--out", str(out)]
