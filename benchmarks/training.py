@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,7 +41,6 @@ class Runner:
     name: str
     make: Callable[[list[torch.nn.Parameter], float], Optimizer]
     training: Training
-    losses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         inner, outer = ([p for group in old.param_groups for p in group["params"]] for old in self.training.optimizers)

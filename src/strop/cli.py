@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from strop.errors import StropError, UsageError
-from strop.ladder_commands import ladder_app
+from strop.ladder_commands import AsJson, ladder_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
@@ -64,7 +64,6 @@ TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
 
 

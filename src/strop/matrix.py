@@ -22,7 +22,7 @@ from strop.loop import Crew, Verification, Watcher, default_workers
 from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
 from strop.measure.replicates import mean_of_cells
-from strop.measure.scaling import Trend, trend
+from strop.measure.scaling import Trend, trend_of
 from strop.progress import Silent
 from strop.records import Estimate, Usage
 from strop.run import Run
@@ -205,11 +205,10 @@ def _trend(runs: Sequence[Run], tasks: Sequence[Task], verifier: Verifier, famil
     members = [[run for run in runs if run.plan.model == model and run.plan.task in tasks] for model in models]
     cells = [[_relative_gap(run, verifier.name) for run in own] for own in members]
     ratios = [own[0] if len(own) == 1 else mean_of_cells(own, "mean relative gap") for own in cells]
-    above_MP, below_MP = (np.stack([getattr(ratio, name) for ratio in ratios]) for name in ("above_P", "below_P"))
     # Each task's resamples in an order of their own: problems of different tasks have nothing to do with one another.
     counts_BP = np.hstack([np.random.default_rng(place).permutation(run.counts_BP) for place, run in enumerate(members[0])])
     flops = [compute[model].flops for model in models]  # equal compute in one family: training seeds of one size
-    return trend(above_MP, below_MP, np.array(flops), counts_BP, size_M=flops)
+    return trend_of(ratios, np.array(flops), counts_BP, size_M=flops)
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:

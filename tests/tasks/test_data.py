@@ -135,7 +135,7 @@ def test_without_the_library_or_the_hub_the_way_out_is_named(monkeypatch: pytest
         def dataset_info(self, name: str, revision: str | None) -> Any:
             raise ConnectionError("no network\nhere")
 
-    hub.HfApi = Api  # type: ignore[attr-defined]
+    monkeypatch.setattr(hub, "HfApi", Api, raising=False)
     monkeypatch.setitem(sys.modules, "datasets", broken)
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     with pytest.raises(UsageError, match=r"cannot load openai/gsm8k from the hub \(ConnectionError: no network here\)"):

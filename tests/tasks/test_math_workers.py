@@ -22,7 +22,6 @@ from strop.tasks.latex import boxed
 from strop.tasks.math_workers import COUNTS, SECONDS, grader, same_math
 
 ROWS = Path(math_workers.__file__).parent / "rows" / "math.jsonl"
-needs_math_verify = pytest.mark.skipif(grader() == "strop normaliser", reason="math-verify is not installed")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="looks at POSIX processes")
 
 PAIRS = [
@@ -115,7 +114,6 @@ def _close() -> Iterator[None]:
     math_workers._POOL.close()
 
 
-@needs_math_verify
 @pytest.mark.parametrize(("answer", "reference", "same"), PAIRS)
 def test_pairs(answer: str, reference: str, same: bool) -> None:
     assert same_math(answer, reference) is same
@@ -129,7 +127,6 @@ def corrupted(answer: str) -> str:
     return answer[:place] + str(int(answer[place]) % 9 + 1) + answer[place + 1 :]
 
 
-@needs_math_verify
 def test_every_gold_answer_is_itself_and_not_its_corruption() -> None:
     found = [boxed(json.loads(line)["solution"]) for line in ROWS.read_text(encoding="utf-8").splitlines()]
     golds = [gold.answer for gold in found if gold]
@@ -139,7 +136,6 @@ def test_every_gold_answer_is_itself_and_not_its_corruption() -> None:
         assert not same_math(corrupted(gold), gold), gold
 
 
-@needs_math_verify
 @pytest.mark.parametrize("answer", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_answers_are_wrong_soon_and_the_next_is_judged(answer: str) -> None:
     started = time.monotonic()
@@ -149,7 +145,6 @@ def test_hostile_answers_are_wrong_soon_and_the_next_is_judged(answer: str) -> N
     assert same_math("x+5", "5+x") is True
 
 
-@needs_math_verify
 def test_time_outs_are_counted_and_cached() -> None:
     math_workers._same_forms.cache_clear()
     before = dict(COUNTS)
@@ -162,7 +157,6 @@ def test_time_outs_are_counted_and_cached() -> None:
     }
 
 
-@needs_math_verify
 @needs_posix
 def test_a_killed_worker_is_replaced() -> None:
     assert same_math("k+5", "5+k")
@@ -176,7 +170,6 @@ def test_a_killed_worker_is_replaced() -> None:
     assert COUNTS["crashed"] <= crashed + 1
 
 
-@needs_math_verify
 def test_eight_threads_get_the_answers_of_one() -> None:
     pairs = [(answer, reference, same) for answer, reference, same in PAIRS if "+" in answer or "sqrt" in answer]
     math_workers._same_forms.cache_clear()
@@ -204,7 +197,6 @@ def clear() -> None:
     math_workers._same_forms.cache_clear()
 
 
-@needs_math_verify
 def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     math_workers._POOL.close()
     math_workers._same_forms.cache_clear()
@@ -233,7 +225,6 @@ def running(pid: int) -> bool:
     return bool(state) and not state.startswith("Z")
 
 
-@needs_math_verify
 @needs_posix
 @pytest.mark.parametrize("end", ["plain", "interrupted", "busy"])
 def test_no_worker_outlives_a_script_without_a_main_guard(end: str, tmp_path: Path) -> None:

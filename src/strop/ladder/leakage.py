@@ -14,7 +14,7 @@ import numpy as np
 
 from strop.ladder.candidates import candidate
 from strop.ladder.corpus import CORPUS_TASKS, training_problem
-from strop.measure.ranks import midranks_PK
+from strop.measure.verdicts import auroc_within
 from strop.seeds import derive
 
 LEARNED, TRIED = 4_000, 2_000
@@ -34,10 +34,8 @@ def surface_auroc(subject: str) -> float:
         return log(held / missed)
 
     score_N = np.array([sum(map(evidence, features)) for features, _ in examples[LEARNED:]])
-    right_N = np.array([right for _, right in examples[LEARNED:]])
-    rank_N = midranks_PK(score_N[None], np.ones((1, TRIED), bool))[0]
-    rights = right_N.sum()
-    return float((rank_N[right_N].sum() - rights * (rights + 1) / 2) / (rights * (TRIED - rights)))
+    right_N = np.array([float(right) for _, right in examples[LEARNED:]])
+    return auroc_within(score_N[None], right_N[None], np.ones((1, TRIED), bool)).value
 
 
 def _example(subject: str, rng: random.Random) -> tuple[list[tuple[str, int]], bool]:

@@ -29,13 +29,13 @@ def orthogonal(matrices_MRC: torch.Tensor) -> torch.Tensor:
     return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):  # type: ignore[misc]
+class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # mypy does not analyse torch
     """Nesterov momentum, orthogonalised, scaled to the size of an AdamW update; decoupled weight decay. Matrices only."""
 
     def __init__(self, matrices: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.05):
         super().__init__(sorted(matrices, key=_shape), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not analyse torch
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """One update. ``closure`` is not supported."""
         assert closure is None

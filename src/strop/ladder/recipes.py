@@ -6,7 +6,7 @@ tenth of the judged candidates and is the same in all else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TOKENS = 5_000_000
 
@@ -38,7 +38,6 @@ RECIPES = {
         Recipe("125k", hidden=64, layers=2, heads=4, key_value_heads=2, feed_forward=176, muon_rate=6e-3),
         Recipe("250k", hidden=80, layers=3, heads=4, key_value_heads=2, feed_forward=208, muon_rate=5e-3),
         Recipe("400k", hidden=96, layers=4, heads=4, key_value_heads=2, feed_forward=208, muon_rate=4e-3),
-        Recipe("lean-125k", hidden=64, layers=2, heads=4, key_value_heads=2, feed_forward=176, muon_rate=6e-3, family="lean"),
-        Recipe("lean-250k", hidden=80, layers=3, heads=4, key_value_heads=2, feed_forward=208, muon_rate=5e-3, family="lean"),
     )
 }
+RECIPES |= {f"lean-{name}": replace(RECIPES[name], name=f"lean-{name}", family="lean") for name in ("125k", "250k")}

@@ -59,7 +59,7 @@ def new_model(recipe: Recipe) -> LlamaForCausalLM:
 
 @dataclass
 class Training:
-    """A model on its way: everything that a checkpoint holds. The corpus is not in it: its stream is replayed to ``steps``."""
+    """A model on its way: everything that a checkpoint holds. The corpus is not in it: its stream is replayed to ``seen``."""
 
     recipe: Recipe
     model: LlamaForCausalLM
@@ -218,7 +218,7 @@ def distance(folder: Path, other: Path) -> dict[str, Any]:
     return {"same": torch.equal(own, theirs), "weights": float((own - theirs).norm() / theirs.norm()), "losses": losses}
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not analyse torch
 def loss_on(model: LlamaForCausalLM, kind: str) -> float:
     """Mean loss on FRESH documents of a kind (of each task, or worksheets), always the same ones."""
     rng = random.Random(derive("fresh documents", kind))

@@ -18,7 +18,7 @@ from math import factorial
 import numpy as np
 
 from strop.measure.gap import Mask
-from strop.measure.intervals import LEVEL, Floats, from_draws
+from strop.measure.intervals import LEVEL, Floats, Ratio, from_draws
 from strop.measure.ranks import midranks_PK
 from strop.records import Estimate
 
@@ -74,6 +74,12 @@ def trend(
     p_rising, p_two_sided, test = (None, None, None) if why else trend_test(log_flops_S, figure_S, rng)
     left_out = int((~known_M).sum())
     return Trend(slope, intercept, spearman, kendall, residual, p_rising, p_two_sided, why, test, len(seeds), seeds, left_out)
+
+
+def trend_of(ratios: Sequence[Ratio], flops_M: Floats, counts_BP: Floats, size_M: Sequence[Hashable] | None = None) -> Trend:
+    """The trend of figures given as ratios on the same problems, one a model."""
+    above_MP, below_MP = (np.stack(sides) for sides in zip(*((ratio.above_P, ratio.below_P) for ratio in ratios), strict=True))
+    return trend(above_MP, below_MP, flops_M, counts_BP, size_M)
 
 
 def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple[float, float, str]:

@@ -27,7 +27,7 @@ from strop.measure import Ratio, Weighed, accuracy, gap, kept_accuracy, relative
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.pass_at_k import coverage
 from strop.measure.replicates import mean_of_cells, over_seeds, spread
-from strop.measure.scaling import Trend, trend
+from strop.measure.scaling import Trend, trend_of
 from strop.measure.summary import summary_ratios
 from strop.records import Estimate
 from strop.run import Run
@@ -207,9 +207,8 @@ class Evaluation:
         cells = len(SCALED) * len(LEVELS)
         problems = len(measures[0].above_P) // cells
         counts_BP = np.hstack([resample_counts(problems, derive(0, "ladder", cell)) for cell in range(cells)])
-        above_MP, below_MP = (np.stack([getattr(measure, side) for measure in measures]) for side in ("above_P", "below_P"))
         flops = [self.models[place].flops for place in places]
-        return trend(above_MP, below_MP, np.array(flops), counts_BP, size_M=[self.models[place].name for place in places])
+        return trend_of(measures, np.array(flops), counts_BP, size_M=[self.models[place].name for place in places])
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,7 @@ class Task(ABC):
         golds = [self.gold_response(shot) for shot in shots]
         examples = []
         for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
-            other = self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
-            response = other if i % 2 else gold
+            response = gold if i % 2 == 0 else self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
             examples.append((shot, response, self.check(shot, response)))
         return examples
 

@@ -86,7 +86,7 @@ class Dataset(Task):
         return [(right[0], (right[1], right[2]), (wrong[1], wrong[2])) for right, wrong in pairs]
 
     def _examples(self, count: int) -> list[tuple[Problem, str, Check]]:
-        rows = read_file(ROWS / f"{self.name}.judged.jsonl", {"question": str, "response": str, "check": str})
+        rows = _written(self.name)
         if count > len(rows):
             raise UsageError(
                 f"{self.name} has {len(rows)} examples of a written check, {len(rows) // 2} pairs of them for a tournament; ask for fewer "
@@ -143,6 +143,12 @@ def _rows(task: type[Dataset], data: str | None, revision: str | None) -> tuple[
     path = Path(data)
     digest = blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
     return _by_split(read_file(path, task.schema)), {"file": data, "digest": digest}
+
+
+@lru_cache(maxsize=8)
+def _written(task: str) -> list[Row]:
+    """The package's written examples for a task: every verification prompt shows some."""
+    return read_file(ROWS / f"{task}.judged.jsonl", {"question": str, "response": str, "check": str})
 
 
 @lru_cache(maxsize=8)
