@@ -28,7 +28,7 @@ from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
 from strop.run import Run
 from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
-from strop.tasks import STANDARD, TASKS, Dataset, Task
+from strop.tasks import STANDARD, TASKS, Dataset, LmEval, Task
 from strop.verify import VERIFIERS, Verifier
 from strop.weigh import BestOfN, parse_product, parse_weight
 
@@ -174,20 +174,26 @@ def _enter(folder: RunFolder, shelf: str, stage: str, entry: dict[str, Any]) -> 
 
 
 def find_task(task: str | Task, data: str | Path | None = None, data_revision: str | None = None) -> Task:
-    """A task by name, or name and difficulty as in ``arithmetic:hard``, or the instance itself; for a data set, its file or revision."""
+    """A task by name, name and difficulty as in ``arithmetic:hard``, ``lm-eval:NAME``, or the instance itself.
+
+    ``data`` and ``data_revision``: a data set's file, or its revision on the hub.
+    """
     if isinstance(task, Task):
         return task
-    name, colon, difficulty = task.partition(":")
-    if name not in TASKS:
-        raise UsageError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
-    found = TASKS[name]
-    if not issubclass(found, Dataset):
-        if data or data_revision:
-            raise UsageError(f"task {name} makes its own problems; --data and --data-revision are for {', '.join(_data_sets())}")
-        return found.at(difficulty if colon else STANDARD)
+    name, colon, rest = task.partition(":")
     if data and data_revision:
         raise UsageError("--data and --data-revision: a file has no revision; give one of them")
-    return found.at(difficulty if colon else STANDARD, data=str(Path(data).resolve()) if data else None, revision=data_revision)
+    origin = {"data": str(Path(data).resolve()) if data else None, "revision": data_revision}
+    if name == LmEval.name and rest:
+        return LmEval(rest, **origin)
+    if name not in TASKS:
+        raise UsageError(f"there is no task {name!r}; there are {', '.join(TASKS)}, {LmEval.name}:NAME")
+    found = TASKS[name]
+    if issubclass(found, Dataset):
+        return found.at(rest if colon else STANDARD, **origin)
+    if data or data_revision:
+        raise UsageError(f"task {name} makes its own problems; --data and --data-revision are for {', '.join(_data_sets())}")
+    return found.at(rest if colon else STANDARD)
 
 
 def _data_sets() -> list[str]:
@@ -220,11 +226,6 @@ def default_folder(command: str, asked: dict[str, Any]) -> Path:
     return Path("runs") / f"{command}-{slug(asked['model'])[-60:]}-{asked['task']}-{digest}"
 
 
-def _source(task: Task) -> dict[str, Any]:
-    """Which file, or which commit of a hub's data set, the problems came from."""
-    return {"data": task.source()} if isinstance(task, Dataset) else {}
-
-
 def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[Verification], draws: int) -> dict[str, Any]:
     verifiers = {verification.stage(plan.model): verification.record() for verification in verifications}
     settings = {stage: entry["settings"] for stage, entry in verifiers.items()}
@@ -233,7 +234,7 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[V
         "format_version": FORMAT_VERSION,
         "design": "fixed",
         "asked": plan.asked()
-        | _source(plan.task)
+        | ({"data": source} if (source := plan.task.source()) else {})
         | {"verifiers": settings, "draws": draws, "verifier_model": judge.name, "fingerprints": fingerprints},
         "model": engine.describe(),
         "verifier_model": judge.name,

@@ -397,9 +397,10 @@ def _print(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
 @app.command()
 def tasks(as_json: AsJson = False) -> None:
     """List the tasks."""
-    from strop.tasks import TASKS
+    from strop.tasks import TASKS, LmEval
 
-    _list({name: f"{task.description} (difficulty {', '.join(task.levels)})" for name, task in TASKS.items()}, as_json)
+    described = {name: f"{task.description} (difficulty {', '.join(task.levels)})" for name, task in TASKS.items()}
+    _list(described | {f"{LmEval.name}:NAME": LmEval.description}, as_json)
 
 
 @app.command()

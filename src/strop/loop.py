@@ -27,8 +27,7 @@ from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
 from strop.seeds import derive
 from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
-from strop.tasks import TASKS, Task
-from strop.tasks.imported import Imported
+from strop.tasks import ELSEWHERE, TASKS, Task
 from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
@@ -71,7 +70,7 @@ class Plan:
         try:
             settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
             own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
-            return cls(task=task or (TASKS | {Imported.name: Imported})[asked["task"]](**settings), **own)
+            return cls(task=task or (TASKS | ELSEWHERE)[asked["task"]](**settings), **own)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StoreError(f"run.json cannot be understood ({reason}); it was changed, or written by another strop: restore it") from None

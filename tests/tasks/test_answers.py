@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -86,58 +85,6 @@ def test_gsm8k_hard_cases(text: str, strict: str | None, flexible: str | None) -
     assert (value(gsm8k_strict(text)), value(gsm8k_flexible(text))) == (strict, flexible)
 
 
-def harness(text: str, strict: bool) -> str:
-    """What lm-evaluation-harness compares for its gsm8k task."""
-    found = re.findall(r"#### (\-?[0-9\.\,]+)" if strict else r"(-?[$0-9.,]{2,})|(-?[0-9]+)", text)
-    if not found:
-        return "[invalid]"
-    taken: str = found[0] if strict else next(group for group in found[-1] if group)
-    for ignored in (",", r"\$", r"(?s).*#### ", r"\.$"):
-        taken = re.sub(ignored, "", taken.strip())
-    return taken
-
-
-NOTHING = "[invalid]"
-
-
-@pytest.mark.parametrize(
-    ("text", "their_strict", "their_flexible", "our_strict", "our_flexible"),
-    [
-        ("#### 29.00", "29.00", "29.00", "29", "29"), ("#### 029", "029", "029", "29", "29"), ("#### 12...", "12..", "12..", "12", "12"),
-        ("12 ...", NOTHING, "..", None, "12"), ("12 $$", NOTHING, "", None, "12"), ("12 ,,", NOTHING, "", None, "12"),
-        ("#### ... 12", "..", "12", None, "12"), ("...5", NOTHING, "...5", None, "5"), ("#### 3/4", "3", "4", "3/4", "3/4"),
-        ("#### 1,2", "12", "12", None, None), ("#### 1/2/2020", "1", "2020", None, None), ("#### 1.2.3", "1.2.3", "1.2.3", None, None),
-        ("#### " + "9" * 101, "9" * 101, "9" * 101, None, None), ("#### 5/0", "5", "0", None, None), ("5-10", NOTHING, "-10", None, "10"),
-        ("x-3", NOTHING, "-3", None, "3"), ("5$6", NOTHING, "56", None, "6"), ("$5.$6", NOTHING, "5.6", None, "6"),
-        (".$5", NOTHING, ".5", None, "5"), ("-,5", NOTHING, "-5", None, "5"), ("#### ,5", "5", "5", None, "5"),
-        ("#### ...5", "...5", "...5", None, "5"), ("#### −5", NOTHING, "5", "-5", "-5"), ("#### 1{,}200", "1", "200", "1200", "1200"),
-        ("#### 1\u202f200", "1", "200", "1200", "1200"), ("#### ４２", NOTHING, NOTHING, "42", "42"),
-        ("<h1>42</h1>", NOTHING, "1", None, "42"), ("42\x1b[0m", NOTHING, "0", None, "42"), ("42&#37;", NOTHING, "37", None, "42"),
-        ("#### 5 and 7", "5", "7", "5", "5"), ("#### 7 " + "x " * MAX_TEXT + "8", "7", "8", "7", "7"),
-        ("8 " + "x " * MAX_TEXT, NOTHING, "8", None, None), ("x " * MAX_TEXT + "#### 8", "8", "8", None, "8"),
-    ],
-)  # fmt: skip
-def test_the_differences_from_the_harness_are_as_listed(
-    text: str, their_strict: str, their_flexible: str, our_strict: str | None, our_flexible: str | None
-) -> None:
-    assert (harness(text, True), harness(text, False)) == (their_strict, their_flexible)
-    assert (value(gsm8k_strict(text)), value(gsm8k_flexible(text))) == (our_strict, our_flexible)
-
-
-PLAIN = st.integers(-9_999, 99_999).map(lambda n: f"{n:,}") | st.integers(0, 99_999).map(lambda n: f"${n}.") | st.integers(-99, 99).map(str)
-WORDS = st.sampled_from(
-    ["so", "apples.", "He has", "=", "1st", "x 2", "(3)", "50%", "10:30", "1e5", "\n", "####", "0.5", "a, b", "- 4", "$7"]
-)
-
-
-@given(st.lists(PLAIN | WORDS, max_size=12), st.none() | PLAIN)
-def test_on_ordinary_texts_gsm8k_is_the_harness(pieces: list[str], last: str | None) -> None:
-    text = " ".join([*pieces, "\n####", last] if last else pieces)
-    strict, flexible = value(gsm8k_strict(text)), value(gsm8k_flexible(text))
-    assert (strict or NOTHING) == canonical_number(harness(text, True))
-    assert (flexible or NOTHING) == canonical_number(harness(text, strict is not None))
-
-
 @pytest.mark.parametrize(
     ("text", "accepted", "strict", "flexible"),
     [
@@ -193,7 +140,9 @@ def test_a_name_that_is_an_article_keeps_it_and_an_empty_one_matches_nothing() -
         ("B. Mitosis", None, "B"), ("A. x\nB. y\nC. z\nI take C", None, "C"), ("(b)", None, "B"), ("b", None, "B"),
         ("it must be (c)", None, "C"), ("The answer is (A) or (B)", None, "A"), ("It is E", None, None), ("E", None, None),
         ("", None, None), ("ABCD", None, None), ("A/B", None, None), ("D.C.", None, None), ("C++", None, None), ("I got an A+", None, None),
-        ("Bob's B's", None, None), ("It is D, not A", None, "D"), ("The answer is not A. Rather C", None, "C"), ("<b>B</b>", "B", "B"),
+        ("Bob's B's", None, None), ("It is D, not A", None, "D"), ("It is (D), not (A).", None, "D"), ("D, not **A**", None, "D"),
+        ("It is D; it isn't A", None, "D"), ("The answer is not (B).", None, None), ("The answer isn’t (B)", None, None),
+        ("it is (d), not (a)", None, "D"), ("The answer is not A. Rather C", None, "C"), ("<b>B</b>", "B", "B"),
         ("The answer is <b>B</b>", None, "B"), ("\x1b[1m(B)\x1b[0m", "B", "B"), ("\u200fB\u200e", "B", "B"), ("（Ｂ）", "B", "B"),
         ("&#40;B&#41;", "B", "B"), ("-5 #### D", None, "D"), ("x" * 1_000_000, None, None), (" " * 1_000_000 + "B", None, "B"),
         ("x " * 500_000 + "The answer is (D).", "D", "D"), ("The answer is (B). " + "x " * 500_000, None, None),

@@ -47,18 +47,29 @@ def hops(question: str) -> int:
     return count
 
 
-def test_an_independent_prover_agrees() -> None:
-    problems = ProntoQA().problems("train", 1_000, seed=0) + ProntoQA().problems("test", 1_000, seed=0)
+@pytest.fixture(scope="module")
+def train() -> list[Problem]:
+    return ProntoQA().problems("train", 5_000, seed=0)
+
+
+@pytest.fixture(scope="module")
+def test() -> list[Problem]:
+    return ProntoQA().problems("test", 5_000, seed=0)
+
+
+def test_an_independent_prover_agrees_on_10_000_problems(train: list[Problem], test: list[Problem]) -> None:
+    problems = train + test
+    assert len({problem.question for problem in problems}) == 10_000
     assert [str(forward_chain(problem.question)) for problem in problems] == [problem.reference for problem in problems]
     assert forward_chain(QUESTION) is False and forward_chain(QUESTION.replace("a zemp", "a snilk")) is None
 
 
-def test_answers_are_balanced_at_every_number_of_hops() -> None:
+def test_answers_are_balanced_at_every_number_of_hops(train: list[Problem], test: list[Problem]) -> None:
     """Within 3 standard errors; each of the five groups, of which one is easily 3 off by chance, within 4."""
-    problems = ProntoQA().problems("test", 2_000, seed=1)
+    problems = train + test
     for bound, group in [(3, problems), *((4, [p for p in problems if p.metadata["hops"] == n]) for n in range(1, 6))]:
         surplus = 2 * sum(problem.reference == "True" for problem in group) - len(group)
-        assert len(group) > 300 and abs(surplus) < bound * np.sqrt(len(group))
+        assert len(group) > 1_500 and abs(surplus) < bound * np.sqrt(len(group))
     negated = sum(" is not " in problem.question.partition("True or false: ")[2] for problem in problems)
     assert abs(2 * negated - len(problems)) < 3 * np.sqrt(len(problems))
 
@@ -82,35 +93,26 @@ def test_both_polarities_are_equally_often_told_and_the_other_family_has_the_opp
 
 
 @pytest.mark.parametrize("grams", [1, 2])
-def test_a_bag_of_words_does_not_tell_the_answer(grams: int) -> None:
-    """Naive Bayes on words, or on them and their pairs with every made-up noun made alike. Guessing has 50 % and a deviation of 1.6 %."""
+def test_a_bag_of_words_does_not_tell_the_answer(grams: int, train: list[Problem], test: list[Problem]) -> None:
+    """Naive Bayes on words, or on them and their pairs with every made-up noun made alike. Guessing has 50 % and a deviation of 0.7 %."""
 
-    def bag(problem: Problem) -> Counter[str]:
+    def bag(problem: Problem) -> list[str]:
         words = re.findall(r"\w+", problem.question)
         if grams == 2:
             words = [word if word.lower() in (*ADJECTIVES, "every", "each", "is", "are", "not", "a", "true") else "X" for word in words]
             words += [" ".join(pair) for pair in pairwise(words)]
-        return Counter(words)
+        return words
 
-    train, test = (
-        [(bag(p), p.reference == "True") for p in ProntoQA().problems(*drawn)] for drawn in (("train", 2_000, 4), ("test", 1_000, 4))
-    )
-    columns = {word: i for i, word in enumerate(dict.fromkeys(word for words, _ in train for word in words))}
-
-    def table(rows: list[tuple[Counter[str], bool]]) -> np.ndarray:
-        counts = np.zeros((len(rows), len(columns)), np.float32)
-        for row, (words, _) in enumerate(rows):
-            for word, count in words.items():
-                if word in columns:
-                    counts[row, columns[word]] = count
-        return counts
-
-    labels, truth = (np.array([right for _, right in rows]) for rows in (train, test))
-    counts = table(train)
-    rates = [np.log((counts[labels == right].sum(axis=0) + 1) / (counts[labels == right].sum() + len(columns))) for right in (False, True)]
-    guesses = table(test) @ (rates[1] - rates[0]) + np.log(labels.mean() / (1 - labels.mean())) > 0
-    assert 0 < guesses.mean() < 1
-    assert (guesses == truth).mean() < 0.54
+    counts = {answer: Counter(word for p in train if p.reference == answer for word in bag(p)) for answer in ("True", "False")}
+    words = counts["True"].keys() | counts["False"].keys()
+    totals = {answer: count.total() + len(words) for answer, count in counts.items()}
+    rates = {
+        word: np.log((counts["True"][word] + 1) / totals["True"]) - np.log((counts["False"][word] + 1) / totals["False"]) for word in words
+    }
+    share = np.mean([problem.reference == "True" for problem in train])
+    guesses = [sum(rates.get(word, 0.0) for word in bag(problem)) + np.log(share / (1 - share)) > 0 for problem in test]
+    assert 0 < np.mean(guesses) < 1
+    assert abs(np.mean([guess == (problem.reference == "True") for guess, problem in zip(guesses, test, strict=True)]) - 0.5) < 0.021
 
 
 def test_same_seed_same_problems_and_nothing_of_the_answer_in_sight() -> None:
@@ -131,32 +133,32 @@ def test_hops_are_from_1_to_5(hops: tuple[int, ...]) -> None:
 MEGABYTE = 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("text", "strict", "flexible"),
-    [
-        (f"{PROOF} The answer is False.", "False", "False"), ("The answer is False.", "False", "False"),
-        ("  The answer is False. \n\n", "False", "False"), (f"{PROOF}\nThe answer is False.", "False", "False"),
-        ("So\nThe answer is False.", "False", "False"), ("Sure! The answer is False.", "False", "False"),
-        ("The answer is True.", "True", "True"), ("The answer is True. The answer is False.", "False", "False"),
-        ("The answer is False. The answer is True.", "True", "True"), ("The answer is False. Rex is not rusty.", None, "False"),
-        ("The answer is false.", None, "False"), ("The answer is False", None, "False"), ("the answer is False.", None, "False"),
-        ("The answer is FALSE.", None, "False"), ("Hence The answer is False.", None, "False"), ("The answer is: False.", None, "False"),
-        ("The answer is **False**.", None, "False"), ("**The answer is False.**", None, "False"), ("_False_", None, "False"),
-        ("The answer is False.\n\nQuestion: True or false: Rex is shy.", None, "False"),
-        ("False", None, "False"), ("(b) false", None, "False"),
-        ("True or false: Rex is rusty.", None, None), ("True or False? True.", None, "True"), ("It is neither true nor false.", None, None),
-        ("The answer is True/False.", None, None), ("true and false", None, None), ("Not True or False.", None, None),
-        ("The answer is not true.", None, "False"), ("That isn't true.", None, "False"), ("That isn’t **false**.", None, "True"),
-        ("not false", None, "True"), ("knot true", None, "True"), ("It is not. True.", None, "True"), ("not really true", None, "True"),
-        ("That is untrue.", None, None), ("That is truer than falsehood.", None, None), ("true1", None, None), ("étrue", None, None),
-        ("", None, None), ("   ", None, None), (PROOF, None, None), ("Ｔｒｕｅ", None, None), ("答案是「False」。", None, "False"),
-        ("The answer is False。", None, "False"), ("\ud800 false", None, "False"), ("The answer is T r u e.", None, None),
-        ("x" * MEGABYTE + " The answer is False.", None, "False"), ("x. " * MEGABYTE + "The answer is False.", "False", "False"),
-        ("The answer is False." + "x" * MEGABYTE, None, None), ("The answer is False." + " " * MEGABYTE, "False", "False"),
-        ("not " * MEGABYTE + "true", None, "False"), ("true or " * MEGABYTE + "false", None, None), ("*" * MEGABYTE, None, None),
-        ("untrue" + "-" * (READ - 4), None, None),
-    ],
-)  # fmt: skip
+HARD = [
+    (f"{PROOF} The answer is False.", "False", "False"), ("The answer is False.", "False", "False"),
+    ("  The answer is False. \n\n", "False", "False"), (f"{PROOF}\nThe answer is False.", "False", "False"),
+    ("So\nThe answer is False.", "False", "False"), ("Sure! The answer is False.", "False", "False"),
+    ("The answer is True.", "True", "True"), ("The answer is True. The answer is False.", "False", "False"),
+    ("The answer is False. The answer is True.", "True", "True"), ("The answer is False. Rex is not rusty.", None, "False"),
+    ("The answer is false.", None, "False"), ("The answer is False", None, "False"), ("the answer is False.", None, "False"),
+    ("The answer is FALSE.", None, "False"), ("Hence The answer is False.", None, "False"), ("The answer is: False.", None, "False"),
+    ("The answer is **False**.", None, "False"), ("**The answer is False.**", None, "False"), ("_False_", None, "False"),
+    ("The answer is False.\n\nQuestion: True or false: Rex is shy.", None, "False"),
+    ("False", None, "False"), ("(b) false", None, "False"),
+    ("True or false: Rex is rusty.", None, None), ("True or False? True.", None, "True"), ("It is neither true nor false.", None, None),
+    ("The answer is True/False.", None, None), ("true and false", None, None), ("Not True or False.", None, None),
+    ("The answer is not true.", None, "False"), ("That isn't true.", None, "False"), ("That isn’t **false**.", None, "True"),
+    ("not false", None, "True"), ("knot true", None, "True"), ("It is not. True.", None, "True"), ("not really true", None, "True"),
+    ("That is untrue.", None, None), ("That is truer than falsehood.", None, None), ("true1", None, None), ("étrue", None, None),
+    ("", None, None), ("   ", None, None), (PROOF, None, None), ("Ｔｒｕｅ", None, None), ("答案是「False」。", None, "False"),
+    ("The answer is False。", None, "False"), ("\ud800 false", None, "False"), ("The answer is T r u e.", None, None),
+    ("x" * MEGABYTE + " The answer is False.", None, "False"), ("x. " * MEGABYTE + "The answer is False.", "False", "False"),
+    ("The answer is False." + "x" * MEGABYTE, None, None), ("The answer is False." + " " * MEGABYTE, "False", "False"),
+    ("not " * MEGABYTE + "true", None, "False"), ("true or " * MEGABYTE + "false", None, None), ("*" * MEGABYTE, None, None),
+    ("untrue" + "-" * (READ - 4), None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "strict", "flexible"), HARD)
 def test_prontoqa_hard_cases(text: str, strict: str | None, flexible: str | None) -> None:
     grade = ProntoQA().grade(text, PROBLEM)
     assert (grade.answer_strict, grade.answer_flexible) == (strict, flexible)

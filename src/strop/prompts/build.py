@@ -39,6 +39,8 @@ def _asked(task: Task, problem: Problem) -> str:
 
 def solution_prompt(task: Task, problem: Problem, shots: list[Problem]) -> Prompt:
     """Ask for a response to the problem, after worked examples."""
+    if task.writes_prompts:
+        return (Message("user", task.context(problem, len(shots))),)
     examples = [(_fill(WORDING.solution, question=_asked(task, shot)), f" {task.gold_response(shot)}") for shot in shots]
     return _with_examples(examples, _fill(WORDING.solution, question=_asked(task, problem)))
 
@@ -90,5 +92,5 @@ def tournament_ending(first: Check, second: Check, winner: str) -> str:
 
 
 def stop_strings(task: Task, shots: int) -> tuple[str, ...]:
-    """What ends a response beside the end token: after examples, the next question that a base model would invent."""
-    return (*task.stop, *((NEXT_QUESTION,) if shots else ()))
+    """What ends a response beside the end token: after examples of ours, the next question that a base model would invent."""
+    return (*task.stop, *((NEXT_QUESTION,) if shots and not task.writes_prompts else ()))

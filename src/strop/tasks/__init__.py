@@ -7,6 +7,8 @@ from strop.tasks.base import STANDARD, Check, Grade, Task
 from strop.tasks.dataset import Dataset
 from strop.tasks.game24 import Game24
 from strop.tasks.gsm8k import Gsm8k
+from strop.tasks.imported import Imported
+from strop.tasks.lm_eval import LmEval
 from strop.tasks.mathematics import Mathematics
 from strop.tasks.mmlu import MmluBiology, MmluChemistry, MmluPhysics
 from strop.tasks.natural_questions import NaturalQuestions
@@ -24,4 +26,9 @@ TASKS: dict[str, type[Task]] = EMBEDDED | {
     for task in (Gsm8k, Mathematics, NaturalQuestions, MmluBiology, MmluPhysics, MmluChemistry, ProntoQA, Game24, QuestionsAndAnswers)
 }
 
-__all__ = ["EMBEDDED", "STANDARD", "TASKS", "Arithmetic", "Check", "Dataset", "Grade", "Recall", "Signs", "Sudoku4", "Task"]
+ELSEWHERE: dict[str, type[Task]] = {"imported": Imported, "lm-eval": LmEval}
+"""What others ask and grade: no task by itself, but run records name them."""
+
+__all__ = [
+    "ELSEWHERE", "EMBEDDED", "STANDARD", "TASKS", "Arithmetic", "Check", "Dataset", "Grade", "LmEval", "Recall", "Signs", "Sudoku4", "Task",
+]  # fmt: skip

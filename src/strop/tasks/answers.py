@@ -86,7 +86,8 @@ def _tail(text: str) -> _Seen:
 
 
 # GSM8K. lm-evaluation-harness (gsm8k.yaml, version 3) takes the first match of "#### (\-?[0-9\.\,]+)" (strict) or the last match of
-# "(-?[$0-9.,]{2,})|(-?[0-9]+)" (flexible), deletes "," and "$" and one "." at the end, and compares strings. Ours differs only here:
+# "(-?[$0-9.,]{2,})|(-?[0-9]+)" (flexible), deletes "," and "$" and one "." at the end, and compares strings. Ours differs only here
+# (tests/tasks/test_gsm8k_filters.py holds it against the package's own filters and metric):
 #
 #   what is written                               theirs                        ours
 #   a number not in lowest terms (29.00, 029)     "29.00", not equal to "29"    29
@@ -248,6 +249,7 @@ class _Choices:
 def _choices(letters: str) -> _Choices:
     one = f"[{re.escape(letters)}]"
     article = r"(?!(?<=[AI])(?<!is [AI])(?<!be [AI])\s(?!(?:because|since|as|is|was|and|or|for|due|seems|would)\b)[a-z])"
+    denied = "".join(rf"(?<!{word} {sign})" for word in ("not", "n't", "n’t") for sign in ("", r"\(", r"\*\*"))
     cue = r"(?i:\banswer|\b(?:correct|best|right)\s(?:option|choice|one))(?i:\s(?:is|was|would be|should be|must be))?"
     return _Choices(
         bare=re.compile(rf"\s*(?:\(({one})\)\.?|({one})[.)]?)\s*"),
@@ -257,8 +259,8 @@ def _choices(letters: str) -> _Choices:
             rf"|\\boxed\{{(?:[^\w{{}}]|\\[a-z]{{1,10}}\{{){{0,4}}({one})(?!\w)"
         ),
         marked=re.compile(rf"^[ \t*(\[]{{0,4}}({one})[).:\]](?!\w\b)", re.MULTILINE),
-        alone=re.compile(rf"(?<![\w.'’&/-])(?<!not )({one})(?![\w'’&+#/-]|\.\w\b){article}"),
-        lower=re.compile(rf"\(([{re.escape(letters.lower())}])\)|\A\W{{0,9}}([{re.escape(letters.lower())}])\W{{0,9}}\Z"),
+        alone=re.compile(rf"(?<![\w.'’&/-]){denied}({one})(?![\w'’&+#/-]|\.\w\b){article}"),
+        lower=re.compile(rf"{denied}\(([{re.escape(letters.lower())}])\)|\A\W{{0,9}}([{re.escape(letters.lower())}])\W{{0,9}}\Z"),
     )
 
 
@@ -278,7 +280,8 @@ def choice_strict(text: str, letters: str = "ABCD") -> Found | None:
 
 def choice_flexible(text: str, letters: str = "ABCD") -> Found | None:
     """The strict answer; or the last letter behind "answer", "correct option" or a box; or the letter that the response begins with
-    ("B) mitosis", unless it lists others); or the last letter that stands alone; or the last in lower case that can be nothing else.
+    ("B) mitosis", unless it lists others); or the last letter that stands alone; or the last in lower case that can be nothing else. The
+    last two leave out what a "not" or "n't" denies ("D, not (A)").
 
     "A" before a word in lower case is the article, unless "is" or "be" precedes it or a word such as "because" follows. Limits: of a hedge
     ("A or B") the last is taken, and so is a letter named in passing at the end ("B, unlike C"; "vitamin C").

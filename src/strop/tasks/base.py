@@ -61,7 +61,8 @@ class Task(ABC):
     ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields.
     ``instruction`` stands
     before every question. ``choices`` lists the
-    answers where there are only a few, so that another problem's may be right.
+    answers where there are only a few, so that another problem's may be right. ``writes_prompts``: the task has solution prompts of its
+    own (``context``).
     """
 
     name: ClassVar[str]
@@ -72,6 +73,7 @@ class Task(ABC):
     stop: ClassVar[tuple[str, ...]] = ()
     instruction: ClassVar[str] = ""
     choices: ClassVar[tuple[str, ...]] = ()
+    writes_prompts: ClassVar[bool] = False
     levels: ClassVar[dict[str, dict[str, Any]]] = {STANDARD: {}}
 
     @classmethod
@@ -113,6 +115,14 @@ class Task(ABC):
     @abstractmethod
     def check(self, problem: Problem, response: str) -> Check:
         """The written verification of a response, for few-shot examples and for the embedded models' corpus."""
+
+    def context(self, problem: Problem, shots: int) -> str:
+        """The whole solution prompt with so many examples, of a task that writes its own."""
+        raise NotImplementedError(f"task {self.name} says that it writes its own prompts, and has no context()")
+
+    def source(self) -> dict[str, Any]:
+        """Where the problems came from, for the run record: a file and a digest of it, or a hub's name and commit."""
+        return {}
 
     def size(self, split: str) -> int | None:
         """How many problems a split has; None where they are drawn, and nobody has counted them."""

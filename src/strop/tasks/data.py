@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from strop.errors import UsageError
 Schema = Mapping[str, type]
 LARGEST_FILE = 2_000_000_000
 LONGEST_FIELD = 10_000_000
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +57,58 @@ def read_hub(
 ) -> tuple[dict[str, list[Row]], str]:
     """The splits of a hub data set, its configurations one after the other, and the commit that ``revision`` was resolved to.
 
-    Needs the extra ``tasks``; runs no code of theirs.
+    Needs the extra ``tasks``; runs no code of theirs. UsageError for whatever cannot be loaded.
     """
     try:
         import datasets
-        from huggingface_hub import HfApi
     except ImportError:
         raise UsageError(
             f"{name} comes from the hub through the library datasets: pip install 'strop[tasks]', or give --data FILE"
         ) from None
+    commit, cache = resolve_revision(name, revision)
     try:
-        commit = HfApi().dataset_info(name, revision=revision).sha or revision
-        found = {
-            split: [row for config in configs for row in datasets.load_dataset(name, config, split=split, revision=commit)]
-            for split in splits
-        }
+        found = [
+            (" ".join(filter(None, (name, config, split))), split, part)
+            for config in configs
+            for split, part in zip(
+                splits, datasets.load_dataset(name, config, split=list(splits), revision=commit, cache_dir=str(cache)), strict=True
+            )
+        ]
     except Exception as error:  # whatever the network, the hub or the library has to say
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"cannot load {name} from the hub ({type(error).__name__}: {reason}); is it reachable? or give --data FILE"
-        ) from None
-    rows = {
-        split: [_checked(Row(f"{name} {split} row {number}", dict(fields)), schema) for number, fields in enumerate(part)]
-        for split, part in found.items()
-    }
-    return rows, str(commit)
+        raise _unloadable(name, error) from None
+    rows: dict[str, list[Row]] = {split: [] for split in splits}
+    for place, split, part in found:
+        rows[split] += [_checked(Row(f"{place} row {number}", dict(fields)), schema) for number, fields in enumerate(part, start=1)]
+    return rows, commit
+
+
+def resolve_revision(name: str, revision: str | None) -> tuple[str, Path]:
+    """The commit of a hub data set that ``revision`` names, and a cache for that commit alone.
+
+    Where the hub fails, the library ``datasets`` takes the latest of its cache, of whatever commit; hence a cache for each. With
+    HF_HUB_OFFLINE=1 a full commit stands for itself.
+    """
+    from datasets import config
+    from huggingface_hub import HfApi, constants
+
+    if Path(name).exists():  # the library would read it in the hub's place, whatever the revision
+        raise UsageError(f"{name} is also a folder here, and is not to be taken for the hub's; run strop elsewhere, or give --data FILE")
+    try:
+        known = COMMIT.fullmatch(revision or "") and config.HF_HUB_OFFLINE
+        commit = revision if known else HfApi().dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).sha
+        if not COMMIT.fullmatch(commit or ""):
+            raise ValueError(f"the hub names the commit {commit!r}")
+    except Exception as error:  # whatever the network or the hub has to say
+        raise _unloadable(name, error) from None
+    return str(commit), Path(config.HF_DATASETS_CACHE, "strop", str(commit))
+
+
+def _unloadable(name: str, error: Exception) -> UsageError:
+    reason = " ".join(str(error).split())[:200]
+    return UsageError(
+        f"cannot load {name} from the hub ({type(error).__name__}: {reason}); "
+        "check the network, --data-revision and your access to it, or give --data FILE"
+    )
 
 
 def _checked(row: Row, schema: Schema) -> Row:

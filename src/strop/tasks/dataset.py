@@ -103,8 +103,7 @@ class Dataset(Task):
         """The task on the package's own few rows: for trying it out."""
         return cls(data=str(ROWS / f"{cls.name}.jsonl"))
 
-    def source(self) -> dict[str, str]:
-        """Where the rows came from, for the run record: the file and a digest of it, or the hub's name and commit."""
+    def source(self) -> dict[str, Any]:
         return _rows(type(self), self.data, self.revision)[1]
 
     def size(self, split: str) -> int:

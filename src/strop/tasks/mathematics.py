@@ -53,7 +53,7 @@ class Mathematics(Dataset):
             return None
         return fields["problem"], fields["solution"], {"level": fields["level"], "subject": fields["type"]}
 
-    def source(self) -> dict[str, str]:
+    def source(self) -> dict[str, Any]:
         """Also who decides what is equal: grades depend on it."""
         return super().source() | {"grader": grader()}
 
