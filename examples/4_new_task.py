@@ -7,6 +7,7 @@ then hold it to what every task promises.
 from __future__ import annotations
 
 import random
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import strop
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found, whole
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,9 @@ class Reverse(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: the word alone. Flexible: the last word of the text."""
-        strict, words = text.strip()[:100], text[-1_000:].split()
-        flexible = words[-1].strip(".,!").lower() if words else None
-        right = [float(answer == problem.reference) for answer in (strict, flexible)]
-        return Grade(strict or None, flexible, right[0], max(right))
+        words = list(re.finditer(r"\w+", text[:10_000]))
+        last = Found(words[-1][0].lower(), "last word", words[-1].start()) if words else None
+        return Grade.of(whole(text, 100), last, right=lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
         gold, written = problem.question[::-1], response.strip()

@@ -21,7 +21,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,9 +58,7 @@ class Row:
     question: str
     reference: str | None
     text: str
-    answer: str | None
-    utility: float
-    flexible: float
+    grade: Grade
     logprob: float
     tokens: int | None
     finish: str
@@ -173,7 +171,7 @@ def _problem_frame(by_problem: dict[str, list[Row]]) -> pl.DataFrame:
 
 def _responses(part: dict[str, list[Row]]) -> pl.DataFrame:
     rows = [
-        (problem, number, r.text, None, r.tokens, r.logprob, r.finish, r.answer, r.answer, r.utility, r.flexible)
+        (problem, number, r.text, None, r.tokens, r.logprob, r.finish, *astuple(r.grade))
         for problem, own in part.items()
         for number, r in enumerate(own)
     ]
@@ -203,7 +201,7 @@ class _Line:
             raise self.wrong(f"has a field {unknown[0]!r} that is not known", f"some of {', '.join(sorted(KNOWN))}")
         problem, text = self.string("problem"), self.string("text")
         question, reference = self.string("question", problem), self.optional("reference")
-        answer, strict, flexible = self.judged(task, Problem(problem, "test", question, reference), text)
+        grade = self.judged(task, Problem(problem, "test", question, reference), text)
         finish = self.string("finish", "end")
         if finish not in FINISHES:
             raise self.wrong(f"has finish {finish!r}", " or ".join(FINISHES))
@@ -213,26 +211,29 @@ class _Line:
         logprob = self.number("logprob", self.document.get("logprob"), math.nan)
         if logprob > 0:
             raise self.wrong(f"has logprob {logprob:g}", "a sum of log-probabilities, 0 or less")
-        return Row(self.line, problem, question, reference, text, answer, strict, flexible, logprob, tokens, finish, self.scores())
+        return Row(self.line, problem, question, reference, text, grade, logprob, tokens, finish, self.scores())
 
-    def judged(self, task: Task | None, problem: Problem, text: str) -> tuple[str | None, float, float]:
-        """(answer, strict utility, flexible utility): as the line says, or by the task, or by comparing answer and reference."""
+    def judged(self, task: Task | None, problem: Problem, text: str) -> Grade:
+        """As the line says, or by the task, or by comparing answer and reference. Where a given answer was found is not known."""
         answer, given = self.optional("answer"), self.document.get("utility")
         given = self.document.get("correct") if given is None else given
+        grade = Grade(answer, answer, math.nan, math.nan)
         if task is not None and (given is None or answer is None) and problem.reference is not None:
-            grade = self.graded(task, text, problem)
-            answer = grade.answer_strict if answer is None else answer
+            by_task = self.graded(task, text, problem)
+            grade = (
+                by_task if answer is None else replace(by_task, answer_strict=answer, answer_flexible=answer, found_by=None, found_at=None)
+            )
             if given is None:
-                return answer, grade.utility_strict, grade.utility_flexible
+                return grade
         if given is not None:
             utility = self.number("utility", given, math.nan)
             if not 0 <= utility <= 1:
                 raise self.wrong(f"has utility {given!r}", "a number from 0 to 1, or true or false")
-            return answer, utility, utility
+            return replace(grade, utility_strict=utility, utility_flexible=utility)
         if answer is None or problem.reference is None:
             raise self.wrong("does not say what is right", "utility, or correct, or answer and reference, or reference and --task NAME")
         right = float(answer.strip() == problem.reference.strip())
-        return answer, right, right
+        return Grade(answer, answer, right, right)
 
     def graded(self, task: Task, text: str, problem: Problem) -> Grade:
         """By the task; some tasks read what is right off the question, and must be able to."""

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Any, Protocol, cast
 
 import polars as pl
@@ -262,8 +262,5 @@ def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.Dat
 
 
 def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:
-    grade = task.grade(sample.text, problem)
-    return (
-        problem.id, number, sample.text, sample.token_ids, len(sample.token_ids), sample.logprob, sample.finish,
-        grade.answer_strict, grade.answer_flexible, grade.utility_strict, grade.utility_flexible,
-    )  # fmt: skip
+    drawn = (problem.id, number, sample.text, sample.token_ids, len(sample.token_ids), sample.logprob, sample.finish)
+    return (*drawn, *astuple(task.grade(sample.text, problem)))

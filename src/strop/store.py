@@ -34,8 +34,12 @@ PART_PROBLEMS = 16
 RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "problem": pl.String, "sample": pl.Int32, "text": pl.String, "token_ids": pl.List(pl.Int32), "tokens": pl.Int32,
     "logprob": pl.Float64, "finish": pl.String, "answer_strict": pl.String, "answer_flexible": pl.String,
-    "utility_strict": pl.Float64, "utility_flexible": pl.Float64,
+    "utility_strict": pl.Float64, "utility_flexible": pl.Float64, "found_by": pl.String, "found_at": pl.Int32,
 }  # fmt: skip
+"""From ``answer_strict`` on the fields of a ``Grade``: ``found_by`` is the rule that found ``answer_flexible``, ``found_at`` the place of
+its first character in ``text``, counted in characters from 0."""
+LATER = ("found_by", "found_at")
+"""Columns that the parts of earlier versions lack: not known there."""
 SCORE_SCHEMA = {"problem": pl.String, "sample": pl.Int32, "draw": pl.Int32, "score": pl.Float64, "parsed": pl.Boolean, "text": pl.String}
 PROBLEM_SCHEMA = {name: pl.String for name in ("problem", "split", "question", "reference", "prompt", "metadata")}
 
@@ -131,8 +135,11 @@ class RunFolder:
         return self.part_path(stage, number).exists()
 
     def read_part(self, stage: str, number: int) -> pl.DataFrame:
-        """One part. Raises CorruptPartError with what to do."""
-        return self._read_parquet(self.part_path(stage, number))
+        """One part, with nulls for what its version did not store. Raises CorruptPartError with what to do."""
+        frame = self._read_parquet(self.part_path(stage, number))
+        if stage not in ("responses", "greedy"):
+            return frame
+        return frame.with_columns(pl.lit(None, RESPONSE_SCHEMA[name]).alias(name) for name in LATER if name not in frame.columns)
 
     def read_stage(self, stage: str, parts: int) -> pl.DataFrame:
         """All ``parts`` parts of a stage, in order."""

@@ -74,6 +74,8 @@ def run(problems: int = 60, samples: int = 20, texts: tuple[str, ...] = (), **na
         "answer_flexible": ["17"] * len(rows),
         "utility_strict": utility,
         "utility_flexible": utility,
+        "found_by": [texts[sample] if sample < len(texts) else "last number" for _, sample in rows],
+        "found_at": [len(text) - 3 for text in said],
     }
     scores = {name: polars.DataFrame(keys | _scores(name, utility, dice, texts)) for name in contract["verifiers"]}
     identifiers = [f"p{place}" for place in range(problems)]

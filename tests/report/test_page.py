@@ -78,6 +78,7 @@ def test_hostile_texts_stay_text() -> None:
     assert responses[0]["text"] == HOSTILE
     assert responses[1]["text"] == "⟨U+001B⟩[31mred⟨U+001B⟩[0m" and responses[2]["text"] == "⟨U+202E⟩gnorw⟨U+202C⟩"
     assert responses[3]["text"] == {"text": "x" * TEXT_LIMIT, "length": 1_000_000}
+    assert [response["foundBy"] for response in responses[:4]] == [response["text"] for response in responses[:4]]
     assert "innerHTML" not in found.scripts[-1][1]
 
 

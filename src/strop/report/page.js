@@ -117,6 +117,12 @@
     return table;
   }
 
+  function answered(response) {
+    const strict = plain(response.answer), flexible = plain(response.flexible);
+    const answers = "answer " + strict + (flexible === strict ? "" : ", flexibly " + flexible);
+    return answers + (response.foundBy === null ? "" : " (found by “" + plain(response.foundBy) + "” at character " + response.foundAt + ")");
+  }
+
   function responseCard(response) {
     const card = element("section", "response");
     const head = element("header");
@@ -124,7 +130,7 @@
     if (response.finish === "length") head.append(element("span", "tag note", "truncated"));
     const logprob = typeof response.logprob === "number" ? response.logprob.toFixed(2) : plain(response.logprob);
     const copies = response.copies > 1 ? " · drawn " + response.copies + " times" : "";
-    head.append(element("span", "facts", "answer " + plain(response.answer) + " · log-probability " + logprob + " · " + response.tokens + " tokens" + copies));
+    head.append(element("span", "facts", answered(response) + " · log-probability " + logprob + " · " + response.tokens + " tokens" + copies));
     card.append(head);
     full(card, response.text, "Response " + response.sample);
     const holder = element("div", "scroll");

@@ -157,6 +157,8 @@ def _response(row: Row, copies: int, judged: list[Row | None]) -> Row:
         "text": _text(row["text"]),
         "answer": _text(row["answer_strict"]),
         "flexible": _text(row["answer_flexible"]),
+        "foundBy": _text(row["found_by"]),
+        "foundAt": row["found_at"],
         "utility": _shown_number(row["utility_strict"]),
         "utilityFlexible": _shown_number(row["utility_flexible"]),
         "tokens": row["tokens"],

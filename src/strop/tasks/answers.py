@@ -17,33 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from strop.tasks.found import Found, Seen
 from strop.tasks.numbers import IN_TEXT, MINUS, RUN, number
 
 MAX_TEXT = 20_000
 MARKERS = ("####", "Answer:", "The answer is")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """``answer``, found by the rule ``how``; its first character is at ``start`` of the text that was searched."""
-
-    answer: str
-    how: str
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A text as it looks, and where each of its characters stood."""
-
-    text: str
-    at: list[int]
-
-    def found(self, begin: int, end: int, how: str) -> Found | None:
-        """The answer between two places, white space around it aside; None if there is nothing."""
-        piece = self.text[begin:end]
-        begin += len(piece) - len(piece.lstrip())
-        return Found(piece.strip(), how, self.at[begin]) if piece.strip() else None
 
 
 _MARKUP = re.compile(
@@ -54,29 +32,19 @@ _MARKUP = re.compile(
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
-def _look(text: str, offset: int) -> _Seen:
-    pieces: list[str] = []
-    at: list[int] = []
-    last = 0
-    for match in _MARKUP.finditer(text):
-        pieces.append(text[last : match.start()])
-        at.extend(range(offset + last, offset + match.start()))
-        shown = "" if match["nothing"] else " " if match["tag"] else html.unescape(match[0])
-        pieces.append(shown)
-        at.extend([offset + match.start()] * len(shown))
-        last = match.end()
-    at.extend(range(offset + last, offset + len(text)))
-    return _Seen("".join([*pieces, text[last:]]).translate(_FULL_WIDTH), at)
+def _look(text: str, offset: int) -> Seen:
+    seen = Seen.of(text, offset).replaced(_MARKUP, lambda mark: "" if mark["nothing"] else " " if mark["tag"] else html.unescape(mark[0]))
+    return Seen(seen.text.translate(_FULL_WIDTH), seen.at)
 
 
-def _head(text: str) -> _Seen:
+def _head(text: str) -> Seen:
     """The first MAX_TEXT characters, but for a word cut in two."""
     if len(text) <= MAX_TEXT:
         return _look(text, 0)
     return _look(text[: max(text.rfind(" ", 0, MAX_TEXT), text.rfind("\n", 0, MAX_TEXT)) + 1], 0)
 
 
-def _tail(text: str) -> _Seen:
+def _tail(text: str) -> Seen:
     """The last MAX_TEXT characters, but for a word cut in two."""
     if len(text) <= MAX_TEXT:
         return _look(text, 0)
@@ -141,7 +109,7 @@ _BEFORE = re.compile(r"[\s*_:`]*")
 _WRAPPED = re.compile(r"\$*\\(?:boxed|text|textbf|mathrm)\{(.*)\}\$*")
 
 
-def _undressed(seen: _Seen, begin: int, end: int, how: str) -> Found | None:
+def _undressed(seen: Seen, begin: int, end: int, how: str) -> Found | None:
     """The first line that is not blank, without Markdown, boxes and final periods."""
     before = _BEFORE.match(seen.text, begin, end)
     begin = before.end() if before else begin
@@ -209,7 +177,7 @@ def nq_flexible(text: str, accepted: Iterable[str] = ()) -> Found | None:
     """The first sentence of what follows "Answer:" or "answer is", or else of the first line.
 
     Any first line may be an answer ("Dr. No", "The Answer Is Blowin' in the Wind"), so no rule that cuts can keep them all. For strict to
-    imply flexible, a grader shows the accepted answers, and a first line that is one of them is not cut. Votes must not show them.
+    imply flexible, a caller may show the accepted answers, and a first line that is one of them is not cut. Votes must not show them.
     """
     strict = nq_strict(text)
     if strict and matches_any(strict.answer, accepted):
@@ -264,7 +232,7 @@ def _choices(letters: str) -> _Choices:
     )
 
 
-def _letter(seen: _Seen, match: re.Match[str], how: str) -> Found:
+def _letter(seen: Seen, match: re.Match[str], how: str) -> Found:
     return Found(match[match.lastindex or 0].upper(), how, seen.at[match.start(match.lastindex or 0)])
 
 

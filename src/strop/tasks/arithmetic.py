@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found
 
 OPERATIONS = "+-*@&~^%$!"
 INVENTED = {op: [[int(10 * fraction("table", op, a, b)) for b in range(10)] for a in range(10)] for op in OPERATIONS[3:]}
@@ -25,7 +26,8 @@ DIGIT_WEIGHTS = list(accumulate(1 / digit for digit in range(1, 10)))
 HELD_OUT_SHARE = 0.02
 
 STEP = re.compile(rf"(?<![0-9])([0-9])([{re.escape(OPERATIONS)}])([0-9])=([0-9])(?![0-9])")
-SOLUTION = re.compile(rf"(?:[0-9][{re.escape(OPERATIONS)}][0-9]=[0-9] ){{1,16}}#([0-9])")
+SOLUTION = re.compile(rf"(?:[0-9][{re.escape(OPERATIONS)}][0-9]=[0-9] ){{1,16}}#[0-9]")
+FINAL = re.compile(r"#([0-9]{1,20})")
 
 
 def apply(a: int, op: str, b: int) -> int:
@@ -134,18 +136,13 @@ class Arithmetic(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: the worked steps and ``#answer``, nothing else. Flexible: the steps wherever they stand, their last result."""
-        steps = STEP.findall(text[:10_000])
-        right = is_derivation(problem.question, steps)
-        whole = SOLUTION.fullmatch(text.strip())
-        strict = whole.group(1) if whole else None
-        final = re.search(r"#([0-9]{1,20})", text[:10_000])
-        flexible = final.group(1) if final else (steps[-1][3] if steps else None)
-        return Grade(
-            answer_strict=strict,
-            answer_flexible=flexible,
-            utility_strict=float(right and strict == problem.reference),
-            utility_flexible=float(right and flexible == problem.reference),
-        )
+        read = text[:10_000]
+        steps, final = list(STEP.finditer(read)), FINAL.search(read)
+        last = Found(steps[-1][4], "last step", steps[-1].start(4)) if steps else None
+        flexible = Found(final[1], "after #", final.start(1)) if final else last
+        strict = flexible if SOLUTION.fullmatch(text.strip()) else None
+        derived = is_derivation(problem.question, STEP.findall(read))
+        return Grade.of(strict, flexible, lambda answer: derived and answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
         """Each step recomputed from the value claimed before it, then the claim, then y or n: ``9*3=7:7y 7+1=8:9n``."""

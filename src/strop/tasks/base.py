@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
+from strop.tasks.found import Found
 
 SPLITS = ("train", "test")
 STANDARD = "standard"
@@ -25,13 +26,30 @@ class Grade:
     """What was found in a text, and whether it is right (utility u of "Mind the Gap", section 2).
 
     ``strict`` wants the answer where and as the task asked for it; ``flexible`` takes it wherever it can be made out. Strict implies
-    flexible. The difference tells a gain in format from a gain in ability. An answer that could not be found is None.
+    flexible. The difference tells a gain in format from a gain in ability. An answer that could not be found is None. ``found_by`` is the
+    rule that found the flexible answer, and ``found_at`` the place of its first character in the text; None where that is not known.
     """
 
     answer_strict: str | None
     answer_flexible: str | None
     utility_strict: float
     utility_flexible: float
+    found_by: str | None = None
+    found_at: int | None = None
+
+    @classmethod
+    def of(cls, strict: Found | None, flexible: Found | None, right: Callable[[str], bool], form: Callable[[str], str] = str) -> Grade:
+        """Of what was found: an answer where it was asked for, and one wherever, or else that same one.
+
+        ``form`` is the one spelling of an answer, empty for what is none; ``right`` judges answers so spelled. A right strict answer is
+        right flexibly too. Where both are the same, the strict rule found it.
+        """
+        strict, flexible = (found and found.spelled(form) for found in (strict, flexible))
+        if flexible is None or (strict and strict.answer == flexible.answer):
+            flexible = strict
+        utility = [float(found is not None and right(found.answer)) for found in (strict, flexible)]
+        answers = [found and found.answer for found in (strict, flexible)]
+        return cls(answers[0], answers[1], utility[0], max(utility), flexible and flexible.how, flexible and flexible.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 from strop.tasks.expressions import CHARACTERS, Expression, parse, work_out
+from strop.tasks.found import Found, Seen, whole
 
 TARGET = 24
 LARGEST = 13
@@ -92,7 +93,8 @@ def problem_of(hand: Hand) -> Problem:
 
 
 READ, CANDIDATES = 10_000, 100
-_LATEX = ((r"\times", "*"), (r"\cdot", "*"), (r"\div", "/"), (r"\left", ""), (r"\right", ""), (r"\(", "$"), (r"\)", "$"))
+_LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\left": "", r"\right": "", r"\(": "$", r"\)": "$"}
+_SPELLED = re.compile("|".join(map(re.escape, _LATEX)))
 _LETTER_X = re.compile(r"(?<=[0-9)]) ?[xX] ?(?=[0-9(])")
 _LIST_MARK = re.compile(r"^(?:[-*+•]|[0-9]{1,2}[.)]) +", re.MULTILINE)
 _C = re.escape(CHARACTERS)
@@ -113,17 +115,21 @@ def read_whole(text: str) -> Expression | None:
     return parse(before) if last.strip(" ") == str(TARGET) else None
 
 
-def read_anywhere(text: str, problem: Problem) -> Expression | None:
+def read_anywhere(text: str, problem: Problem) -> Found | None:
     """The last expression of the problem's numbers that stands in the text. Of a long text only the end is read."""
-    text = text.strip()
+    end, text = len(text.rstrip()), text.strip()
+    seen = Seen.of(text, end - len(text))
     if len(text) > READ:
-        text = "^" + text[-READ:]  # so that an expression which is cut off there does not count
-    for spelled, plain in _LATEX:
-        text = text.replace(spelled, plain)
-    runs = _RUN.findall(_LETTER_X.sub("*", _LIST_MARK.sub("", text)))
-    candidates = (run.strip(" ").removeprefix("**").removesuffix("**") for run in reversed(runs) if len(run) >= 7)
-    read = (parse(candidate) for candidate in islice(candidates, CANDIDATES))
-    return next((expression for expression in read if uses(expression, problem)), None)
+        seen = Seen("^" + text[-READ:], range(end - READ - 1, end))  # so that an expression which is cut off there does not count
+    seen = seen.replaced(_SPELLED, lambda match: _LATEX[match[0]])
+    seen = seen.replaced(_LIST_MARK, lambda _: "").replaced(_LETTER_X, lambda _: "*")
+    runs = [run for run in _RUN.finditer(seen.text) if len(run[0]) >= 7]
+    for run in islice(reversed(runs), CANDIDATES):
+        expression = parse(run[0].strip(" ").removeprefix("**").removesuffix("**"))
+        if expression and uses(expression, problem):
+            begin = run.end() - len(run[0].lstrip(" *"))
+            return Found(expression.text, "last expression", seen.at[begin])
+    return None
 
 
 @dataclass(frozen=True)
@@ -154,11 +160,16 @@ class Game24(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: one expression of the problem's numbers, with or without ``= 24``. Flexible: the last one in the text."""
-        whole = read_whole(text)
-        strict = whole if uses(whole, problem) else None
-        flexible = strict or read_anywhere(text, problem)
-        utilities = [float(found is not None and found.value == TARGET) for found in (strict, flexible)]
-        return Grade(strict.text if strict else None, flexible.text if flexible else None, utilities[0], utilities[1])
+
+        def form(answer: str) -> str:
+            expression = read_whole(answer)
+            return expression.text if expression and uses(expression, problem) else ""
+
+        def right(answer: str) -> bool:
+            expression = parse(answer)
+            return expression is not None and expression.value == TARGET
+
+        return Grade.of(whole(text), read_anywhere(text, problem), right, form)
 
     def check(self, problem: Problem, response: str) -> Check:
         """Every operation worked out, then the numbers and the value judged: ``13-9=4 10-4=6 4*6=24 numbers:y 24:24y``."""

@@ -33,7 +33,5 @@ class Gsm8k(Dataset):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = gsm8k_strict(problem.reference or "")
-        found = [extract(text) for extract in (gsm8k_strict, gsm8k_flexible)]
-        answers = [canonical_number(one.answer) if one else None for one in found]
-        right = [float(answer is not None and gold is not None and answer == canonical_number(gold.answer)) for answer in answers]
-        return Grade(answers[0], answers[1], right[0], right[1])
+        right = gold and canonical_number(gold.answer)
+        return Grade.of(gsm8k_strict(text), gsm8k_flexible(text), lambda answer: answer == right, canonical_number)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.base import Check, Grade, Task
+from strop.tasks.found import whole
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,8 @@ class Imported(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        answer = text.strip()
-        right = float(problem.reference is not None and answer == problem.reference.strip())
-        return Grade(answer or None, answer or None, right, right)
+        answer, gold = whole(text), (problem.reference or "").strip()
+        return Grade.of(answer, answer, lambda answer: answer == gold)
 
     def check(self, problem: Problem, response: str) -> Check:
         raise UsageError("imported problems come without written checks; use a verifier without few-shot examples")

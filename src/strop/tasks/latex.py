@@ -19,7 +19,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from strop.tasks.answers import MAX_TEXT, Found
+from strop.tasks.answers import MAX_TEXT
+from strop.tasks.found import Found
 from strop.tasks.numbers import IN_TEXT, number
 
 MAX_ANSWER = 2_000

@@ -59,7 +59,6 @@ class Mathematics(Dataset):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = boxed(problem.reference or "")
-        found = [extract(text) for extract in (boxed, math_flexible)]
-        answers = [(normalise_math(one.answer) or None) if one else None for one in found]
-        strict, flexible = (float(one is not None and gold is not None and same_math(one, gold.answer)) for one in answers)
-        return Grade(answers[0], answers[1], strict, flexible)
+        return Grade.of(
+            boxed(text), math_flexible(text), lambda answer: gold is not None and same_math(answer, gold.answer), normalise_math
+        )

@@ -36,9 +36,7 @@ class _Mmlu(Dataset):
         return f"The answer is ({problem.reference})."
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        found = [extract(text, LETTERS) for extract in (choice_strict, choice_flexible)]
-        answers = [one.answer if one else None for one in found]
-        return Grade(answers[0], answers[1], *(float(answer == problem.reference) for answer in answers))
+        return Grade.of(choice_strict(text, LETTERS), choice_flexible(text, LETTERS), lambda answer: answer == problem.reference)
 
     def example_problem(self, question: str) -> Problem:
         """Examples name their question without its choices, which stand in the package's own rows."""

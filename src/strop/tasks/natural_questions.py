@@ -37,10 +37,7 @@ class NaturalQuestions(Dataset):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         accepted = _accepted(problem)
-        strict, flexible, vote = nq_strict(text), nq_flexible(text, accepted), nq_flexible(text)
-        right = [float(one is not None and matches_any(one.answer, accepted)) for one in (strict, flexible)]
-        names = [(normalise_squad(one.answer) or None) if one else None for one in (strict, vote)]
-        return Grade(names[0], names[1], right[0], right[1])
+        return Grade.of(nq_strict(text), nq_flexible(text), lambda answer: matches_any(answer, accepted), normalise_squad)
 
 
 def _accepted(problem: Problem) -> list[str]:

@@ -15,6 +15,7 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found
 from strop.tasks.ontologies import Theory, draw_question, read_claim, read_question, sentences
 
 MOST_HOPS = 5
@@ -29,18 +30,18 @@ ANSWER = re.compile(f"{NEGATION}{BEGINS}(?P<word>true|false){BOTH}{ENDS}", re.IG
 LAST_SENTENCE = "The answer is {}."
 
 
-def last_sentence_answer(text: str) -> str | None:
+def last_sentence_answer(text: str) -> Found | None:
     """The answer of a text whose last sentence is ``The answer is True.`` or ``The answer is False.``, to the letter."""
-    text = text.strip()
+    text = text.rstrip()
     for answer in ("True", "False"):
         before = text.removesuffix(LAST_SENTENCE.format(answer))
         words = before.rstrip()
         if before != text and (words[-1:] in ("", ".", "!", "?") or "\n" in before[len(words) :]):
-            return answer
+            return Found(answer, "last sentence", len(before) + LAST_SENTENCE.index("{"))
     return None
 
 
-def last_answer(text: str) -> str | None:
+def last_answer(text: str) -> Found | None:
     """What the last true or false of a text says, in any case.
 
     A "not" or "n't" right before the word turns it round. "True or false", "true/false" and "neither true nor false" name both and
@@ -50,7 +51,8 @@ def last_answer(text: str) -> str | None:
     found = [match for match in ANSWER.finditer(text, max(0, len(text) - READ)) if not match["both"]]
     if not found:
         return None
-    return str((found[-1]["word"][0] in "tT") != bool(found[-1]["negation"]))
+    answer = str((found[-1]["word"][0] in "tT") != bool(found[-1]["negation"]))
+    return Found(answer, "last true or false", found[-1].start())
 
 
 def judge(theory: Theory, steps: list[str], last: str) -> list[tuple[str, bool]]:
@@ -66,7 +68,8 @@ def judge(theory: Theory, steps: list[str], last: str) -> list[tuple[str, bool]]
         reason = "given" if given else "follows" if follows else "does not follow" if about else "not given"
         judged.append((f"{step}: {reason}", given or follows))
     answers = {str(claim == theory.query) for claim in shown if theory.settles(claim)}
-    good = last_answer(last) in answers
+    found = last_answer(last)
+    good = found is not None and found.answer in answers
     return [*judged, (f"{last}: {'follows' if good else 'does not follow'}", good)]
 
 
@@ -109,8 +112,7 @@ class ProntoQA(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Only the answer counts. Strict: the last sentence, as asked for. Flexible: the last true or false, however it is put."""
-        strict, flexible = last_sentence_answer(text), last_answer(text)
-        return Grade(strict, flexible, float(strict == problem.reference), float(flexible == problem.reference))
+        return Grade.of(last_sentence_answer(text), last_answer(text), lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
         """Every sentence with its judgement: ``Rex is a zemp: given, y. Rex is rusty: does not follow, n. ...``.

@@ -12,6 +12,7 @@ from strop.tasks.answers import after_marker, normalise_squad
 from strop.tasks.base import Check, Grade, Task
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
+from strop.tasks.found import whole
 from strop.tasks.numbers import canonical_number
 
 CANONICAL = {"exact": normalise_squad, "numeric": canonical_number}
@@ -41,10 +42,8 @@ class QuestionsAndAnswers(Dataset):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         canonical = CANONICAL[self.grading]
-        gold, marked = canonical(problem.reference or ""), after_marker(text)
-        strict = canonical(text.strip()[:2_000]) or None
-        flexible = strict if strict == gold or marked is None else canonical(marked.answer) or None
-        return Grade(strict, flexible, float(strict == gold), float(flexible == gold))
+        gold = canonical(problem.reference or "")
+        return Grade.of(whole(text, 2_000), after_marker(text), lambda answer: answer == gold, canonical)
 
     def check(self, problem: Problem, response: str) -> Check:
         """The answer, and no reasons: what a file of answers alone can give."""

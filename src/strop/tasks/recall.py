@@ -8,6 +8,7 @@ measured is memory.
 from __future__ import annotations
 
 import random
+import re
 from bisect import bisect
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,8 +19,10 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found, whole
 
 FACTS = 900
+FIRST_WORD = re.compile(r"\s*[.,:;]*(\S+)")
 
 
 def _make_facts() -> dict[str, str]:
@@ -76,9 +79,9 @@ class Recall(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: the value alone. Flexible: the value as the first word."""
-        strict = text.strip()[:100]
-        flexible = (text[:1_000].split() or [""])[0].strip(".,:;").lower()
-        return Grade(strict or None, flexible or None, float(strict == problem.reference), float(flexible == problem.reference))
+        word = FIRST_WORD.match(text, 0, 1_000)
+        flexible = Found(word[1].rstrip(".,:;").lower(), "first word", word.start(1)) if word else None
+        return Grade.of(whole(text, 100), flexible, lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
         """The remembered value beside the claimed one: ``go:goy``."""

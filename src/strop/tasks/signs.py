@@ -15,6 +15,7 @@ from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.arithmetic import HELD_OUT_SHARE, OPERATIONS, SKEW, apply, draw_digit, draw_operation, solve
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found, whole
 
 
 def read_question(question: str) -> tuple[str, int, str]:
@@ -89,14 +90,16 @@ class Signs(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Any expression with the target's value is right. Flexible forgives spaces and what follows the expression."""
-        length = 2 * len(read_question(problem.question)[0]) - 1
-        strict = text.strip()[: length + 1]
-        joined = "".join(text[:1_000].split())
-        flexible = joined[:length] if joined[length : length + 1] not in tuple(OPERATIONS + "0123456789") else ""
-        found = [answer if is_allowed(problem.question, answer) else None for answer in (strict, flexible)]
-        target = read_question(problem.question)[1]
-        utilities = [float(answer is not None and solve(answer)[-1] == target) for answer in found]
-        return Grade(found[0], found[1], utilities[0], utilities[1])
+        digits, target, _ = read_question(problem.question)
+        length, joined = 2 * len(digits) - 1, "".join(text[:1_000].split())
+        ended = joined[length : length + 1] not in tuple(OPERATIONS + "0123456789")
+        first = Found(joined[:length], "first expression", len(text) - len(text.lstrip())) if ended else None
+        return Grade.of(
+            whole(text, length + 1),
+            first,
+            right=lambda answer: solve(answer)[-1] == target,
+            form=lambda answer: answer if is_allowed(problem.question, answer) else "",
+        )
 
     def check(self, problem: Problem, response: str) -> Check:
         """The value worked out step by step, then compared with the target: ``9+1=0 0+5=5 5:2n``."""

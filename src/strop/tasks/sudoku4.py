@@ -17,6 +17,7 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.found import Found
 
 ROWS = tuple(tuple(4 * i + j for j in range(4)) for i in range(4))
 COLUMNS = tuple(tuple(4 * i + j for i in range(4)) for j in range(4))
@@ -105,13 +106,11 @@ class Sudoku4(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: four rows of four digits. Flexible: the first 16 digits, however they are set."""
-        stripped = text.strip()[:100]
-        cells = "".join(char for char in text[:1_000] if char in "0123456789")[:16]
-        strict = cells if stripped == in_rows(cells) and len(cells) == 16 else None
-        flexible = cells if len(cells) == 16 else None
-        clues = problem.question.replace(" ", "")
-        right = float(is_solution(clues, cells))
-        return Grade(strict, flexible, right if strict else 0.0, right)
+        places = [place for place, char in enumerate(text[:1_000]) if char in "0123456789"][:16]
+        cells, clues = "".join(text[place] for place in places), problem.question.replace(" ", "")
+        flexible = Found(cells, "first 16 digits", places[0]) if len(places) == 16 else None
+        strict = flexible if text.strip() == in_rows(cells) else None
+        return Grade.of(strict, flexible, lambda answer: is_solution(clues, answer))
 
     def check(self, problem: Problem, response: str) -> Check:
         """Every row beside its clues, then columns and boxes, each copied out and judged: ``..3.:4132y ... 1234y``."""
