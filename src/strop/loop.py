@@ -23,7 +23,7 @@ import threadpoolctl
 from strop.engines.base import Engine, check_room
 from strop.errors import ModelError, StoreError, UsageError
 from strop.generate import draw_responses, response_seeds
-from strop.prompts import NEXT_QUESTION, solution_prompt, stop_strings
+from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
 from strop.seeds import derive
 from strop.store import PART_PROBLEMS, PROBLEM_SCHEMA, RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder, slug
@@ -86,8 +86,8 @@ class Plan:
         What ends a response of the task does not end a check of it: natural-questions answers in a line, and a verdict has its own.
         """
         shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        stop = (NEXT_QUESTION,) if self.shots else ()
-        return replace(self.sampling(), max_tokens=self.max_tokens or shown * self.task.verification_max_tokens, stop=stop)
+        longest = self.max_tokens or shown * self.task.verification_max_tokens
+        return replace(self.sampling(), max_tokens=longest, stop=verifier.stop_strings(self.shots))
 
     def draw_problems(self) -> list[Problem]:
         return self.task.problems("test", self.problems, derive(self.seed, "problems"))
