@@ -67,6 +67,12 @@ def test_a_winner_is_read_by_its_own_line(text: str, letter: str | None) -> None
     assert read_letter(text, GERMAN) == letter
 
 
+def test_a_verdict_may_stand_on_a_line_of_its_own_where_the_wording_has_it_there() -> None:
+    for own in (replace(GERMAN, verdict="\nUrteil:\n"), replace(GERMAN, incorrect="\n Falsch")):
+        assert read_verdict("Urteil:\n Falsch", own) is False and read_verdict("Urteil: Richtig", own) is True
+        assert read_verdict("Urteil:\n\nSo ist es. Richtig", own) is None
+
+
 def test_words_are_no_patterns() -> None:
     odd = replace(WORDING, verdict="\n(.*)", correct="$1+", incorrect="[no]", score_line="\n?", better="\n\\w")
     assert read_verdict("(.*)$1+", odd) is True and read_verdict("(.*) [no]", odd) is False and read_verdict("so: $1+", odd) is None

@@ -91,9 +91,7 @@ class Verifier(ABC):
 
     def settings(self) -> dict[str, Any]:
         """What its scores depend on: its class and hyper-parameters, as JSON. A stored score is never taken for another verifier's."""
-        own = {f.name: getattr(self, f.name) for f in fields(cast(Any, self)) if f.name != "wording"}
-        settings: dict[str, Any] = json.loads(json.dumps({"class": type(self).__qualname__} | own))
-        return settings
+        return _settings(self, {f.name: getattr(self, f.name) for f in fields(cast(Any, self))})
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
         """What ends a verification beside the end token: after examples, the next question that a base model would invent."""
@@ -121,7 +119,8 @@ class PromptedVerifier(Verifier):
         """As of every verifier. Of the wording, what it uses and what is not as by default: so default runs stay what they are."""
         own, default = asdict(self.wording), asdict(WORDING)
         changed = {name: own[name] for name in self.worded if own[name] != default[name]}
-        return super().settings() | (json.loads(json.dumps({"wording": changed})) if changed else {})
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "wording"}
+        return _settings(self, rest | ({"wording": changed} if changed else {}))
 
     @property
     def frame(self) -> str:
@@ -145,6 +144,11 @@ class PromptedVerifier(Verifier):
     def questions(self, samples: int) -> int:
         """How many questions the K responses to a problem take."""
         return samples
+
+
+def _settings(verifier: Verifier, own: dict[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps({"class": type(verifier).__qualname__} | own))
+    return settings
 
 
 def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:

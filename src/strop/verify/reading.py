@@ -40,7 +40,7 @@ def own_words(text: str, frame: str) -> str:
 
 @cache
 def _verdict(wording: Wording) -> re.Pattern[str]:
-    return _after(wording.verdict, _one_of((wording.correct, wording.incorrect), wording.binary), wording.correct)
+    return _after(wording.verdict, _one_of((wording.correct, wording.incorrect), wording.binary), (wording.correct, wording.incorrect))
 
 
 @cache
@@ -53,9 +53,9 @@ def _letter(wording: Wording) -> re.Pattern[str]:
     return _after(wording.better, _one_of(LETTERS, wording.tournament))
 
 
-def _after(line: str, value: str, first: str = "") -> re.Pattern[str]:
+def _after(line: str, value: str, said: tuple[str, ...] = ()) -> re.Pattern[str]:
     """The value after the line's words. What stands between is blanks, and line breaks only where the wording has some itself."""
-    between = line[len(line.rstrip()) :] + first[: len(first) - len(first.lstrip())]
+    between = line[len(line.rstrip()) :] + "".join(word[: len(word) - len(word.lstrip())] for word in said)
     return re.compile(re.escape(line.strip()) + (" {0,4}" if not between.strip(" ") else r"\s{0,4}") + value)
 
 
