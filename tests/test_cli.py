@@ -48,6 +48,9 @@ BAD = [
     ("verify nowhere --verifier mc", "holds no run"),
     ("report nowhere", "holds no run"),
     ("ladder train 9000k --out x", "there is no recipe '9000k'"),
+    ("gap --prompts mine.toml", "there is no file mine.toml; `strop verifiers --prompts` prints one to begin with"),
+    ("verify nowhere --verifier mc --prompts mine.toml", "there is no file mine.toml"),
+    ("verifiers --prompts --json", "ask for one of them"),
     ("improve", "improve"),
 ]
 
@@ -188,6 +191,40 @@ def test_dry_run_shows_the_prompts_and_writes_nothing(
     [document] = json.loads(capsys.readouterr().out)["dry_run"]
     assert document["prompts"]["solution"].endswith("\nAnswer:") and document["flops_at_most"] > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prompts_of_ones_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The default file is printed; edited, it is what is shown, sent and recorded, and not taken for the default's scores."""
+    monkeypatch.chdir(tmp_path)
+    assert strop(monkeypatch, "verifiers", "--prompts") == 0
+    printed = capsys.readouterr().out
+    default, mine, bad = (tmp_path / name for name in ("default.toml", "mine.toml", "bad.toml"))
+    default.write_text(printed)
+    mine.write_text(printed.replace("Is this answer correct or incorrect?", "Right?"))
+    bad.write_text("binary = 'Check it.'")
+    command = ("gap", *SMALL, "--task", "signs", "--verifier", "mc")
+    assert strop(monkeypatch, *command, "--prompts", str(mine), "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert "\nRight?\nVerdict:" in shown and "Is this answer correct" not in shown
+    assert strop(monkeypatch, *command, "--out", "run", "--prompts", str(default), "--json") == 0
+    usual = json.loads(capsys.readouterr().out)
+    assert usual["notes"] == [] and strop(monkeypatch, *command, "--out", "run", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == usual
+    assert strop(monkeypatch, *command, "--out", "own", "--prompts", str(mine), "--json") == 0
+    own = json.loads(capsys.readouterr().out)
+    assert own["notes"] == ["mc asks in words of its own: multiple_choice"] and own["accuracy"] == usual["accuracy"]
+    added = ("verify", "run", "--prompts", str(mine), "--json", "--verifier")
+    assert strop(monkeypatch, *added, "cot-binary") == 0 and "cot-binary" in json.loads(capsys.readouterr().out)["verifiers"]
+    for refused, message in (
+        ((*added, "mc"), "run has scores of mc with settings wording None"),
+        ((*added, "majority"), "--prompts is for verifiers that put a question into words"),
+        ((*command, "--prompts", str(bad)), "binary has no holes; expected {question} and {response}, each once"),
+        (("cross", "--model", "ladder/40k", "--task", "signs", "--prompts", str(bad)), "binary has no holes"),
+        (("scale", "--task", "signs", "--prompts", str(bad)), "binary has no holes"),
+    ):
+        assert strop(monkeypatch, *refused) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and len(err.strip().splitlines()) == 1 and message in err
 
 
 def test_difficulties_are_runs_of_their_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

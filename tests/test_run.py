@@ -13,7 +13,7 @@ import pytest
 import strop
 from strop.engines.base import plain_text
 from strop.engines.tabular import TabularEngine
-from strop.prompts import CORRECT, INCORRECT, WORDING, solution_prompt, verification_prompt
+from strop.prompts import CORRECT, INCORRECT, solution_prompt, verification_prompt
 from strop.tasks import Recall
 
 GOLDEN = Path(__file__).parent / "golden" / "tabular.json"
@@ -30,7 +30,10 @@ def tabular(chance_right: float = 0.4, tpr: float = 0.9, fpr: float = 0.2, probl
         answers = {f" {problem.reference}": chance_right, f" {WRONG}": 1 - chance_right}
         table[plain_text(solution_prompt(task, problem, []))] = {text: p for text, p in answers.items() if p > 0}
         for text, says_correct in ((f" {problem.reference}", tpr), (f" {WRONG}", fpr)):
-            binary, choice = (verification_prompt(f, task, problem, text, []) for f in (WORDING.binary, WORDING.multiple_choice))
+            binary, choice = (
+                verification_prompt("binary", task, problem, text, []),
+                verification_prompt("multiple_choice", task, problem, text, []),
+            )
             table[plain_text(choice)] = {CORRECT: says_correct, INCORRECT: 1 - says_correct}
             table[plain_text(binary)] = {
                 f" ok\nVerdict:{CORRECT}": says_correct,

@@ -26,10 +26,11 @@ from strop.loop import (
 )
 from strop.measure import GAP_DEFINITION
 from strop.progress import Silent
+from strop.prompts import WORDING, Wording
 from strop.run import Run
-from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, slug
+from strop.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, differences, slug
 from strop.tasks import STANDARD, TASKS, Dataset, LmEval, Task
-from strop.verify import VERIFIERS, Verifier
+from strop.verify import VERIFIERS, PromptedVerifier, Verifier
 from strop.weigh import BestOfN, parse_product, parse_weight
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
@@ -161,12 +162,12 @@ def _enter(folder: RunFolder, shelf: str, stage: str, entry: dict[str, Any]) -> 
     begun = record.setdefault("begun", {})
     is_begun = any((folder.path / "scores" / stage).glob("part-*"))
     stored = record["verifiers"].get(stage) or (begun.get(stage) if is_begun else None) or {}
-    for key in SCORES_DEPEND_ON:
-        if stored.get(key, entry[key]) != entry[key]:
-            raise RunMismatchError(
-                f"{folder.path} has scores of {stage} with {key} {stored[key]}, and {key} {entry[key]} was asked for; "
-                "a run holds one set of scores a verifier: ask for the same, or start another run"
-            )
+    known = [key for key in SCORES_DEPEND_ON if key in stored]
+    for name, there, asked in differences({key: stored[key] for key in known}, {key: entry[key] for key in known}):
+        raise RunMismatchError(
+            f"{folder.path} has scores of {stage} with {name} {there}, and {name} {asked} was asked for; "
+            "a run holds one set of scores a verifier: ask for the same, or start another run"
+        )
     begun.pop(stage, None)
     if stage not in record["verifiers"]:
         record[shelf][stage] = entry
@@ -200,24 +201,37 @@ def _data_sets() -> list[str]:
     return [name for name, task in TASKS.items() if issubclass(task, Dataset)]
 
 
-def find_verifier(verifier: str | Verifier) -> Verifier:
-    """A verifier by name, or the instance itself."""
+def find_verifier(verifier: str | Verifier, wording: Wording = WORDING) -> Verifier:
+    """A verifier by name, with this wording if it is a prompted one, or the instance itself."""
     if isinstance(verifier, Verifier):
         if not verifier.name or slug(verifier.name) != verifier.name:
             raise UsageError(f"verifier name {verifier.name!r}: expected letters, digits, dots, dashes and underscores: it names a folder")
         return verifier
     if verifier not in VERIFIERS:
         raise UsageError(f"there is no verifier {verifier!r}; there are {', '.join(VERIFIERS)}")
-    return VERIFIERS[verifier]()
+    kind = VERIFIERS[verifier]
+    return kind(wording=wording) if issubclass(kind, PromptedVerifier) else kind()
 
 
-def find_verifiers(verifiers: Sequence[str | Verifier]) -> list[Verifier]:
-    """Verifiers by name or as instances, each once. Scores stand under a verifier's name, so two of one name are refused."""
-    found = list(dict.fromkeys(find_verifier(verifier) for verifier in verifiers))
+def find_verifiers(verifiers: Sequence[str | Verifier], wording: Wording = WORDING) -> list[Verifier]:
+    """Verifiers by name or as instances, each once. Scores stand under a verifier's name, so two of one name are refused.
+
+    ``wording`` is for those by name; UsageError for one other than the default that none of the verifiers has a use for.
+    """
+    found = list(dict.fromkeys(find_verifier(verifier, wording) for verifier in verifiers))
+    if wording != WORDING and not any(isinstance(verifier, PromptedVerifier) for verifier in found):
+        prompted = ", ".join(name for name, kind in VERIFIERS.items() if issubclass(kind, PromptedVerifier))
+        got = ", ".join(verifier.name for verifier in found)
+        raise UsageError(f"--prompts is for verifiers that put a question into words ({prompted}); got {got}")
     names = [verifier.name for verifier in found]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise UsageError(f"verifier {twice[0]} was asked for with two different settings; ask for them in runs of their own")
     return found
+
+
+def names_of(verifiers: Sequence[Verifier]) -> list[Any]:
+    """What a default folder's name depends on: their names, and their settings where they have words of their own."""
+    return [settings if "wording" in (settings := verifier.settings()) else verifier.name for verifier in verifiers]
 
 
 def default_folder(command: str, asked: dict[str, Any]) -> Path:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from strop.loop import Plan
     from strop.run import Run
     from strop.tasks import Task
+    from strop.verify import Verifier
 
 INTERRUPTED = 130
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, or of the copy of click that newer typers carry
@@ -50,6 +51,10 @@ DataRevision = Annotated[
 ]
 Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
 VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
+Prompts = Annotated[
+    Path | None,
+    typer.Option("--prompts", help="TOML file of your own verification prompts; `strop verifiers --prompts` prints one to edit."),
+]
 Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
 Weights = Annotated[
     list[str] | None,
@@ -77,6 +82,7 @@ def gap(
     data_revision: DataRevision = None,
     verifier: Verifiers = None,
     verify_with: VerifyWith = None,
+    prompts: Prompts = None,
     draws: Draws = 1,
     weigh: Weights = None,
     problems: Problems = 200,
@@ -112,7 +118,7 @@ def gap(
         for found in _tasks(task, difficulty, data, data_revision):
             usual = {"shots": found.default_shots} | options
             plans.append(Plan(name, found, **(usual | preset_options(preset, found) | given if preset else usual)))
-    asked = {"verifiers": verifier or [], "verify_with": verify_with, "draws": draws}
+    asked = {"verifiers": _verifiers(verifier, prompts), "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(plans, asked, as_json)
         return
@@ -131,6 +137,14 @@ def _tasks(
     return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
 
 
+def _verifiers(names: list[str] | None, prompts: Path | None) -> list[Verifier]:
+    """Every verifier asked for, with its words from the file if there is one."""
+    from strop.api import DEFAULT_VERIFIERS, find_verifiers
+    from strop.prompts import WORDING, read_wording
+
+    return find_verifiers(names or DEFAULT_VERIFIERS, read_wording(prompts) if prompts else WORDING)
+
+
 def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> list[Run]:
     """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
@@ -138,13 +152,12 @@ def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> lis
     from strop.progress import Bars
     from strop.store import slug
 
-    asked |= {"verifiers": api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)}
     for plan in plans:
         _ = plan.draw_problems(), plan.draw_shots()
     several = len(plans) > 1
     if several and out and (out / "run.json").exists():
         raise UsageError(f"{out} holds a run of one model on one task, and {len(plans)} runs were asked for; choose another --out")
-    rows_depend_on = {"verifiers": [v.name for v in asked["verifiers"]], "verify_with": asked["verify_with"], "draws": asked["draws"]}
+    rows_depend_on = {"verifiers": api.names_of(asked["verifiers"]), "verify_with": asked["verify_with"], "draws": asked["draws"]}
     asked_of_all = {"model": plans[0].model, "task": "tasks", "plans": [plan.asked() for plan in plans], **rows_depend_on}
     parent = out or api.default_folder("gap", asked_of_all)
     engines: dict[str, Engine] = {}
@@ -192,14 +205,12 @@ def _write_report(runs: list[Run], combined: Path | None) -> Path:
 def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
     from dataclasses import asdict
 
-    from strop import api
     from strop.engines import load_engine
     from strop.preview import preview
 
     documents = []
     for plan in plans:
-        verifiers = api.find_verifiers(asked["verifiers"] or api.DEFAULT_VERIFIERS)
-        shown = preview(plan, load_engine(plan.model, plan.revision), verifiers, asked["draws"])
+        shown = preview(plan, load_engine(plan.model, plan.revision), asked["verifiers"], asked["draws"])
         documents.append({"model": plan.model, "task": plan.task.label} | asdict(shown))
     if as_json:
         print(json.dumps({"dry_run": documents}))
@@ -218,6 +229,7 @@ def verify(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     verifier: Annotated[list[str], typer.Option("--verifier", help="Verifier to add (repeatable).")],
     verify_with: VerifyWith = None,
+    prompts: Prompts = None,
     draws: Draws = 1,
     weigh: Weights = None,
     as_json: AsJson = False,
@@ -227,7 +239,7 @@ def verify(
     from strop import api
     from strop.progress import Bars
 
-    found = [api.find_verifier(name) for name in verifier]
+    found = _verifiers(verifier, prompts)
     with Bars() as bars:
         for one in found:
             opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=workers, watcher=bars)
@@ -300,6 +312,7 @@ def cross(
     task: Annotated[str, typer.Option("--task", help="Task.")],
     verify_with: Annotated[list[str] | None, typer.Option("--verify-with", help="Verifying model (repeatable; default: --model).")] = None,
     verifier: Verifiers = None,
+    prompts: Prompts = None,
     draws: Draws = 1,
     problems: Problems = 200,
     samples: Samples = 32,
@@ -313,13 +326,12 @@ def cross(
 ) -> None:
     """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
     from strop import matrix
-    from strop.api import DEFAULT_VERIFIERS
     from strop.progress import Bars
     from strop.report.many import cross_tables
 
     with Bars() as bars:
         found = matrix.cross(
-            model, task, judges=verify_with or (), verifiers=verifier or DEFAULT_VERIFIERS, draws=draws, out=out, workers=workers,
+            model, task, judges=verify_with or (), verifiers=_verifiers(verifier, prompts), draws=draws, out=out, workers=workers,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
@@ -332,6 +344,7 @@ def scale(
     task: Tasks = None,
     difficulty: Difficulties = None,
     verifier: Verifiers = None,
+    prompts: Prompts = None,
     flops: Annotated[list[str] | None, typer.Option("--flops", help="MODEL=FLOPs of pre-training, over the registry (repeatable).")] = None,
     problems: Problems = 200,
     samples: Samples = 32,
@@ -345,7 +358,6 @@ def scale(
 ) -> None:
     """The relative gap against pre-training FLOPs, family by family, with slope, rank correlation and a trend test."""
     from strop import matrix
-    from strop.api import DEFAULT_VERIFIERS
     from strop.engines import embedded_models
     from strop.engines.pretraining import parse_flops
     from strop.progress import Bars
@@ -354,7 +366,7 @@ def scale(
     given = dict(map(parse_flops, flops or []))
     with Bars() as bars:
         found = matrix.scale(
-            model or list(embedded_models()), _tasks(task, difficulty), verifiers=verifier or DEFAULT_VERIFIERS, flops=given, out=out,
+            model or list(embedded_models()), _tasks(task, difficulty), verifiers=_verifiers(verifier, prompts), flops=given, out=out,
             workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
             seed=seed,
         )  # fmt: skip
@@ -416,10 +428,19 @@ def models(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def verifiers(as_json: AsJson = False) -> None:
-    """List the verifiers, with their default weights."""
+def verifiers(
+    as_json: AsJson = False,
+    prompts: Annotated[bool, typer.Option("--prompts", help="Print their prompts instead: a TOML file to edit.")] = False,
+) -> None:
+    """List the verifiers, with their default weights; with --prompts, the words they ask in, as a file that --prompts FILE takes."""
+    from strop.prompts import wording_as_toml
     from strop.verify import VERIFIERS
 
+    if prompts and as_json:
+        raise UsageError("--prompts prints TOML and --json a list of verifiers; ask for one of them")
+    if prompts:
+        print(wording_as_toml(), end="")
+        return
     _list({name: f"{verifier.description} (default weight {verifier.default_weight})" for name, verifier in VERIFIERS.items()}, as_json)
 
 

@@ -80,9 +80,13 @@ class Plan:
         return Sampling(self.temperature, self.top_p, self.max_tokens or self.task.max_tokens, stop_strings(self.task, self.shots))
 
     def verification_sampling(self, verifier: Verifier) -> Sampling:
-        """How verifications are drawn: where a question shows two responses, the task's limit counts twice."""
+        """How verifications are drawn: where a question shows two responses, the task's limit counts twice.
+
+        What ends a response of the task does not end a check of it: natural-questions answers in a line, and a verdict has its own.
+        """
         shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        return replace(self.sampling(), max_tokens=self.max_tokens or shown * self.task.verification_max_tokens)
+        longest = self.max_tokens or shown * self.task.verification_max_tokens
+        return replace(self.sampling(), max_tokens=longest, stop=verifier.stop_strings(self.shots))
 
     def draw_problems(self) -> list[Problem]:
         return self.task.problems("test", self.problems, derive(self.seed, "problems"))

@@ -97,7 +97,7 @@ def cross(
     names = dict.fromkeys(_name(model) for model in (*models, *judges))
     engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
     judging = [engines[name] for name in dict.fromkeys(map(_name, judges or models))]
-    sides = {"generators": [*map(_name, models)], "judges": [engine.name for engine in judging], "verifiers": [v.name for v in asked]}
+    sides = {"generators": [*map(_name, models)], "judges": [engine.name for engine in judging], "verifiers": api.names_of(asked)}
     asked_of = {"model": "-".join(names), "task": slug(found.label), "draws": draws, **sides, **_plain(options)}
     path = Path(out) if out is not None else api.default_folder("cross", asked_of)
     runs = []

@@ -277,6 +277,9 @@ class Run:
         copies = self.plan.problems - self.problems["question"].n_unique()
         if copies:
             notes.append(f"{copies} problems repeat others' questions; copies are resampled together")
+        for name, entry in self.record["verifiers"].items():
+            if wording := entry.get("settings", {}).get("wording"):
+                notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
         if "imported" in self.record:
             return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]

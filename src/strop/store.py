@@ -15,7 +15,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +30,8 @@ from strop.records import Usage, total_usage
 FORMAT_VERSION = 1
 _ANEW = "delete it and run the same command again: only it is made anew"
 PART_PROBLEMS = 16
+CUT = 60
+"""How many characters of a setting a message shows."""
 
 RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "problem": pl.String, "sample": pl.Int32, "text": pl.String, "token_ids": pl.List(pl.Int32), "tokens": pl.Int32,
@@ -47,6 +49,23 @@ PROBLEM_SCHEMA = {name: pl.String for name in ("problem", "split", "question", "
 def slug(text: str) -> str:
     """A name that is safe as one folder's: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str, str]]:
+    """(name, what is there, what is here) for whatever differs between two records, at the bottom of them and cut short, for messages."""
+    for key in sorted({*there, *here}):
+        one, other, name = there.get(key), here.get(key), f"{within}{key}"
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from differences(one, other, f"{name} ")
+        elif one != other:
+            yield name, _cut(repr(one), repr(other)), _cut(repr(other), repr(one))
+
+
+def _cut(text: str, other: str) -> str:
+    """What fits of a text, from a little before it differs from the other."""
+    same = next((place for place, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
+    start = max(0, same - CUT // 2) if len(text) > CUT else 0
+    return ("…" if start else "") + text[start : start + CUT] + ("…" if len(text) > start + CUT else "")
 
 
 class RunFolder:
@@ -90,9 +109,8 @@ class RunFolder:
             return record
         stored = self.record()
         if stored["asked"] != record["asked"]:
-            names = [key for key in sorted({*stored["asked"], *record["asked"]}) if stored["asked"].get(key) != record["asked"].get(key)]
-            differences = ", ".join(f"{key} {stored['asked'].get(key)!r} there, {record['asked'].get(key)!r} asked" for key in names)
-            raise RunMismatchError(f"{self.path} holds another run ({differences}); choose another --out, or repeat its own command")
+            found = ", ".join(f"{name} {there} there, {here} asked" for name, there, here in differences(stored["asked"], record["asked"]))
+            raise RunMismatchError(f"{self.path} holds another run ({found}); choose another --out, or repeat its own command")
         if not (self.path / "problems.parquet").exists():
             self._write("problems.parquet", _parquet_bytes(problems, {}))
         if not self.problems().equals(problems):

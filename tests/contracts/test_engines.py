@@ -15,7 +15,7 @@ from strop.engines.llama import CHUNK_ROWS, LlamaEngine, _chunks
 from strop.engines.tabular import TabularEngine
 from strop.engines.transformers import TransformersEngine
 from strop.errors import ModelError, UsageError
-from strop.prompts import CORRECT, INCORRECT, WORDING, solution_prompt, verification_prompt
+from strop.prompts import CORRECT, INCORRECT, solution_prompt, verification_prompt
 from strop.records import Message, Prompt, Sampling
 from strop.seeds import derive
 from strop.tasks import EMBEDDED, Arithmetic
@@ -84,7 +84,7 @@ def test_both_engines_answer_alike_greedily_and_judge_alike(pair: tuple[Engine, 
     answers = [[row[0] for row in engine.sample(requests, Sampling(0.0, 1.0, 64)).samples] for engine in pair]
     assert [a.text for a in answers[0]] == [a.text for a in answers[1]]
     assert [a.logprob for a in answers[0]] == pytest.approx([a.logprob for a in answers[1]], abs=1e-3)
-    judged = [verification_prompt(WORDING.multiple_choice, task, p, a.text, []) for p, a in zip(problems, answers[0], strict=True)]
+    judged = [verification_prompt("multiple_choice", task, p, a.text, []) for p, a in zip(problems, answers[0], strict=True)]
     ours, theirs = (engine.score(judged, (CORRECT, INCORRECT)).logprobs_PC for engine in pair)
     assert ours == pytest.approx(theirs, abs=1e-3)
 

@@ -15,11 +15,12 @@ import pytest
 
 import strop
 from strop.engines import Engine, load_engine
+from strop.engines.base import cut_at_stop
 from strop.loop import Plan, Verification
 from strop.preview import preview
 from strop.tasks import EMBEDDED, TASKS, Dataset, Task
 from strop.tasks.base import Grade
-from strop.verify import VERIFIERS, Tournament, read_matches
+from strop.verify import VERIFIERS, ChainOfThoughtBinary, Tournament, read_matches
 
 SMALL: dict[str, Any] = {"problems": 6, "samples": 4}
 
@@ -161,6 +162,16 @@ def test_twice_the_limit_for_two_responses() -> None:
     plan = Plan("m", TASKS["signs"]())
     assert [plan.verification_sampling(VERIFIERS[v]()).max_tokens for v in ("cot-binary", "tournament")] == [64, 128]
     assert replace(plan, max_tokens=10).verification_sampling(Tournament()).max_tokens == 10
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+@pytest.mark.parametrize("shots", [0, 2])
+def test_a_check_of_several_lines_reaches_its_verdict(name: str, shots: int) -> None:
+    """Whatever ends a response of the task, a sampled check goes on to the verdict, and ends before an invented question."""
+    plan, verifier = Plan("m", tried(name), shots=shots), ChainOfThoughtBinary()
+    check = " The year is known.\nThe answer gives another.\nVerdict: Incorrect"
+    text, stopped = cut_at_stop(f"{check}\n\nQuestion: who?\nVerdict: Correct", plan.verification_sampling(verifier).stop)
+    assert stopped == bool(shots) and verifier.read(text).parsed and verifier.read(text).score == 0
 
 
 def test_dry_run_counts_matches_and_draws(engine: Engine) -> None:

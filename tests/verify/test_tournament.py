@@ -21,7 +21,7 @@ from strop.tasks import TASKS, Dataset, Task
 from strop.verify import Bench, Candidate, Tournament, Verdicts, position_bias, read_matches
 from strop.verify.bracket import Bracket
 from strop.verify.matches import PositionBias
-from strop.verify.tournament import read_letter
+from strop.verify.reading import read_letter
 
 TASK = TASKS["recall"]()
 RIGHT = "right"

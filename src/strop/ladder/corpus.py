@@ -16,7 +16,7 @@ from strop.engines.base import plain_text
 from strop.ladder.candidates import SLIP_PROBABILITY, SLIP_SHARE, candidate, worked
 from strop.ladder.worksheets import WORKSHEETS, Segments
 from strop.prompts import WORDING, solution_prompt, tournament_prompt, verification_prompt
-from strop.prompts.build import binary_ending, multiple_choice_ending, score_ending, tournament_ending
+from strop.prompts.build import ENDINGS, Kind, tournament_ending
 from strop.records import Problem
 from strop.seeds import derive
 from strop.tasks import EMBEDDED, Arithmetic, Recall, Signs, Sudoku4, Task
@@ -83,6 +83,7 @@ MARK = re.compile(r"([0-9a-z?.:]*?)([yn])(?= |\n|$)")
 MARK_WEIGHT = 1.5
 VERDICT_WEIGHT = 6.0
 """A multiple-choice document teaches by its verdict alone: one token, which has to count beside documents of dozens."""
+FRAMES: dict[str, Kind] = {"mc": "multiple_choice", "cot-binary": "binary", "cot-score": "score"}
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,9 @@ def document(subject: str, kind: str, rng: random.Random) -> Segments:
         return _tournament(task, problem, rng)
     response = candidate(problem, rng, hard=kind != "mc")
     check = task.check(problem, response)
-    frame, ending = {
-        "mc": (WORDING.multiple_choice, multiple_choice_ending),
-        "cot-binary": (WORDING.binary, binary_ending),
-        "cot-score": (WORDING.score, score_ending),
-    }[kind]
-    prompt = plain_text(verification_prompt(frame, task, problem, response, []))
-    judgement = [(ending(check), VERDICT_WEIGHT)] if kind == "mc" else _weigh_marks(ending(check))
+    frame = FRAMES[kind]
+    prompt, ending = plain_text(verification_prompt(frame, task, problem, response, [])), ENDINGS[frame](check, WORDING)
+    judgement = [(ending, VERDICT_WEIGHT)] if kind == "mc" else _weigh_marks(ending)
     return [(prompt, 0.0), *judgement, (END, 1.0)]
 
 

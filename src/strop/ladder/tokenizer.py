@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import astuple
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 
 from strop.prompts import CORRECT, INCORRECT, WORDING
+from strop.prompts.wording import HOLES, LINES
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 CHARACTERS = ("\n", *(chr(code) for code in range(32, 127)))
@@ -16,7 +16,8 @@ VOCABULARY_SIZE = 128
 
 def fixed_words() -> list[str]:
     """The text between the holes of every frame, and the verdicts; "Question: " keeps its space, since no prompt ends there."""
-    pieces = {piece.strip(" ") for frame in astuple(WORDING) for piece in re.split(r"\{\w+\}", frame)}
+    frames = [WORDING.solution, *(getattr(WORDING, name) for name in (*HOLES, *LINES))]
+    pieces = {piece.strip(" ") for frame in frames for piece in re.split(r"\{\w+\}", frame)}
     pieces = {piece for piece in pieces if piece} - {"Question:"} | {"Question: ", CORRECT, INCORRECT}
     return sorted(pieces)
 

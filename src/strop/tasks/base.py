@@ -54,10 +54,11 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A written verification of one response: its text, and which of the checks made in it hold."""
+    """A written verification of one response: its text, which of the checks made in it hold, and the score if it was given one."""
 
     text: str
     holds: tuple[bool, ...]
+    given_score: int | None = None
 
     @property
     def correct(self) -> bool:
@@ -67,6 +68,11 @@ class Check:
     def share(self) -> float:
         """Share of checks that hold, in [0, 1]."""
         return sum(self.holds) / len(self.holds)
+
+    @property
+    def score(self) -> int:
+        """From 1 to 10: 1 + floor(9 x share of checks that hold), unless another was given."""
+        return self.given_score or 1 + int(9 * self.share + 1e-9)
 
 
 Judged = tuple[str, Check]

@@ -101,7 +101,9 @@ class LmEval(Task):
             COUNTS[reply.trouble] += 1
             return Grade(None, None, 0.0, 0.0)
         strict, flexible, right_strict, right_flexible = reply.value
-        return Grade(strict, strict if flexible is None else flexible, right_strict, max(right_strict, right_flexible))
+        filters = _description(self)["source"]["filters"]
+        answer, found_by = (strict, filters[0]) if flexible in (None, strict) else (flexible, filters[1])
+        return Grade(strict, answer, right_strict, max(right_strict, right_flexible), found_by if answer else None)
 
     def check(self, problem: Problem, response: str) -> Check:
         """The answer, and no reasons: all that the harness knows."""

@@ -11,10 +11,11 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, cast
 
 from strop.engines.base import Engine
+from strop.prompts import NEXT_QUESTION, WORDING, Wording, next_question
 from strop.records import Finish, Problem, Prompt, Sampling, Score, Usage
 from strop.tasks.base import Task
 
@@ -90,9 +91,11 @@ class Verifier(ABC):
 
     def settings(self) -> dict[str, Any]:
         """What its scores depend on: its class and hyper-parameters, as JSON. A stored score is never taken for another verifier's."""
-        own = {f.name: getattr(self, f.name) for f in fields(cast(Any, self))}
-        settings: dict[str, Any] = json.loads(json.dumps({"class": type(self).__qualname__} | own))
-        return settings
+        return _settings(self, {f.name: getattr(self, f.name) for f in fields(cast(Any, self))})
+
+    def stop_strings(self, shots: int) -> tuple[str, ...]:
+        """What ends a verification beside the end token: after examples, the next question that a base model would invent."""
+        return (NEXT_QUESTION,) if shots else ()
 
     def describe(self) -> dict[str, str | bool]:
         """What the run record says of it, and what measuring needs to know."""
@@ -100,10 +103,35 @@ class Verifier(ABC):
         return words | {"pointwise": self.pointwise, "sees_references": self.sees_references, "probability": self.probability}
 
 
+@dataclass(frozen=True)
 class PromptedVerifier(Verifier):
-    """Puts questions about ``shown`` responses each to a model; ``--dry-run`` can say what they look like and how many there are."""
+    """Puts questions about ``shown`` responses each to a model; ``--dry-run`` can say what they look like and how many there are.
+
+    ``worded`` names what it uses of its ``wording``, the frame first; nothing, where its question is worded elsewhere.
+    """
+
+    wording: Wording = field(default=WORDING, kw_only=True)
 
     shown: ClassVar[int] = 1
+    worded: ClassVar[tuple[str, ...]] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """As of every verifier. Of the wording, what it uses and what is not as by default: so default runs stay what they are."""
+        own, default = asdict(self.wording), asdict(WORDING)
+        changed = {name: own[name] for name in self.worded if own[name] != default[name]}
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "wording"}
+        return _settings(self, rest | ({"wording": changed} if changed else {}))
+
+    @property
+    def frame(self) -> str:
+        """The words around its question."""
+        return str(getattr(self.wording, self.worded[0])) if self.worded else WORDING.solution
+
+    def stop_strings(self, shots: int) -> tuple[str, ...]:
+        """The next question, as its own frame begins. A frame without words before its holes has none."""
+        invented = next_question(self.frame)
+        has_examples = shots or (self.worded and self.wording.examples)
+        return (invented,) if invented and has_examples else ()
 
     @abstractmethod
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
@@ -116,6 +144,11 @@ class PromptedVerifier(Verifier):
     def questions(self, samples: int) -> int:
         """How many questions the K responses to a problem take."""
         return samples
+
+
+def _settings(verifier: Verifier, own: dict[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps({"class": type(verifier).__qualname__} | own))
+    return settings
 
 
 def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:

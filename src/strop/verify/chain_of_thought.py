@@ -5,27 +5,18 @@ One sampled verification per response and draw. What cannot be read scores 0, be
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.engines.base import Request
-from strop.prompts import NEXT_QUESTION, WORDING, verification_prompt
+from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
 from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts
+from strop.verify.reading import read_score, read_verdict
 
-READ_LIMIT = 20_000
 UNREADABLE = 0.0
-
-VERDICT = re.compile(r"Verdict: {0,4}(Correct|Incorrect)\b(?! or\b)")
-SCORE = re.compile(r"Score: {0,4}([0-9]{1,2}(?:\.[0-9]{1,3})?)(?![0-9])")
-
-
-def own_words(text: str) -> str:
-    """The end of the check, without a next question that a base model may have invented after it."""
-    return text.split(NEXT_QUESTION, 1)[0][-READ_LIMIT:]
 
 
 def judge_in_writing(verifier: PromptedVerifier, candidates: Sequence[Candidate], bench: Bench, read: Callable[[str], Score]) -> Verdicts:
@@ -43,18 +34,19 @@ class ChainOfThoughtBinary(PromptedVerifier):
     name: ClassVar[str] = "cot-binary"
     description: ClassVar[str] = "a written check that ends in a verdict: 1 correct, 0 incorrect"
     default_weight: ClassVar[str] = "threshold:0.5"
+    worded: ClassVar[tuple[str, ...]] = ("binary", "verdict", "correct", "incorrect", "examples")
     probability: ClassVar[bool] = True
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
-        return verification_prompt(WORDING.binary, task, problem, responses[0], shots)
+        return verification_prompt("binary", task, problem, responses[0], shots, self.wording)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:
         """The verdict that a check ends in; the last one counts."""
-        found = VERDICT.findall(own_words(text))
-        return Score(float(found[-1] == "Correct"), True, text) if found else Score(UNREADABLE, False, text)
+        verdict = read_verdict(text, self.wording)
+        return Score(UNREADABLE if verdict is None else float(verdict), verdict is not None, text)
 
 
 @dataclass(frozen=True)
@@ -64,15 +56,15 @@ class ChainOfThoughtScore(PromptedVerifier):
     name: ClassVar[str] = "cot-score"
     description: ClassVar[str] = "a written check that ends in a score from 1 to 10"
     default_weight: ClassVar[str] = "quantile:0.7"
+    worded: ClassVar[tuple[str, ...]] = ("score", "score_line", "examples")
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
-        return verification_prompt(WORDING.score, task, problem, responses[0], shots)
+        return verification_prompt("score", task, problem, responses[0], shots, self.wording)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:
         """The score that a check ends in; the last one counts."""
-        found = SCORE.findall(own_words(text))
-        value = float(found[-1]) if found else 0.0
-        return Score(value, True, text) if 1 <= value <= 10 else Score(UNREADABLE, False, text)
+        score = read_score(text, self.wording)
+        return Score(UNREADABLE if score is None else score, score is not None, text)

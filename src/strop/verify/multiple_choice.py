@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.prompts import CORRECT, INCORRECT, WORDING, verification_prompt
+from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
 from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts
@@ -21,14 +21,15 @@ class MultipleChoice(PromptedVerifier):
     name: ClassVar[str] = "mc"
     description: ClassVar[str] = 'P("Correct") against P("Incorrect") as the next words, each by its whole token sequence'
     default_weight: ClassVar[str] = "quantile:0.7"
+    worded: ClassVar[tuple[str, ...]] = ("multiple_choice", "correct", "incorrect", "examples")
     samples_text: ClassVar[bool] = False
     probability: ClassVar[bool] = True
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
-        return verification_prompt(WORDING.multiple_choice, task, problem, responses[0], shots)
+        return verification_prompt("multiple_choice", task, problem, responses[0], shots, self.wording)
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
-        scored = bench.engine.score(self.prompts(candidates, bench), (CORRECT, INCORRECT))
+        scored = bench.engine.score(self.prompts(candidates, bench), (self.wording.correct, self.wording.incorrect))
         difference = np.clip(scored.logprobs_PC[:, 1] - scored.logprobs_PC[:, 0], -700, 700)
         probability = 1 / (1 + np.exp(difference))
         parsed = np.isfinite(probability)

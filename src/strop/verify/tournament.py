@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast, get_args
+from typing import ClassVar, Literal, get_args
 
 from strop.engines.base import Request
 from strop.errors import UsageError
@@ -15,18 +14,9 @@ from strop.seeds import derive
 from strop.tasks.base import Task
 from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts, by_problem
 from strop.verify.bracket import Contest, Reading
-from strop.verify.chain_of_thought import own_words
-from strop.verify.matches import Letter
-
-BETTER = re.compile(r"Better: {0,4}(A|B)\b(?! or\b)")
+from strop.verify.reading import read_letter
 
 Order = Literal["random", "both"]
-
-
-def read_letter(text: str) -> Letter | None:
-    """The letter that a comparison ends in; the last one counts. None where there is none."""
-    found = BETTER.findall(own_words(text))
-    return cast(Letter, found[-1]) if found else None
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,7 @@ class Tournament(PromptedVerifier):
     name: ClassVar[str] = "tournament"
     description: ClassVar[str] = "single elimination among a problem's responses; the score is the number of rounds survived"
     default_weight: ClassVar[str] = "survivors:2"
+    worded: ClassVar[tuple[str, ...]] = ("tournament", "better", "correct", "incorrect", "examples")
     pointwise: ClassVar[bool] = False
     shown: ClassVar[int] = 2
 
@@ -50,7 +41,7 @@ class Tournament(PromptedVerifier):
             raise UsageError(f"tournament order {self.order!r}: expected one of {', '.join(get_args(Order))}")
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
-        return tournament_prompt(task, problem, responses[0], responses[1], shots)
+        return tournament_prompt(task, problem, responses[0], responses[1], shots, self.wording)
 
     def questions(self, samples: int) -> int:
         return (samples - 1) * self.readings
@@ -80,7 +71,9 @@ class Tournament(PromptedVerifier):
         seated = [(contest, *seats) for contest, pair in rounds for seats in self.seats(pair, contest.coin(pair, "shown first"))]
         generation = bench.engine.sample([self._request(*seats, bench) for seats in seated], bench.sampling)
         texts = [samples[0].text for samples in generation.samples]
-        readings = (Reading(first, second, read_letter(text), text) for (_, first, second), text in zip(seated, texts, strict=True))
+        readings = (
+            Reading(first, second, read_letter(text, self.wording), text) for (_, first, second), text in zip(seated, texts, strict=True)
+        )
         for contest in contests:
             contest.settle_round(readings, self.readings)
         return generation.usage
