@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.engines.base import Engine, Generation, Request, Scored
+from strop.engines.options import read_options, split_options
 from strop.errors import ModelError
 
 LADDER = Path(__file__).parent.parent / "ladder" / "models"
@@ -14,27 +15,30 @@ DEFAULT_MODEL = "ladder/250k"
 
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
-    "FOLDER or HUB-ID": "any model of transformers, CPU or GPU (extra: hf)",
+    "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
 
 
 def load_engine(name: str, revision: str | None = None) -> Engine:
-    """Load a model by the name a user gives. Raises ModelError in one line."""
+    """Load a model by the name a user gives, with its settings behind a question mark (``options.py``). Raises ModelError in one line."""
+    bare, options = split_options(name)
     if name.startswith("ladder/"):
         from strop.engines.llama import LlamaEngine
 
+        read_options(name, options, {})
         cards = embedded_models()
-        if name not in cards:
+        if bare not in cards:
             raise ModelError(f"there is no embedded model {name!r}; there are {', '.join(cards)}")
-        return LlamaEngine(LADDER / name.removeprefix("ladder/"), name)
+        return LlamaEngine(LADDER / bare.removeprefix("ladder/"), name)
     if name.startswith("tabular:"):
         from strop.engines.tabular import TabularEngine
 
-        return TabularEngine.from_file(Path(name.removeprefix("tabular:")), name)
-    from strop.engines.transformers import TransformersEngine
+        read_options(name, options, {})
+        return TabularEngine.from_file(Path(bare.removeprefix("tabular:")), name)
+    from strop.engines.transformers import OPTIONS, TransformersEngine
 
-    return TransformersEngine(name, revision=revision)
+    return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))
 
 
 def embedded_models() -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from strop.engines.draws import uniforms
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
+OPTIONS: dict[str, type] = {"device": str, "dtype": str, "batch_rows": int}
 COMPACT_EVERY = 8
 COMPACT_BELOW = 0.75
 _ANCHOR = "a"
@@ -61,11 +62,19 @@ class _Prefilled:
 class TransformersEngine(Engine):
     """A model of transformers. ``device`` defaults to cuda where there is one; ``dtype`` to float32 on the CPU, else bfloat16.
 
-    ``batch_rows``: samples decoded at once; halved, with a warning, whenever the GPU's memory does not suffice.
+    ``batch_rows``: samples decoded at once; halved, with a warning, whenever the GPU's memory does not suffice. ``label``: what the user
+    called the model, with its settings.
     """
 
     def __init__(
-        self, name: str, *, revision: str | None = None, device: str | None = None, dtype: str | None = None, batch_rows: int = 64
+        self,
+        name: str,
+        *,
+        revision: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_rows: int = 64,
+        label: str | None = None,
     ) -> None:
         try:
             import torch
@@ -75,7 +84,7 @@ class TransformersEngine(Engine):
         if batch_rows < 1:
             raise UsageError(f"batch_rows is {batch_rows}; expected at least 1")
         self._torch, self._version = torch, transformers.__version__
-        self._name, self._revision, self.batch_rows = name, revision, batch_rows
+        self._place, self._name, self._revision, self.batch_rows = name, label or name, revision, batch_rows
         self._device = find_device(torch, device)
         self._dtype = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         if self._dtype not in DTYPES:
@@ -103,7 +112,7 @@ class TransformersEngine(Engine):
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self._name, getattr(self.model.config, "_commit_hash", None))
+        return fingerprint(self._place, getattr(self.model.config, "_commit_hash", None))
 
     @property
     def context(self) -> int | None:
