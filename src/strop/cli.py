@@ -411,7 +411,8 @@ def tasks(as_json: AsJson = False) -> None:
     """List the tasks."""
     from strop.tasks import TASKS, LmEval
 
-    described = {name: f"{task.description} (difficulty {', '.join(task.levels)})" for name, task in TASKS.items()}
+    levels = {name: f" (difficulty {', '.join(task.levels)})" for name, task in TASKS.items() if len(task.levels) > 1}
+    described = {name: task.description + levels.get(name, "") for name, task in TASKS.items()}
     _list(described | {f"{LmEval.name}:NAME": LmEval.description}, as_json)
 
 

@@ -36,6 +36,7 @@ from strop.records import Estimate, Problem, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
+from strop.tasks.base import UNGRADED
 from strop.verify import Tournament, position_bias
 from strop.weigh import BestOfN, Product, Quantile, Weight, parse_product, parse_weight
 
@@ -277,6 +278,8 @@ class Run:
         copies = self.plan.problems - self.problems["question"].n_unique()
         if copies:
             notes.append(f"{copies} problems repeat others' questions; copies are resampled together")
+        if ungraded := self.responses["found_by"].str.starts_with(UNGRADED).sum():
+            notes.append(f"{ungraded} responses could not be graded within the grader's bounds and count as wrong")
         for name, entry in self.record["verifiers"].items():
             if wording := entry.get("settings", {}).get("wording"):
                 notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
