@@ -27,7 +27,7 @@ LINES = (
     ("run", "preview", "presets", "cluster"),
     ("importing", "planning"),
     ("api",),
-    ("matrix",),
+    ("matrix", "sharpening"),
     ("studies",),
     (FACE,),
     ("ladder_commands",),
