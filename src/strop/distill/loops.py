@@ -1,0 +1,164 @@
+"""The loops that take the steps: TRL's for SFT and RPO, transformers' for the losses of our own, each with what strop changes in it.
+
+Nothing is tokenised, shuffled or sent here: datasets hold token ids in the order of the plan, and telemetry and model cards of others are off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset
+from peft import LoraConfig, PeftConfig, get_peft_model
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
+from transformers import Trainer as HuggingFaceTrainer
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+from strop.distill.base import Trainer
+from strop.distill.losses import IGNORED, padded, response_logprobs, weighted_likelihood
+
+PairLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a loop is made of. ``rows``: one entry for every row of every step, in order (``Example`` as a dict)."""
+
+    trainer: Trainer
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    rows: Dataset
+    arguments: dict[str, Any]
+    callbacks: list[TrainerCallback]
+
+    @property
+    def adapter(self) -> PeftConfig | None:
+        """LoRA on every linear projection but the head; None trains every weight."""
+        rank = self.trainer.lora_rank
+        if rank == 0:
+            return None
+        return LoraConfig(r=rank, lora_alpha=self.trainer.lora_scale * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+    @property
+    def common(self) -> dict[str, Any]:
+        return {"model": self.model, "train_dataset": self.rows, "processing_class": self.tokenizer, "callbacks": self.callbacks}
+
+
+def example(prompt: list[int], responses: list[list[int]], number: float, base: list[float]) -> dict[str, Any]:
+    """A row as the datasets hold it: ``number`` is its weight or its difference of rewards, ``base`` the base model's log-probabilities."""
+    return {"prompt": prompt, "responses": responses, "number": number, "base": base}
+
+
+def sequences(examples: list[dict[str, Any]], pad: int) -> dict[str, Tensor]:
+    """Prompts with their responses, padded: first responses of all rows, then second ones. Labels of all else are IGNORED."""
+    pairs = [(row["prompt"], row["responses"][place]) for place in range(len(examples[0]["responses"])) for row in examples]
+    return {
+        "input_ids": padded([prompt + response for prompt, response in pairs], pad),
+        "attention_mask": padded([[1] * (len(prompt) + len(response)) for prompt, response in pairs], 0),
+        "labels": padded([[IGNORED] * len(prompt) + response for prompt, response in pairs], IGNORED),
+    }
+
+
+def batches(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Tensor]]:
+    """A collator: ``sequences``, and the rows' numbers and base log-probabilities."""
+
+    def collate(examples: list[dict[str, Any]]) -> dict[str, Tensor]:
+        return sequences(examples, pad_token(tokenizer)) | {
+            "number": Tensor([row["number"] for row in examples]), "base": Tensor([row["base"] for row in examples]).T
+        }  # fmt: skip
+
+    return collate
+
+
+def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Padding is masked, so any token will do where the tokenizer names none."""
+    return int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else 0
+
+
+class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's SFTTrainer with a weight for each response."""
+
+    loss_is_scaled_for_ga = False
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        """TRL's log-probabilities of the response's tokens, summed and weighted; the weights carry the divisor."""
+        assert not return_outputs, "nothing is evaluated while training"
+        number, _ = inputs.pop("number"), inputs.pop("base")
+        logprob_BT = model(**inputs, use_cache=False, fused_lm_head=True).log_probs
+        return weighted_likelihood(logprob_BT.sum(dim=-1), number)
+
+    def _send_telemetry(self) -> None:
+        """Nothing is sent."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """strop writes its own."""
+
+
+class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
+    """TRL's DPOTrainer on tokens as they were sampled, with the base model's log-probabilities already there."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        """The rows are tokens: nothing is tokenised, and no end token added."""
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        """They stand in the rows."""
+        return dataset
+
+    def _send_telemetry(self) -> None:
+        """Nothing is sent."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """strop writes its own."""
+
+
+class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]
+    """transformers' Trainer on pairs of responses, with a loss of their log-probabilities."""
+
+    loss_is_scaled_for_ga = False
+
+    def __init__(self, *, pair_loss: PairLoss, **others: Any) -> None:
+        super().__init__(**others)
+        self.pair_loss = pair_loss
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        assert not return_outputs, "nothing is evaluated while training"
+        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False).logits
+        first_B, second_B = response_logprobs(logits, inputs["labels"]).chunk(2)
+        base_first_B, base_second_B = inputs["base"]
+        return self.pair_loss(first_B, second_B, base_first_B, base_second_B, inputs["number"])
+
+
+def sft_loop(parts: Parts) -> Any:
+    """SFT. The rows' numbers are their weights, divided by the mean length (``Sft.numbers``)."""
+    options = SFTConfig(**parts.arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, shuffle_dataset=False)
+    return WeightedSftTrainer(args=options, data_collator=batches(parts.tokenizer), peft_config=parts.adapter, **parts.common)
+
+
+def preference_loop(parts: Parts, beta: float, alpha: float) -> Any:
+    """RPO: DPO's loss, and ``alpha`` times the likelihood of the kept responses."""
+    kinds, shares = (["sigmoid", "sft"], [1.0, alpha]) if alpha else (["sigmoid"], [1.0])
+    options = DPOConfig(
+        **parts.arguments, beta=beta, loss_type=kinds, loss_weights=shares, max_length=None, precompute_ref_log_probs=True,
+        disable_dropout=False,
+    )  # fmt: skip
+    collate = batches(parts.tokenizer)
+
+    def in_their_words(examples: list[dict[str, Any]]) -> dict[str, Tensor]:
+        batch = collate(examples)
+        completion = (batch["labels"] != IGNORED).long()
+        inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "completion_mask": completion}
+        return inputs | dict(zip(("ref_chosen_logps", "ref_rejected_logps"), batch["base"], strict=True))
+
+    return PreferenceTrainer(args=options, data_collator=in_their_words, peft_config=parts.adapter, **parts.common)
+
+
+def comparison_loop(parts: Parts, loss: PairLoss) -> Any:
+    """Reward-based DPO and XPO."""
+    common = dict(parts.common)
+    if parts.adapter is not None:
+        common["model"] = get_peft_model(parts.model, parts.adapter)
+    options = TrainingArguments(**parts.arguments)
+    return ComparisonTrainer(pair_loss=loss, args=options, data_collator=batches(parts.tokenizer), **common)

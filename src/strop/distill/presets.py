@@ -1,0 +1,30 @@
+"""The papers' settings. Others than theirs: ``dataclasses.replace(PRESETS[name], seed=1)``.
+
+"Mind the Gap", appendix F: minibatch 64, learning rate 1e-6, AdamW, 2,000 steps, at most 2,048 tokens, bfloat16. "The Sharpening Mechanism",
+appendix A: LoRA, learning rate 3e-4 falling linearly to 0, gradients clipped at 0.1, and by model and task the rank, the weight decay, the
+batch and the epochs; best-of-50 responses. The papers do not give the scale of LoRA, the first one neither the schedule nor RPO's beta and
+alpha: those are ours (LoRA's alpha twice its rank; constant; 0.1 and 1, as RPO's own paper has them).
+"""
+
+from __future__ import annotations
+
+from strop.distill.base import Trainer
+from strop.distill.rpo import Rpo
+from strop.distill.sft import Sft
+
+
+def _sharpening(weight_decay: float, rank: int = 16, batch_size: int = 4, epochs: int = 30) -> Sft:
+    return Sft(
+        learning_rate=3e-4, schedule="linear", gradient_clipping=0.1, weight_decay=weight_decay, lora_rank=rank, batch_size=batch_size,
+        epochs=epochs, precision="bfloat16",
+    )  # fmt: skip
+
+
+PRESETS: dict[str, Trainer] = {
+    "mind-the-gap": Sft(learning_rate=1e-6, schedule="constant", batch_size=64, steps=2000, max_length=2048, precision="bfloat16"),
+    "mind-the-gap-rpo": Rpo(learning_rate=1e-6, schedule="constant", batch_size=64, steps=2000, max_length=2048, precision="bfloat16"),
+    "sharpening-phi-3.5-math": _sharpening(0.1),
+    "sharpening-phi-3.5-gsm8k": _sharpening(0.5),
+    "sharpening-phi-3.5-prontoqa": _sharpening(0.0),
+    "sharpening-mistral-math": _sharpening(1.0, rank=8, batch_size=1, epochs=10),
+}

@@ -1,0 +1,29 @@
+"""Reasoning Preference Optimization: the reinforcement-learning variant of "Mind the Gap" (section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from strop.distill.base import Preference, Row, Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rpo(Trainer):
+    """DPO on pairs of kept and rejected responses, and ``alpha`` times the likelihood of the kept ones per token, through TRL's DPOTrainer."""
+
+    name: ClassVar[str] = "rpo"
+    row: ClassVar[type[Row]] = Preference
+    needs_base: ClassVar[bool] = True
+
+    beta: float = 0.1
+    alpha: float = 1.0
+
+    def numbers(self, rows: Sequence[Preference]) -> list[float]:
+        return [0.0] * len(rows)
+
+    def loop(self, parts: Any) -> Any:
+        from strop.distill.loops import preference_loop
+
+        return preference_loop(parts, self.beta, self.alpha)
