@@ -99,11 +99,12 @@ class Watcher(Protocol):
 class Trainer(ABC):
     """The hyper-parameters that every trainer has.
 
-    ``batch_size`` rows make one optimiser step, over all processes together; ``gradient_accumulation`` cuts it into that many forward passes
-    a process, which changes memory and no result. ``epochs`` is rounded up to whole steps; ``steps`` goes before it. ``schedule`` says how
-    the learning rate goes from its value to 0 (or stays). ``lora_rank`` 0 trains every weight; ``lora_scale`` is LoRA's alpha over its rank.
-    ``precision`` bfloat16 computes in mixed precision, on a GPU only; weights and optimiser stay in float32. Rows longer than ``max_length``
-    tokens (or than the model's positions) are left out and counted. ``checkpoint_every`` steps, what a killed fit goes on from is written.
+    ``batch_size`` rows make one optimiser step, over all processes together; ``gradient_accumulation`` cuts it into that many forward
+    passes a process, which changes memory and no result. ``epochs`` is rounded up to whole steps; ``steps`` goes before it. ``schedule``
+    says how the learning rate goes from its value to 0 (or stays). ``lora_rank`` 0 trains every weight; ``lora_scale`` is LoRA's alpha over
+    its rank. ``precision`` bfloat16 computes in mixed precision, on a GPU only; weights and optimiser stay in float32. Rows longer than
+    ``max_length`` tokens (or than the model's positions) are left out and counted. Every ``checkpoint_every`` steps, what a killed fit goes
+    on from is written. ``gradient_clipping`` 0 clips nothing.
     """
 
     name: ClassVar[str]
@@ -154,10 +155,10 @@ class Trainer(ABC):
     ) -> Path:
         """Fit the model of the folder to the rows; write the trained model to the folder ``out``, and return that.
 
-        A fit that was killed goes on from its last checkpoint when it is called again; a finished one is not repeated. ``base`` is the model
-        that losses compare with (its folder); without it the model that the fit begins with. ``data`` says in words where the rows come
-        from, for the model card. Raises UsageError for rows and settings that do not go together, ModelError for a model that cannot be
-        loaded, StoreError where ``out`` holds something else.
+        A fit that was killed goes on from its last checkpoint when it is called again; a finished one is not repeated. ``base`` is the
+        folder of the model that losses compare with; without it, the model that the fit begins with. ``data`` says in words where the rows
+        come from, for the model card. Raises UsageError for rows and settings that do not go together, ModelError for a model that cannot
+        be loaded, StoreError where ``out`` holds something else.
         """
         try:
             import peft

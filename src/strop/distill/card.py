@@ -40,6 +40,7 @@ def write_card(folder: Path, trainer: Trainer, record: dict[str, Any], history: 
     left_out = f"{record['rows_without_weight']} of no weight and {record['rows_too_long']} that were too long were left out"
     losses = f"{history[0]['loss']:.4g} at the first step, {history[-1]['loss']:.4g} at the last of {len(history)}"
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    trained = "LoRA, merged into the model; the adapter alone stands in adapter/" if trainer.lora_rank else "all of them trained"
     text = f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -51,10 +52,12 @@ tags: [strop, self-improvement, {trainer.name}]
 Trained by strop on responses that models wrote themselves; it has no merit beyond what was measured of it. The licence is that of the
 model it began with.
 
-- **Began with**: {record["model_name"]} ({record["parameters"]:,} parameters, weights {record["model"]}); compared with weights {record["base"]}.
+- **Began with**: {record["model_name"]} ({record["parameters"]:,} parameters, weights {record["model"]}); base model: weights
+  {record["base"]}.
 - **Method**: {trainer.name}. {(type(trainer).__doc__ or "").splitlines()[0]}
-- **Weights**: {"LoRA, merged into the model; the adapter alone stands in adapter/" if trainer.lora_rank else "all of them trained"}; float32.
-- **Data**: {record["data"] or "not told"}. {record["rows_trained"]} rows of {len(record["problems"])} problems (digest {record["rows"]}); {left_out}.
+- **Weights**: {trained}; float32.
+- **Data**: {record["data"] or "not told"}. {record["rows_trained"]} rows of {len(record["problems"])} problems (digest {record["rows"]});
+  {left_out}.
 - **In-sample**: measured on the problems it was trained on, this model is in-sample, and such a number says little about others. Their ids
   stand in training.json.
 - **Loss**: {losses}; every step stands in training.json.

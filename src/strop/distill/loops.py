@@ -1,6 +1,6 @@
 """The loops that take the steps: TRL's for SFT and RPO, transformers' for the losses of our own, each with what strop changes in it.
 
-Nothing is tokenised, shuffled or sent here: datasets hold token ids in the order of the plan, and telemetry and model cards of others are off.
+Nothing is tokenised, shuffled or sent here: datasets hold token ids in the order of the plan; the libraries' telemetry and cards are off.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from datasets import Dataset
 from peft import LoraConfig, PeftConfig, get_peft_model
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 from transformers import Trainer as HuggingFaceTrainer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
@@ -159,6 +159,7 @@ def comparison_loop(parts: Parts, loss: PairLoss) -> Any:
     """Reward-based DPO and XPO."""
     common = dict(parts.common)
     if parts.adapter is not None:
+        set_seed(parts.arguments["seed"])  # an adapter begins at random
         common["model"] = get_peft_model(parts.model, parts.adapter)
     options = TrainingArguments(**parts.arguments)
     return ComparisonTrainer(pair_loss=loss, args=options, data_collator=batches(parts.tokenizer), **common)

@@ -1,9 +1,9 @@
 """The papers' settings. Others than theirs: ``dataclasses.replace(PRESETS[name], seed=1)``.
 
-"Mind the Gap", appendix F: minibatch 64, learning rate 1e-6, AdamW, 2,000 steps, at most 2,048 tokens, bfloat16. "The Sharpening Mechanism",
-appendix A: LoRA, learning rate 3e-4 falling linearly to 0, gradients clipped at 0.1, and by model and task the rank, the weight decay, the
-batch and the epochs; best-of-50 responses. The papers do not give the scale of LoRA, the first one neither the schedule nor RPO's beta and
-alpha: those are ours (LoRA's alpha twice its rank; constant; 0.1 and 1, as RPO's own paper has them).
+"Mind the Gap", appendix F: minibatch 64, learning rate 1e-6, AdamW, 2,000 steps, at most 2,048 tokens, bfloat16. "The Sharpening
+Mechanism", appendix A: LoRA, learning rate 3e-4 falling linearly to 0, gradients clipped at 0.1, and by model and task the rank, the weight
+decay, the batch and the epochs; on best-of-50 responses. What their descriptions leave open is ours: LoRA's alpha is twice its rank, the
+schedule of the first is constant, RPO's beta is 0.1 and its alpha 1.
 """
 
 from __future__ import annotations

@@ -11,7 +11,11 @@ from strop.distill.base import Preference, Row, Trainer
 
 @dataclass(frozen=True, kw_only=True)
 class Rpo(Trainer):
-    """DPO on pairs of kept and rejected responses, and ``alpha`` times the likelihood of the kept ones per token, through TRL's DPOTrainer."""
+    """DPO on pairs of kept and rejected responses, and ``alpha`` times the likelihood of the kept ones, through TRL's DPOTrainer.
+
+    The likelihood is per token of the kept responses that one forward pass holds: so, unlike with the other trainers,
+    ``gradient_accumulation`` and processes change the result a little where responses differ in length.
+    """
 
     name: ClassVar[str] = "rpo"
     row: ClassVar[type[Row]] = Preference

@@ -15,6 +15,7 @@ DEFAULT_MODEL = "ladder/250k"
 
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
+    "llama:FOLDER": "a folder of the embedded kind, such as a trained ladder model, run in NumPy",
     "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
@@ -27,10 +28,12 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
         from strop.engines.llama import LlamaEngine
 
         read_options(name, options, {})
-        cards = embedded_models()
-        if bare not in cards:
-            raise ModelError(f"there is no embedded model {name!r}; there are {', '.join(cards)}")
-        return LlamaEngine(LADDER / bare.removeprefix("ladder/"), name)
+        return LlamaEngine(embedded_folder(bare), name)
+    if name.startswith("llama:"):
+        from strop.engines.embedded import load_embedded
+
+        read_options(name, options, {})
+        return load_embedded(model_folder(bare), name)
     if name.startswith("tabular:"):
         from strop.engines.tabular import TabularEngine
 
@@ -41,10 +44,32 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))
 
 
+def embedded_folder(name: str) -> Path:
+    """The folder of an embedded model, ``ladder/NAME``. ModelError where there is none."""
+    cards = embedded_models()
+    if name not in cards:
+        raise ModelError(f"there is no embedded model {name!r}; there are {', '.join(cards)}")
+    return LADDER / name.removeprefix("ladder/")
+
+
+def model_folder(name: str) -> Path:
+    """The local folder behind a model's name, for whoever needs the weights themselves. ModelError where there is none."""
+    bare, _ = split_options(name)
+    if bare.startswith("ladder/"):
+        return embedded_folder(bare)
+    folder = Path(bare.removeprefix("llama:").removeprefix("vllm:")).expanduser()
+    if not folder.is_dir():
+        raise ModelError(f"model {name} is no local folder; expected ladder/NAME or a folder with config.json and *.safetensors")
+    return folder
+
+
 def embedded_models() -> dict[str, dict[str, Any]]:
     """The cards of the ladder's models: family by family, smallest first."""
     cards = {f"ladder/{path.parent.name}": json.loads(path.read_text()) for path in LADDER.glob("*/card.json")}
     return dict(sorted(cards.items(), key=lambda item: (item[1]["family"], item[1]["parameters"])))
 
 
-__all__ = ["DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_models", "load_engine"]
+__all__ = [
+    "DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_folder", "embedded_models", "load_engine",
+    "model_folder",
+]  # fmt: skip
