@@ -44,6 +44,17 @@ ENDS = 2**20
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a fit begins with: the model, and the rows that are short enough, beside them as tokens."""
+
+    model: Any
+    tokenizer: Any
+    rows: Sequence[Row]
+    examples: Sequence[dict[str, Any]]
+    too_long: int
+
+
+@dataclass(frozen=True)
 class Fit:
     """One call of ``Trainer.fit``."""
 
@@ -61,23 +72,21 @@ class Fit:
     def run(self, watcher: Watcher) -> Path:
         """Begin the fit, go on with it, or find it finished."""
         kept = self._kept_rows()
-        state = _processes(self.trainer)
+        state = processes(self.trainer)
         asked = self._asked(kept)
         finished = self._finished(asked)
         state.wait_for_everyone()
-        if finished:
-            if state.is_main_process:
-                shutil.rmtree(self.work, ignore_errors=True)
-            return self.out
-        with self._writing(state.is_main_process):
-            if state.is_main_process:
-                self._begin(asked)
-            state.wait_for_everyone()
-            with _quiet():
-                self._train(kept, asked, watcher, state)
-            state.wait_for_everyone()
+        if not finished:
+            with quiet():
+                start = self._start(kept)
+                with self._writing(state.is_main_process):
+                    if state.is_main_process:
+                        self._begin(asked)
+                    state.wait_for_everyone()
+                    self._train(start, asked, watcher, state)
+                    state.wait_for_everyone()
         if state.is_main_process:
-            shutil.rmtree(self.work)
+            shutil.rmtree(self.work, ignore_errors=True)
         state.wait_for_everyone()
         return self.out
 
@@ -106,7 +115,7 @@ class Fit:
         if not self.out.is_dir():
             raise StoreError(f"{self.out} is a file, expected a folder for the trained model; choose another one")
         for path in (self.out / "training.json", self.work / "asked.json"):
-            if path.exists():
+            if path.exists() and (path.parent == self.out or self._last_checkpoint()):
                 there = json.loads(path.read_text(encoding="utf-8"))
                 if different := [name for name, value in asked.items() if there.get(name) != value]:
                     raise RunMismatchError(f"{self.out} holds another fit (other {', '.join(different)}); choose another folder")
@@ -148,38 +157,49 @@ class Fit:
 
     # The training
 
-    def _train(self, kept: Sequence[Row], asked: dict[str, Any], watcher: Watcher, state: PartialState) -> None:
-        trainer, started = self.trainer, time.perf_counter()
+    def _start(self, kept: Sequence[Row]) -> Start:
+        """The model, and the rows as tokens, without those that are too long."""
         model, tokenizer = load(self.model)
         model.config.use_cache = False
-        examples = encode(kept, trainer.numbers(kept), model, tokenizer)
-        limit = min(
-            filter(None, (trainer.max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None))), default=None
-        )
-        places = [place for place, row in enumerate(examples) if limit is None or longest(row) <= limit]
-        if not places:
-            raise UsageError(f"{trainer.name}: every one of {len(examples)} rows is longer than {limit} tokens; raise max_length")
-        examples = [examples[place] for place in places]
+        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        limit = min(filter(None, (self.trainer.max_length, positions)), default=None)
+        fitting = [
+            (row, example)
+            for row, example in zip(kept, encode(kept, model, tokenizer), strict=True)
+            if limit is None or longest(example) <= limit
+        ]
+        if not fitting:
+            raise UsageError(f"{self.trainer.name}: every one of {len(kept)} rows is longer than {limit} tokens; raise max_length")
+        rows, examples = zip(*fitting, strict=True)
+        for example, number in zip(examples, self.trainer.numbers(rows), strict=True):
+            example["number"] = number
+        return Start(model, tokenizer, rows, examples, len(kept) - len(rows))
+
+    def _train(self, start: Start, asked: dict[str, Any], watcher: Watcher, state: PartialState) -> None:
+        trainer, began = self.trainer, time.perf_counter()
+        model, tokenizer, examples = start.model, start.tokenizer, start.examples
         if trainer.needs_base:
             for row, base in zip(examples, self._base_logprobs(model, tokenizer, examples), strict=True):
                 row["base"] = base
         plan_SB = plan(len(examples), trainer)
         parameters = int(model.num_parameters())
         steps = Steps(watcher, _usage(examples, plan_SB, parameters, trainer.needs_base), state)
-        rows = Dataset.from_list(examples).select(plan_SB.ravel(), keep_in_memory=True)
+        rows = Dataset.from_list(list(examples)).select(plan_SB.ravel(), keep_in_memory=True)
         loop = trainer.loop(Parts(trainer, model, tokenizer, rows, arguments(trainer, self.work, len(plan_SB), state), [steps]))
         loop.remove_callback(PrinterCallback)
-        prepared = time.perf_counter() - started
+        prepared = time.perf_counter() - began
         loop.train(resume_from_checkpoint=self._last_checkpoint())
+        counted = {
+            "rows_given": len(self.rows), "rows_without_weight": len(self.rows) - len(examples) - start.too_long,
+            "rows_too_long": start.too_long, "rows_trained": len(examples), "problems": sorted({row.problem for row in start.rows}),
+        }  # fmt: skip
         record = {
             **asked, "model_name": self.model.resolve().name, "parameters": parameters, "processes": state.num_processes,
-            "device": state.device.type, "data": self.data, "rows_given": len(self.rows), "rows_without_weight": len(self.rows) - len(kept),
-            "rows_too_long": len(kept) - len(examples), "rows_trained": len(examples),
-            "problems": sorted({kept[place].problem for place in places}), "seconds_preparing": prepared,
+            "device": state.device.type, "data": self.data, **counted, "seconds_preparing": prepared,
         }  # fmt: skip
         self._save(loop, record, steps, state)
 
-    def _base_logprobs(self, model: Any, tokenizer: Any, examples: list[dict[str, Any]]) -> list[list[float]]:
+    def _base_logprobs(self, model: Any, tokenizer: Any, examples: Sequence[dict[str, Any]]) -> list[list[float]]:
         """Of the base model where it is another one, else of the model before its first step."""
         if fingerprint(self.base) != fingerprint(self.model):
             model, tokenizer = load(self.base)
@@ -282,7 +302,8 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _processes(trainer: Trainer) -> PartialState:
+def processes(trainer: Trainer) -> PartialState:
+    """The processes that train together, as the launcher set them up. UsageError where the hardware does not fit."""
     state = PartialState(cpu=not torch.cuda.is_available())
     if state.num_processes == 1 and torch.cuda.device_count() > 1:
         raise UsageError(
@@ -294,7 +315,7 @@ def _processes(trainer: Trainer) -> PartialState:
     return state
 
 
-def _usage(examples: list[dict[str, Any]], plan_SB: NDArray[np.int64], parameters: int, compares: bool) -> list[Usage]:
+def _usage(examples: Sequence[dict[str, Any]], plan_SB: NDArray[np.int64], parameters: int, compares: bool) -> list[Usage]:
     """Of each step: tokens read, without padding, and FLOPs at 6 per parameter and token; 2 more for the base model's pass over a row,
     where there is one, at the row's first use."""
     prompts = np.array([len(row["prompt"]) * len(row["responses"]) for row in examples])
@@ -323,7 +344,7 @@ def _with_cache(path: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No bars and no logs of the libraries, no reports and no telemetry, whatever the environment asks for."""
     switches = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "WANDB_DISABLED": "true", "TOKENIZERS_PARALLELISM": "false"}
     before = {name: os.environ.get(name) for name in switches}

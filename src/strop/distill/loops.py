@@ -5,7 +5,7 @@ Nothing is tokenised, shuffled or sent here: datasets hold token ids in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,12 @@ class Parts:
         return {"model": self.model, "train_dataset": self.rows, "processing_class": self.tokenizer, "callbacks": self.callbacks}
 
 
-def example(prompt: list[int], responses: list[list[int]], number: float, base: list[float]) -> dict[str, Any]:
+def example(prompt: list[int], responses: list[list[int]]) -> dict[str, Any]:
     """A row as the datasets hold it: ``number`` is its weight or its difference of rewards, ``base`` the base model's log-probabilities."""
-    return {"prompt": prompt, "responses": responses, "number": number, "base": base}
+    return {"prompt": prompt, "responses": responses, "number": 0.0, "base": []}
 
 
-def sequences(examples: list[dict[str, Any]], pad: int) -> dict[str, Tensor]:
+def sequences(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
     """Prompts with their responses, padded: first responses of all rows, then second ones. Labels of all else are IGNORED."""
     pairs = [(row["prompt"], row["responses"][place]) for place in range(len(examples[0]["responses"])) for row in examples]
     return {

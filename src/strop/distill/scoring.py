@@ -46,9 +46,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return model, tokenizer
 
 
-def encode(
-    rows: Sequence[Row], numbers: Sequence[float], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> list[dict[str, Any]]:
+def encode(rows: Sequence[Row], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, Any]]:
     """The rows as tokens. A prompt is tokenised as the engines do it: a chat template has written the special tokens itself."""
     chat = bool(getattr(tokenizer, "chat_template", None))
     distinct = list(dict.fromkeys(row.prompt for row in rows))
@@ -60,10 +58,7 @@ def encode(
                 f"problem {row.problem}: a response has token {worst[0]}, and the model's vocabulary ends at {vocabulary - 1}; "
                 "the rows were sampled from another model"
             )
-    return [
-        example(list(prompts[row.prompt]), [list(response) for response in row.responses], number, [])
-        for row, number in zip(rows, numbers, strict=True)
-    ]
+    return [example(list(prompts[row.prompt]), [list(response) for response in row.responses]) for row in rows]
 
 
 def longest(row: dict[str, Any]) -> int:
@@ -71,7 +66,7 @@ def longest(row: dict[str, Any]) -> int:
     return len(row["prompt"]) + max(map(len, row["responses"]))
 
 
-def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]], bfloat16: bool) -> list[list[float]]:
+def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any]], bfloat16: bool) -> list[list[float]]:
     """log pi(y|x) of each row's responses. Processes share the work; batches are the same however many there are."""
     state = PartialState()
     model = model.to(state.device).eval()
@@ -89,4 +84,4 @@ def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list
 def score_rows(folder: Path, rows: Sequence[Row]) -> NDArray[np.float64]:
     """log pi(y|x) (B, responses a row) under the model of the folder."""
     model, tokenizer = load(folder)
-    return np.array(score(model, tokenizer, encode(rows, [0.0] * len(rows), model, tokenizer), bfloat16=False))
+    return np.array(score(model, tokenizer, encode(rows, model, tokenizer), bfloat16=False))

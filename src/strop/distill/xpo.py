@@ -25,7 +25,7 @@ class Xpo(Trainer):
     """One step of XPO: ``alpha`` log pi(y'|x) plus the squared error of reward-based DPO, on all pairs so far.
 
     ``first`` of a row was drawn from the policy, ``second`` from the base model. ``explore`` makes the rounds. With ``alpha`` 0 the
-    optimum is base * exp(r / beta); at a fixed ``alpha`` above 0 it is biased away from it: the analysis lets alpha fall as 1 / sqrt(rounds).
+    optimum is base * exp(r / beta), normalised; a fixed ``alpha`` above 0 biases it: the analysis lets alpha fall as 1 / sqrt(rounds).
     """
 
     name: ClassVar[str] = "xpo"

@@ -30,10 +30,10 @@ def load_embedded(folder: Path, name: str) -> LlamaEngine:
     return LlamaEngine(folder, name)
 
 
-def _faults(config: dict[str, Any], weights: dict[str, str]) -> tuple[str | None, ...]:
+def _faults(config: dict[str, Any], weights: dict[str, tuple[str, int]]) -> tuple[str | None, ...]:
     kind, activation = config.get("model_type"), config.get("hidden_act", "silu")
-    parameters = sum(math.prod(json.loads(shape)) for shape in weights.values() if shape.startswith("["))
-    strange = sorted({kind for kind in weights.values() if not kind.startswith("[")})
+    parameters = sum(count for _, count in weights.values())
+    strange = sorted({type_ for type_, _ in weights.values()} - {"F32"})
     layers = config.get("num_hidden_layers")
     parts = (
         "self_attn.q_proj",
@@ -79,8 +79,8 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return document
 
 
-def _weights(folder: Path) -> dict[str, str]:
-    """Of each tensor its shape, or its type where that is not float32."""
+def _weights(folder: Path) -> dict[str, tuple[str, int]]:
+    """Of each tensor its type, in safetensors' word, and how many numbers it holds."""
     path = folder / "model.safetensors"
     if not path.exists():
         raise ModelError(
@@ -89,6 +89,6 @@ def _weights(folder: Path) -> dict[str, str]:
     try:
         with safe_open(path, "numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
-            return {name: json.dumps(part.get_shape()) if part.get_dtype() == "F32" else part.get_dtype() for name, part in slices.items()}
+            return {name: (part.get_dtype(), math.prod(part.get_shape())) for name, part in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"model folder {folder}: model.safetensors cannot be read ({error}); copy it again") from None
