@@ -16,10 +16,10 @@ from small_fit import MODEL, rows_for  # noqa: E402
 from transformers import set_seed  # noqa: E402
 
 from strop.distill import Rpo, Sft  # noqa: E402
-from strop.distill.fitting import arguments, processes  # noqa: E402
 from strop.distill.loops import Parts, batches  # noqa: E402
 from strop.distill.losses import IGNORED, exploratory, preference, response_logprobs, reward_difference, weighted_likelihood  # noqa: E402
 from strop.distill.scoring import encode, load, score  # noqa: E402
+from strop.distill.surroundings import arguments, processes  # noqa: E402
 
 torch.set_num_threads(1)
 

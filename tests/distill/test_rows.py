@@ -16,8 +16,8 @@ pytest.importorskip("trl")
 from small_fit import MODEL, drawn, rows_for
 
 from strop.distill import PRESETS, Comparison, Preference, Rpo, Sft, Weighted
-from strop.distill.fitting import plan
 from strop.distill.scoring import score_rows
+from strop.distill.steps import plan
 from strop.engines.transformers import TransformersEngine
 from strop.errors import ModelError, RunLockedError, RunMismatchError, StoreError, UsageError
 from strop.records import Message

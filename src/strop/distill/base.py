@@ -104,7 +104,8 @@ class Trainer(ABC):
     says how the learning rate goes from its value to 0 (or stays). ``lora_rank`` 0 trains every weight; ``lora_scale`` is LoRA's alpha over
     its rank. ``precision`` bfloat16 computes in mixed precision, on a GPU only; weights and optimiser stay in float32. Rows longer than
     ``max_length`` tokens (or than the model's positions) are left out and counted. Every ``checkpoint_every`` steps, what a killed fit goes
-    on from is written. ``gradient_clipping`` 0 clips nothing.
+    on from is written; every ``snapshot_every`` steps (0: never) the model is kept as a folder of its own, ``out/steps/NNNNNN``, for
+    training curves and for choosing a best checkpoint. ``gradient_clipping`` 0 clips nothing.
     """
 
     name: ClassVar[str]
@@ -127,12 +128,14 @@ class Trainer(ABC):
     gradient_checkpointing: bool = False
     max_length: int | None = None
     checkpoint_every: int = 100
+    snapshot_every: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         least = {
             "learning_rate": 0, "warmup_steps": 0, "weight_decay": 0, "gradient_clipping": 0, "batch_size": 1, "gradient_accumulation": 1,
-            "epochs": 0, "steps": 1, "lora_rank": 0, "lora_scale": 0, "max_length": 2, "checkpoint_every": 1, "beta": 0, "alpha": 0,
+            "epochs": 0, "steps": 1, "lora_rank": 0, "lora_scale": 0, "max_length": 2, "checkpoint_every": 1, "snapshot_every": 0,
+            "beta": 0, "alpha": 0,
         }  # fmt: skip
         for field, value in asdict(self).items():
             if field in least and value is not None and not (math.isfinite(value) and value >= least[field]):

@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from strop.distill.base import Row
 from strop.distill.loops import example, pad_token, sequences
 from strop.distill.losses import response_logprobs
+from strop.distill.surroundings import quiet
 from strop.errors import ModelError, UsageError
 
 SCORED_AT_ONCE = 16
@@ -83,5 +84,6 @@ def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequ
 
 def score_rows(folder: Path, rows: Sequence[Row]) -> NDArray[np.float64]:
     """log pi(y|x) (B, responses a row) under the model of the folder."""
-    model, tokenizer = load(folder)
+    with quiet():
+        model, tokenizer = load(folder)
     return np.array(score(model, tokenizer, encode(rows, model, tokenizer), bfloat16=False))
