@@ -1,4 +1,4 @@
-"""A small fit, in this process or in one of its own:  python tests/small_fit.py OUT NAME:RANK[:ACCUMULATION] ..."""
+"""A small fit, in this process or in one of its own:  python tests/small_fit.py OUT NAME:RANK[:ACCUMULATION[:STEPS]] ..."""
 
 from __future__ import annotations
 

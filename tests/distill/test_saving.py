@@ -95,7 +95,7 @@ def test_a_full_disk_is_one_clear_line_and_the_fit_goes_on_after_it(tmp_path: Pa
     alone = trainer.fit(MODEL, rows_for("sft"), tmp_path / "alone")
     with monkeypatch.context() as patch:
         patch.setattr(fitting, "write_record", full)
-        with pytest.raises(StoreError, match="cannot be written .*No space left.*run it again"):
+        with pytest.raises(StoreError, match=r"cannot be written .*No space left.*run it again"):
             trainer.fit(MODEL, rows_for("sft"), tmp_path / "out")
     assert not (tmp_path / "out" / "training.json").exists()
     out = trainer.fit(MODEL, rows_for("sft"), tmp_path / "out")

@@ -50,7 +50,7 @@ def arguments(trainer: Trainer, work: Path, steps: int, state: PartialState) -> 
         "bf16": trainer.precision == "bfloat16", "gradient_checkpointing": trainer.gradient_checkpointing,
         "train_sampling_strategy": "sequential", "remove_unused_columns": False, "dataloader_pin_memory": not on_cpu, "use_cpu": on_cpu,
         "save_strategy": "steps", "save_steps": trainer.checkpoint_every, "save_total_limit": 2, "logging_steps": 1, "report_to": "none",
-        "disable_tqdm": True, "log_level": "error", "eval_strategy": "no", "push_to_hub": False,
+        "disable_tqdm": True, "log_level": "error", "eval_strategy": "no", "push_to_hub": False, "ddp_find_unused_parameters": False,
     }  # fmt: skip
 
 
