@@ -37,6 +37,7 @@ SELF_REWARDS = ("logprob", "logprob-per-token", "majority")
 DELTA = 0.1
 DEFINITION = "accuracy of the response with the highest self-reward of N samples at temperature 1 (best-of-N; Huang et al., ICLR 2025)"
 UNKNOWN = "no chosen response's value is known"
+UNTRUNCATED = "the rule is for samples at temperature 1, top-p 1; these were drawn at {}, {}"
 NATS = (-np.inf, 0.0)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -70,9 +71,12 @@ class Sharpening:
     def document(self) -> dict[str, Any]:
         """As JSON. Curves hold N = 1, 2, 4, .. K; ``late_gain`` is K against half as many."""
         ratios: Values = {} if self.is_adaptive else dict(self._curves())
-        ratios |= {("adaptive", *path): ratio for path, ratio in self._adaptive()}
+        drawn = (self.run.plan.temperature, self.run.plan.top_p)
+        if drawn == (1, 1):
+            ratios |= {("adaptive", *path): ratio for path, ratio in self._adaptive()}
         estimates = nested(estimate_all(ratios, self.run.counts_BP, group_P=self.run.evidence.group_P))
-        estimates["adaptive"] |= {"delta": self.delta, "mu": enough(self.delta)}
+        told = {"delta": self.delta, "mu": enough(self.delta)} if drawn == (1, 1) else {"why": UNTRUNCATED.format(*drawn)}
+        estimates["adaptive"] = estimates.get("adaptive", {}) | told
         if not self.is_adaptive:
             for found in estimates["selection"].values():
                 found |= self._falls(found)
@@ -118,8 +122,8 @@ class Sharpening:
         if len(sizes) > 1:
             late = difference(at[sizes[-1]], at[sizes[-2]], f"accuracy of the chosen of {sizes[-1]} minus that of {sizes[-2]}")
             yield ("late_gain",), late
+        yield ("auroc",), auroc_within(judge.score_PK, samples.utility_PK, samples.mask_PK)
         if judge.pointwise:
-            yield ("auroc",), auroc_within(judge.score_PK, samples.utility_PK, samples.mask_PK)
             nats_PN = selection_curve_PN(judge.score_PK, evidence.logprob_PK, samples.mask_PK)
             yield from ((("log_likelihood", str(n)), _mean(nats_PN[:, n - 1], "log-likelihood of the chosen (nats)", NATS)) for n in sizes)
             yield ("likelihood_lift",), likelihood_lift(nats_PN[:, -1], evidence.greedy_logprob_P)
