@@ -88,7 +88,6 @@ class RayCluster:
             return
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self.address == LOCAL:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             quiet |= {"num_cpus": self._asked or default_workers(), "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         else:
             check_answers(self.address)
@@ -124,23 +123,19 @@ class RayCluster:
         while waiting or any(part for _, part in running.values()):
             call = self._next(running)
             worker, part = running.pop(call)
-            try:
-                answer = self._get(call)
-            except self._ray.exceptions.RayActorError as error:
-                if part is None:
-                    raise StropError(
-                        f"a worker could not start ({_last_line(error)}); every machine needs the same strop and Ray"
-                    ) from None
-                losses[part.number] += 1
-                self._note_loss(stage, part, losses[part.number], error)
-                waiting.appendleft(part)
-                running[worker.arrive.remote()] = (worker, None)
-                continue
             if part is None:
-                self._check_version(answer)
+                self._greet(call)
             else:
+                try:
+                    usage = self._get(call)
+                except self._ray.exceptions.RayActorError:
+                    losses[part.number] += 1
+                    self._note_loss(stage, part, losses[part.number])
+                    waiting.appendleft(part)
+                    running[worker.arrive.remote()] = (worker, None)  # Ray starts it anew
+                    continue
                 self._await_part(folder, stage, part)
-                done(answer)
+                done(usage)
             if waiting:
                 part = waiting.popleft()
                 # Not tried again by Ray: another worker may be free while this one starts anew.
@@ -159,10 +154,7 @@ class RayCluster:
         """Wait for the first worker, so that ``_workers`` begins with one that is there."""
         calls: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers}
         call = self._next(calls)
-        try:
-            self._check_version(self._get(call))
-        except self._ray.exceptions.RayActorError as error:
-            raise StropError(f"a worker could not start ({_last_line(error)}); every machine needs the same strop and Ray") from None
+        self._greet(call)
         first, _ = calls[call]
         self._workers.sort(key=lambda worker: worker is not first)
 
@@ -176,6 +168,11 @@ class RayCluster:
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, StropError):
                 raise error.cause from None
+            if isinstance(error.cause, self._ray.exceptions.RaySystemError):
+                raise UsageError(
+                    f"a worker cannot read what it was sent ({_first_line(error.cause)}); every machine needs the modules that your own "
+                    "tasks and verifiers stand in, and the same strop"
+                ) from None
             raise
 
     def _check_sendable(self, stage: Stage, engine: Engine | None) -> None:
@@ -199,14 +196,14 @@ class RayCluster:
                 )
             time.sleep(0.2)
 
-    def _note_loss(self, stage: Stage, part: Part, losses: int, error: Exception) -> None:
+    def _note_loss(self, stage: Stage, part: Part, losses: int) -> None:
         self.lost += 1
         if losses >= LOSSES:
             raise StropError(
-                f"{losses} workers in turn were lost at part {part.number} of {stage.name} ({_last_line(error)}); they may lack memory: "
-                "look at Ray's logs, ask for fewer workers a machine, then run the same command again to go on"
+                f"{losses} workers in turn were lost at part {part.number} of {stage.name}; they may lack memory: look at Ray's logs, "
+                "ask for fewer workers, then run the same command again to go on"
             )
-        log.warning("strop: a worker was lost (%s); part %d of %s is done again", _first_line(error), part.number, stage.name)
+        log.warning("strop: a worker was lost; part %d of %s is done again", part.number, stage.name)
 
     def _refuse_room(self) -> None:
         there = {name: self._ray.cluster_resources().get(name, 0) for name in ("CPU", "GPU")}
@@ -215,13 +212,19 @@ class RayCluster:
             f"cluster has {there['CPU']:g} CPUs and {there['GPU']:g} GPUs in all; free some, or ask for fewer with --gpus-per-worker"
         )
 
-    @staticmethod
-    def _check_version(arrival: Any) -> None:
+    def _greet(self, call: Any) -> None:
+        """See who has arrived. Where a worker cannot begin, it says so only now."""
+        try:
+            arrival = self._get(call)
+        except self._ray.exceptions.RayActorError as error:
+            raise StropError(f"a worker could not start ({_last_line(error)}); every machine needs the same strop and Ray") from None
         if arrival.version != version("strop"):
             raise UsageError(f"the worker on {arrival.host} has strop {arrival.version}, and here is {version('strop')}; give all the same")
 
 
 def _import_ray() -> Any:
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else Ray writes of lost workers to stdout, which is for results alone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         import ray.exceptions
