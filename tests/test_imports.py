@@ -31,6 +31,7 @@ LINES = (
     ("studies",),
     (FACE,),
     ("ladder_commands",),
+    ("list_commands",),
     ("cli",),
     ("__main__",),
 )
