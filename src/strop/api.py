@@ -248,7 +248,7 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[V
     fingerprints = [engine.fingerprint, judge.fingerprint]
     return {
         "format_version": FORMAT_VERSION,
-        "design": "fixed",
+        "design": "fixed" if plan.adaptive is None else "adaptive",
         "asked": plan.asked()
         | ({"data": source} if (source := plan.task.source()) else {})
         | {"verifiers": settings, "draws": draws, "verifier_model": judge.name, "fingerprints": fingerprints},
@@ -268,8 +268,9 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[V
 
 
 def measured(run: Run) -> Run:
-    """The run, with its estimates written into its folder."""
-    run.folder.write_json("estimates.json", run.document)
+    """The run, with its estimates written into its folder; a run drawn adaptively has none of these (``strop.sharpening`` has others)."""
+    if run.record["design"] == "fixed":
+        run.folder.write_json("estimates.json", run.document)
     return run
 
 
