@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from strop.weigh import WEIGHTS, Weight
 
 _HOMES = {
-    "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "sharpen": "sharpening", "plan_from_run": "planning",
+    "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "plan_from_run": "planning",
+    "sharpen": "sharpening",
     "plan_from_assumptions": "planning", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
     "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
     "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh", "Wording": "prompts", "read_wording": "prompts",
