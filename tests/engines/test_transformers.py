@@ -194,7 +194,9 @@ def test_usage_counts_each_prompt_once(engine: TransformersEngine) -> None:
     length, generated = engine.count_tokens(PROMPTS[0]), sum(len(s.token_ids) for row in generation.samples for s in row)
     usage = generation.usage
     assert (usage.prompt_tokens, usage.cached_tokens, usage.generated_tokens) == (length, 101 * length, generated)
-    assert usage.flops == 2.0 * engine.parameters * (length + generated)
+    fed = [length + len(s.token_ids) - 1 for row in generation.samples for s in row]  # the last token is never run through the model
+    attended = sum(range(1, length + 1)) + sum(place + 1 for end in fed for place in range(length, end))
+    assert usage.flops == 2.0 * engine.parameters * (length + generated - 102) + 4.0 * (2 * 2 * 16) * attended
     assert usage.seconds > 0
 
 
