@@ -27,7 +27,7 @@ from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 OPTIONS: dict[str, type] = {
-    "device": str, "dtype": str, "batch_rows": int, "adapter": str, "merge": bool, "chat": bool, "share_prompts": bool,
+    "device": str, "dtype": str, "batch_rows": int, "adapter": str, "chat": bool, "share_prompts": bool,
 }  # fmt: skip
 MOST_ROWS = {"cuda": 1024}
 MOST_ROWS_ELSEWHERE = 256
@@ -55,7 +55,7 @@ class TransformersEngine(Engine):
     """A model of transformers. ``device`` defaults to cuda where there is one; ``dtype`` to float32 on the CPU, else bfloat16.
 
     ``batch_rows``: most samples decoded at once, however many fit into memory; halved, with a warning, whenever memory does not suffice.
-    ``adapter``: the folder of a LoRA adapter; ``merge``: into the weights, which bfloat16 and float16 would round, so by default not there.
+    ``adapter``: the folder of a LoRA adapter, merged into the weights.
     ``chat`` False: plain text, though the tokenizer has a chat template. ``share_prompts`` False: no common beginning is run apart.
     ``label``: what the user called the model, with its settings.
     """
@@ -69,7 +69,6 @@ class TransformersEngine(Engine):
         dtype: str | None = None,
         batch_rows: int | None = None,
         adapter: str | None = None,
-        merge: bool | None = None,
         chat: bool | None = None,
         share_prompts: bool = True,
         label: str | None = None,
@@ -93,7 +92,7 @@ class TransformersEngine(Engine):
             read_config(self._adapter)
         model, self.tokenizer = load(self._place, revision, getattr(torch, self._dtype), self._adapter)
         if self._adapter:
-            model = lay_over(model, self._adapter, self._dtype in ("float32", "float64") if merge is None else merge)
+            model = lay_over(model, self._adapter)
         self.model = model.to(self._device).eval()
         self._cached = CachedModel(self._name, self.model, self._device, share_prompts)
         self._config = self.model.config.get_text_config()
