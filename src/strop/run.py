@@ -32,7 +32,7 @@ from strop.measure import (
 )
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
-from strop.records import Estimate, Problem, total_usage
+from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
@@ -119,7 +119,8 @@ class Run:
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
-            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
+            "usage": asdict(total_usage(self._usage.values())),
+            "usage_by_stage": {stage: asdict(usage) for stage, usage in self._usage.items() if self._is_known(usage)},
             "run": str(self.path),
         }
 
@@ -233,9 +234,18 @@ class Run:
 
     def cost_of_a_response(self) -> dict[str, float]:
         """Tokens and FLOPs that the run spent on each response: drawing it, and all its verifications."""
-        usage = total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages if stage != "greedy")
+        usage = total_usage(usage for stage, usage in self._usage.items() if stage != "greedy")
         spent = {"prompt_tokens": usage.prompt_tokens, "generated_tokens": usage.generated_tokens, "flops": usage.flops}
         return {name: amount / self.responses.height for name, amount in spent.items()}
+
+    @cached_property
+    def _usage(self) -> dict[str, Usage]:
+        """What each stage spent."""
+        return {stage: self.folder.usage(stage, self.plan.parts) for stage in self.stages}
+
+    def _is_known(self, usage: Usage) -> bool:
+        """What imported samples and scores cost elsewhere is not known, and stored as nothing."""
+        return "imported" not in self.record or usage != Usage()
 
     @cached_property
     def counts_BP(self) -> Floats:
