@@ -21,7 +21,7 @@ from strop.engines.adapter import find_base, lay_over, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
 from strop.engines.cached_model import Beginning, CachedModel, Ids, Prefilled
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
-from strop.engines.draws import uniforms
+from strop.engines.draws import ATTEMPTS, uniforms
 from strop.engines.memory import Footprint, attention_heads, head_size, is_shortage, memory_left
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
@@ -301,8 +301,7 @@ class TransformersEngine(Engine):
         mask_RT = torch.cat([state.mask_PT, state.mask_PT.new_ones(len(rows), sampling.max_tokens)], dim=1)
         prompt_width, open_rows = state.mask_PT.shape[1], [True] * len(rows)
         for step in range(sampling.max_tokens):
-            numbers_R = torch.from_numpy(uniforms(np.array([row.seed for row in rows], np.uint64), step)).to(self._device)
-            tokens_R = draw_tokens(logits_RV, numbers_R, sampling)
+            tokens_R = draw_tokens(logits_RV, self._numbers(rows, step), sampling)
             logprobs_R = _logprobs(logits_RV, tokens_R).tolist()
             for place, (token, logprob) in enumerate(zip(tokens_R.tolist(), logprobs_R, strict=True)):
                 open_rows[place] = open_rows[place] and self._goes_on(rows[place], token, logprob, sampling.stop)
@@ -316,6 +315,11 @@ class TransformersEngine(Engine):
             mask = mask_RT[:, : prompt_width + step + 1]
             logits, cache = self._cached.forward(tokens_R[:, None], mask, lengths_R[:, None] + step, cache)
             logits_RV = logits[:, -1]
+
+    def _numbers(self, rows: list[_Row], step: int) -> Callable[[int], Any]:
+        """Each row's own numbers at a step, attempt by attempt: those that the embedded engine draws with."""
+        seeds_R = np.array([row.seed for row in rows], np.uint64)
+        return lambda attempt: self._torch.from_numpy(uniforms(seeds_R, step * (ATTEMPTS + 1) + attempt)).to(self._device)
 
     def _goes_on(self, row: _Row, token: int, logprob: float, stop: Sequence[str]) -> bool:
         """Add the token to its row, and say whether the row is still open."""
@@ -359,10 +363,11 @@ class TransformersEngine(Engine):
         return summed
 
 
-def draw_tokens(logits_RV: Any, numbers_R: Any, sampling: Sampling) -> Any:
-    """One token per row from numbers in [0, 1), by the inverse of the cumulative distribution cut to its top-p and renormalised.
+def draw_tokens(logits_RV: Any, numbers: Callable[[int], Any], sampling: Sampling) -> Any:
+    """One token per row from the nucleus: those with strictly more probable ones holding less than ``top_p`` (so ties stay in together).
 
-    Top-p keeps the tokens with strictly more probable ones holding less than ``top_p`` (so ties stay in together). There is no top-k.
+    ``numbers(attempt)`` gives a number in [0, 1) per row. Drawn from the full distribution and accepted if it lies in the nucleus: the law
+    of cutting first, without sorting. Rows refused ATTEMPTS times are sorted and cut. There is no top-k.
     """
     import torch
 
@@ -370,13 +375,23 @@ def draw_tokens(logits_RV: Any, numbers_R: Any, sampling: Sampling) -> Any:
         return logits_RV.argmax(dim=-1)
     wide = torch.float32 if logits_RV.device.type == "mps" else torch.float64
     p_RV = torch.softmax(logits_RV.to(wide) / sampling.temperature, dim=-1)
-    if sampling.top_p >= 1:
-        return _invert(p_RV.cumsum(dim=-1), numbers_R.to(wide))
-    p_RV, order_RV = p_RV.sort(dim=-1, descending=True, stable=True)
     cumulative_RV = p_RV.cumsum(dim=-1)
-    border_R1 = (cumulative_RV[:, :-1] < sampling.top_p).sum(dim=-1, keepdim=True)
+    tokens_R = torch.empty(len(p_RV), dtype=torch.long, device=p_RV.device)
+    open_R = torch.arange(len(p_RV), device=p_RV.device)
+    for attempt in range(ATTEMPTS):
+        drawn_R = _invert(cumulative_RV, numbers(attempt)[open_R].to(wide))
+        tokens_R[open_R] = drawn_R
+        if sampling.top_p >= 1:
+            return tokens_R
+        refused_R = torch.where(p_RV > p_RV.gather(1, drawn_R[:, None]), p_RV, 0).sum(dim=-1) >= sampling.top_p
+        if not refused_R.any():
+            return tokens_R
+        open_R, p_RV, cumulative_RV = open_R[refused_R], p_RV[refused_R], cumulative_RV[refused_R]
+    p_RV, order_RV = p_RV.sort(dim=-1, descending=True, stable=True)
+    border_R1 = (p_RV.cumsum(dim=-1)[:, :-1] < sampling.top_p).sum(dim=-1, keepdim=True)
     cut_RV = torch.where(p_RV >= p_RV.gather(1, border_R1), p_RV, 0).cumsum(dim=-1)
-    return order_RV.gather(1, _invert(cut_RV, numbers_R.to(wide))[:, None])[:, 0]
+    tokens_R[open_R] = order_RV.gather(1, _invert(cut_RV, numbers(ATTEMPTS)[open_R].to(wide))[:, None])[:, 0]
+    return tokens_R
 
 
 def _invert(cumulative_RV: Any, numbers_R: Any) -> Any:
