@@ -271,6 +271,14 @@ def test_memory_decides_how_many_rows_go_together(folder: Path, monkeypatch: pyt
         engine.sample([Request(PROMPTS[0], seeds("memory", 2))], WARM)
 
 
+def test_weights_too_large_for_the_device_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    assert "too little memory for its weights in float64; use dtype=bfloat16" in refusal(folder, dtype="float64")
+
+
 def test_other_failures_of_the_model_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = TransformersEngine(str(folder), device="cpu")
     monkeypatch.setattr(engine.model, "forward", lambda **_: (_ for _ in ()).throw(RuntimeError("a kernel failed")))

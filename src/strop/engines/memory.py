@@ -9,7 +9,7 @@ CPU_BYTES = 2 * 2**30
 GPU_SHARE = 0.6
 """Of the free memory: a growing cache is copied layer by layer, and the allocator leaves gaps."""
 LOGIT_BYTES = 48
-"""For each token of the vocabulary: logits, probabilities in float64, sorted and summed."""
+"""For each token of the vocabulary: logits, and probabilities in float64, summed, compared and copied for the rows that are redrawn."""
 
 
 @dataclass(frozen=True, slots=True)

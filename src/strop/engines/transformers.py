@@ -93,7 +93,7 @@ class TransformersEngine(Engine):
         model, self.tokenizer = load(self._place, revision, getattr(torch, self._dtype), self._adapter)
         if self._adapter:
             model = lay_over(model, self._adapter)
-        self.model = model.to(self._device).eval()
+        self.model = self._placed(model).eval()
         self._cached = CachedModel(self._name, self.model, self._device, share_prompts)
         self._config = self.model.config.get_text_config()
         self._footprint = Footprint.of(self._config, getattr(torch, self._dtype).itemsize)
@@ -103,6 +103,18 @@ class TransformersEngine(Engine):
         self._anchor: list[int] = list(self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"])
         self._anchor_width = len(self._plain_decode(self._anchor))
         self._pieces: dict[int, str] = {}
+
+    def _placed(self, model: Any) -> Any:
+        """The model on its device. ModelError where it is too large for it."""
+        try:
+            return model.to(self._device)
+        except RuntimeError as error:
+            if not is_shortage(self._torch, error):
+                raise
+        raise ModelError(
+            f"{self._name}: {self._device} has too little memory for its weights in {self._dtype}; use dtype=bfloat16, a smaller model, "
+            "or several GPUs (vllm:NAME?tensor_parallel_size=8)"
+        )
 
     @property
     def name(self) -> str:
