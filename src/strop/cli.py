@@ -16,15 +16,42 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from strop.cli_parts import (
+    AsJson,
+    Data,
+    DataRevision,
+    Difficulties,
+    Draws,
+    GpusPerWorker,
+    MaxTokens,
+    Models,
+    Out,
+    Problems,
+    Prompts,
+    Ray,
+    Samples,
+    Seed,
+    Shots,
+    Tasks,
+    Temperature,
+    TopP,
+    Verifiers,
+    VerifyWith,
+    Weights,
+    Workers,
+    find_tasks,
+    find_verifiers,
+    print_result,
+)
 from strop.errors import StropError, UsageError
-from strop.ladder_commands import AsJson, ladder_app
+from strop.ladder_commands import ladder_app
+from strop.list_commands import list_app, print_rows
+from strop.sharpen_command import sharpen_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
-    from strop.loop import Plan
+    from strop.loop import Executor, Plan
     from strop.run import Run
-    from strop.tasks import Task
-    from strop.verify import Verifier
 
 INTERRUPTED = 130
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, or of the copy of click that newer typers carry
@@ -33,43 +60,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the self-improvement of language models."
 )
 app.add_typer(ladder_app, name="ladder")
-
-Models = Annotated[list[str] | None, typer.Option("--model", help="Model to measure (repeatable). `strop models` lists the kinds.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
-Difficulties = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--difficulty",
-        help="Difficulty of every task (repeatable; default: standard); --task NAME:DIFFICULTY sets one task's.",
-    ),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="File of the task's problems: jsonl, json, csv or parquet, in its data set's schema.")
-]
-DataRevision = Annotated[
-    str | None, typer.Option("--data-revision", help="Revision of a hub data set; run.json says what it was resolved to.")
-]
-Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
-VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
-Prompts = Annotated[
-    Path | None,
-    typer.Option("--prompts", help="TOML file of your own verification prompts; `strop verifiers --prompts` prints one to edit."),
-]
-Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
-Weights = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--weigh", help="Weight, such as quantile:0.7, or an ensemble such as mc@quantile:0.7&cot-score@quantile:0.7 (repeatable)."
-    ),
-]
-Problems = Annotated[int, typer.Option("--problems", help="Problems of each task.")]
-Samples = Annotated[int, typer.Option("--samples", help="Responses to each problem, K.")]
-Temperature = Annotated[float, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
-TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
-Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
+app.add_typer(list_app)
+app.add_typer(sharpen_app)
 
 
 @app.command()
@@ -87,7 +79,7 @@ def gap(
     weigh: Weights = None,
     problems: Problems = 200,
     samples: Samples = 32,
-    shots: Annotated[int | None, typer.Option(help="Few-shot examples (default: the task's).")] = None,
+    shots: Shots = None,
     temperature: Temperature = 0.7,
     top_p: TopP = 0.9,
     max_tokens: MaxTokens = None,
@@ -100,8 +92,12 @@ def gap(
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
+    from strop import api
+    from strop.cluster import open_executor
     from strop.engines import DEFAULT_MODEL
     from strop.loop import Plan
     from strop.presets import preset_options
@@ -115,40 +111,21 @@ def gap(
     given = {name: value for name, value in options.items() if sources[name].name != "DEFAULT"}
     plans = []
     for name in dict.fromkeys(model or [DEFAULT_MODEL]):
-        for found in _tasks(task, difficulty, data, data_revision):
+        for found in find_tasks(task, difficulty, data, data_revision):
             usual = {"shots": found.default_shots} | options
             plans.append(Plan(name, found, **(usual | preset_options(preset, found) | given if preset else usual)))
-    asked = {"verifiers": _verifiers(verifier, prompts), "verify_with": verify_with, "draws": draws}
+    asked = {"verifiers": find_verifiers(verifier, prompts), "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(plans, asked, as_json)
         return
-    runs = _gap_runs(plans, asked | {"weights": weigh or [], "workers": workers}, out)
+    with open_executor(workers, ray, gpus_per_worker) as executor:
+        runs = _gap_runs(plans, asked | {"weights": weigh or []}, api.executor_of(executor), out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
-def _tasks(
-    tasks: list[str] | None, difficulties: list[str] | None, data: Path | None = None, data_revision: str | None = None
-) -> list[Task]:
-    """Every task at every difficulty, each once. One that names its own difficulty keeps it."""
-    from strop.api import find_task
-    from strop.tasks import EMBEDDED
-
-    asked = [task if ":" in task else f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties or ["standard"]]
-    return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
-
-
-def _verifiers(names: list[str] | None, prompts: Path | None) -> list[Verifier]:
-    """Every verifier asked for, with its words from the file if there is one."""
-    from strop.api import DEFAULT_VERIFIERS, find_verifiers
-    from strop.prompts import WORDING, read_wording
-
-    return find_verifiers(names or DEFAULT_VERIFIERS, read_wording(prompts) if prompts else WORDING)
-
-
-def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> list[Run]:
+def _gap_runs(plans: list[Plan], asked: dict[str, Any], executor: Executor, out: Path | None) -> list[Run]:
     """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
-    from strop.engines import load_engine
     from strop.progress import Bars
     from strop.store import slug
 
@@ -162,15 +139,16 @@ def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> lis
     parent = out or api.default_folder("gap", asked_of_all)
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
-        asked |= {"verify_with": load_engine(asked["verify_with"])}
+        asked |= {"verify_with": executor.load(asked["verify_with"])}
     runs = []
     with Bars() as bars:
         for plan in plans:
             options = {name: value for name, value in vars(plan).items() if name not in ("model", "task")}
-            engine = engines.get(plan.model) or engines.setdefault(plan.model, load_engine(plan.model, plan.revision))
+            engine = engines.get(plan.model) or engines.setdefault(plan.model, executor.load(plan.model, plan.revision))
             label = plan.task.label if len({one.model for one in plans}) == 1 else f"{plan.model} {plan.task.label}"
             bars.title = label
-            runs.append(api.gap(engine, plan.task, out=parent / slug(label) if several else out, watcher=bars, **asked, **options))
+            place = parent / slug(label) if several else out
+            runs.append(api.gap(engine, plan.task, out=place, workers=executor, watcher=bars, **asked, **options))
     return runs
 
 
@@ -183,12 +161,15 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
         return
     from rich.console import Console
 
+    from strop.report.cost import cost_table
     from strop.report.table import gap_table, notes
 
     console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
     console.print(gap_table(documents))
     for note in notes(documents):
         console.print(note, markup=False)
+    if (spent := cost_table(documents)) is not None:
+        console.print("", spent)
     console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
 
 
@@ -234,15 +215,18 @@ def verify(
     weigh: Weights = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Add a verifier to an existing run; the stored responses are judged, none is drawn."""
     from strop import api
+    from strop.cluster import open_executor
     from strop.progress import Bars
 
-    found = _verifiers(verifier, prompts)
-    with Bars() as bars:
+    found = find_verifiers(verifier, prompts)
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         for one in found:
-            opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=workers, watcher=bars)
+            opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=executor, watcher=bars)
     _tell([opened], None, as_json)
 
 
@@ -303,7 +287,7 @@ def plan(
     else:
         needs = planning.plan_from_assumptions(half_width, accuracy or 0.0, **given)
     documents = [need.as_json() for need in needs]
-    _print({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
+    print_result({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
 
 
 @app.command()
@@ -323,19 +307,22 @@ def cross(
     out: Out = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
     from strop import matrix
+    from strop.cluster import open_executor
     from strop.progress import Bars
     from strop.report.many import cross_tables
 
-    with Bars() as bars:
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.cross(
-            model, task, judges=verify_with or (), verifiers=_verifiers(verifier, prompts), draws=draws, out=out, workers=workers,
+            model, task, judges=verify_with or (), verifiers=find_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
-    _print(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
+    print_result(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
 
 
 @app.command()
@@ -355,23 +342,26 @@ def scale(
     out: Out = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """The relative gap against pre-training FLOPs, family by family, with slope, rank correlation and a trend test."""
     from strop import matrix
+    from strop.cluster import open_executor
     from strop.engines import embedded_models
     from strop.engines.pretraining import parse_flops
     from strop.progress import Bars
     from strop.report.many import scale_tables
 
     given = dict(map(parse_flops, flops or []))
-    with Bars() as bars:
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.scale(
-            model or list(embedded_models()), _tasks(task, difficulty), verifiers=_verifiers(verifier, prompts), flops=given, out=out,
-            workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
-            seed=seed,
+            model or list(embedded_models()), find_tasks(task, difficulty), verifiers=find_verifiers(verifier, prompts), flops=given,
+            out=out, workers=executor, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p,
+            max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
-    _print(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
+    print_result(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
 
 
 @app.command()
@@ -385,73 +375,13 @@ def study(
     from strop.studies import STUDIES
 
     if list_ or name is None:
-        _list({known: found.description for known, found in STUDIES.items()}, False)
+        print_rows({known: found.description for known, found in STUDIES.items()}, False)
         return
     if name != "all" and name not in STUDIES:
         raise UsageError(f"there is no study {name!r}; there are {', '.join(STUDIES)}, and all")
     for known, found in STUDIES.items():
         if name in (known, "all"):
             print((found.quick() if quick else found()).run(out / known, lambda line: print(line, file=sys.stderr)))
-
-
-def _print(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
-    """The document, or tables and lines for people."""
-    if as_json:
-        print(json.dumps(document, allow_nan=False))
-        return
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
-    for part in parts:
-        console.print(part, markup=False, soft_wrap=isinstance(part, str))
-
-
-@app.command()
-def tasks(as_json: AsJson = False) -> None:
-    """List the tasks."""
-    from strop.tasks import TASKS, LmEval
-
-    levels = {name: f" (difficulty {', '.join(task.levels)})" for name, task in TASKS.items() if len(task.levels) > 1}
-    described = {name: task.description + levels.get(name, "") for name, task in TASKS.items()}
-    _list(described | {f"{LmEval.name}:NAME": LmEval.description}, as_json)
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the embedded models, and the other kinds of names that --model takes."""
-    from strop.engines import ENGINES, embedded_models
-
-    rows = {
-        name: f"{card['parameters']:,} parameters, {card['tokens']:,} tokens, {card['flops']:.1e} FLOPs"
-        for name, card in embedded_models().items()
-    }
-    _list(rows | {name: text for name, text in ENGINES.items() if name != "ladder/NAME"}, as_json)
-
-
-@app.command()
-def verifiers(
-    as_json: AsJson = False,
-    prompts: Annotated[bool, typer.Option("--prompts", help="Print their prompts instead: a TOML file to edit.")] = False,
-) -> None:
-    """List the verifiers, with their default weights; with --prompts, the words they ask in, as a file that --prompts FILE takes."""
-    from strop.prompts import wording_as_toml
-    from strop.verify import VERIFIERS
-
-    if prompts and as_json:
-        raise UsageError("--prompts prints TOML and --json a list of verifiers; ask for one of them")
-    if prompts:
-        print(wording_as_toml(), end="")
-        return
-    _list({name: f"{verifier.description} (default weight {verifier.default_weight})" for name, verifier in VERIFIERS.items()}, as_json)
-
-
-def _list(rows: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows))
-        return
-    width = max(map(len, rows))
-    for name, text in rows.items():
-        print(f"{name:<{width}}  {text}")
 
 
 def main() -> NoReturn:

@@ -37,6 +37,7 @@ SELF_REWARDS = ("logprob", "logprob-per-token", "majority")
 DELTA = 0.1
 DEFINITION = "accuracy of the response with the highest self-reward of N samples at temperature 1 (best-of-N; Huang et al., ICLR 2025)"
 UNKNOWN = "no chosen response's value is known"
+UNTRUNCATED = "the rule is for samples at temperature 1, top-p 1; these were drawn at {}, {}"
 NATS = (-np.inf, 0.0)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -49,10 +50,22 @@ def sharpen(
     *,
     verifiers: Sequence[str | Verifier] = SELF_REWARDS,
     delta: float = DELTA,
+    adaptive: bool = False,
     **options: Any,
 ) -> Sharpening:
-    """Sample at temperature 1, choose by each verifier, and compare with greedy decoding. ``options`` are those of ``strop.gap``."""
-    return Sharpening(api.gap(model, task, verifiers=verifiers, **{"temperature": 1.0, "top_p": 1.0} | options), delta)
+    """Sample at temperature 1, choose by each verifier, and compare with greedy decoding. ``options`` are those of ``strop.gap``.
+
+    ``adaptive``: stop drawing for a problem when its likeliest response is likely enough; then only the likeliest is chosen, and curves
+    over N have no meaning. Without it, the same samples tell what stopping would have saved.
+    """
+    enough_of(delta)
+    asked = (() if verifiers == SELF_REWARDS else verifiers) if adaptive else verifiers
+    plan = {"temperature": 1.0, "top_p": 1.0} | options | ({"adaptive": delta} if adaptive else {})
+    if asked and adaptive:
+        raise UsageError("--adaptive chooses the likeliest response; ask other verifiers without it")
+    found = Sharpening(api.gap(model, task, verifiers=asked, **plan), delta)
+    found.run.folder.write_json("sharpening.json", found.document)
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,16 +76,18 @@ class Sharpening:
     delta: float = DELTA
 
     def __post_init__(self) -> None:
-        if not 0 < self.delta < 1:
-            raise UsageError(f"--delta {self.delta:g}: expected a chance between 0 and 1")
+        enough_of(self.delta)
 
     @cached_property
     def document(self) -> dict[str, Any]:
         """As JSON. Curves hold N = 1, 2, 4, .. K; ``late_gain`` is K against half as many."""
         ratios: Values = {} if self.is_adaptive else dict(self._curves())
-        ratios |= {("adaptive", *path): ratio for path, ratio in self._adaptive()}
+        drawn = (self.run.plan.temperature, self.run.plan.top_p)
+        if drawn == (1, 1):
+            ratios |= {("adaptive", *path): ratio for path, ratio in self._adaptive()}
         estimates = nested(estimate_all(ratios, self.run.counts_BP, group_P=self.run.evidence.group_P))
-        estimates["adaptive"] |= {"delta": self.delta, "mu": enough(self.delta)}
+        told = {"delta": self.delta, "mu": enough(self.delta)} if drawn == (1, 1) else {"why": UNTRUNCATED.format(*drawn)}
+        estimates["adaptive"] = estimates.get("adaptive", {}) | told
         if not self.is_adaptive:
             for found in estimates["selection"].values():
                 found |= self._falls(found)
@@ -118,8 +133,8 @@ class Sharpening:
         if len(sizes) > 1:
             late = difference(at[sizes[-1]], at[sizes[-2]], f"accuracy of the chosen of {sizes[-1]} minus that of {sizes[-2]}")
             yield ("late_gain",), late
+        yield ("auroc",), auroc_within(judge.score_PK, samples.utility_PK, samples.mask_PK)
         if judge.pointwise:
-            yield ("auroc",), auroc_within(judge.score_PK, samples.utility_PK, samples.mask_PK)
             nats_PN = selection_curve_PN(judge.score_PK, evidence.logprob_PK, samples.mask_PK)
             yield from ((("log_likelihood", str(n)), _mean(nats_PN[:, n - 1], "log-likelihood of the chosen (nats)", NATS)) for n in sizes)
             yield ("likelihood_lift",), likelihood_lift(nats_PN[:, -1], evidence.greedy_logprob_P)
@@ -145,7 +160,13 @@ class Sharpening:
         count_P, reached_P = stopping_times_P(evidence.logprob_PK, mask_PK, enough(self.delta))
         yield ("samples",), _mean(count_P.astype(float), "samples drawn for a problem", (1, mask_PK.shape[1]))
         yield ("reached",), _mean(reached_P.astype(float), "share of problems where k max pi reached mu within the K samples")
-        yield ("saved",), _mean(1 - count_P / mask_PK.sum(axis=1), "share of the K samples that need not have been drawn")
+        yield (
+            ("saved",),
+            _mean(
+                1 - count_P / (self.run.plan.samples if self.is_adaptive else mask_PK.sum(axis=1)),
+                "share of the K samples that need not have been drawn",
+            ),
+        )
         drawn_PK = mask_PK & (np.arange(mask_PK.shape[1]) < count_P[:, None])
         chosen_P, best_P = (self._likeliest_P(drawn) for drawn in (drawn_PK, mask_PK))
         yield ("accuracy",), _mean(chosen_P, "share of problems whose likeliest response at the stopping time is right")
@@ -187,6 +208,14 @@ class Sharpening:
         for name, value_PK in (("pooled", evidence.logprob_PK), ("within_problem", within_PK)):
             document[name] = asdict(dominance(value_PK, samples.utility_PK, samples.mask_PK, self.run.counts_BP))
         return document
+
+
+def enough_of(delta: float) -> float:
+    """mu, for a user's delta. UsageError for one that is no chance."""
+    try:
+        return enough(delta)
+    except ValueError as error:
+        raise UsageError(f"--delta: {error}") from None
 
 
 def _kind(path: tuple[str, ...]) -> str:
