@@ -88,10 +88,12 @@ def vllm_server(serve: Callable[[Path], str], folder: Path) -> str:
 
 
 def server_command(folder: Path, port: int) -> list[str]:
-    """Chunked prefill is off for the reason given in the vLLM engine: the CPU build dies of a seeded request that it reads in two parts."""
-    server = Path(sys.executable).with_name("vllm")
+    """What `vllm serve` runs: the command itself asks for the version of a package "vllm", and the CPU build's has another name.
+
+    Chunked prefill is off for the reason given in the vLLM engine: the CPU build dies of a seeded request that it reads in two parts.
+    """
     return [
-        str(server), "serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--served-model-name", SERVED_NAME,
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--host", "127.0.0.1", "--port", str(port), "--served-model-name", SERVED_NAME,
         "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill",
     ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -42,7 +43,7 @@ def one_line(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, struct.error, SafetensorError) as error:
         if isinstance(error, StropError):
             raise
         where = "cannot be loaded" if Path(name).expanduser().is_dir() else "is no folder here and cannot be loaded from the hub"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,9 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
 }
+
+_open: list[Any] = []
+_closed: list[Any] = []
 
 Ids = tuple[int, ...]
 
@@ -76,6 +80,8 @@ class VllmEngine(Engine):
                 load_format="safetensors", enable_prefix_caching=True, logprobs_mode="raw_logprobs", use_tqdm_on_load=False,
                 **(defaults | settings),
             )  # fmt: skip
+        _open.append(self._llm)
+        weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
         self._tokenizer: Any = self._llm.get_tokenizer()
         self._settings = settings
@@ -216,6 +222,16 @@ class VllmEngine(Engine):
             alone = tuple(self._tokenizer(continuation, add_special_tokens=False)["input_ids"])
             endings.append(whole[len(ids) :] if whole[: len(ids)] == ids else alone)
         return self._prompt_ids(text, max(map(len, endings))), endings
+
+
+def _close(llm: Any) -> None:
+    """Free vLLM's engines once all are done with: those of one process share its process group, and one that goes takes it along."""
+    _closed.append(llm)
+    if len(_closed) == len(_open):
+        for each in _closed:
+            each.llm_engine.engine_core.shutdown()
+        _open.clear()
+        _closed.clear()
 
 
 def _count_parameters(config: Any) -> int:
