@@ -93,8 +93,8 @@ def server_command(folder: Path, port: int) -> list[str]:
     Chunked prefill is off for the reason given in the vLLM engine: the CPU build dies of a seeded request that it reads in two parts.
     """
     return [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--host", "127.0.0.1", "--port", str(port), "--served-model-name", SERVED_NAME,
-        "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill",
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", SERVED_NAME,
+        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill",
     ]  # fmt: skip
 
 

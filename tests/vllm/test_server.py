@@ -1,4 +1,4 @@
-"""`vllm serve` as the other tests use it: it answers, it survives what kills the CPU build by default, and it says why it does not start."""
+"""`vllm serve` as the other tests use it: it answers, survives what kills the CPU build by default, and says why it does not start."""
 
 from __future__ import annotations
 

@@ -51,15 +51,19 @@ class VllmEngine(Engine):
     The other settings are vLLM's, with its defaults. ``label``: what the user called the model, with its settings.
     """
 
-    def __init__(self, name: str, *, revision: str | None = None, label: str | None = None, dtype: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, name: str, *, revision: str | None = None, label: str | None = None, dtype: str | None = None, **settings: Any
+    ) -> None:
         library = importlib.util.find_spec("vllm")
         if library is None or library.origin is None:  # a mere folder of that name is no library
             raise MissingExtraError("the vLLM engine", "vllm")
         if dtype is not None and dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
         for key, value in settings.items():
-            if key not in OPTIONS or value <= 0 and OPTIONS[key] is not bool:
-                raise UsageError(f"{key} is {value}; expected a positive number for one of {', '.join(OPTIONS)}")
+            if key not in OPTIONS:
+                raise UsageError(f"there is no setting {key!r}; there are {', '.join(OPTIONS)}")
+            if value <= 0 and OPTIONS[key] is not bool:
+                raise UsageError(f"{key} is {value}; expected a positive number")
         self._place, self._name = name, label or name
         source, config = read_config(name, revision)
         self._commit = getattr(config, "_commit_hash", None) or revision
@@ -105,8 +109,8 @@ class VllmEngine(Engine):
         return fingerprint(self._place, self._commit)
 
     def describe(self) -> dict[str, str | int | float]:
-        facts = {"dtype": self._dtype, "device": self._device, "max_model_len": self._context} | self._settings | self._versions
-        return super().describe() | facts | ({"revision": self._commit} if self._commit else {})
+        facts: dict[str, Any] = {"dtype": self._dtype, "device": self._device, "max_model_len": self._context}
+        return super().describe() | facts | self._settings | self._versions | ({"revision": self._commit} if self._commit else {})
 
     def render(self, prompt: Prompt) -> str:
         if not self._is_chat:
@@ -170,8 +174,8 @@ class VllmEngine(Engine):
     def _drawing(self, sampling: Sampling, seed: int) -> Any:
         """Every field that shapes the distribution is given: vLLM would fill in others from the model's generation config."""
         return self._sampling_params(
-            temperature=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repetition_penalty=1.0, max_tokens=sampling.max_tokens,
-            stop=list(sampling.stop), seed=seed, logprobs=0,
+            temperature=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repetition_penalty=1.0, seed=seed,
+            max_tokens=sampling.max_tokens, stop=list(sampling.stop), logprobs=0,
         )  # fmt: skip
 
     def _generate(self, prompts: Sequence[Ids], params: Sequence[Any]) -> list[Any]:
