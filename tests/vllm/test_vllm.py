@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -155,6 +156,19 @@ def test_greedy_responses_are_the_same(engine: VllmEngine, ours: LlamaEngine) ->
     print(f"greedy: {len(same)} of {len(asked)} identical, log-probabilities within {largest:.1e}")
     assert len(same) >= 0.99 * len(asked) and largest < 1e-3
     assert all((a.text, a.finish) == (b.text, b.finish) for a, b in same)
+
+
+def test_every_end_token_of_the_generation_config_ends_a_response(folder: Path, ours: LlamaEngine, tmp_path: Path) -> None:
+    """Counted, not in the text; the token is that of "=", which every arithmetic response has."""
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model" / "generation_config.json"
+    [equals] = ours.tokenizer.encode("=", add_special_tokens=False).ids
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": [*ours.model.end_tokens, equals]}))
+    task = Arithmetic()
+    asked = [Request(solution_prompt(task, problem, []), (0,)) for problem in task.problems("test", 8, seed=0)]
+    for item, sample in zip(asked, drawn(VllmEngine(str(tmp_path / "model")), asked, Sampling(0, 1, 100)), strict=True):
+        assert sample.finish == "end" and sample.token_ids[-1] == equals and "=" not in sample.text
+        assert sample.logprob == pytest.approx(log_probability(ours, item.prompt, sample.token_ids), abs=1e-3)
 
 
 def test_multiple_choice_scores(engine: VllmEngine, ours: LlamaEngine) -> None:
