@@ -1,18 +1,18 @@
 # `make demo` shows what strop does, `make test` proves that it works. Each makes its own environment: Python 3.11+ and make suffice.
 
-PYTHON    ?= python3
-VENV      ?= .venv
-VLLM_VENV ?= build/vllm
-RUN       ?= runs/demo
-WORKERS   ?= 2
+PYTHON  ?= python3
+VENV    ?= .venv
+RUN     ?= runs/demo
+WORKERS ?= 2
 
 BIN        := $(VENV)/bin
 INSTALL     = -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
+VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-vllm check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -25,9 +25,6 @@ fuzz: $(VENV)/.dev  ## 100,000 random and hostile texts through every grader
 
 test: $(VENV)/.dev  ## all tests
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
-
-test-vllm: $(VLLM_VENV)/.done  ## the tests against a real vLLM (CPU build), in an environment of their own
-	@$(ONE_THREAD) $(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
 check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a commit
 	@echo "== format" && $(BIN)/ruff format --check .
@@ -50,6 +47,10 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 	@$(WHEEL)/venv/bin/python -c "import importlib.util as u; assert not u.find_spec('torch'), 'the core install brought in torch'"
 	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
 	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }
+
+.PHONY: test-vllm
+test-vllm: $(VLLM_VENV)/.done  ## the tests against a real vLLM (CPU build), in an environment of their own
+	@$(ONE_THREAD) $(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
 ladder: $(VENV)/.dev  ## pre-train every embedded model with every seed, evaluate them, ship the medians: hours
 	@{ echo lean-250k 0 lean-125k 0; for seed in 0 1 2; do for name in 400k 250k 125k 70k 40k 25k; do echo $$name $$seed; done; done; } | \

@@ -1,6 +1,6 @@
 """vLLM's n=K against one request per sample and seed, as strop asks: time and draws, in one process, taking turns.
 
-    build/vllm/bin/python benchmarks/vllm_seeds.py        (the environment of make test-vllm)
+build/vllm/bin/python benchmarks/vllm_seeds.py        (the environment of make test-vllm)
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def main() -> None:
                 drawn.append([tuple(written.token_ids) for output in outputs for written in output.outputs])
                 tokens = sum(map(len, drawn[-1]))
                 cached = sum(output.num_cached_tokens for output in outputs)
-                print(f"{len(asked[0]['prompt_token_ids'])} prompt tokens, turn {turn}, {way}: {tokens / seconds:,.0f} tokens/s, {cached} cached")
+                print(
+                    f"{len(asked[0]['prompt_token_ids'])} prompt tokens, turn {turn}, {way}: {tokens / seconds:,.0f} tokens/s, {cached} cached"
+                )
             same = sum(a == b for a, b in zip(drawn[0], drawn[1], strict=True))
             print(f"  {same} of {len(drawn[0])} samples of n=K and of the seeds are the same")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -37,13 +36,13 @@ def find_device(torch: Any, asked: str | None) -> Any:
 
 
 @contextmanager
-def one_line(name: str) -> Iterator[None]:
-    """Whatever a library raises while it loads the model, as a ModelError in one line."""
+def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
+    """What a library raises while it loads the model, and whatever is in ``more``, as a ModelError in one line."""
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, struct.error, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, *more) as error:
         if isinstance(error, StropError):
             raise
         where = "cannot be loaded" if Path(name).expanduser().is_dir() else "is no folder here and cannot be loaded from the hub"

@@ -1,9 +1,9 @@
 """Any causal language model in Hugging Face format, run by vLLM's offline engine: ``vllm:NAME``, on CPU or GPU.
 
 Every sample is a request of its own with its own seed: vLLM's ``n`` would give the samples of a prompt the seeds s, s + 1, ..., and
-counts the cached tokens of one of them only. The prompt is shared all the same, through the prefix cache, block by block; the two ways
-took the same time and the same draws within 5% on the CPU build. A sample depends on its prompt and seed, up to the rounding of matrix
-products between batch shapes.
+counts the cached tokens of one of them only. The prompt is shared all the same, through the prefix cache, block by block; on the CPU
+build the two ways drew the same and took the same time (``benchmarks/vllm_seeds.py``). A sample depends on its prompt and seed, up to
+the rounding of matrix products between batch shapes.
 
 vLLM runs in this process unless the environment says otherwise: its schedule is then the same every time, what goes wrong reaches the
 user, and a script needs no main guard (but for tensor_parallel_size above 1, whose workers are processes).
@@ -69,7 +69,7 @@ class VllmEngine(Engine):
         self._commit = getattr(config, "_commit_hash", None) or revision
         for variable, value in _ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
-        with one_line(name):
+        with one_line(name, Exception):  # vLLM's own checks raise anything, bare assertions too
             import torch
             import vllm
             from vllm.platforms import current_platform
