@@ -40,9 +40,10 @@ def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
     """What a library raises while it loads the model, and whatever is in ``more``, as a ModelError in one line."""
     from safetensors import SafetensorError
 
+    kinds: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, *more)
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, *more) as error:
+    except kinds as error:
         if isinstance(error, StropError):
             raise
         where = "cannot be loaded" if Path(name).expanduser().is_dir() else "is no folder here and cannot be loaded from the hub"
