@@ -12,7 +12,7 @@ WHEEL      := build/wheel-test
 VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-ray check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,13 +24,16 @@ fuzz: $(VENV)/.dev  ## 100,000 random and hostile texts through every grader
 	@STROP_FUZZ=100000 $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) tests/fuzz
 
 test: $(VENV)/.dev  ## all tests
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+test-ray: $(VENV)/.dev  ## runs on a Ray cluster, killed more often
+	@STROP_RAY=1 $(ONE_THREAD) $(BIN)/python -m pytest -q tests/cluster
 
 check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a commit
 	@echo "== format" && $(BIN)/ruff format --check .
 	@echo "== lint"   && $(BIN)/ruff check .
 	@echo "== types"  && $(BIN)/mypy
-	@echo "== tests"  && $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+	@echo "== tests"  && $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 format: $(VENV)/.dev  ## put every file in form
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -2,8 +2,9 @@
 
     problems  --engine.sample-->  responses  --verifier-->  scores
 
-Weights and estimates follow from what is stored (``run.py``). Each stage maps one function over parts of PART_PROBLEMS problems;
-parts that exist are left alone, so the same loop starts a run, resumes it, or adds a verifier to it.
+Weights and estimates follow from what is stored (``run.py``). Each stage is done part by part, PART_PROBLEMS problems in
+each, by an executor: threads here, or workers elsewhere. Parts that exist are left alone, so the same loop starts a run, resumes it, or
+adds a verifier to it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any, Protocol, cast
@@ -20,6 +22,7 @@ from typing import Any, Protocol, cast
 import polars as pl
 import threadpoolctl
 
+from strop.engines import load_engine
 from strop.engines.base import Engine, check_room
 from strop.errors import ModelError, StoreError, UsageError
 from strop.generate import draw_responses, response_seeds
@@ -31,6 +34,15 @@ from strop.tasks import ELSEWHERE, TASKS, Task
 from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
+SCORES = "scores/"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The problems whose rows are made and stored together."""
+
+    number: int
+    problems: Sequence[Problem]
 
 
 @dataclass(frozen=True)
@@ -102,8 +114,8 @@ class Plan:
     def parts(self) -> int:
         return -(-self.problems // PART_PROBLEMS)
 
-    def part(self, problems: Sequence[Problem], number: int) -> Sequence[Problem]:
-        return problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
+    def divide(self, problems: Sequence[Problem]) -> list[Part]:
+        return [Part(number, problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]) for number in range(self.parts)]
 
 
 class Watcher(Protocol):
@@ -114,11 +126,59 @@ class Watcher(Protocol):
     def advance(self, usage: Usage) -> None: ...
 
 
+class Stage(ABC):
+    """One stage of a run: how the rows of a part are made. A plain value without the model, so that it can be sent to other machines."""
+
+    name: str
+    """Under which its parts are stored."""
+
+    @abstractmethod
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        """The part's rows, and what they cost."""
+
+    def do(self, part: Part, engine: Engine | None, folder: RunFolder) -> Usage:
+        """Make a part and write it."""
+        rows, usage = self.rows(part, engine, folder)
+        folder.write_part(self.name, part.number, rows, usage)
+        return usage
+
+
+class Executor(Protocol):
+    """Where parts are made: in threads of this process (``Threads``), or by workers elsewhere (``strop.cluster``)."""
+
+    def load(self, model: str, revision: str | None = None) -> Engine:
+        """A model by its name, as this executor needs it."""
+        ...
+
+    def work(self, stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+        """Do these parts, in any order; say of each that it is done when it stands in the folder. Ends with the first error."""
+        ...
+
+
 @dataclass(frozen=True)
-class Crew:
-    """How parts are worked on: threads for engines that gain by them, and who is told."""
+class Threads:
+    """Here, in so many threads where the engine gains by them."""
 
     workers: int
+
+    def load(self, model: str, revision: str | None = None) -> Engine:
+        return load_engine(model, revision)
+
+    def work(self, stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+        workers = self.workers if engine and engine.worker_threads else 1
+        with one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
+            try:
+                for future in as_completed([pool.submit(stage.do, part, engine, folder) for part in parts]):
+                    done(future.result())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works on the parts, and who is told."""
+
+    executor: Executor
     watcher: Watcher
 
 
@@ -127,24 +187,37 @@ def default_workers() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+@dataclass(frozen=True)
+class Answering(Stage):
+    """Draw ``count`` responses to every problem, and grade them."""
+
+    name: str
+    plan: Plan
+    shots: list[Problem]
+    count: int
+    sampling: Sampling
+
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        assert engine is not None
+        seeds = [response_seeds(self.plan.seed, self.name, problem, self.count) for problem in part.problems]
+        asked = [blind(problem) for problem in part.problems]
+        generation = draw_responses(engine, self.plan.task, asked, self.shots, self.sampling, seeds)
+        rows = [
+            _response_row(self.plan.task, problem, number, sample)
+            for problem, samples in zip(part.problems, generation.samples, strict=True)
+            for number, sample in enumerate(samples)
+        ]
+        return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row"), generation.usage
+
+
 def sample_stages(plan: Plan, engine: Engine, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
     """Draw the K responses of every problem, and the greedy one."""
     shots = plan.draw_shots()
-    stages = (("responses", plan.samples, plan.sampling()), ("greedy", 1, replace(plan.sampling(), temperature=0.0)))
-    for stage, count, sampling in stages:
-
-        def respond(number: int, stage: str = stage, count: int = count, sampling: Sampling = sampling) -> tuple[pl.DataFrame, Usage]:
-            part = plan.part(problems, number)
-            seeds = [response_seeds(plan.seed, stage, problem, count) for problem in part]
-            generation = draw_responses(engine, plan.task, [blind(problem) for problem in part], shots, sampling, seeds)
-            rows = [
-                _response_row(plan.task, problem, number, sample)
-                for problem, samples in zip(part, generation.samples, strict=True)
-                for number, sample in enumerate(samples)
-            ]
-            return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row"), generation.usage
-
-        run_parts(stage, plan.parts, respond, engine, folder, crew)
+    for stage in (
+        Answering("responses", plan, shots, plan.samples, plan.sampling()),
+        Answering("greedy", plan, shots, 1, replace(plan.sampling(), temperature=0.0)),
+    ):
+        run_stage(stage, plan.divide(problems), engine, folder, crew)
 
 
 @dataclass(frozen=True)
@@ -179,23 +252,29 @@ class Verification:
         return self.verifier.describe() | asked | {"model": name, "fingerprint": fingerprint}
 
 
-def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
-    """Let the verifier score every stored response."""
-    verifier, engine, stage = verification.verifier, verification.engine, verification.stage(plan.model)
-    bench = Bench(plan.task, engine, plan.draw_shots(), plan.verification_sampling(verifier))
+@dataclass(frozen=True)
+class Judging(Stage):
+    """Let a verifier score every stored response, ``draws`` times."""
 
-    def judge(number: int) -> tuple[pl.DataFrame, Usage]:
-        by_id = {problem.id: blind(problem) for problem in plan.part(problems, number)}
+    name: str
+    plan: Plan
+    shots: list[Problem]
+    verifier: Verifier
+    draws: int
+
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        plan, verifier, scored = self.plan, self.verifier, self.name.removeprefix(SCORES)
+        by_id = {problem.id: blind(problem) for problem in part.problems}
         candidates = [
             Candidate(
-                by_id[row["problem"]], row["text"], derive(plan.seed, stage, row["problem"], row["sample"], draw), row["sample"], draw,
+                by_id[row["problem"]], row["text"], derive(plan.seed, scored, row["problem"], row["sample"], draw), row["sample"], draw,
                 row["logprob"], row["tokens"] or 0, row["finish"], row["answer_strict"],
                 row["utility_strict"] if verifier.sees_references else None,
             )
-            for row in folder.read_part("responses", number).iter_rows(named=True)
-            for draw in range(verification.draws)
+            for row in folder.read_part("responses", part.number).iter_rows(named=True)
+            for draw in range(self.draws)
         ]  # fmt: skip
-        verdicts = verifier.score(candidates, bench)
+        verdicts = verifier.score(candidates, Bench(plan.task, engine, self.shots, plan.verification_sampling(verifier)))
         if any(math.isinf(score.score) for score in verdicts.scores):
             raise ModelError(f"verifier {verifier.name} gave an infinite score; expected a finite one, or NaN to leave a response out")
         rows = [
@@ -204,7 +283,12 @@ def verify_stage(plan: Plan, verification: Verification, problems: list[Problem]
         ]
         return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), verdicts.usage
 
-    run_parts(f"scores/{stage}", plan.parts, judge, engine, folder, crew)
+
+def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
+    """Let the verifier score every stored response."""
+    name = SCORES + verification.stage(plan.model)
+    stage = Judging(name, plan, plan.draw_shots(), verification.verifier, verification.draws)
+    run_stage(stage, plan.divide(problems), verification.engine, folder, crew)
 
 
 def check_verification_room(plan: Plan, verification: Verification, problems: list[Problem], longest: int) -> None:
@@ -218,32 +302,15 @@ def check_verification_room(plan: Plan, verification: Verification, problems: li
         check_room(engine, empty + longest * verifier.shown, written)
 
 
-def run_parts(
-    stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine | None, folder: RunFolder, crew: Crew
-) -> None:
-    """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes."""
-    missing = [number for number in range(parts) if not folder.has_part(stage, number)]
-    crew.watcher.begin(stage, parts, parts - len(missing))
-    workers = crew.workers if engine and engine.worker_threads else 1
-    with _one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
-        waiting = iter(missing)
-        running: dict[Future[tuple[pl.DataFrame, Usage]], int] = {}
-        try:
-            while True:
-                while len(running) < workers and (number := next(waiting, None)) is not None:
-                    running[pool.submit(work, number)] = number
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    frame, usage = future.result()
-                    folder.write_part(stage, running.pop(future), frame, usage)
-                    crew.watcher.advance(usage)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def run_stage(stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, crew: Crew) -> None:
+    """Do the parts that are missing."""
+    missing = [part for part in parts if not folder.has_part(stage.name, part.number)]
+    crew.watcher.begin(stage.name, len(parts), len(parts) - len(missing))
+    crew.executor.work(stage, missing, engine, folder, crew.watcher.advance)
 
 
 @contextmanager
-def _one_blas_thread(engine: Engine | None) -> Iterator[None]:
+def one_blas_thread(engine: Engine | None) -> Iterator[None]:
     """Engines that run in several of our threads get one BLAS thread each: faster, and the same rounding whatever the machine."""
     if not (engine and engine.worker_threads):
         yield

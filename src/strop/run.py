@@ -32,7 +32,7 @@ from strop.measure import (
 )
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
-from strop.records import Estimate, Problem, total_usage
+from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
@@ -114,13 +114,14 @@ class Run:
             "samples": self.plan.samples,
             "design": self.record["design"],
             **accuracies,
-            "notes": self._notes(),
+            "notes": self.notes,
             "definitions": self._definitions(),
-            "truncated": int((self.responses["finish"] == "length").sum()),
+            "truncated": self.truncated,
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
-            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
+            "usage": asdict(self.usage),
+            "usage_by_stage": {stage: asdict(usage) for stage, usage in self.usage_by_stage.items() if self._is_known(usage)},
             "run": str(self.path),
         }
 
@@ -234,7 +235,7 @@ class Run:
 
     def cost_of_a_response(self) -> dict[str, float]:
         """Tokens and FLOPs that the run spent on each response: drawing it, and all its verifications."""
-        usage = total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages if stage != "greedy")
+        usage = total_usage(usage for stage, usage in self.usage_by_stage.items() if stage != "greedy")
         spent = {"prompt_tokens": usage.prompt_tokens, "generated_tokens": usage.generated_tokens, "flops": usage.flops}
         return {name: amount / self.responses.height for name, amount in spent.items()}
 
@@ -253,6 +254,10 @@ class Run:
         means = {name: frame.group_by("problem", "sample").agg(pl.col("score").mean()) for name, frame in self.scores.items()}
         return {name: self._grid(frame, frame["score"]) for name, frame in means.items()}
 
+    def of_responses(self, column: str) -> Floats:
+        """A number of each response, (P, K), NaN where there is none."""
+        return self._grid(self.responses, self.responses[column])
+
     def _grid(self, frame: pl.DataFrame, values: pl.Series) -> Floats:
         """A value for each row of the frame, as (P, K)."""
         order = {problem: number for number, problem in enumerate(self.problems["problem"])}
@@ -267,7 +272,27 @@ class Run:
     def _greedy_P(self, column: str) -> Floats:
         return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
 
-    def _notes(self) -> list[str]:
+    @property
+    def usage(self) -> Usage:
+        """Of all stages."""
+        return total_usage(self.usage_by_stage.values())
+
+    @cached_property
+    def usage_by_stage(self) -> dict[str, Usage]:
+        """What each stage spent, by the name under which its parts are stored."""
+        return {stage: self.folder.usage(stage, self.plan.parts) for stage in self.stages}
+
+    def _is_known(self, usage: Usage) -> bool:
+        """What imported samples and scores cost elsewhere is not known, and stored as nothing."""
+        return "imported" not in self.record or usage != Usage()
+
+    @property
+    def truncated(self) -> int:
+        """Responses that no token ended."""
+        return int((self.responses["finish"] == "length").sum())
+
+    @property
+    def notes(self) -> list[str]:
         """What to know before reading the numbers."""
         counts_P = self._samples.mask_PK.sum(axis=1)
         notes = []

@@ -118,14 +118,23 @@ def mutated(text: str, rng: random.Random) -> str:
 
 
 def graded(text: str, task: Task, problem: Problem) -> Grade:
-    """The grade, which takes less than LIMIT in one of three tries: a busy machine may hold one up."""
+    """The grade, which takes less than LIMIT in one of three tries: of seconds of an idle machine, for others may hold this one up."""
     for _ in range(3):
         math_workers._same_forms.cache_clear()
         started = time.perf_counter()
         grade = task.grade(text, problem)
-        if time.perf_counter() - started < LIMIT:
+        taken = time.perf_counter() - started
+        if taken < LIMIT or taken < LIMIT * slowdown():
             return grade
     pytest.fail(f"slow: {text[:200]}")
+
+
+def slowdown() -> float:
+    """How long a tenth of a second of processor time takes here and now, in tenths of a second."""
+    wall, processor = time.perf_counter(), time.process_time()
+    while time.process_time() - processor < 0.1:
+        pass
+    return (time.perf_counter() - wall) / 0.1
 
 
 @pytest.mark.parametrize("task", TASKS_TRIED, ids=lambda task: task.label)

@@ -108,8 +108,16 @@ def test_usage_is_what_vllm_counted(engine: VllmEngine) -> None:
         usage = generation.usage
         assert usage.prompt_tokens + usage.cached_tokens == given
         assert usage.generated_tokens == sum(len(s.token_ids) for row in generation.samples for s in row)
-        assert usage.flops == 2 * engine.parameters * (usage.prompt_tokens + usage.generated_tokens)
+        assert usage.flops > 2 * engine.parameters * (usage.prompt_tokens + usage.generated_tokens - 24)
     assert second.usage.cached_tokens >= first.usage.cached_tokens > 0 and second.usage.cached_tokens > given / 3
+
+
+def test_flops_are_those_of_the_ladder_engine(engine: VllmEngine, ours: LlamaEngine) -> None:
+    """For the same work: one greedy response to each prompt, nothing cached."""
+    asked = [Request((Message("user", f"Question: {i}*7+{i}\nAnswer:"),), (0,)) for i in range(9)]
+    theirs, mine = (each.sample(asked, Sampling(0, 1, 30)).usage for each in (engine, ours))
+    assert theirs.cached_tokens == mine.cached_tokens == 0 and theirs.generated_tokens == mine.generated_tokens
+    assert theirs.flops == pytest.approx(float(mine.flops))
 
 
 def test_what_it_says_of_itself(engine: VllmEngine, ours: LlamaEngine, folder: Path) -> None:
@@ -169,6 +177,22 @@ def test_every_end_token_of_the_generation_config_ends_a_response(folder: Path, 
     for item, sample in zip(asked, drawn(VllmEngine(str(tmp_path / "model")), asked, Sampling(0, 1, 100)), strict=True):
         assert sample.finish == "end" and sample.token_ids[-1] == equals and "=" not in sample.text
         assert sample.logprob == pytest.approx(log_probability(ours, item.prompt, sample.token_ids), abs=1e-3)
+
+
+def test_a_chat_template_writes_the_prompt_and_its_special_tokens(folder: Path, ours: LlamaEngine, tmp_path: Path) -> None:
+    """What is rendered is what is sent: one begin token, and the log-probabilities of the same text in the ladder's engine."""
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model" / "tokenizer_config.json"
+    template = (
+        "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+    )
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+    theirs = load_engine(f"vllm:{tmp_path / 'model'}")
+    prompt = (Message("user", " 1+1 "), Message("assistant", "2"), Message("user", "1+2"))
+    text = "user: 1+1\nassistant: 2\nuser: 1+2\nassistant:"
+    assert theirs.render(prompt) == f"<s>{text}" and theirs.count_tokens(prompt) == ours.count_tokens((Message("user", text),))
+    difference = theirs.score([prompt], VERDICTS).logprobs_PC - ours.score([(Message("user", text),)], VERDICTS).logprobs_PC
+    assert np.abs(difference).max() < 1e-3
 
 
 def test_multiple_choice_scores(engine: VllmEngine, ours: LlamaEngine) -> None:
@@ -252,6 +276,7 @@ def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
 
 BAD = [
     ("vllm:{model}?flavour=sweet", "there is no setting 'flavour'; there are dtype, tensor_parallel_size"),
+    ("vllm:{model}?chat=true", "its tokenizer has no chat template; leave chat out"),
     ("vllm:{model}?dtype=int3", "dtype 'int3' is not known; expected one of float32"),
     ("vllm:{model}?max_model_len=many", "max_model_len is 'many'; expected int"),
     ("vllm:{model}?max_model_len=-3", "max_model_len is -3; expected a positive number"),

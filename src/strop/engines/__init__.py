@@ -15,7 +15,7 @@ DEFAULT_MODEL = "ladder/250k"
 
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
-    "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
+    "FOLDER or HUB-ID": "any model of transformers, or a LoRA adapter, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
     "vllm:FOLDER or vllm:HUB-ID": "the same by vLLM, as in vllm:FOLDER?tensor_parallel_size=8 (extra: vllm)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }

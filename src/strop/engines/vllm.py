@@ -22,12 +22,13 @@ import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored, check_room, plain_text
 from strop.engines.checkpoint import fingerprint, one_line, read_config
+from strop.engines.memory import attention_heads, head_size
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 OPTIONS: dict[str, type] = {
     "dtype": str, "tensor_parallel_size": int, "gpu_memory_utilization": float, "max_model_len": int, "max_num_seqs": int,
-    "block_size": int, "enforce_eager": bool,
+    "block_size": int, "enforce_eager": bool, "chat": bool,
 }  # fmt: skip
 DTYPES = ("float32", "bfloat16", "float16")
 MOST_TOKEN_IDS = 128
@@ -48,11 +49,18 @@ Ids = tuple[int, ...]
 class VllmEngine(Engine):
     """A model run by vLLM. ``dtype`` defaults to float32 on the CPU, else bfloat16; on the CPU, ``enforce_eager`` to true.
 
-    The other settings are vLLM's, with its defaults. ``label``: what the user called the model, with its settings.
+    ``chat`` False: plain text, though the tokenizer has a chat template. The other settings are vLLM's, with its defaults. ``label``: what the user called the model, with its settings.
     """
 
     def __init__(
-        self, name: str, *, revision: str | None = None, label: str | None = None, dtype: str | None = None, **settings: Any
+        self,
+        name: str,
+        *,
+        revision: str | None = None,
+        dtype: str | None = None,
+        chat: bool | None = None,
+        label: str | None = None,
+        **settings: Any,
     ) -> None:
         library = importlib.util.find_spec("vllm")
         if library is None or library.origin is None:  # a mere folder of that name is no library
@@ -88,9 +96,10 @@ class VllmEngine(Engine):
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
         self._tokenizer: Any = self._llm.get_tokenizer()
+        self._chat = self._wants_chat(chat)
         self._settings = settings
         self._context = int(self._llm.llm_engine.model_config.max_model_len)
-        self._parameters = _count_parameters(config)
+        self._parameters, self._text_config = _count_parameters(config), config.get_text_config()
 
     @property
     def name(self) -> str:
@@ -99,6 +108,10 @@ class VllmEngine(Engine):
     @property
     def parameters(self) -> int:
         return self._parameters
+
+    @property
+    def attention_width(self) -> int:
+        return int(self._text_config.num_hidden_layers) * attention_heads(self._text_config) * head_size(self._text_config)
 
     @property
     def context(self) -> int | None:
@@ -113,7 +126,7 @@ class VllmEngine(Engine):
         return super().describe() | facts | self._settings | self._versions | ({"revision": self._commit} if self._commit else {})
 
     def render(self, prompt: Prompt) -> str:
-        if not self._is_chat:
+        if not self._chat:
             return plain_text(prompt)
         turns = [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
         return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
@@ -129,8 +142,7 @@ class VllmEngine(Engine):
         outputs = self._generate([ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs])
         drawn = map(self._read, outputs)
         samples = [[next(drawn) for _ in request.seeds] for request in requests]
-        generated = sum(len(sample.token_ids) for row in samples for sample in row)
-        return Generation(samples, self._usage(outputs, generated, started))
+        return Generation(samples, self._usage(outputs, started, [len(sample.token_ids) for row in samples for sample in row]))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         """Log-probabilities (P, C), by whole token sequences.
@@ -152,7 +164,7 @@ class VllmEngine(Engine):
             ids, endings = jobs[text]
             for c, ending in enumerate(endings):
                 logprobs_PC[p, c] = sum(wanted[(*ids, *ending[:place])][token] for place, token in enumerate(ending))
-        return Scored(logprobs_PC, self._usage(outputs, 0, started))
+        return Scored(logprobs_PC, self._usage(outputs, started))
 
     def _read_off(self, wanted: dict[Ids, dict[int, float]]) -> list[Any]:
         """Fill in the log-probability of every wanted token after its tokens; vLLM's outputs, for what they counted."""
@@ -193,22 +205,25 @@ class VllmEngine(Engine):
         logprob = sum(step[token].logprob for step, token in zip(written.logprobs, written.token_ids, strict=True))
         return Sample(written.text, tuple(written.token_ids), logprob, finish)
 
-    def _usage(self, outputs: Sequence[Any], generated: int, started: float) -> Usage:
-        """What vLLM counted: prompt tokens that it ran, those it found in its cache. FLOPs at 2 per parameter and token."""
-        given = sum(len(output.prompt_token_ids) for output in outputs)
-        cached = sum(output.num_cached_tokens for output in outputs)
-        flops = 2.0 * self._parameters * (given - cached + generated)
-        return Usage(given - cached, cached, generated, flops, time.perf_counter() - started)
+    def _usage(self, outputs: Sequence[Any], started: float, written: Sequence[int] = ()) -> Usage:
+        """What vLLM counted: prompt tokens that it ran, those it found in its cache, and the tokens ``written`` after each prompt."""
+        lengths = [len(output.prompt_token_ids) for output in outputs]
+        cached = [output.num_cached_tokens for output in outputs]
+        flops = sum(self.forward_flops(start, stop) for start, stop in zip(cached, lengths, strict=True))
+        flops += sum(self.response_flops(length, tokens) for length, tokens in zip(lengths, written, strict=False))
+        return Usage(sum(lengths) - sum(cached), sum(cached), sum(written), flops, time.perf_counter() - started)
 
     # Text and tokens, as in the transformers engine
 
-    @property
-    def _is_chat(self) -> bool:
-        return bool(getattr(self._tokenizer, "chat_template", None))
+    def _wants_chat(self, asked: bool | None) -> bool:
+        has_template = bool(getattr(self._tokenizer, "chat_template", None))
+        if asked and not has_template:
+            raise UsageError(f"model {self._name}: chat is true, but its tokenizer has no chat template; leave chat out")
+        return has_template if asked is None else asked
 
     def _encode(self, text: str) -> Ids:
         """A chat template has written the special tokens itself."""
-        return tuple(self._tokenizer(text, add_special_tokens=not self._is_chat)["input_ids"])
+        return tuple(self._tokenizer(text, add_special_tokens=not self._chat)["input_ids"])
 
     def _prompt_ids(self, text: str, new_tokens: int) -> Ids:
         """The prompt's tokens, checked to be some and to leave room for ``new_tokens``."""
