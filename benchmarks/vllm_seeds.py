@@ -44,9 +44,8 @@ def main() -> None:
                 drawn.append([tuple(written.token_ids) for output in outputs for written in output.outputs])
                 tokens = sum(map(len, drawn[-1]))
                 cached = sum(output.num_cached_tokens for output in outputs)
-                print(
-                    f"{len(asked[0]['prompt_token_ids'])} prompt tokens, turn {turn}, {way}: {tokens / seconds:,.0f} tokens/s, {cached} cached"
-                )
+                length, speed = len(asked[0]["prompt_token_ids"]), tokens / seconds
+                print(f"{length} prompt tokens, turn {turn}, {way}: {speed:,.0f} tokens/s, {cached} cached")
             same = sum(a == b for a, b in zip(drawn[0], drawn[1], strict=True))
             print(f"  {same} of {len(drawn[0])} samples of n=K and of the seeds are the same")
 
