@@ -49,7 +49,8 @@ Ids = tuple[int, ...]
 class VllmEngine(Engine):
     """A model run by vLLM. ``dtype`` defaults to float32 on the CPU, else bfloat16; on the CPU, ``enforce_eager`` to true.
 
-    ``chat`` False: plain text, though the tokenizer has a chat template. The other settings are vLLM's, with its defaults. ``label``: what the user called the model, with its settings.
+    ``chat`` False: plain text, though the tokenizer has a chat template. The other settings are vLLM's, with its defaults. ``label``: what
+    the user called the model, with its settings.
     """
 
     def __init__(
