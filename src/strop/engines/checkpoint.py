@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from strop.errors import ModelError, UsageError
+from strop.errors import ModelError, StropError, UsageError
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 FINGERPRINT_BLOCKS, FINGERPRINT_BYTES = 64, 65_536
@@ -33,13 +35,25 @@ def find_device(torch: Any, asked: str | None) -> Any:
     return torch.device(asked)
 
 
-def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = None) -> tuple[Any, Any]:
-    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way.
-
-    The tokenizer of an ``adapter`` comes before that of its base: training may have given it another chat template.
-    """
+@contextmanager
+def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
+    """What a library raises while it loads the model, and whatever is in ``more``, as a ModelError in one line."""
     from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    kinds: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, *more)
+    try:
+        yield
+    except kinds as error:
+        if isinstance(error, StropError):
+            raise
+        where = "cannot be loaded" if Path(name).expanduser().is_dir() else "is no folder here and cannot be loaded from the hub"
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"model {name} {where}: {reason}") from None
+
+
+def read_config(name: str, revision: str | None) -> tuple[str, Any]:
+    """Where the model lies, for the libraries that load it, and its config. ModelError for pickled weights and for code of its own."""
+    from transformers import AutoConfig
 
     folder = Path(name).expanduser()
     local = folder.is_dir()
@@ -48,11 +62,23 @@ def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = Non
     elif not _HUB_ID.fullmatch(name):
         raise ModelError(f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id")
     source = str(folder) if local else name
-    options = {"revision": revision, "trust_remote_code": False, "local_files_only": local}
-    try:
-        config = AutoConfig.from_pretrained(source, **options)
-        if getattr(config, "auto_map", None):
-            raise _remote_code(name)
+    with one_line(name):
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False, local_files_only=local)
+    if getattr(config, "auto_map", None):
+        raise _remote_code(name)
+    return source, config
+
+
+def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = None) -> tuple[Any, Any]:
+    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way.
+
+    The tokenizer of an ``adapter`` comes before that of its base: training may have given it another chat template.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source, config = read_config(name, revision)
+    options = {"revision": revision, "trust_remote_code": False, "local_files_only": Path(source).is_dir()}
+    with one_line(name):
         if adapter and (adapter / "tokenizer_config.json").is_file():
             _check_settings(adapter, "tokenizer_config.json")
             tokenizer = AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False, local_files_only=True)
@@ -61,10 +87,6 @@ def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = Non
         model, info = AutoModelForCausalLM.from_pretrained(
             source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
-        where = "cannot be loaded" if local else "is no folder here and cannot be loaded from the hub"
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"model {name} {where}: {reason}") from None
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder")
     return model, tokenizer
