@@ -125,7 +125,7 @@ def main() -> None:
         folder = Path(place)
         write_model(folder, SIZES[asked.parameters], asked.dtype, asked.prompt_tokens + asked.max_tokens)
         engine = Measured(str(folder), dtype=asked.dtype)
-        timed(engine, drawn[:1], Sampling(0.7, asked.top_p, 8), False)  # the first call warms up
+        timed(engine, drawn[:1], Sampling(0.7, asked.top_p, min(8, asked.max_tokens)), False)  # to warm up
         whole = timed(engine, drawn, sampling, False)
         few = drawn[: asked.compared]
         once, repeated = timed(engine, few, sampling, False), timed(engine, few, sampling, True)
