@@ -266,5 +266,5 @@ def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.Dat
 
 
 def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:
-    drawn = (problem.id, number, sample.text, sample.token_ids, len(sample.token_ids), sample.logprob, sample.finish)
+    drawn = (problem.id, number, sample.text, sample.token_ids, sample.tokens, sample.logprob, sample.finish)
     return (*drawn, *astuple(task.grade(sample.text, problem)))

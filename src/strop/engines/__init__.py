@@ -16,6 +16,7 @@ DEFAULT_MODEL = "ladder/250k"
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
     "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
+    "openai:NAME@URL": "a model behind a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1?price_in=0.5 (extra: openai)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
 
@@ -36,6 +37,10 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
 
         read_options(name, options, {})
         return TabularEngine.from_file(Path(bare.removeprefix("tabular:")), name)
+    if name.startswith("openai:"):
+        from strop.engines import openai
+
+        return openai.OpenAIEngine(bare.removeprefix("openai:"), label=name, **read_options(name, options, openai.OPTIONS))
     from strop.engines.transformers import OPTIONS, TransformersEngine
 
     return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))

@@ -139,7 +139,7 @@ class TransformersEngine(Engine):
         drawn = self._in_groups(list(seeds.items()), lambda job: len(job[1]), lambda jobs: self._draw_group(jobs, sampling))
         left = dict(zip(seeds, map(iter, drawn), strict=True))
         samples = [[next(left[ids]) for _ in request.seeds] for ids, request in zip(prompts, requests, strict=True)]
-        generated = sum(len(sample.token_ids) for row in samples for sample in row)
+        generated = sum(sample.tokens or 0 for row in samples for sample in row)
         counts = [(len(ids), len(group)) for ids, group in seeds.items()]
         return Generation(samples, self._usage(counts, generated, generated, started))
 
