@@ -18,6 +18,7 @@ from strop.loop import (
     Plan,
     Verification,
     Watcher,
+    check_abilities,
     check_verification_room,
     default_workers,
     problem_frame,
@@ -48,6 +49,7 @@ def gap(
     out: str | Path | None = None,
     workers: int | None = None,
     watcher: Watcher | None = None,
+    max_tokens_total: int | None = None,
     **options: Any,
 ) -> Run:
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
@@ -55,21 +57,22 @@ def gap(
     ``task``: a name, a name and a difficulty as in "arithmetic:hard", or an instance. ``draws``: verifications of each response, averaged;
     verifiers that sample nothing have one. ``verify_with``: the model that verifiers ask, the generator by default. ``options`` are the
     fields of ``strop.Plan``: problems, samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out``
-    a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments. Raises a StropError whose message
-    says what to do.
+    a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun
+    once the run has spent so many tokens (TokenLimitError). Raises a StropError whose message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
     engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine)
     found = find_task(task)
     plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
-    crew = Crew(_checked_workers(workers), watcher or Silent())
+    crew = Crew(_checked_workers(workers), watcher or Silent(), _checked_limit(max_tokens_total))
     stages = [Verification.of(verifier, judge, draws) for verifier in asked]
     problems = plan.draw_problems()
     record = _record(plan, engine, judge, stages, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
     folder, frame = RunFolder(path), problem_frame(plan, engine, problems)
     for verification in stages:
+        check_abilities(verification, engine)
         check_verification_room(plan, verification, problems, plan.sampling().max_tokens)
     with folder.writing():
         stored = folder.start(record, frame)
@@ -103,6 +106,7 @@ def add_verifier(
 def verify_run(run: Run, verification: Verification, crew: Crew) -> None:
     """Let a loaded model score every response of a complete run; what is scored already is left alone."""
     plan, problems = run.plan, run.stored_problems()
+    check_abilities(verification, None)
     check_verification_room(plan, verification, problems, run.responses.select("tokens").max().item() or 0)
     with run.folder.writing():
         entry, stage = verification.record(), verification.stage(plan.model)
@@ -269,6 +273,12 @@ def measured(run: Run) -> Run:
     """The run, with its estimates written into its folder."""
     run.folder.write_json("estimates.json", run.document)
     return run
+
+
+def _checked_limit(tokens: int | None) -> int | None:
+    if tokens is not None and tokens < 1:
+        raise UsageError(f"--max-tokens-total {tokens}: expected 1 or more")
+    return tokens
 
 
 def _checked_workers(workers: int | None) -> int:

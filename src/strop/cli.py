@@ -69,6 +69,9 @@ TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
+MaxTokensTotal = Annotated[
+    int | None, typer.Option("--max-tokens-total", help="Begin no more work once a run has spent so many tokens; a higher limit goes on.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
 
 
@@ -99,6 +102,7 @@ def gap(
     out: Out = None,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
+    max_tokens_total: MaxTokensTotal = None,
     workers: Workers = None,
 ) -> None:
     """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
@@ -122,7 +126,7 @@ def gap(
     if dry_run:
         _dry_run(plans, asked, as_json)
         return
-    runs = _gap_runs(plans, asked | {"weights": weigh or [], "workers": workers}, out)
+    runs = _gap_runs(plans, asked | {"weights": weigh or [], "workers": workers, "max_tokens_total": max_tokens_total}, out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -220,7 +224,9 @@ def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
             print(f"--- {document['model']} {document['task']}: {kind} prompt, exactly as sent ---\n{text}")
         print(
             f"--- at most {document['prompt_tokens']:,} prompt and {document['generated_at_most']:,} generated tokens, "
-            f"{document['flops_at_most']:.1e} FLOPs, about {document['seconds_estimated']:,.0f} s or less on one core; nothing was stored\n"
+            f"{document['flops_at_most']:.1e} FLOPs, about {document['seconds_estimated']:,.0f} s or less on one core; "
+            + (f"${document['price_at_most']:,.2f} or less; " if document["price_at_most"] else "")
+            + "nothing was stored\n"
         )
 
 

@@ -4,6 +4,7 @@
     ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
+    ├── TokenLimitError        the run has spent as many tokens as it may
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
@@ -32,6 +33,10 @@ class MissingExtraError(StropError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'")
+
+
+class TokenLimitError(StropError):
+    """The run has spent as many tokens as it may; what is stored is kept."""
 
 
 class StoreError(StropError):

@@ -21,7 +21,7 @@ import polars as pl
 import threadpoolctl
 
 from strop.engines.base import Engine, check_room
-from strop.errors import ModelError, StoreError, UsageError
+from strop.errors import ModelError, StoreError, TokenLimitError, UsageError
 from strop.generate import draw_responses, response_seeds
 from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
@@ -116,10 +116,11 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Crew:
-    """How parts are worked on: threads for engines that gain by them, and who is told."""
+    """How parts are worked on: threads for engines that gain by them, who is told, and how many tokens the run may spend."""
 
     workers: int
     watcher: Watcher
+    token_limit: int | None = None
 
 
 def default_workers() -> int:
@@ -179,6 +180,14 @@ class Verification:
         return self.verifier.describe() | asked | {"model": name, "fingerprint": fingerprint}
 
 
+def check_abilities(verification: Verification, generator: Engine | None) -> None:
+    """UsageError where a verifier needs what its model, or the generator for log-probabilities, cannot tell."""
+    verifier = verification.verifier
+    asked = verification.engine if verifier.needs == "score" else generator
+    if asked is not None and (reason := asked.lacks.get(verifier.needs)):
+        raise UsageError(f"verifier {verifier.name} cannot be used with {asked.name}: {reason}; use another verifier or another model")
+
+
 def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
     """Let the verifier score every stored response."""
     verifier, engine, stage = verification.verifier, verification.engine, verification.stage(plan.model)
@@ -221,25 +230,35 @@ def check_verification_room(plan: Plan, verification: Verification, problems: li
 def run_parts(
     stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine | None, folder: RunFolder, crew: Crew
 ) -> None:
-    """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes."""
+    """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes.
+
+    TokenLimitError where the run has spent its ``token_limit`` with parts still to begin; those under way are finished and kept.
+    """
     missing = [number for number in range(parts) if not folder.has_part(stage, number)]
     crew.watcher.begin(stage, parts, parts - len(missing))
     workers = crew.workers if engine and engine.worker_threads else 1
+    left = math.inf if crew.token_limit is None else crew.token_limit - folder.spent_tokens()
     with _one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
-        waiting = iter(missing)
         running: dict[Future[tuple[pl.DataFrame, Usage]], int] = {}
         try:
             while True:
-                while len(running) < workers and (number := next(waiting, None)) is not None:
+                while len(running) < workers and missing and (left > 0 or engine is None):
+                    number = missing.pop(0)
                     running[pool.submit(work, number)] = number
                 if not running:
-                    return
+                    break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     frame, usage = future.result()
                     folder.write_part(stage, running.pop(future), frame, usage)
                     crew.watcher.advance(usage)
+                    left -= usage.spent_tokens
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+    if missing:
+        raise TokenLimitError(
+            f"{folder.path} has spent {folder.spent_tokens():,} tokens, and --max-tokens-total is {crew.token_limit:,}; all finished parts "
+            "are kept: the same command with a higher limit goes on"
+        )
 
 
 @contextmanager

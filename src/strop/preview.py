@@ -18,13 +18,17 @@ PROBE_PROBLEMS = 4
 
 @dataclass(frozen=True)
 class Preview:
-    """The first prompts exactly as sent, and bounds on tokens and work. ``generated_at_most`` assumes that every text runs to its limit."""
+    """The first prompts exactly as sent, and bounds on tokens and work. ``generated_at_most`` assumes that every text runs to its limit.
+
+    ``price_at_most`` is in dollars, 0 where no price is known.
+    """
 
     prompts: dict[str, str]
     prompt_tokens: int
     generated_at_most: int
     flops_at_most: float
     seconds_estimated: float
+    price_at_most: float = 0.0
 
 
 def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: int = 1) -> Preview:
@@ -45,10 +49,11 @@ def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: in
     prompts = {"solution": engine.render(solution_prompt(plan.task, blind(first), shots))}
     prompts |= {verifier.name: engine.render(prompt) for verifier, prompt in asked.items()}
     questions = {v: plan.problems * v.questions(plan.samples) * Verification.of(v, engine, draws).draws for v in prompted}
-    solution = sum(engine.count_tokens(solution_prompt(plan.task, blind(p), shots)) for p in problems)
+    solution = sum(engine.count_tokens(solution_prompt(plan.task, blind(p), shots)) for p in problems) * engine.reads(plan.samples)
     verification = sum(engine.count_tokens(prompt) * questions[verifier] for verifier, prompt in asked.items())
     generated = plan.problems * (plan.samples + 1) * plan.sampling().max_tokens
     generated += sum(questions[v] * plan.verification_sampling(v).max_tokens for v in prompted if v.samples_text)
     rate = (drawn.usage.prompt_tokens + drawn.usage.generated_tokens) / seconds
     tokens = solution + verification + generated
-    return Preview(prompts, solution + verification, generated, 2.0 * engine.parameters * tokens, tokens / rate)
+    price = engine.cost(solution + solution // engine.reads(plan.samples) + verification, generated)
+    return Preview(prompts, solution + verification, generated, 2.0 * engine.parameters * tokens, tokens / rate, price)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from strop.measure import (
 )
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
-from strop.records import Estimate, Problem, total_usage
+from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
@@ -119,9 +119,14 @@ class Run:
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
-            "usage": asdict(total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)),
+            "usage": self.usage.as_json(),
             "run": str(self.path),
         }
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What all stages cost together."""
+        return total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
@@ -280,6 +285,10 @@ class Run:
         for name, entry in self.record["verifiers"].items():
             if wording := entry.get("settings", {}).get("wording"):
                 notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
+        if self.usage.cost:
+            notes.append(f"the server's tokens cost ${self.usage.cost:,.2f} at the prices given")
+        if self.usage.failures:
+            notes.append(f"{self.usage.failures:,} failed requests to the server were repeated")
         if "imported" in self.record:
             return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]

@@ -174,6 +174,10 @@ class RunFolder:
         paths = [self.part_path(stage, number) for number in range(parts)]
         return total_usage(self._part_usage(path) for path in paths if path.exists())
 
+    def spent_tokens(self) -> int:
+        """What all stored parts of the run cost together."""
+        return sum(self._part_usage(path).spent_tokens for path in self.path.rglob("part-*.parquet") if path.name[0] != ".")
+
     def _part_usage(self, path: Path) -> Usage:
         try:
             return Usage(**json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))["strop_usage"]))

@@ -16,7 +16,7 @@ DEFAULT_MODEL = "ladder/250k"
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
     "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
-    "openai:NAME@URL": "a model behind a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1?price_in=0.5 (extra: openai)",
+    "openai:NAME@URL": "a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
 

@@ -43,7 +43,7 @@ class Scored:
 
 
 class Engine(ABC):
-    """A loaded model. ``counts_end_token``: the log-probability of a sample includes the token that ended it; a server decides for itself."""
+    """A loaded model. ``counts_end_token``: the log-probability of a sample includes the token that ended it, as no server must."""
 
     counts_end_token: bool = True
     worker_threads: ClassVar[bool] = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,13 +19,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
-from strop.engines.openai_probe import MOST_TOP, Probe, echo_request, ending_logprob, reaches_its_end
+from strop.engines.openai_probe import Probe, echo_request, ending_logprob, reaches_its_end
 from strop.engines.openai_server import Choice, Server, Token
 from strop.errors import ModelError, UsageError
 from strop.records import Prompt, Sample, Sampling, Usage, total_usage
 
 OPTIONS: dict[str, type] = {
-    "chat": bool, "concurrency": int, "n": int, "timeout": float, "retries": int, "backoff": float, "key_env": str,
+    "chat": bool, "concurrency": int, "n": int, "top": int, "timeout": float, "retries": int, "backoff": float, "key_env": str,
     "price_in": float, "price_out": float, "tokenizer": str, "context": int, "parameters": int,
 }  # fmt: skip
 CHARACTERS_PER_TOKEN = 4.0
@@ -42,11 +41,12 @@ class OpenAIEngine(Engine):
     """``place`` is NAME@URL, ``label`` what the user called the model, with its settings.
 
     ``chat``: by chat, or by plain completions; None: by chat where the server answers one. ``concurrency``: requests under way at once.
-    ``n``: samples a request, at most. ``timeout``: seconds a request may take. ``retries``: of a request that fails, after pauses that begin
+    ``n``: samples a request, at most. ``top``: likeliest tokens to ask for where texts are scored; servers allow 20, or what
+    they are told to. ``timeout``: seconds a request may take. ``retries``: of a failed request, after pauses that begin
     at about ``backoff`` seconds and double. ``key_env``: the environment variable that holds the key. ``price_in``, ``price_out``: dollars
-    for a million tokens read and written. ``tokenizer``: folder of the model's tokenizer, to count tokens exactly; with it ``context``, the
-    model's positions where the server does not tell, lets prompts that are too long be refused before anything is sent. ``parameters``:
-    the model's size, for FLOPs.
+    for a million tokens read and written. ``tokenizer``: folder of the model's tokenizer, to count tokens exactly; with it ``context``,
+    the model's positions where the server does not tell, lets prompts that are too long be refused before anything is sent.
+    ``parameters``: the model's size, for FLOPs.
     """
 
     worker_threads: ClassVar[bool] = True
@@ -59,6 +59,7 @@ class OpenAIEngine(Engine):
         chat: bool | None = None,
         concurrency: int = 16,
         n: int = 128,
+        top: int = 20,
         timeout: float = 600.0,
         retries: int = 8,
         backoff: float = 0.5,
@@ -70,10 +71,21 @@ class OpenAIEngine(Engine):
         parameters: int = 0,
     ) -> None:
         self._name = label or f"openai:{place}"
-        model, at, url = place.rpartition("@")
+        model, at, rest = place.partition("@http")
+        url = f"http{rest}"
         if not (at and model):
             raise UsageError(f"model {self._name}: expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1")
-        lowest = {"concurrency": 1, "n": 1, "timeout": 0.001, "retries": 0, "backoff": 0, "price_in": 0, "price_out": 0, "parameters": 0}
+        lowest = {
+            "concurrency": 1,
+            "n": 1,
+            "top": 1,
+            "timeout": 0.001,
+            "retries": 0,
+            "backoff": 0,
+            "price_in": 0,
+            "price_out": 0,
+            "parameters": 0,
+        }
         for name, low in lowest.items():
             if not low <= (value := locals()[name]) < math.inf:
                 raise UsageError(f"model {self._name}: {name} is {value:g}; expected {low:g} or more")
@@ -83,7 +95,7 @@ class OpenAIEngine(Engine):
         served = {str(entry.get("id")): entry for entry in self._server.models()}
         told = served.get(model, {}).get("max_model_len")
         self._positions = context or (told if isinstance(told, int) else None)
-        probe = Probe(self._server)
+        probe = Probe(self._server, top)
         try:
             self.abilities = probe.find(chat)
         except ModelError as error:
@@ -211,11 +223,12 @@ class OpenAIEngine(Engine):
         """The answer as a sample. Its log-probability is NaN unless it is known of every token, the one that ended it among them."""
         text, is_cut = cut_at_stop(choice.text, sampling.stop)
         tokens, ids = choice.tokens or [], choice.token_ids
+        if ids is not None and tokens and not self.counts_end_token:
+            ids = ids[: len(tokens)]  # the ids alone may hold the end token
         finish = "stop" if is_cut or (choice.finish == "end" and _stopped(choice, sampling.stop)) else choice.finish
         logprob = sum(token.logprob for token in tokens) if tokens and self.abilities.logprobs else math.nan
-        if is_cut or (ids is not None and len(ids) != len(tokens)):
-            logprob = math.nan
-        elif finish != "length" and self.counts_end_token and not reaches_its_end(choice):
+        endless = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
+        if is_cut or endless or (ids is not None and len(ids) != len(tokens)):
             logprob = math.nan
         return Sample(text, ids, logprob, finish, len(tokens) or count)
 
@@ -232,7 +245,7 @@ class OpenAIEngine(Engine):
         return scores, total_usage(usages)
 
     def _score_by_likeliest(self, prompt: Prompt, continuations: Sequence[str], halt: Event, usages: list[Usage]) -> list[float]:
-        """Follow each continuation through the likeliest tokens, asking again behind what is spelled so far where a text can be gone on with."""
+        """Follow each continuation through the likeliest tokens; a text, unlike a chat, can be asked again behind what is spelled."""
         chat, echo = self.abilities.chat, self.abilities.echo
         steps = PATH_TOKENS if chat else 1
         scores = [0.0] * len(continuations)
@@ -240,23 +253,21 @@ class OpenAIEngine(Engine):
         while spelled:
             begun = next(iter(spelled.values()))
             together = [place for place, text in spelled.items() if text == begun]
-            turns = self._request(prompt, Sampling(0.0, 1.0, steps)) | self.abilities.logprob_fields(MOST_TOP) | {"n": 1}
+            body = self._request(prompt, Sampling(0.0, 1.0, steps)) | self.abilities.logprob_fields(self.abilities.top) | {"n": 1}
             if not chat:
-                turns["prompt"] += begun.decode()
-            answer = self._server.ask(self.abilities.path, turns, halt)
+                body["prompt"] += begun.decode()
+            answer = self._server.ask(self.abilities.path, body, halt)
             usages.append(answer.usage)
             for place in together:
                 text = continuations[place].strip() if chat else continuations[place]
                 wanted = text.encode()[len(begun) :]
-                found, logprob = _follow(wanted, answer.choices[0].tokens or [])
+                found, logprob = _follow(wanted, answer.choices[0].tokens or [], chat)
                 scores[place] += logprob
                 del spelled[place]
-                if found != wanted:
-                    goes_on = found and not chat and not echo and _is_text(found)
-                    if goes_on:
-                        spelled[place] = begun + found
-                    else:
-                        scores[place] = math.nan
+                if found != wanted and found and not chat and not echo and _is_text(found):
+                    spelled[place] = begun + found
+                elif found != wanted:
+                    scores[place] = math.nan
         return scores
 
     # What is spent
@@ -289,21 +300,19 @@ def _stopped(choice: Choice, stop: Sequence[str]) -> bool:
     return any(string.encode() in spelled for string in stop)
 
 
-def _follow(wanted: bytes, path: Sequence[Token]) -> tuple[bytes, float]:
+def _follow(wanted: bytes, path: Sequence[Token], chat: bool) -> tuple[bytes, float]:
     """How much of a text the likeliest tokens along a path spell, and its log-probability: each time the longest token that fits.
 
-    Behind a token that the path did not take, nothing is known. A server may write the first token without its space.
+    Behind a token that the path did not take, nothing is known. A chat may begin with a space or not: the likelier counts.
     """
     found, logprob = b"", 0.0
     for token in path:
-        left = wanted[len(found) :]
-        fitting = [text for text in token.top if text and left.startswith(text)]
-        if not fitting and not found:
-            fitting = [text for text in token.top if text and left.lstrip().startswith(text)]
+        spelled = {text: text.lstrip(b" ") if chat and not found else text for text in token.top}
+        fitting = [text for text in spelled if spelled[text] and wanted[len(found) :].startswith(spelled[text])]
         if not fitting:
             break
-        best = max(fitting, key=len)
-        found += left[: left.index(best) + len(best)]
+        best = max(fitting, key=lambda text: (len(spelled[text]), token.top[text]))
+        found += spelled[best]
         logprob += token.top[best]
         if found == wanted or best != token.text:
             break

@@ -17,9 +17,8 @@ from strop.records import Usage, total_usage
 QUESTION = "Question: 2+3\nAnswer:"
 PROBE_TOKENS = 16
 OPTIONS = (" Correct", " Incorrect")
-MOST_TOP = 20
 FEWER_TOP = 5
-"""How many of the likeliest tokens servers report: most allow 20, some completions 5."""
+"""How many of the likeliest tokens a server reports that does not report as many as asked for."""
 REQUIRED = {"temperature": 0.5, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 SAMPLERS = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """All off. Servers that know these fields fill unset ones from the model's own configuration."""
@@ -59,7 +58,7 @@ class Abilities:
             return {}
         return {"logprobs": True, "top_logprobs": min(top, self.top)} if self.chat else {"logprobs": min(max(1, top), self.top)}
 
-    def describe(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str]:
         """In words, for the run record."""
         ending = {True: "with the token that ended a response", False: "without the token that ended a response", None: "end not seen"}
         scoring = [way for way, can in (("likeliest tokens", self.logprobs), ("echoed text", self.echo)) if can]
@@ -76,9 +75,10 @@ class Abilities:
 
 @dataclass(slots=True)
 class Probe:
-    """Asks, and adds up what asking cost."""
+    """Asks, and adds up what asking cost. ``top``: how many likeliest tokens to ask for."""
 
     server: Server
+    top: int
     usage: Usage = field(default_factory=Usage)
 
     def find(self, chat: bool | None) -> Abilities:
@@ -124,7 +124,7 @@ class Probe:
     def _accepted(self, chat: bool, path: str) -> tuple[dict[str, Any], Answer]:
         """The fullest request that the server takes, and its answer. Refused where it does not even take the plainest."""
         said = {"messages": [{"role": "user", "content": QUESTION}]} if chat else {"prompt": QUESTION}
-        tops = [{"logprobs": True, "top_logprobs": n} if chat else {"logprobs": n} for n in (MOST_TOP, FEWER_TOP)]
+        tops = [{"logprobs": True, "top_logprobs": n} if chat else {"logprobs": n} for n in (self.top, FEWER_TOP)]
         groups: list[list[dict[str, Any]]] = [[{"seed": 1}], [{"n": 2}], [SAMPLERS], tops, [{"return_token_ids": True}]]
         plain = said | REQUIRED | {"max_tokens": PROBE_TOKENS}
         full = plain

@@ -101,7 +101,7 @@ class Server:
     def ask(self, path: str, body: Mapping[str, Any], halt: Event | None = None) -> Answer:
         """Send a request until it is answered. ModelError after too many failures, or when ``halt`` is set; Refused where none can help."""
         api: Any = self._client.chat.completions if path == CHAT else self._client.completions
-        asked = {"messages": []} if path == CHAT else {"prompt": ""}
+        asked: dict[str, Any] = {"messages": []} if path == CHAT else {"prompt": ""}
         started = time.perf_counter()
 
         def once() -> tuple[dict[str, Any], list[Choice], Usage]:
