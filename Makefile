@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-openai check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ fuzz: $(VENV)/.dev  ## 100,000 random and hostile texts through every grader
 
 test: $(VENV)/.dev  ## all tests
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+
+test-openai: $(VENV)/.dev  ## the openai engine through a fault proxy, 1,000 problems x 16 samples: two minutes
+	@STROP_LONG=1 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/engines/test_openai.py -k large
 
 check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a commit
 	@echo "== format" && $(BIN)/ruff format --check .

@@ -31,6 +31,8 @@ from strop.tasks import ELSEWHERE, TASKS, Task
 from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
+INTERRUPT_SECONDS = 0.2
+"""How long an interrupt may go unheard: once polars has worked, its own signal handler lets a wait without end go on."""
 
 
 @dataclass(frozen=True)
@@ -247,11 +249,15 @@ def run_parts(
                     running[pool.submit(work, number)] = number
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in wait(running, INTERRUPT_SECONDS, FIRST_COMPLETED).done:
                     frame, usage = future.result()
                     folder.write_part(stage, running.pop(future), frame, usage)
                     crew.watcher.advance(usage)
                     left -= usage.spent_tokens
+        except BaseException:
+            if engine:
+                engine.cancel()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     if missing:

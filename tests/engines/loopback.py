@@ -100,6 +100,7 @@ class Model(Handler):
                 self.server.die()
             if self.server.is_dead:
                 raise ConnectionAbortedError
+        time.sleep(self.server.seconds)
         if talent.key and self.headers.get("Authorization") != f"Bearer {talent.key}":
             return self.refuse(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
         chat = self.path.endswith("/chat/completions")
@@ -120,13 +121,14 @@ class Model(Handler):
 
 
 class Loopback(Quiet):
-    """One embedded model, with the talents it is given. ``asked`` holds every request; ``lives``: requests until the server dies."""
+    """One embedded model, with the talents it is given. ``asked`` holds every request; ``lives``: requests until the server dies;
+    ``seconds``: how long an answer takes at least."""
 
     def __init__(self, folder: Path, talent: Talent | None = None, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Model)
         self.engine, self.talent, self.lock = LlamaEngine(folder), talent or Talent(), threading.Lock()
         self.asked: list[dict[str, Any]] = []
-        self.lives, self.is_dead = -1, False
+        self.lives, self.is_dead, self.seconds = -1, False, 0.0
 
     def die(self) -> None:
         """As when its process is killed: no request gets an answer, and nobody listens any more."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +86,13 @@ def test_samples_are_the_embedded_models_own(server: Loopback, ladder: LlamaEngi
             assert (one.text, one.token_ids, one.finish) == (other.text, other.token_ids, other.finish)
             assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
     assert {s.finish for [s] in ours} == {"length"}
+
+
+def test_alone_in_its_request_a_sample_depends_on_its_own_seed(server: Loopback) -> None:
+    engine = served(server, Talent(), "&n=1")
+    [together] = engine.sample([Request(SOLUTIONS[0], (31, 8, 5))], WARM).samples
+    [[alone]] = engine.sample([Request(SOLUTIONS[0], (8,))], WARM).samples
+    assert together[1] == alone and {body["n"] for body in server.asked[-4:]} == {1}
 
 
 def test_every_field_is_sent_with_every_request(server: Loopback) -> None:
@@ -374,6 +382,25 @@ def test_a_server_that_dies_midway(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert all(path.read_bytes() == content for path, content in stood.items())
     assert len(list(out.rglob("part-*.parquet"))) == 3 * 6
+
+
+def test_an_interrupt_asks_for_nothing_more(tmp_path: Path) -> None:
+    """A part of many slow requests is not paid to its end: exit code 130 soon, and little was asked for after it."""
+    server = Loopback(SMALL)
+    command = [
+        sys.executable, "-m", "strop", "gap", "--model", f"openai:tiny@{server.url}?n=1&concurrency=2", "--task", "arithmetic",
+        "--problems", "32", "--samples", "32", "--out", str(tmp_path / "run"), "--workers", "2",
+    ]  # fmt: skip
+    with serving(server):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while len(server.asked) < 20 and process.poll() is None:
+            time.sleep(0.02)
+        server.seconds = 0.5
+        asked = len(server.asked)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.splitlines()[-1].startswith("strop: interrupted"), errors
+    assert len(server.asked) <= asked + 10
 
 
 # --- limits and prices ---

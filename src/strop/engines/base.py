@@ -80,6 +80,10 @@ class Engine(ABC):
         """How many tokens prompt and response may have together; None where there is no limit or none is known."""
         return None
 
+    def cancel(self) -> None:
+        """Ask for nothing more in the calls under way, which then fail: the run is broken off, and what they bring cannot be kept."""
+        return
+
     @property
     def lacks(self) -> Mapping[str, str]:
         """What of "logprob" (of samples) and "score" (of given texts) the model cannot tell, each with the reason."""

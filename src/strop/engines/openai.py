@@ -103,7 +103,7 @@ class OpenAIEngine(Engine):
             raise ModelError(f"{error}{there}") from None
         self.counts_end_token = self.abilities.ends is not False
         self._per_request = n if self.abilities.several else 1
-        self._pool = ThreadPoolExecutor(concurrency)
+        self._pool, self._halts = ThreadPoolExecutor(concurrency), set[Event]()
         self._lock, self._unbilled = Lock(), probe.usage
         self._seen_characters, self._seen_tokens = 0, 0
 
@@ -183,14 +183,20 @@ class OpenAIEngine(Engine):
         logprobs_PC = np.array([scored[prompt][0] for prompt in prompts], np.float64).reshape(len(prompts), len(continuations))
         return Scored(logprobs_PC, self._priced([self._take_unbilled(), *(usage for _, usage in scored.values())]))
 
+    def cancel(self) -> None:
+        for halt in list(self._halts):
+            halt.set()
+
     # Requests
 
     def _together(self, jobs: Sequence[Callable[[], Result]], halt: Event) -> list[Result]:
         """All results, in order. When one job fails the others stop: none of their results could be kept."""
+        self._halts.add(halt)
         futures = [self._pool.submit(job) for job in jobs]
         try:
             return [future.result() for future in futures]
         finally:
+            self._halts.discard(halt)
             halt.set()
             for future in futures:
                 future.cancel()

@@ -11,6 +11,7 @@ import os
 import random
 import re
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -86,6 +87,7 @@ class Server:
         seconds = openai.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
         # Its own retries are off: they would be neither counted nor told apart.
         self._client = openai.OpenAI(api_key=self._key or "none", base_url=url, timeout=seconds, max_retries=0)
+        weakref.finalize(self, self._client.close)
         self._jitter = random.SystemRandom()
 
     def models(self) -> list[dict[str, Any]]:
@@ -116,6 +118,8 @@ class Server:
         """What ``once`` returns, and after how many failed attempts."""
         openai, last = self._openai, ""
         for attempt in range(self.retries + 1):
+            if halt.is_set():
+                raise ModelError(f"{self.label}: broken off")
             asked_for = None
             try:
                 return once(), attempt
@@ -134,8 +138,8 @@ class Server:
                 last += f", and a wish to be left alone for {asked_for:,.0f} s"
                 break
             pause = min(LONGEST_PAUSE, self.backoff * 2**attempt) * self._jitter.uniform(0.5, 1)
-            if attempt < self.retries and halt.wait((asked_for or 0) + pause):
-                break
+            if attempt < self.retries:
+                halt.wait((asked_for or 0) + pause)
         raise ModelError(
             f"{self.label}: the server gave {last}, {attempt + 1} times in a row at the end; stored parts are kept: "
             "once it answers again, the same command goes on"
