@@ -11,7 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-openai check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-openai test-ray check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ fuzz: $(VENV)/.dev  ## 100,000 random and hostile texts through every grader
 	@STROP_FUZZ=100000 $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) tests/fuzz
 
 test: $(VENV)/.dev  ## all tests
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+test-ray: $(VENV)/.dev  ## runs on a Ray cluster, killed more often
+	@STROP_RAY=1 $(ONE_THREAD) $(BIN)/python -m pytest -q tests/cluster
 
 test-openai: $(VENV)/.dev  ## the openai engine through a fault proxy, 1,000 problems x 16 samples: two minutes
 	@STROP_LONG=1 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/engines/test_openai.py -k large
@@ -32,7 +35,7 @@ check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a comm
 	@echo "== format" && $(BIN)/ruff format --check .
 	@echo "== lint"   && $(BIN)/ruff check .
 	@echo "== types"  && $(BIN)/mypy
-	@echo "== tests"  && $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS)
+	@echo "== tests"  && $(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 format: $(VENV)/.dev  ## put every file in form
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -141,7 +141,7 @@ def test_reading_weighing_and_reporting_touch_no_engine(run: Run, monkeypatch: p
     def refuse(*_: object, **__: object) -> Engine:
         raise AssertionError("an engine was touched")
 
-    for place in ("strop.engines.load_engine", "strop.api.load_engine", "strop.matrix.load_engine"):
+    for place in ("strop.engines.load_engine", "strop.loop.load_engine"):
         monkeypatch.setattr(place, refuse)
     for method in ("__init__", "sample", "score"):
         monkeypatch.setattr(LlamaEngine, method, refuse)

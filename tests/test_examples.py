@@ -42,13 +42,16 @@ def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
     """Every strop command and option in the README is one that the command line knows."""
     from strop.cli import app
     from strop.ladder_commands import ladder_app
+    from strop.list_commands import list_app
 
     text = (ROOT / "README.md").read_text()
-    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback} | {"ladder"}
+    names = {
+        command.name or command.callback.__name__ for command in app.registered_commands + list_app.registered_commands if command.callback
+    } | {"ladder"}
     assert {command.name for command in ladder_app.registered_commands} == {"list", "train", "eval", "ship"}
     for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
         for command in re.findall(r"\bstrop ([a-z]+)", block):
             assert command in names, command
-    source = "".join((ROOT / "src" / "strop" / name).read_text() for name in ("cli.py", "ladder_commands.py"))
+    source = "".join((ROOT / "src" / "strop" / name).read_text() for name in ("cli.py", "ladder_commands.py", "list_commands.py"))
     for option in set(re.findall(r" --([a-z][a-z-]*[a-z])(?= |$)", text, re.MULTILINE)):
         assert f"--{option}" in source or f" {option.replace('-', '_')}:" in source, option

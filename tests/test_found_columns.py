@@ -17,6 +17,7 @@ from strop.report.reader import reader_data
 from strop.run import Run
 from strop.store import LATER
 from strop.tasks import Grade, Recall
+from strop.tasks.base import UNGRADED
 
 SMALL = {"problems": 18, "samples": 4, "verifiers": ["oracle"], "temperature": 3.0, "top_p": 1.0}
 
@@ -100,3 +101,18 @@ def test_the_report_shows_where(run: Run) -> None:
     first = run.responses.filter(problem=content["problems"][0]["id"], sample=0).row(0, named=True)
     shown = content["problems"][0]["responses"][0]
     assert (shown["foundBy"], shown["foundAt"]) == (first["found_by"], first["found_at"]) and shown["foundBy"]
+
+
+class Unfinished(Recall):
+    """A task whose grader does not get through every other response."""
+
+    def grade(self, text: str, problem: Problem) -> Grade:
+        grade = super().grade(text, problem)
+        return grade if len(text) % 2 else Grade(None, None, 0.0, 0.0, f"{UNGRADED}timed out")
+
+
+def test_what_was_not_graded_is_counted(tmp_path: Path) -> None:
+    run = strop.gap("ladder/40k", Unfinished(), out=tmp_path / "run", **SMALL)
+    ungraded = sum(len(text) % 2 == 0 for text in run.responses["text"])
+    assert ungraded > 0
+    assert f"{ungraded} responses could not be graded within the grader's bounds and count as wrong" in run.document["notes"]

@@ -27,10 +27,11 @@ LINES = (
     ("run", "preview", "presets", "cluster"),
     ("importing", "planning"),
     ("api",),
-    ("matrix",),
+    ("matrix", "sharpening"),
     ("studies",),
     (FACE,),
     ("ladder_commands",),
+    ("list_commands",),
     ("cli",),
     ("__main__",),
 )

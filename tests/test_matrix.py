@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import strop
-from strop import matrix
 from strop.engines import Engine, load_engine
 from strop.engines.llama import LlamaEngine
 from strop.errors import UsageError
@@ -122,8 +121,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(name)
         return load_engine(name, revision)
 
-    monkeypatch.setattr(matrix, "load_engine", count)
-    monkeypatch.setattr("strop.api.load_engine", count)
+    monkeypatch.setattr("strop.loop.load_engine", count)
     return names
 
 

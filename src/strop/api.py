@@ -10,12 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop.engines import DEFAULT_MODEL, Engine, load_engine
+from strop.engines import DEFAULT_MODEL, Engine
 from strop.errors import CorruptPartError, RunMismatchError, StoreError, UsageError
 from strop.importing import import_run
 from strop.loop import (
     Crew,
+    Executor,
     Plan,
+    Threads,
     Verification,
     Watcher,
     check_abilities,
@@ -47,7 +49,7 @@ def gap(
     draws: int = 1,
     weights: Sequence[str] = (),
     out: str | Path | None = None,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     watcher: Watcher | None = None,
     max_tokens_total: int | None = None,
     **options: Any,
@@ -55,17 +57,18 @@ def gap(
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
 
     ``task``: a name, a name and a difficulty as in "arithmetic:hard", or an instance. ``draws``: verifications of each response, averaged;
-    verifiers that sample nothing have one. ``verify_with``: the model that verifiers ask, the generator by default. ``options`` are the
-    fields of ``strop.Plan``: problems, samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out``
-    a stopped run goes on where it was; without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun
-    once the run has spent so many tokens (TokenLimitError). Raises a StropError whose message says what to do.
+    verifiers that sample nothing have one. ``verify_with``: the model that verifiers ask, the generator by default. ``workers``: threads of
+    the embedded engine, or an executor such as ``strop.cluster.RayCluster``. ``options`` are the fields of ``strop.Plan``: problems,
+    samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was;
+    without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun once the run has spent so many
+    tokens (TokenLimitError). Raises a StropError whose message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
-    engine = load_engine(model, options.get("revision")) if isinstance(model, str) else model
-    judge = _judge(asked, verify_with, engine)
+    crew = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total))
+    engine = crew.executor.load(model, options.get("revision")) if isinstance(model, str) else model
+    judge = _judge(asked, verify_with, engine, crew.executor)
     found = find_task(task)
     plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
-    crew = Crew(_checked_workers(workers), watcher or Silent(), _checked_limit(max_tokens_total))
     stages = [Verification.of(verifier, judge, draws) for verifier in asked]
     problems = plan.draw_problems()
     record = _record(plan, engine, judge, stages, draws)
@@ -91,14 +94,14 @@ def add_verifier(
     verify_with: str | Engine | None = None,
     draws: int = 1,
     weights: Sequence[str] = (),
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
     """Add a verifier to an existing run. The generator's responses are read, never drawn again; no model is loaded if none is asked."""
     asked, opened = find_verifier(verifier), Run(Path(run), check_weights(weights))
-    crew = Crew(_checked_workers(workers), watcher or Silent())
+    crew = Crew(executor_of(workers), watcher or Silent())
     check_complete(opened)
-    judge = _judge_of_run(opened, verify_with) if asked.asks_model else None
+    judge = _judge_of_run(opened, verify_with, crew.executor) if asked.asks_model else None
     verify_run(opened, Verification.of(asked, judge, draws), crew)
     return measured(Run(opened.path, opened.weights))
 
@@ -136,20 +139,20 @@ def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str
     return tuple(specs)
 
 
-def _judge(verifiers: Sequence[Verifier], verify_with: str | Engine | None, generator: Engine) -> Engine:
+def _judge(verifiers: Sequence[Verifier], verify_with: str | Engine | None, generator: Engine, executor: Executor) -> Engine:
     """The model that verifiers ask; another than the generator is loaded only if one of them does."""
     if isinstance(verify_with, Engine):
         return verify_with
     is_generator = verify_with is None or verify_with == generator.name or not any(verifier.asks_model for verifier in verifiers)
-    return generator if is_generator else load_engine(str(verify_with))
+    return generator if is_generator else executor.load(str(verify_with))
 
 
-def _judge_of_run(run: Run, verify_with: str | Engine | None) -> Engine:
+def _judge_of_run(run: Run, verify_with: str | Engine | None, executor: Executor) -> Engine:
     """The model to ask about a finished run, the generator by default. RunMismatchError if its weights changed since."""
     plan, name = run.plan, run.plan.model if verify_with is None else verify_with
     if "imported" in run.record and name == IMPORTED:
         raise UsageError(f"{run.path} was imported without naming its model; name the model that verifies with --verify-with")
-    judge = name if isinstance(name, Engine) else load_engine(name, plan.revision if name == plan.model else None)
+    judge = name if isinstance(name, Engine) else executor.load(name, plan.revision if name == plan.model else None)
     if "imported" not in run.record and judge.name == plan.model and judge.fingerprint != run.record["asked"]["fingerprints"][0]:
         raise RunMismatchError(
             f"{judge.name} is not the model that {run.path} was sampled from: its weights changed since; name another model"
@@ -281,7 +284,10 @@ def _checked_limit(tokens: int | None) -> int | None:
     return tokens
 
 
-def _checked_workers(workers: int | None) -> int:
+def executor_of(workers: int | Executor | None) -> Executor:
+    """Threads, as many as asked or as there are cores, or the executor itself. UsageError for fewer than one."""
+    if workers is not None and not isinstance(workers, int):
+        return workers
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: expected 1 or more")
-    return workers or default_workers()
+    return Threads(workers or default_workers())

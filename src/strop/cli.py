@@ -18,10 +18,11 @@ import typer
 
 from strop.errors import StropError, UsageError
 from strop.ladder_commands import AsJson, ladder_app
+from strop.list_commands import list_app, print_rows
 
 if TYPE_CHECKING:
     from strop.engines import Engine
-    from strop.loop import Plan
+    from strop.loop import Executor, Plan
     from strop.run import Run
     from strop.tasks import Task
     from strop.verify import Verifier
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Measure the self-improvement of language models."
 )
 app.add_typer(ladder_app, name="ladder")
+app.add_typer(list_app)
 
 Models = Annotated[list[str] | None, typer.Option("--model", help="Model to measure (repeatable). `strop models` lists the kinds.")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
@@ -72,7 +74,13 @@ Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same co
 MaxTokensTotal = Annotated[
     int | None, typer.Option("--max-tokens-total", help="Begin no more work once a run has spent so many tokens; a higher limit goes on.")
 ]
-Workers = Annotated[int | None, typer.Option("--workers", help="Threads of the embedded engine (default: all cores).")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Threads of the embedded engine, or workers under --ray (default: all cores).")
+]
+Ray = Annotated[
+    str | None, typer.Option("--ray", help="Work on a Ray cluster: HOST:PORT, auto (this machine's), or local (one started here).")
+]
+GpusPerWorker = Annotated[float | None, typer.Option("--gpus-per-worker", help="Under --ray: GPUs of each worker (default: 0).")]
 
 
 @app.command()
@@ -104,8 +112,12 @@ def gap(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
     max_tokens_total: MaxTokensTotal = None,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Measure the generation-verification gap: sample, verify, weigh, measure, report."""
+    from strop import api
+    from strop.cluster import open_executor
     from strop.engines import DEFAULT_MODEL
     from strop.loop import Plan
     from strop.presets import preset_options
@@ -126,7 +138,8 @@ def gap(
     if dry_run:
         _dry_run(plans, asked, as_json)
         return
-    runs = _gap_runs(plans, asked | {"weights": weigh or [], "workers": workers, "max_tokens_total": max_tokens_total}, out)
+    with open_executor(workers, ray, gpus_per_worker) as executor:
+        runs = _gap_runs(plans, asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total}, api.executor_of(executor), out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -149,10 +162,9 @@ def _verifiers(names: list[str] | None, prompts: Path | None) -> list[Verifier]:
     return find_verifiers(names or DEFAULT_VERIFIERS, read_wording(prompts) if prompts else WORDING)
 
 
-def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> list[Run]:
+def _gap_runs(plans: list[Plan], asked: dict[str, Any], executor: Executor, out: Path | None) -> list[Run]:
     """One run folder for each model and task; every model is loaded once. Names and numbers are looked at before anything is sampled."""
     from strop import api
-    from strop.engines import load_engine
     from strop.progress import Bars
     from strop.store import slug
 
@@ -166,15 +178,16 @@ def _gap_runs(plans: list[Plan], asked: dict[str, Any], out: Path | None) -> lis
     parent = out or api.default_folder("gap", asked_of_all)
     engines: dict[str, Engine] = {}
     if asked["verify_with"]:
-        asked |= {"verify_with": load_engine(asked["verify_with"])}
+        asked |= {"verify_with": executor.load(asked["verify_with"])}
     runs = []
     with Bars() as bars:
         for plan in plans:
             options = {name: value for name, value in vars(plan).items() if name not in ("model", "task")}
-            engine = engines.get(plan.model) or engines.setdefault(plan.model, load_engine(plan.model, plan.revision))
+            engine = engines.get(plan.model) or engines.setdefault(plan.model, executor.load(plan.model, plan.revision))
             label = plan.task.label if len({one.model for one in plans}) == 1 else f"{plan.model} {plan.task.label}"
             bars.title = label
-            runs.append(api.gap(engine, plan.task, out=parent / slug(label) if several else out, watcher=bars, **asked, **options))
+            place = parent / slug(label) if several else out
+            runs.append(api.gap(engine, plan.task, out=place, workers=executor, watcher=bars, **asked, **options))
     return runs
 
 
@@ -240,15 +253,18 @@ def verify(
     weigh: Weights = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Add a verifier to an existing run; the stored responses are judged, none is drawn."""
     from strop import api
+    from strop.cluster import open_executor
     from strop.progress import Bars
 
     found = _verifiers(verifier, prompts)
-    with Bars() as bars:
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         for one in found:
-            opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=workers, watcher=bars)
+            opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=executor, watcher=bars)
     _tell([opened], None, as_json)
 
 
@@ -329,15 +345,18 @@ def cross(
     out: Out = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
     from strop import matrix
+    from strop.cluster import open_executor
     from strop.progress import Bars
     from strop.report.many import cross_tables
 
-    with Bars() as bars:
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.cross(
-            model, task, judges=verify_with or (), verifiers=_verifiers(verifier, prompts), draws=draws, out=out, workers=workers,
+            model, task, judges=verify_with or (), verifiers=_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
@@ -361,19 +380,22 @@ def scale(
     out: Out = None,
     as_json: AsJson = False,
     workers: Workers = None,
+    ray: Ray = None,
+    gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """The relative gap against pre-training FLOPs, family by family, with slope, rank correlation and a trend test."""
     from strop import matrix
+    from strop.cluster import open_executor
     from strop.engines import embedded_models
     from strop.engines.pretraining import parse_flops
     from strop.progress import Bars
     from strop.report.many import scale_tables
 
     given = dict(map(parse_flops, flops or []))
-    with Bars() as bars:
+    with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.scale(
             model or list(embedded_models()), _tasks(task, difficulty), verifiers=_verifiers(verifier, prompts), flops=given, out=out,
-            workers=workers, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
+            workers=executor, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
             seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
@@ -391,7 +413,7 @@ def study(
     from strop.studies import STUDIES
 
     if list_ or name is None:
-        _list({known: found.description for known, found in STUDIES.items()}, False)
+        print_rows({known: found.description for known, found in STUDIES.items()}, False)
         return
     if name != "all" and name not in STUDIES:
         raise UsageError(f"there is no study {name!r}; there are {', '.join(STUDIES)}, and all")
@@ -410,53 +432,6 @@ def _print(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
     for part in parts:
         console.print(part, markup=False, soft_wrap=isinstance(part, str))
-
-
-@app.command()
-def tasks(as_json: AsJson = False) -> None:
-    """List the tasks."""
-    from strop.tasks import TASKS, LmEval
-
-    described = {name: f"{task.description} (difficulty {', '.join(task.levels)})" for name, task in TASKS.items()}
-    _list(described | {f"{LmEval.name}:NAME": LmEval.description}, as_json)
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List the embedded models, and the other kinds of names that --model takes."""
-    from strop.engines import ENGINES, embedded_models
-
-    rows = {
-        name: f"{card['parameters']:,} parameters, {card['tokens']:,} tokens, {card['flops']:.1e} FLOPs"
-        for name, card in embedded_models().items()
-    }
-    _list(rows | {name: text for name, text in ENGINES.items() if name != "ladder/NAME"}, as_json)
-
-
-@app.command()
-def verifiers(
-    as_json: AsJson = False,
-    prompts: Annotated[bool, typer.Option("--prompts", help="Print their prompts instead: a TOML file to edit.")] = False,
-) -> None:
-    """List the verifiers, with their default weights; with --prompts, the words they ask in, as a file that --prompts FILE takes."""
-    from strop.prompts import wording_as_toml
-    from strop.verify import VERIFIERS
-
-    if prompts and as_json:
-        raise UsageError("--prompts prints TOML and --json a list of verifiers; ask for one of them")
-    if prompts:
-        print(wording_as_toml(), end="")
-        return
-    _list({name: f"{verifier.description} (default weight {verifier.default_weight})" for name, verifier in VERIFIERS.items()}, as_json)
-
-
-def _list(rows: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows))
-        return
-    width = max(map(len, rows))
-    for name, text in rows.items():
-        print(f"{name:<{width}}  {text}")
 
 
 def main() -> NoReturn:

@@ -33,6 +33,11 @@ class MissingExtraError(StropError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'")
+        self.asked = (feature, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """A worker's error reaches its user through pickle, which makes it anew of what it was made of."""
+        return type(self), self.asked
 
 
 class TokenLimitError(StropError):

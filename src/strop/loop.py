@@ -2,8 +2,9 @@
 
     problems  --engine.sample-->  responses  --verifier-->  scores
 
-Weights and estimates follow from what is stored (``run.py``). Each stage maps one function over parts of PART_PROBLEMS problems;
-parts that exist are left alone, so the same loop starts a run, resumes it, or adds a verifier to it.
+Weights and estimates follow from what is stored (``run.py``). Each stage is done part by part, PART_PROBLEMS problems in
+each, by an executor: threads here, or workers elsewhere. Parts that exist are left alone, so the same loop starts a run, resumes it, or
+adds a verifier to it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
+from itertools import islice
 from typing import Any, Protocol, cast
 
 import polars as pl
 import threadpoolctl
 
+from strop.engines import load_engine
 from strop.engines.base import Engine, check_room
 from strop.errors import ModelError, StoreError, TokenLimitError, UsageError
 from strop.generate import draw_responses, response_seeds
@@ -33,6 +37,15 @@ from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 SHOTS_SEED = 0
 INTERRUPT_SECONDS = 0.2
 """How long an interrupt may go unheard: once polars has worked, its own signal handler lets a wait without end go on."""
+SCORES = "scores/"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The problems whose rows are made and stored together."""
+
+    number: int
+    problems: Sequence[Problem]
 
 
 @dataclass(frozen=True)
@@ -104,8 +117,8 @@ class Plan:
     def parts(self) -> int:
         return -(-self.problems // PART_PROBLEMS)
 
-    def part(self, problems: Sequence[Problem], number: int) -> Sequence[Problem]:
-        return problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
+    def divide(self, problems: Sequence[Problem]) -> list[Part]:
+        return [Part(number, problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]) for number in range(self.parts)]
 
 
 class Watcher(Protocol):
@@ -116,11 +129,71 @@ class Watcher(Protocol):
     def advance(self, usage: Usage) -> None: ...
 
 
+class Stage(ABC):
+    """One stage of a run: how the rows of a part are made. A plain value without the model, so that it can be sent to other machines."""
+
+    name: str
+    """Under which its parts are stored."""
+
+    @abstractmethod
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        """The part's rows, and what they cost."""
+
+    def do(self, part: Part, engine: Engine | None, folder: RunFolder) -> Usage:
+        """Make a part and write it."""
+        rows, usage = self.rows(part, engine, folder)
+        folder.write_part(self.name, part.number, rows, usage)
+        return usage
+
+
+class Executor(Protocol):
+    """Where parts are made: in threads of this process (``Threads``), or by workers elsewhere (``strop.cluster``)."""
+
+    def load(self, model: str, revision: str | None = None) -> Engine:
+        """A model by its name, as this executor needs it."""
+        ...
+
+    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+        """Do these parts, in any order; say of each that it is done when it stands in the folder. Ends with the first error.
+
+        ``parts`` may end sooner by what ``done`` was told: take the next one only when somebody is free to do it.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Crew:
-    """How parts are worked on: threads for engines that gain by them, who is told, and how many tokens the run may spend."""
+class Threads:
+    """Here, in so many threads where the engine gains by them."""
 
     workers: int
+
+    def load(self, model: str, revision: str | None = None) -> Engine:
+        return load_engine(model, revision)
+
+    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+        workers = self.workers if engine and engine.worker_threads else 1
+        with one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
+            waiting, running = iter(parts), set[Future[Usage]]()
+            try:
+                while running := running | {
+                    pool.submit(stage.do, part, engine, folder) for part in islice(waiting, workers - len(running))
+                }:
+                    finished, running = wait(running, INTERRUPT_SECONDS, FIRST_COMPLETED)
+                    for future in finished:
+                        done(future.result())
+            except KeyboardInterrupt:
+                if engine:
+                    engine.cancel()
+                raise
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works on the parts, who is told, and how many tokens the run may spend."""
+
+    executor: Executor
     watcher: Watcher
     token_limit: int | None = None
 
@@ -130,24 +203,37 @@ def default_workers() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+@dataclass(frozen=True)
+class Answering(Stage):
+    """Draw ``count`` responses to every problem, and grade them."""
+
+    name: str
+    plan: Plan
+    shots: list[Problem]
+    count: int
+    sampling: Sampling
+
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        assert engine is not None
+        seeds = [response_seeds(self.plan.seed, self.name, problem, self.count) for problem in part.problems]
+        asked = [blind(problem) for problem in part.problems]
+        generation = draw_responses(engine, self.plan.task, asked, self.shots, self.sampling, seeds)
+        rows = [
+            _response_row(self.plan.task, problem, number, sample)
+            for problem, samples in zip(part.problems, generation.samples, strict=True)
+            for number, sample in enumerate(samples)
+        ]
+        return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row"), generation.usage
+
+
 def sample_stages(plan: Plan, engine: Engine, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
     """Draw the K responses of every problem, and the greedy one."""
     shots = plan.draw_shots()
-    stages = (("responses", plan.samples, plan.sampling()), ("greedy", 1, replace(plan.sampling(), temperature=0.0)))
-    for stage, count, sampling in stages:
-
-        def respond(number: int, stage: str = stage, count: int = count, sampling: Sampling = sampling) -> tuple[pl.DataFrame, Usage]:
-            part = plan.part(problems, number)
-            seeds = [response_seeds(plan.seed, stage, problem, count) for problem in part]
-            generation = draw_responses(engine, plan.task, [blind(problem) for problem in part], shots, sampling, seeds)
-            rows = [
-                _response_row(plan.task, problem, number, sample)
-                for problem, samples in zip(part, generation.samples, strict=True)
-                for number, sample in enumerate(samples)
-            ]
-            return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row"), generation.usage
-
-        run_parts(stage, plan.parts, respond, engine, folder, crew)
+    for stage in (
+        Answering("responses", plan, shots, plan.samples, plan.sampling()),
+        Answering("greedy", plan, shots, 1, replace(plan.sampling(), temperature=0.0)),
+    ):
+        run_stage(stage, plan.divide(problems), engine, folder, crew)
 
 
 @dataclass(frozen=True)
@@ -182,31 +268,29 @@ class Verification:
         return self.verifier.describe() | asked | {"model": name, "fingerprint": fingerprint}
 
 
-def check_abilities(verification: Verification, generator: Engine | None) -> None:
-    """UsageError where a verifier needs what its model, or the generator for log-probabilities, cannot tell."""
-    verifier = verification.verifier
-    asked = verification.engine if verifier.needs == "score" else generator
-    if asked is not None and (reason := asked.lacks.get(verifier.needs)):
-        raise UsageError(f"verifier {verifier.name} cannot be used with {asked.name}: {reason}; use another verifier or another model")
+@dataclass(frozen=True)
+class Judging(Stage):
+    """Let a verifier score every stored response, ``draws`` times."""
 
+    name: str
+    plan: Plan
+    shots: list[Problem]
+    verifier: Verifier
+    draws: int
 
-def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
-    """Let the verifier score every stored response."""
-    verifier, engine, stage = verification.verifier, verification.engine, verification.stage(plan.model)
-    bench = Bench(plan.task, engine, plan.draw_shots(), plan.verification_sampling(verifier))
-
-    def judge(number: int) -> tuple[pl.DataFrame, Usage]:
-        by_id = {problem.id: blind(problem) for problem in plan.part(problems, number)}
+    def rows(self, part: Part, engine: Engine | None, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+        plan, verifier, scored = self.plan, self.verifier, self.name.removeprefix(SCORES)
+        by_id = {problem.id: blind(problem) for problem in part.problems}
         candidates = [
             Candidate(
-                by_id[row["problem"]], row["text"], derive(plan.seed, stage, row["problem"], row["sample"], draw), row["sample"], draw,
+                by_id[row["problem"]], row["text"], derive(plan.seed, scored, row["problem"], row["sample"], draw), row["sample"], draw,
                 row["logprob"], row["tokens"] or 0, row["finish"], row["answer_strict"],
                 row["utility_strict"] if verifier.sees_references else None,
             )
-            for row in folder.read_part("responses", number).iter_rows(named=True)
-            for draw in range(verification.draws)
+            for row in folder.read_part("responses", part.number).iter_rows(named=True)
+            for draw in range(self.draws)
         ]  # fmt: skip
-        verdicts = verifier.score(candidates, bench)
+        verdicts = verifier.score(candidates, Bench(plan.task, engine, self.shots, plan.verification_sampling(verifier)))
         if any(math.isinf(score.score) for score in verdicts.scores):
             raise ModelError(f"verifier {verifier.name} gave an infinite score; expected a finite one, or NaN to leave a response out")
         rows = [
@@ -215,7 +299,20 @@ def verify_stage(plan: Plan, verification: Verification, problems: list[Problem]
         ]
         return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row"), verdicts.usage
 
-    run_parts(f"scores/{stage}", plan.parts, judge, engine, folder, crew)
+
+def verify_stage(plan: Plan, verification: Verification, problems: list[Problem], folder: RunFolder, crew: Crew) -> None:
+    """Let the verifier score every stored response."""
+    name = SCORES + verification.stage(plan.model)
+    stage = Judging(name, plan, plan.draw_shots(), verification.verifier, verification.draws)
+    run_stage(stage, plan.divide(problems), verification.engine, folder, crew)
+
+
+def check_abilities(verification: Verification, generator: Engine | None) -> None:
+    """UsageError where a verifier needs what its model, or the generator for log-probabilities, cannot tell."""
+    verifier = verification.verifier
+    asked = verification.engine if verifier.needs == "score" else generator
+    if asked is not None and (reason := asked.lacks.get(verifier.needs)):
+        raise UsageError(f"verifier {verifier.name} cannot be used with {asked.name}: {reason}; use another verifier or another model")
 
 
 def check_verification_room(plan: Plan, verification: Verification, problems: list[Problem], longest: int) -> None:
@@ -229,37 +326,25 @@ def check_verification_room(plan: Plan, verification: Verification, problems: li
         check_room(engine, empty + longest * verifier.shown, written)
 
 
-def run_parts(
-    stage: str, parts: int, work: Callable[[int], tuple[pl.DataFrame, Usage]], engine: Engine | None, folder: RunFolder, crew: Crew
-) -> None:
-    """Do the parts that are missing, several at once where the engine gains by it; this thread alone writes.
+def run_stage(stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, crew: Crew) -> None:
+    """Do the parts that are missing.
 
     TokenLimitError where the run has spent its ``token_limit`` with parts still to begin; those under way are finished and kept.
     """
-    missing = [number for number in range(parts) if not folder.has_part(stage, number)]
-    crew.watcher.begin(stage, parts, parts - len(missing))
-    workers = crew.workers if engine and engine.worker_threads else 1
-    left = math.inf if crew.token_limit is None else crew.token_limit - folder.spent_tokens()
-    with _one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
-        running: dict[Future[tuple[pl.DataFrame, Usage]], int] = {}
-        try:
-            while True:
-                while len(running) < workers and missing and (left > 0 or engine is None):
-                    number = missing.pop(0)
-                    running[pool.submit(work, number)] = number
-                if not running:
-                    break
-                for future in wait(running, INTERRUPT_SECONDS, FIRST_COMPLETED).done:
-                    frame, usage = future.result()
-                    folder.write_part(stage, running.pop(future), frame, usage)
-                    crew.watcher.advance(usage)
-                    left -= usage.spent_tokens
-        except BaseException:
-            if engine:
-                engine.cancel()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    missing = [part for part in parts if not folder.has_part(stage.name, part.number)]
+    crew.watcher.begin(stage.name, len(parts), len(parts) - len(missing))
+    left = math.inf if crew.token_limit is None or engine is None else crew.token_limit - folder.spent_tokens()
+
+    def within_limit() -> Iterator[Part]:
+        while missing and left > 0:
+            yield missing.pop(0)
+
+    def done(usage: Usage) -> None:
+        nonlocal left
+        left -= usage.spent_tokens
+        crew.watcher.advance(usage)
+
+    crew.executor.work(stage, within_limit(), engine, folder, done)
     if missing:
         raise TokenLimitError(
             f"{folder.path} has spent {folder.spent_tokens():,} tokens, and --max-tokens-total is {crew.token_limit:,}; all finished parts "
@@ -268,7 +353,7 @@ def run_parts(
 
 
 @contextmanager
-def _one_blas_thread(engine: Engine | None) -> Iterator[None]:
+def one_blas_thread(engine: Engine | None) -> Iterator[None]:
     """Engines that run in several of our threads get one BLAS thread each: faster, and the same rounding whatever the machine."""
     if not (engine and engine.worker_threads):
         yield

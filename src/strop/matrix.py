@@ -15,10 +15,10 @@ import numpy as np
 
 from strop import api
 from strop.analysis import choice
-from strop.engines import Engine, load_engine
+from strop.engines import Engine
 from strop.engines.pretraining import Pretraining, pretraining_flops
 from strop.errors import UsageError
-from strop.loop import Crew, Verification, Watcher, default_workers
+from strop.loop import Crew, Executor, Verification, Watcher
 from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
 from strop.measure.replicates import mean_of_cells
@@ -81,7 +81,7 @@ def cross(
     verifiers: Sequence[str | Verifier] = api.DEFAULT_VERIFIERS,
     draws: int = 1,
     out: str | Path | None = None,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     watcher: Watcher | None = None,
     **options: Any,
 ) -> Cross:
@@ -94,8 +94,8 @@ def cross(
     if not models or not asked or not all(verifier.asks_model for verifier in asked):
         got = ", ".join(verifier.name for verifier in asked) or "none"
         raise UsageError(f"a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, tournament); got {got}")
-    names = dict.fromkeys(_name(model) for model in (*models, *judges))
-    engines = dict(zip(names, load_all([*models, *judges], options.get("revision")), strict=True))
+    names, executor = dict.fromkeys(_name(model) for model in (*models, *judges)), api.executor_of(workers)
+    engines = dict(zip(names, load_all([*models, *judges], executor, options.get("revision")), strict=True))
     judging = [engines[name] for name in dict.fromkeys(map(_name, judges or models))]
     sides = {"generators": [*map(_name, models)], "judges": [engine.name for engine in judging], "verifiers": api.names_of(asked)}
     asked_of = {"model": "-".join(names), "task": slug(found.label), "draws": draws, **sides, **_plain(options)}
@@ -103,10 +103,10 @@ def cross(
     runs = []
     for name in dict.fromkeys(map(_name, models)):
         folder, titled = path / slug(name), Titled(watcher or Silent(), name)
-        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=workers, watcher=titled, **options)
+        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=executor, watcher=titled, **options)
         for judge in judging:
             for verifier in asked:
-                api.verify_run(run, Verification.of(verifier, judge, draws), Crew(workers or default_workers(), titled))
+                api.verify_run(run, Verification.of(verifier, judge, draws), Crew(executor, titled))
         runs.append(api.measured(Run(folder, task=found)))
     result = Cross(path, runs, [judge.name for judge in judging], list(_cells(runs, judging, asked)))
     RunFolder(path).write_json("cross.json", result.document)
@@ -163,7 +163,7 @@ def scale(
     verifiers: Sequence[str | Verifier] = api.DEFAULT_VERIFIERS,
     flops: Mapping[str, float] | None = None,
     out: str | Path | None = None,
-    workers: int | None = None,
+    workers: int | Executor | None = None,
     watcher: Watcher | None = None,
     **options: Any,
 ) -> Scale:
@@ -177,11 +177,12 @@ def scale(
     asked, found = api.find_verifiers(verifiers), list(dict.fromkeys(api.find_task(task) for task in tasks))
     names = {"model": "-".join(compute), "task": "-".join(slug(task.label) for task in found)}
     path = Path(out) if out is not None else api.default_folder("scale", names | _plain(options))
+    executor = api.executor_of(workers)
     runs = []
-    for engine in load_all(models, options.get("revision")):
+    for engine in load_all(models, executor, options.get("revision")):
         for task in found:
             folder, titled = path / slug(f"{engine.name}-{task.label}"), Titled(watcher or Silent(), f"{engine.name} {task.label}")
-            runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=workers, watcher=titled, **options))
+            runs.append(api.gap(engine, task, verifiers=asked, out=folder, workers=executor, watcher=titled, **options))
     points = [
         Point(run.plan.model, run.plan.task.label, verifier.name, product.factors[0][1].spec, compute[run.plan.model],
               summary.estimates["relative_gap"], summary.estimates["gap"])
@@ -221,10 +222,10 @@ def _trend_json(found: Trend) -> dict[str, Any]:
     return {"definition": found.slope.definition} | document
 
 
-def load_all(models: Sequence[str | Engine], revision: str | None = None) -> list[Engine]:
+def load_all(models: Sequence[str | Engine], executor: Executor, revision: str | None = None) -> list[Engine]:
     """Each model once, in order."""
     named = {_name(model): model for model in models}
-    return [load_engine(model, revision) if isinstance(model, str) else model for model in named.values()]
+    return [executor.load(model, revision) if isinstance(model, str) else model for model in named.values()]
 
 
 def _name(model: str | Engine) -> str:

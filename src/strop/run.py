@@ -36,6 +36,7 @@ from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
+from strop.tasks.base import UNGRADED
 from strop.verify import Tournament, position_bias
 from strop.weigh import BestOfN, Product, Quantile, Weight, parse_product, parse_weight
 
@@ -113,20 +114,15 @@ class Run:
             "samples": self.plan.samples,
             "design": self.record["design"],
             **accuracies,
-            "notes": self._notes(),
+            "notes": self.notes,
             "definitions": self._definitions(),
-            "truncated": int((self.responses["finish"] == "length").sum()),
+            "truncated": self.truncated,
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
             "usage": self.usage.as_json(),
             "run": str(self.path),
         }
-
-    @cached_property
-    def usage(self) -> Usage:
-        """What all stages cost together."""
-        return total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
@@ -257,6 +253,10 @@ class Run:
         means = {name: frame.group_by("problem", "sample").agg(pl.col("score").mean()) for name, frame in self.scores.items()}
         return {name: self._grid(frame, frame["score"]) for name, frame in means.items()}
 
+    def of_responses(self, column: str) -> Floats:
+        """A number of each response, (P, K), NaN where there is none."""
+        return self._grid(self.responses, self.responses[column])
+
     def _grid(self, frame: pl.DataFrame, values: pl.Series) -> Floats:
         """A value for each row of the frame, as (P, K)."""
         order = {problem: number for number, problem in enumerate(self.problems["problem"])}
@@ -271,7 +271,18 @@ class Run:
     def _greedy_P(self, column: str) -> Floats:
         return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
 
-    def _notes(self) -> list[str]:
+    @property
+    def usage(self) -> Usage:
+        """Of all stages."""
+        return total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)
+
+    @property
+    def truncated(self) -> int:
+        """Responses that no token ended."""
+        return int((self.responses["finish"] == "length").sum())
+
+    @property
+    def notes(self) -> list[str]:
         """What to know before reading the numbers."""
         counts_P = self._samples.mask_PK.sum(axis=1)
         notes = []
@@ -282,13 +293,15 @@ class Run:
         copies = self.plan.problems - self.problems["question"].n_unique()
         if copies:
             notes.append(f"{copies} problems repeat others' questions; copies are resampled together")
+        if ungraded := self.responses["found_by"].str.starts_with(UNGRADED).sum():
+            notes.append(f"{ungraded} responses could not be graded within the grader's bounds and count as wrong")
         for name, entry in self.record["verifiers"].items():
             if wording := entry.get("settings", {}).get("wording"):
                 notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
-        if self.usage.cost:
-            notes.append(f"the server's tokens cost ${self.usage.cost:,.2f} at the prices given")
-        if self.usage.failures:
-            notes.append(f"{self.usage.failures:,} failed requests to the server were repeated")
+        if (usage := self.usage).cost:
+            notes.append(f"the server's tokens cost ${usage.cost:,.2f} at the prices given")
+        if usage.failures:
+            notes.append(f"{usage.failures:,} failed requests to the server were repeated")
         if "imported" in self.record:
             return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]

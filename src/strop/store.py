@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -171,14 +172,17 @@ class RunFolder:
 
     def usage(self, stage: str, parts: int) -> Usage:
         """What the parts of a stage cost together."""
-        paths = [self.part_path(stage, number) for number in range(parts)]
-        return total_usage(self._part_usage(path) for path in paths if path.exists())
+        return total_usage(self.usage_of_part(stage, number) for number in range(parts) if self.has_part(stage, number))
 
     def spent_tokens(self) -> int:
         """What all stored parts of the run cost together."""
-        return sum(self._part_usage(path).spent_tokens for path in self.path.rglob("part-*.parquet") if path.name[0] != ".")
+        return sum(self._usage_in(path).spent_tokens for path in self.path.rglob("part-*.parquet"))
 
-    def _part_usage(self, path: Path) -> Usage:
+    def usage_of_part(self, stage: str, number: int) -> Usage:
+        """What one part cost."""
+        return self._usage_in(self.part_path(stage, number))
+
+    def _usage_in(self, path: Path) -> Usage:
         try:
             return Usage(**json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))["strop_usage"]))
         except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, ValueError):
@@ -215,7 +219,7 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        temporary = path.with_name(f".{path.name}.partial")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")  # its own: a lost worker may still be writing
         with _told(f"cannot write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -11,8 +11,9 @@ import time
 
 import pytest
 
+from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks import TASKS, Dataset, Task
+from strop.tasks import TASKS, Dataset, Grade, Task, math_workers
 
 TEXTS = int(os.environ.get("STROP_FUZZ", "2000"))
 LIMIT = 2.0
@@ -116,16 +117,32 @@ def mutated(text: str, rng: random.Random) -> str:
     return "".join(chars)
 
 
+def graded(text: str, task: Task, problem: Problem) -> Grade:
+    """The grade, which takes less than LIMIT in one of three tries: of seconds of an idle machine, for others may hold this one up."""
+    for _ in range(3):
+        math_workers._same_forms.cache_clear()
+        started = time.perf_counter()
+        grade = task.grade(text, problem)
+        taken = time.perf_counter() - started
+        if taken < LIMIT or taken < LIMIT * slowdown():
+            return grade
+    pytest.fail(f"slow: {text[:200]}")
+
+
+def slowdown() -> float:
+    """How long a tenth of a second of processor time takes here and now, in tenths of a second."""
+    wall, processor = time.perf_counter(), time.process_time()
+    while time.process_time() - processor < 0.1:
+        pass
+    return (time.perf_counter() - wall) / 0.1
+
+
 @pytest.mark.parametrize("task", TASKS_TRIED, ids=lambda task: task.label)
 def test_no_text_breaks_a_grader(task: Task) -> None:
     problems = task.problems("test", 10, seed=0)
-    slowest = 0.0
     for number, text in enumerate(texts(task, TEXTS // len(TASKS_TRIED) + 1)):
         problem = problems[number % len(problems)]
-        started = time.perf_counter()
-        grade = task.grade(text, problem)
-        slowest = max(slowest, time.perf_counter() - started)
-        assert slowest < LIMIT, text[:200]
+        grade = graded(text, task, problem)
         assert grade.utility_strict in (0.0, 1.0) and grade.utility_strict <= grade.utility_flexible <= 1.0, text
         assert grade.utility_strict == 0.0 or grade.answer_strict is not None
     assert CANARY not in os.environ
@@ -136,6 +153,4 @@ def test_a_megabyte_of_anything_is_quick(task: Task) -> None:
     problem = task.problems("test", 1, seed=0)[0]
     gold = task.gold_response(problem)
     for unit in ("1", ",", "{", "\\frac", "#### ", "$", "(", "\n", "The answer is (A). ", "a b ", "ﷺ", f"{gold} "):
-        started = time.perf_counter()
-        task.grade((unit * 1_000_000)[:1_000_000], problem)
-        assert time.perf_counter() - started < LIMIT, unit
+        graded((unit * 1_000_000)[:1_000_000], task, problem)

@@ -111,13 +111,12 @@ def test_gsm8k_hard_cases(text: str, strict: str | None, flexible: str | None) -
     ],
 )  # fmt: skip
 def test_natural_questions_hard_cases(text: str, accepted: list[str], strict: bool, flexible: bool) -> None:
-    found = nq_strict(text), nq_flexible(text, accepted)
-    assert tuple(each is not None and matches_any(each.answer, accepted) for each in found) == (strict, flexible)
+    right = [each is not None and matches_any(each.answer, accepted) for each in (nq_strict(text), nq_flexible(text))]
+    assert (right[0], any(right)) == (strict, flexible)
 
 
-def test_without_the_accepted_answers_the_first_sentence_is_cut_off() -> None:
+def test_the_first_sentence_is_cut_off() -> None:
     assert answer(nq_flexible("Paris. It is in France.")) == "Paris"
-    assert answer(nq_flexible("Inner City. Blues", ["inner city blues"])) == "Inner City. Blues"
     assert answer(nq_flexible("Inner City. Blues")) == "Inner City"
 
 
@@ -242,9 +241,6 @@ def test_strict_implies_flexible(text: str) -> None:
     for strict, flexible in ((gsm8k_strict, gsm8k_flexible), (choice_strict, choice_flexible)):
         found = strict(text)
         assert found is None or flexible(text) == found
-    line = nq_strict(text)
-    if line is not None and matches_any(line.answer, [line.answer]):
-        assert nq_flexible(text, ["no", line.answer]) == line
 
 
 @given(TEXTS | st.text(st.characters(categories=["M", "L", "P", "S", "Cf", "Zs"]), max_size=20))

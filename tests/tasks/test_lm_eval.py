@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,27 @@ def test_examples_that_are_test_problems_are_shown_to_no_verifier(folder: Path) 
         task.judged(task.shots(2, seed=0))
 
 
+def test_a_file_without_train_rows_has_no_examples(folder: Path) -> None:
+    (folder / "bare.csv").write_text("question,answer\n1+1=,#### 2\n2+2=,#### 4\n")
+    task = find_task(f"lm-eval:{folder}/gsm8k.yaml", folder / "bare.csv")
+    assert (task.size("test"), task.size("train")) == (2, 0)
+    problem = task.problems("test", 1, seed=0)[0]
+    assert task.grade(str(problem.reference), problem).utility_strict == 1.0 and task.context(problem, 0).startswith("Question: ")
+
+
+def test_the_harness_s_grading_of_mathematics(folder: Path) -> None:
+    """It works by signals, and so in a main thread only; and its answers are equal by sympy."""
+    rows = [{"problem": "What is half of 3?", "solution": r"It is $\boxed{\frac{3}{2}}$.", "type": "Algebra", "level": "Level 1"}]
+    (folder / "mathematics.json").write_text(json.dumps(rows))
+    task = find_task("lm-eval:minerva_math_algebra", folder / "mathematics.json")
+    problem = task.problems("test", 1, seed=0)[0]
+    text = "Final Answer: The final answer is $1.5$. I hope it is correct."
+    with ThreadPoolExecutor(1) as pool:
+        right, wrong = (pool.submit(task.grade, one, problem).result() for one in (text, text.replace("1.5", "2.5")))
+    assert (right.utility_strict, wrong.utility_strict) == (1.0, 0.0)
+    assert task.default_shots == 4 and task.size("train") == 4
+
+
 REFUSED: dict[str, tuple[str, str]] = {
     "code": (f"include: {HARNESS}/humaneval/humaneval.yaml\ntask: code\n", "runs the code that a model writes; strop does not run it"),
     "remote": ("dataset_kwargs: {trust_remote_code: true}\n", "asks to run code that comes with its data set"),
@@ -223,7 +245,6 @@ def test_the_worker_is_bounded(folder: Path) -> None:
     )
     task = LmEval(str(folder / "slow.yaml"), data=str(folder / "chains.jsonl"))
     problem = task.problems("test", 1, seed=0)[0]
-    before = adapter.COUNTS["timed out"]
-    assert task.grade("hang", problem).utility_flexible == 0.0
-    assert adapter.COUNTS["timed out"] == before + 1
+    hung = task.grade("hang", problem)
+    assert (hung.utility_flexible, hung.found_by) == (0.0, "not graded: timed out")
     assert task.grade(str(problem.reference), problem).utility_strict == 1.0

@@ -96,7 +96,7 @@ def test_no_model_is_loaded_for_a_verifier_that_asks_none(tmp_path: Path, monkey
     def refuse(*_: object) -> Engine:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("strop.api.load_engine", refuse)
+    monkeypatch.setattr("strop.loop.load_engine", refuse)
     added = strop.add_verifier(run.path, "logprob", verify_with="no/such/model", draws=3)
     assert set(added.scores) == {"majority", "logprob"} and added.scores["logprob"]["draw"].unique().to_list() == [0]
     assert added.record["verifiers"]["logprob"] | {"model": None, "draws": 1, "fingerprint": None} == added.record["verifiers"]["logprob"]

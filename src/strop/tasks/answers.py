@@ -1,7 +1,7 @@
 """What short answer does a response in natural language give?
 
 Strict extractors want the answer where and as a task asks for it; flexible ones take it wherever it can be made out, and try the strict
-one first, so that strict implies flexible. Nothing here knows a model, and only ``nq_flexible`` may be shown the accepted answers.
+one first, so that strict implies flexible. Nothing here knows a model or a reference.
 
 A text is read as it looks: terminal escapes and zero-width or direction marks are not there, an HTML tag is a space, an HTML entity and
 a full-width character are the plain one. At most MAX_TEXT characters are read, whole words only: the first ones by ``gsm8k_strict`` and
@@ -173,16 +173,12 @@ def nq_strict(text: str) -> Found | None:
     return seen.found(begin, line.end(), "first line") if line else None
 
 
-def nq_flexible(text: str, accepted: Iterable[str] = ()) -> Found | None:
+def nq_flexible(text: str) -> Found | None:
     """The first sentence of what follows "Answer:" or "answer is", or else of the first line.
 
-    Any first line may be an answer ("Dr. No", "The Answer Is Blowin' in the Wind"), so no rule that cuts can keep them all. For strict to
-    imply flexible, a caller may show the accepted answers, and a first line that is one of them is not cut. Votes must not show them.
+    Any first line may be an answer ("Dr. No", "The Answer Is Blowin' in the Wind"), and no rule that cuts can keep them all.
     """
-    strict = nq_strict(text)
-    if strict and matches_any(strict.answer, accepted):
-        return strict
-    found = after_marker(text, ("Answer:", "answer is")) or strict
+    found = after_marker(text, ("Answer:", "answer is")) or nq_strict(text)
     return found and _first_sentence(found)
 
 

@@ -21,13 +21,17 @@ SPLITS = ("train", "test")
 STANDARD = "standard"
 
 
+UNGRADED = "not graded: "
+
+
 @dataclass(frozen=True, slots=True)
 class Grade:
     """What was found in a text, and whether it is right (utility u of "Mind the Gap", section 2).
 
     ``strict`` wants the answer where and as the task asked for it; ``flexible`` takes it wherever it can be made out. Strict implies
     flexible. The difference tells a gain in format from a gain in ability. An answer that could not be found is None. ``found_by`` is the
-    rule that found the flexible answer, and ``found_at`` the place of its first character in the text; None where that is not known.
+    rule that found the flexible answer, and ``found_at`` the place of its first character in the text; None where that is not known. A
+    response that a grader did not get through is wrong, and ``found_by`` begins with UNGRADED.
     """
 
     answer_strict: str | None

@@ -6,7 +6,6 @@ The harness works in a process of its own (``lm_eval_worker.py``), which starts 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,15 +15,12 @@ from typing import Any, ClassVar
 from strop.errors import StropError, UsageError
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks.base import SPLITS, Check, Grade, Judged, Task
+from strop.tasks.base import SPLITS, UNGRADED, Check, Grade, Judged, Task
 from strop.tasks.workers import Pool
 
 CPU_SECONDS = 10.0
 SECONDS = 30.0
 LOADING_SECONDS = 3600.0
-
-COUNTS: Counter[str] = Counter()
-"""How many gradings the harness did not finish in this process, by their trouble; each counts as wrong."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +94,7 @@ class LmEval(Task):
     def grade(self, text: str, problem: Problem) -> Grade:
         reply = _pool(self).ask(["grade", problem.split, _number(problem), text], cpu_seconds=CPU_SECONDS, seconds=SECONDS)
         if reply.trouble:
-            COUNTS[reply.trouble] += 1
-            return Grade(None, None, 0.0, 0.0)
+            return Grade(None, None, 0.0, 0.0, f"{UNGRADED}{reply.trouble}")
         strict, flexible, right_strict, right_flexible = reply.value
         filters = _description(self)["source"]["filters"]
         answer, found_by = (strict, filters[0]) if flexible in (None, strict) else (flexible, filters[1])

@@ -107,6 +107,16 @@ def prepare(settings: Mapping[str, Any]) -> Callable[[list[Any]], Any]:
 
 def load(name: str, data: str | None, revision: str | None) -> Harness:
     """The task, its data loaded. UsageError for one that strop cannot or will not run, before any data or metric is touched."""
+    try:
+        return _load(name, data, revision)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever the network, the data or the task's own code has to say
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(f"lm-eval cannot load the task {name} ({type(error).__name__}: {reason})") from None
+
+
+def _load(name: str, data: str | None, revision: str | None) -> Harness:
     os.environ["HF_EVALUATE_OFFLINE"] = "1"  # or metrics that are code from the hub would be fetched and run
     try:
         tasks, api = importlib.import_module("lm_eval.tasks"), importlib.import_module("lm_eval.api.task")
@@ -124,12 +134,8 @@ def load(name: str, data: str | None, revision: str | None) -> Harness:
         commit, cache = resolve_revision(config["dataset_path"], revision)
         config |= {"dataset_kwargs": (config.get("dataset_kwargs") or {}) | {"revision": commit, "cache_dir": str(cache)}}
         source |= {"hub": config["dataset_path"], "revision": commit}
-    try:
-        task = api.ConfigurableTask(config=config)
-        docs, pool = list(task.eval_docs), list(task.sampler.df) if hasattr(task, "sampler") else []
-    except Exception as error:  # whatever the network, the data or the task's templates have to say
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"lm-eval cannot load the task {name} ({type(error).__name__}: {reason})") from None
+    task = api.ConfigurableTask(config=config)
+    docs, pool = list(task.eval_docs), list(task.sampler.df) if hasattr(task, "sampler") else []
     filters = [one.name for one in task._filters]
     strict = next((one for one in filters if "strict" in one), filters[0])
     flexible = next((one for one in filters if "flexible" in one), strict)
@@ -183,17 +189,16 @@ def _own_data(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """A file's rows where the task looks for its splits: those of the split "train" as examples, all others as problems."""
     rows = [dict(row.fields) for row in read_file(path, {})]
     tested = config.get("test_split") or config.get("validation_split")
-    parts = {tested: [row for row in rows if row.get("split", "test") != "train"]}
-    if not parts[tested]:
+    trained = [number for number, row in enumerate(rows) if row.get("split") == "train"]
+    if len(trained) == len(rows):
         raise UsageError(f"{path} has only train rows; expected rows of the split test")
-    for split in (config.get("training_split"), config.get("fewshot_split")):
-        if split and split != tested:
-            parts[split] = [row for row in rows if row.get("split") == "train"]
+    splits = {config.get("training_split"): trained, config.get("fewshot_split"): trained}
+    splits |= {tested: sorted(set(range(len(rows))) - set(trained))}
 
     def custom_dataset(**_: Any) -> Any:
         datasets = importlib.import_module("datasets")
         whole = datasets.Dataset.from_list(rows)
-        return datasets.DatasetDict({split: datasets.Dataset.from_list(part, features=whole.features) for split, part in parts.items()})
+        return datasets.DatasetDict({split: whole.select(numbers) for split, numbers in splits.items() if split})
 
     return {"custom_dataset": custom_dataset, "dataset_kwargs": None, "dataset_path": None, "dataset_name": None}
 

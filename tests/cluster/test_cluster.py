@@ -1,0 +1,320 @@
+"""Runs on a real Ray cluster, started here: the rows of a run without one, whoever is killed; and what goes wrong is told in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import pytest
+from kill_resume import TIMEOUT, assert_same_rows, kill_often, kill_when, parts_of, start
+
+import strop
+from strop import errors
+from strop.cluster import RayCluster, executor, open_executor
+from strop.cluster import address as address_module
+from strop.cluster.worker import Worker
+from strop.errors import CorruptPartError, ModelError, RunLockedError, StoreError, StropError, UsageError
+from strop.loop import Part, Stage
+from strop.progress import Silent
+from strop.records import Usage
+from strop.store import RunFolder
+from strop.tasks import Arithmetic
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all
+
+MODEL = "ladder/40k"
+OPTIONS: dict[str, Any] = {"problems": 40, "samples": 8}
+ASKED = ["--model", MODEL, "--task", "arithmetic", "--problems", "40", "--samples", "8", "--workers", "2"]
+PARTS = 4 * 3  # responses, greedy, mc and cot-binary; 40 problems in parts of 16
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A cluster of this machine: room for the workers of the tests here, and for those of commands in other processes."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(num_cpus=6, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=100_000_000)
+    yield ray.get_runtime_context().gcs_address
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster(address: str) -> Iterator[RayCluster]:
+    with RayCluster(address, workers=2) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that one worker did here, undisturbed and without Ray."""
+    return strop.gap(MODEL, **OPTIONS, out=tmp_path_factory.mktemp("alone") / "run", workers=1).path
+
+
+def workers_of(cluster: RayCluster) -> list[int]:
+    return [arrival.process for arrival in ray.get([worker.arrive.remote() for worker in cluster._workers])]
+
+
+def at_work() -> list[psutil.Process]:
+    """The processes of the cluster here in which parts are being made, whoever the driver is."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [process] if "ray::Worker.do" in process.cmdline() else []
+    return found
+
+
+# --- the same rows, whoever is killed ---
+
+
+def test_the_rows_of_a_run_without_ray(alone: Path, cluster: RayCluster, tmp_path: Path) -> None:
+    run = strop.gap(MODEL, **OPTIONS, out=tmp_path / "run", workers=cluster)
+    assert_same_rows(alone, run.path)
+    assert (run.path / "run.json").read_bytes() == (alone / "run.json").read_bytes()
+    assert run.problems.equals(strop.Run(alone).problems)
+    assert run.document["usage"]["generated_tokens"] == strop.Run(alone).document["usage"]["generated_tokens"]
+
+
+def test_a_verifier_with_a_model_of_its_own(cluster: RayCluster, tmp_path: Path) -> None:
+    """Workers hold both models; a verifier that asks none works there too; a verifier is added to what threads began."""
+    runs = [
+        strop.gap(MODEL, **OPTIONS, verifiers=["mc", "majority"], verify_with="ladder/25k", out=tmp_path / name, workers=workers)
+        for name, workers in (("here", 1), ("there", cluster))
+    ]
+    assert_same_rows(runs[0].path, runs[1].path)
+    for run, workers in zip(runs, (cluster, 1), strict=True):
+        strop.add_verifier(run.path, "cot-score", workers=workers)
+    assert_same_rows(runs[0].path, runs[1].path)
+
+
+class Killer(Silent):
+    """Kills a worker at work with SIGKILL, once a part is done and others are under way."""
+
+    def __init__(self, workers: list[int]) -> None:
+        self.workers, self.killed = workers, 0
+
+    def advance(self, usage: Usage) -> None:
+        busy = [] if self.killed else [process for process in at_work() if process.pid in self.workers]
+        if busy:
+            busy[0].kill()
+            self.killed = busy[0].pid
+
+
+def test_a_killed_workers_part_is_done_again(alone: Path, cluster: RayCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before, killer = cluster.lost, Killer(workers_of(cluster))
+    run = strop.gap(MODEL, **OPTIONS, out=tmp_path / "run", workers=cluster, watcher=killer)
+    assert killer.killed and cluster.lost == before + 1
+    assert [record.message for record in caplog.records if "is done again" in record.message]
+    assert_same_rows(alone, run.path)
+    assert len(set(workers_of(cluster)) - {killer.killed}) == 2  # a new one came in its place
+
+
+def test_a_part_that_kills_every_worker_ends_the_run(cluster: RayCluster, tmp_path: Path) -> None:
+    class Deadly(Stage):
+        name = "responses"
+
+        def rows(self, part: Part, engine: Any, folder: RunFolder) -> Any:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    (tmp_path / "run.json").touch()
+    with pytest.raises(StropError, match=r"3 workers in turn were lost at part 7 of responses.*run the same command again"):
+        cluster.work(Deadly(), [Part(7, [])], None, RunFolder(tmp_path), lambda _: None)
+
+
+def test_a_killed_driver_and_a_killed_worker(alone: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL of the driver midway, nobody else writing meanwhile; then the same command again, with SIGKILL of a worker midway."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # Ray brings a token to its own processes alone
+    out, asked = tmp_path / "run", [*ASKED, "--ray", address, "--json"]
+    process = start(asked, out)
+    while process.poll() is None and not parts_of(out):
+        time.sleep(0.002)
+    with pytest.raises(RunLockedError):
+        strop.gap(MODEL, **OPTIONS, out=out, workers=1)
+    assert kill_when(process, out, 1, 0.0)
+    psutil.wait_procs(at_work(), timeout=30)
+    assert not at_work()  # workers end with their driver
+    stood = {path: path.read_bytes() for path in parts_of(out)}
+    assert 1 <= len(stood) < PARTS
+
+    process = start(asked, out)
+    while process.poll() is None and not (len(parts_of(out)) > len(stood) and (busy := at_work())):
+        time.sleep(0.002)
+    busy[0].kill()
+    document, messages = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0 and "a worker was lost; part" in messages, messages
+    assert json.loads(document)["model"] == MODEL  # and nothing else on stdout
+    assert {path: path.read_bytes() for path in stood} == stood
+    assert len(parts_of(out)) == PARTS
+    assert_same_rows(alone, out)
+    assert not list(out.rglob("*.partial"))
+
+
+@pytest.mark.skipif("STROP_RAY" not in os.environ, reason="half a minute; make test-ray runs it")
+def test_a_cluster_started_here_killed_often(alone: Path, tmp_path: Path) -> None:
+    """--ray local: the driver is killed, and its cluster with it, at random moments."""
+    asked = [*ASKED, "--ray", "local"]
+    assert kill_often(asked, tmp_path / "run", PARTS, kills=4, seed=2) >= 1
+    assert_same_rows(alone, tmp_path / "run")
+
+
+# --- what goes wrong is told ---
+
+
+def told(*arguments: str) -> str:
+    """The one line of a command that ends with exit code 2."""
+    done = subprocess.run([sys.executable, "-m", "strop", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, (done.returncode, done.stderr)
+    return done.stderr
+
+
+def test_nobody_at_the_address(tmp_path: Path) -> None:
+    """Ray alone would try for minutes."""
+    started = time.monotonic()
+    line = told("gap", *ASKED, "--out", str(tmp_path / "run"), "--ray", "127.0.0.1:9")
+    assert "--ray 127.0.0.1:9 does not answer (Connection refused); start the cluster" in line
+    assert time.monotonic() - started < 30 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n"])
+def test_somebody_else_at_the_address(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who is silent, and one who speaks otherwise."""
+    monkeypatch.setattr(address_module, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(answer) if answer else time.sleep(1)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        with pytest.raises(UsageError, match="is not Ray" if answer else "does not answer"):
+            address_module.check_answers(f"127.0.0.1:{server.getsockname()[1]}")
+        serving.join()
+
+
+@pytest.mark.parametrize("address", ["nowhere", "ray://head:10001", ":6379", "head:", "head:port", "127.0.0.1:99999"])
+def test_addresses_that_cannot_be(address: str) -> None:
+    with pytest.raises(UsageError, match=f"--ray {address}"):
+        address_module.check_answers(address)
+
+
+@pytest.mark.parametrize(
+    ("workers", "ray_", "gpus", "word"),
+    [
+        (0, "auto", None, "--workers 0: expected 1 or more"),
+        (1, None, 1.0, "name it with --ray"),
+        (1, "auto", 1.5, "--gpus-per-worker 1.5: expected a whole number"),
+        (1, "auto", -1.0, "--gpus-per-worker -1: expected"),
+    ],
+)
+def test_options_that_cannot_be(workers: int, ray_: str | None, gpus: float | None, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        open_executor(workers, ray_, gpus)
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(errors.MissingExtraError, match=r"strop\[ray\]"), RayCluster("auto"):
+        pass
+
+
+def test_more_than_the_cluster_has(address: str) -> None:
+    with (
+        RayCluster(address, workers=1, gpus_per_worker=1, placed_seconds=1) as cluster,
+        pytest.raises(UsageError, match=r"1 GPUs.*0 GPUs in all"),
+    ):
+        cluster.load(MODEL)
+
+
+def test_a_workers_error_is_the_users(alone: Path, cluster: RayCluster, tmp_path: Path) -> None:
+    """As it was raised there: of its class, in its one line."""
+    with pytest.raises(ModelError, match="there is no embedded model 'ladder/huge'"):
+        cluster.load("ladder/huge")
+    run = strop.gap(MODEL, **OPTIONS, verifiers=[], out=tmp_path / "run", workers=cluster)
+    run.folder.part_path("responses", 1).write_bytes(b"no part")
+    with pytest.raises(CorruptPartError, match=r"part-00001\.parquet cannot be read"):
+        strop.add_verifier(run.path, "majority", workers=cluster)
+
+
+def test_a_workers_error_ends_the_command(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert "no embedded model 'ladder/huge'" in told("gap", "--model", "ladder/huge", "--task", "signs", "--workers", "1", "--ray", address)
+    assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True)
+class Sums(Arithmetic):
+    """A task in a file that the workers do not have."""
+
+
+@dataclass(frozen=True)
+class Guarded(Arithmetic):
+    """A task that cannot be sent."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("cannot pickle a guard")
+
+
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [(Sums(), "cannot read what it was sent .*test_cluster"), (Guarded(), "responses cannot be sent .*cannot pickle a guard")],
+)
+def test_what_cannot_be_sent_is_told(task: Arithmetic, word: str, cluster: RayCluster, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=word):
+        strop.gap(MODEL, task, **OPTIONS, out=tmp_path / "run", workers=cluster)
+
+
+def test_a_model_of_this_process_is_refused(cluster: RayCluster, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give its name"):
+        strop.gap(strop.load_engine(MODEL), **OPTIONS, out=tmp_path / "run", workers=cluster)
+
+
+def test_a_folder_that_is_not_shared(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker does not see the run; or writes, and it is not seen here."""
+    part = Part(0, [])
+    with pytest.raises(StoreError, match="does not see the run folder"):
+        Worker(str(tmp_path)).do(executor.Stage, part, None, "", str(tmp_path / "elsewhere"))  # type: ignore[arg-type]
+
+    class Elsewhere(Stage):
+        name = "responses"
+
+        def do(self, part: Part, engine: Any, folder: RunFolder) -> Usage:
+            return Usage()
+
+        def rows(self, part: Part, engine: Any, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+            raise NotImplementedError
+
+    (tmp_path / "run.json").touch()
+    monkeypatch.setattr(executor, "SEEN_SECONDS", 0.3)
+    with pytest.raises(StoreError, match="here it is not seen"):
+        cluster.work(Elsewhere(), [part], None, RunFolder(tmp_path), lambda _: None)
+
+
+def test_other_weights_under_the_same_name_are_refused(alone: Path) -> None:
+    from strop.cluster.worker import Model
+
+    with pytest.raises(ModelError, match="has other weights"):
+        Worker(str(alone)).do(executor.Stage, Part(0, []), Model(MODEL), "0000", str(alone))  # type: ignore[arg-type]
+
+
+def test_every_error_survives_the_way_back() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StropError)]
+    for kind in kinds:
+        error = kind("--ray", "ray") if kind is errors.MissingExtraError else kind("told")
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is kind and str(again) == str(error)
