@@ -30,8 +30,8 @@ LINES = (
     ("matrix", "sharpening"),
     ("studies",),
     (FACE,),
-    ("ladder_commands",),
-    ("list_commands",),
+    ("cli_parts",),
+    ("ladder_commands", "list_commands", "sharpen_command"),
     ("cli",),
     ("__main__",),
 )

@@ -77,7 +77,7 @@ def test_samples_at_another_temperature_tell_nothing_of_adaptive_stopping(tmp_pa
     run = strop.gap(tabular(0.7, problems=20), "recall", verifiers=["logprob"], problems=20, samples=4, out=tmp_path / "run")
     document = Sharpening(run).document
     assert document["adaptive"] == {"why": "the rule is for samples at temperature 1, top-p 1; these were drawn at 0.7, 0.9"}
-    with pytest.raises(UsageError, match=r"--delta 2: expected a chance between 0 and 1"):
+    with pytest.raises(UsageError, match=r"--delta: delta is 2; expected a chance between 0 and 1"):
         Sharpening(run, delta=2.0)
 
 
@@ -89,3 +89,32 @@ def test_the_table_fits_eighty_columns_and_says_what_falls(documents: dict[float
     text = captured.get()
     assert max(map(len, text.splitlines())) <= 80
     assert "warning: logprob: accuracy lies below one sample's: wrong responses score higher" in " ".join(text.split())
+
+
+def test_an_adaptive_run_draws_what_the_full_run_says_it_would(tmp_path: Path) -> None:
+    """The same samples, fewer of them; the same choice; and no curve is told of them."""
+    options: dict[str, Any] = {"problems": 40, "samples": 16}
+    whole = sharpen("ladder/40k", "arithmetic", out=tmp_path / "whole", **options)
+    adaptive = sharpen("ladder/40k", "arithmetic", adaptive=True, out=tmp_path / "adaptive", **options)
+    told, found = whole.document["adaptive"], adaptive.document["adaptive"]
+    drawn = adaptive.run.responses.select("problem", "sample", "text")
+    assert drawn.height == round(40 * told["samples"]["value"]) < 640
+    assert drawn.join(whole.run.responses, on=["problem", "sample", "text"], how="semi").height == drawn.height
+    for name in ("samples", "accuracy", "reached", "gain_over_greedy"):
+        assert found[name]["value"] == pytest.approx(told[name]["value"])
+    assert adaptive.document["design"] == "adaptive" and "selection" not in adaptive.document
+    assert adaptive.run.usage.generated_tokens < whole.run.usage.generated_tokens
+    with pytest.raises(UsageError, match="was drawn adaptively: gaps, pass@k and curves over N need the same number of samples"):
+        _ = adaptive.run.document
+    again = sharpen("ladder/40k", "arithmetic", adaptive=True, out=tmp_path / "adaptive", **options)
+    assert again.document == adaptive.document
+
+
+def test_what_cannot_be_sharpened_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--adaptive chooses the likeliest response; ask other verifiers without it"):
+        sharpen("ladder/25k", "recall", adaptive=True, verifiers=["mc"], out=tmp_path / "run")
+    with pytest.raises(UsageError, match="leave --temperature and --top-p as they are"):
+        sharpen("ladder/25k", "recall", adaptive=True, temperature=0.5, out=tmp_path / "run")
+    with pytest.raises(UsageError, match="--delta: delta is 3; expected a chance"):
+        sharpen("ladder/25k", "recall", delta=3.0, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

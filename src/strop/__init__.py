@@ -12,7 +12,7 @@ The rooms, and what each answers:
     ladder     the embedded models                     store     the run folder
 
 ``loop`` strings them together, ``run`` reads a finished run, ``analysis`` tells all that its samples can tell, ``api`` holds the functions
-below, ``matrix`` those about many models.
+below, ``matrix`` those about many models, ``sharpening`` best-of-N at inference.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from strop.prompts import Wording, read_wording
     from strop.records import Estimate, Problem, Usage
     from strop.run import Run
+    from strop.sharpening import sharpen
     from strop.tasks import TASKS, Task
     from strop.verify import VERIFIERS, Verifier
     from strop.weigh import WEIGHTS, Weight
 
 _HOMES = {
     "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "plan_from_run": "planning",
+    "sharpen": "sharpening",
     "plan_from_assumptions": "planning", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
     "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
     "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh", "Wording": "prompts", "read_wording": "prompts",
@@ -43,7 +45,7 @@ _HOMES = {
 __all__ = [
     "TASKS", "VERIFIERS", "WEIGHTS", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier", "Weight",
     "Wording", "add_verifier", "cross", "gap", "import_samples", "load_engine", "plan_from_assumptions", "plan_from_run", "read_wording",
-    "scale",
+    "scale", "sharpen",
 ]  # fmt: skip
 
 

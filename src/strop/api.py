@@ -74,6 +74,8 @@ def gap(
     record = _record(plan, engine, judge, stages, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
     folder, frame = RunFolder(path), problem_frame(plan, engine, problems)
+    if plan.adaptive is not None and (reason := engine.lacks.get("logprob")):
+        raise UsageError(f"--adaptive cannot be used with {engine.name}: {reason}; draw a fixed number of responses")
     for verification in stages:
         check_abilities(verification, engine)
         check_verification_room(plan, verification, problems, plan.sampling().max_tokens)
@@ -253,7 +255,7 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[V
     fingerprints = [engine.fingerprint, judge.fingerprint]
     return {
         "format_version": FORMAT_VERSION,
-        "design": "fixed",
+        "design": "fixed" if plan.adaptive is None else "adaptive",
         "asked": plan.asked()
         | ({"data": source} if (source := plan.task.source()) else {})
         | {"verifiers": settings, "draws": draws, "verifier_model": judge.name, "fingerprints": fingerprints},
@@ -273,8 +275,9 @@ def _record(plan: Plan, engine: Engine, judge: Engine, verifications: Sequence[V
 
 
 def measured(run: Run) -> Run:
-    """The run, with its estimates written into its folder."""
-    run.folder.write_json("estimates.json", run.document)
+    """The run, with its estimates written into its folder; a run drawn adaptively has none of these (``strop.sharpening`` has others)."""
+    if run.record["design"] == "fixed":
+        run.folder.write_json("estimates.json", run.document)
     return run
 
 

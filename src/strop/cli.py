@@ -16,16 +16,43 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from strop.cli_parts import (
+    AsJson,
+    Data,
+    DataRevision,
+    Difficulties,
+    Draws,
+    GpusPerWorker,
+    MaxTokens,
+    MaxTokensTotal,
+    Models,
+    Out,
+    Problems,
+    Prompts,
+    Ray,
+    Samples,
+    Seed,
+    Shots,
+    Tasks,
+    Temperature,
+    TopP,
+    Verifiers,
+    VerifyWith,
+    Weights,
+    Workers,
+    find_tasks,
+    find_verifiers,
+    print_result,
+)
 from strop.errors import StropError, UsageError
-from strop.ladder_commands import AsJson, ladder_app
+from strop.ladder_commands import ladder_app
 from strop.list_commands import list_app, print_rows
+from strop.sharpen_command import sharpen_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
     from strop.loop import Executor, Plan
     from strop.run import Run
-    from strop.tasks import Task
-    from strop.verify import Verifier
 
 INTERRUPTED = 130
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__mro__[1]  # UsageError of click, or of the copy of click that newer typers carry
@@ -35,52 +62,7 @@ app = typer.Typer(
 )
 app.add_typer(ladder_app, name="ladder")
 app.add_typer(list_app)
-
-Models = Annotated[list[str] | None, typer.Option("--model", help="Model to measure (repeatable). `strop models` lists the kinds.")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task (repeatable; default: all embedded ones).")]
-Difficulties = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--difficulty",
-        help="Difficulty of every task (repeatable; default: standard); --task NAME:DIFFICULTY sets one task's.",
-    ),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", help="File of the task's problems: jsonl, json, csv or parquet, in its data set's schema.")
-]
-DataRevision = Annotated[
-    str | None, typer.Option("--data-revision", help="Revision of a hub data set; run.json says what it was resolved to.")
-]
-Verifiers = Annotated[list[str] | None, typer.Option("--verifier", help="Verifier (repeatable; default: mc and cot-binary).")]
-VerifyWith = Annotated[str | None, typer.Option("--verify-with", help="Model that verifies (default: the generator itself).")]
-Prompts = Annotated[
-    Path | None,
-    typer.Option("--prompts", help="TOML file of your own verification prompts; `strop verifiers --prompts` prints one to edit."),
-]
-Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
-Weights = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--weigh", help="Weight, such as quantile:0.7, or an ensemble such as mc@quantile:0.7&cot-score@quantile:0.7 (repeatable)."
-    ),
-]
-Problems = Annotated[int, typer.Option("--problems", help="Problems of each task.")]
-Samples = Annotated[int, typer.Option("--samples", help="Responses to each problem, K.")]
-Temperature = Annotated[float, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")]
-TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
-MaxTokensTotal = Annotated[
-    int | None, typer.Option("--max-tokens-total", help="Begin no more work once a run has spent so many tokens; a higher limit goes on.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", help="Threads of the embedded engine, or workers under --ray (default: all cores).")
-]
-Ray = Annotated[
-    str | None, typer.Option("--ray", help="Work on a Ray cluster: HOST:PORT, auto (this machine's), or local (one started here).")
-]
-GpusPerWorker = Annotated[float | None, typer.Option("--gpus-per-worker", help="Under --ray: GPUs of each worker (default: 0).")]
+app.add_typer(sharpen_app)
 
 
 @app.command()
@@ -98,7 +80,7 @@ def gap(
     weigh: Weights = None,
     problems: Problems = 200,
     samples: Samples = 32,
-    shots: Annotated[int | None, typer.Option(help="Few-shot examples (default: the task's).")] = None,
+    shots: Shots = None,
     temperature: Temperature = 0.7,
     top_p: TopP = 0.9,
     max_tokens: MaxTokens = None,
@@ -131,35 +113,16 @@ def gap(
     given = {name: value for name, value in options.items() if sources[name].name != "DEFAULT"}
     plans = []
     for name in dict.fromkeys(model or [DEFAULT_MODEL]):
-        for found in _tasks(task, difficulty, data, data_revision):
+        for found in find_tasks(task, difficulty, data, data_revision):
             usual = {"shots": found.default_shots} | options
             plans.append(Plan(name, found, **(usual | preset_options(preset, found) | given if preset else usual)))
-    asked = {"verifiers": _verifiers(verifier, prompts), "verify_with": verify_with, "draws": draws}
+    asked = {"verifiers": find_verifiers(verifier, prompts), "verify_with": verify_with, "draws": draws}
     if dry_run:
         _dry_run(plans, asked, as_json)
         return
     with open_executor(workers, ray, gpus_per_worker) as executor:
         runs = _gap_runs(plans, asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total}, api.executor_of(executor), out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
-
-
-def _tasks(
-    tasks: list[str] | None, difficulties: list[str] | None, data: Path | None = None, data_revision: str | None = None
-) -> list[Task]:
-    """Every task at every difficulty, each once. One that names its own difficulty keeps it."""
-    from strop.api import find_task
-    from strop.tasks import EMBEDDED
-
-    asked = [task if ":" in task else f"{task}:{level}" for task in tasks or EMBEDDED for level in difficulties or ["standard"]]
-    return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
-
-
-def _verifiers(names: list[str] | None, prompts: Path | None) -> list[Verifier]:
-    """Every verifier asked for, with its words from the file if there is one."""
-    from strop.api import DEFAULT_VERIFIERS, find_verifiers
-    from strop.prompts import WORDING, read_wording
-
-    return find_verifiers(names or DEFAULT_VERIFIERS, read_wording(prompts) if prompts else WORDING)
 
 
 def _gap_runs(plans: list[Plan], asked: dict[str, Any], executor: Executor, out: Path | None) -> list[Run]:
@@ -261,7 +224,7 @@ def verify(
     from strop.cluster import open_executor
     from strop.progress import Bars
 
-    found = _verifiers(verifier, prompts)
+    found = find_verifiers(verifier, prompts)
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         for one in found:
             opened = api.add_verifier(run, one, verify_with=verify_with, draws=draws, weights=weigh or [], workers=executor, watcher=bars)
@@ -325,7 +288,7 @@ def plan(
     else:
         needs = planning.plan_from_assumptions(half_width, accuracy or 0.0, **given)
     documents = [need.as_json() for need in needs]
-    _print({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
+    print_result({"plans": documents}, [plan_table(documents), *plan_notes(documents)], as_json)
 
 
 @app.command()
@@ -356,11 +319,11 @@ def cross(
 
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.cross(
-            model, task, judges=verify_with or (), verifiers=_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
+            model, task, judges=verify_with or (), verifiers=find_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
-    _print(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
+    print_result(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
 
 
 @app.command()
@@ -394,12 +357,12 @@ def scale(
     given = dict(map(parse_flops, flops or []))
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         found = matrix.scale(
-            model or list(embedded_models()), _tasks(task, difficulty), verifiers=_verifiers(verifier, prompts), flops=given, out=out,
-            workers=executor, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens,
-            seed=seed,
+            model or list(embedded_models()), find_tasks(task, difficulty), verifiers=find_verifiers(verifier, prompts), flops=given,
+            out=out, workers=executor, watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p,
+            max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
-    _print(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
+    print_result(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
 
 
 @app.command()
@@ -420,18 +383,6 @@ def study(
     for known, found in STUDIES.items():
         if name in (known, "all"):
             print((found.quick() if quick else found()).run(out / known, lambda line: print(line, file=sys.stderr)))
-
-
-def _print(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
-    """The document, or tables and lines for people."""
-    if as_json:
-        print(json.dumps(document, allow_nan=False))
-        return
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
-    for part in parts:
-        console.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 
 def main() -> NoReturn:

@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
+from strop.cli_parts import AsJson
 from strop.errors import UsageError
 
 ladder_app = typer.Typer(no_args_is_help=True, help="The embedded models: list them, train them again, evaluate them.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 
 
 @ladder_app.command("list")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from strop.cli_parts import AsJson
 from strop.errors import UsageError
-from strop.ladder_commands import AsJson
 
 list_app = typer.Typer()
 

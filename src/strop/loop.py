@@ -26,7 +26,8 @@ import threadpoolctl
 from strop.engines import load_engine
 from strop.engines.base import Engine, check_room
 from strop.errors import ModelError, StoreError, TokenLimitError, UsageError
-from strop.generate import draw_responses, response_seeds
+from strop.generate import draw_adaptively, draw_responses, response_seeds
+from strop.measure.adaptive import enough
 from strop.prompts import solution_prompt, stop_strings
 from strop.records import Problem, Sampling, Usage, blind
 from strop.seeds import derive
@@ -37,6 +38,8 @@ from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 SHOTS_SEED = 0
 INTERRUPT_SECONDS = 0.2
 """How long an interrupt may go unheard: once polars has worked, its own signal handler lets a wait without end go on."""
+LATER = (("split", "test"), ("adaptive", None))
+"""Settings that came later, and what they are where a run's record does not name them."""
 SCORES = "scores/"
 
 
@@ -62,6 +65,9 @@ class Plan:
     max_tokens: int | None = None
     seed: int = 0
     revision: str | None = None
+    split: str = "test"
+    adaptive: float | None = None
+    """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
 
     def __post_init__(self) -> None:
         for name, low in (("problems", 1), ("samples", 1), ("shots", 0), ("max_tokens", 1)):
@@ -72,10 +78,12 @@ class Plan:
             raise UsageError(f"--temperature {self.temperature:g}: expected 0 (greedy), or a number from 0.01 to 10")
         if not 0 < self.top_p <= 1:
             raise UsageError(f"--top-p {self.top_p:g}: expected a number above 0 and up to 1")
+        if self.adaptive is not None and (self.temperature, self.top_p) != (1, 1):
+            raise UsageError("--adaptive stops by probabilities at temperature 1, top-p 1; leave --temperature and --top-p as they are")
 
     def asked(self) -> dict[str, Any]:
         """As JSON, for the run record."""
-        own = {name: value for name, value in self.__dict__.items() if name != "task"}
+        own = {name: value for name, value in self.__dict__.items() if name != "task" and (name, value) not in LATER}
         settings: dict[str, Any] = json.loads(json.dumps({f.name: getattr(self.task, f.name) for f in fields(cast(Any, self.task))}))
         return own | {"task": self.task.name, "task_class": type(self.task).__qualname__, "task_settings": settings}
 
@@ -84,7 +92,8 @@ class Plan:
         """Back from the run record; ``task`` is the instance itself, where TASKS does not know it."""
         try:
             settings = {key: tuple(value) if isinstance(value, list) else value for key, value in asked["task_settings"].items()}
-            own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task"}
+            own = {f.name: asked[f.name] for f in fields(cls) if f.name != "task" and f.name not in dict(LATER)}
+            own |= {name: asked.get(name, usual) for name, usual in LATER}
             return cls(task=task or (TASKS | ELSEWHERE)[asked["task"]](**settings), **own)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
@@ -104,7 +113,7 @@ class Plan:
         return replace(self.sampling(), max_tokens=longest, stop=verifier.stop_strings(self.shots))
 
     def draw_problems(self) -> list[Problem]:
-        return self.task.problems("test", self.problems, derive(self.seed, "problems"))
+        return self.task.problems(self.split, self.problems, derive(self.seed, "problems"))
 
     def draw_shots(self) -> list[Problem]:
         return self.task.shots(self.shots, SHOTS_SEED)
@@ -217,7 +226,10 @@ class Answering(Stage):
         assert engine is not None
         seeds = [response_seeds(self.plan.seed, self.name, problem, self.count) for problem in part.problems]
         asked = [blind(problem) for problem in part.problems]
-        generation = draw_responses(engine, self.plan.task, asked, self.shots, self.sampling, seeds)
+        if self.plan.adaptive is None or self.count == 1:
+            generation = draw_responses(engine, self.plan.task, asked, self.shots, self.sampling, seeds)
+        else:
+            generation = draw_adaptively(engine, self.plan.task, asked, self.shots, self.sampling, seeds, enough(self.plan.adaptive))
         rows = [
             _response_row(self.plan.task, problem, number, sample)
             for problem, samples in zip(part.problems, generation.samples, strict=True)

@@ -81,6 +81,8 @@ class Run:
     @cached_property
     def responses(self) -> pl.DataFrame:
         """One row a response."""
+        if self.record["design"] != "fixed":
+            return self._stage("responses", None)
         imported = self.record.get("imported")
         return self._stage("responses", imported["responses"] if imported else self.plan.problems * self.plan.samples)
 
@@ -101,7 +103,12 @@ class Run:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """What ``--json`` prints: the estimates and what they rest on."""
+        """What ``--json`` prints: the estimates and what they rest on. UsageError for a run that was drawn adaptively."""
+        if self.record["design"] != "fixed":
+            raise UsageError(
+                f"{self.path} was drawn adaptively: gaps, pass@k and curves over N need the same number of samples of every problem; "
+                "see sharpening.json there, or sample again without --adaptive"
+            )
         rows = [self._row(product, summary) for product, summary in self.summaries]
         first = {row["verifier"]: {k: v for k, v in row.items() if k != "verifier"} for row in reversed(rows)}
         accuracies = {name: value.as_json() for name, value in self.accuracies.items()}
@@ -286,7 +293,7 @@ class Run:
         """What to know before reading the numbers."""
         counts_P = self._samples.mask_PK.sum(axis=1)
         notes = []
-        if counts_P.min() < counts_P.max():
+        if counts_P.min() < counts_P.max() and self.record["design"] == "fixed":
             notes.append(
                 f"problems have {counts_P.min()} to {counts_P.max()} responses: gaps mix several K, curves end at {counts_P.min()}"
             )
@@ -350,8 +357,8 @@ class Run:
         alone = scores[product.verifiers[0]] if len(product.factors) == 1 else None
         return Weighed(alone, product(scores, self._samples.mask_PK))
 
-    def _stage(self, stage: str, responses: int) -> pl.DataFrame:
-        """All parts of a stage, which must be about this many responses, each once a draw, and about every problem."""
+    def _stage(self, stage: str, responses: int | None) -> pl.DataFrame:
+        """All parts of a stage, which must be about this many responses (None: nobody knows), each once a draw, and about every problem."""
         frame = self.folder.read_stage(stage, self.plan.parts)
         schema = SCORE_SCHEMA if stage.startswith("scores/") else RESPONSE_SCHEMA
         if frame.schema != pl.Schema(schema):
@@ -359,6 +366,7 @@ class Run:
                 f"the parts in {self.path / stage} hold other columns than they should; restore them, or delete that folder"
             )
         pairs = frame.select("problem", "sample").unique().height
+        responses = pairs if responses is None else responses
         draws = frame["draw"].n_unique() if "draw" in frame.columns else 1
         twice = frame.select(name for name in ("problem", "sample", "draw") if name in frame.columns).is_duplicated().any()
         whole = pairs == responses and frame.height == responses * draws and not twice

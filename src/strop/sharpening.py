@@ -50,10 +50,22 @@ def sharpen(
     *,
     verifiers: Sequence[str | Verifier] = SELF_REWARDS,
     delta: float = DELTA,
+    adaptive: bool = False,
     **options: Any,
 ) -> Sharpening:
-    """Sample at temperature 1, choose by each verifier, and compare with greedy decoding. ``options`` are those of ``strop.gap``."""
-    return Sharpening(api.gap(model, task, verifiers=verifiers, **{"temperature": 1.0, "top_p": 1.0} | options), delta)
+    """Sample at temperature 1, choose by each verifier, and compare with greedy decoding. ``options`` are those of ``strop.gap``.
+
+    ``adaptive``: stop drawing for a problem when its likeliest response is likely enough; then only the likeliest is chosen, and curves
+    over N have no meaning. Without it, the same samples tell what stopping would have saved.
+    """
+    enough_of(delta)
+    asked = (() if verifiers == SELF_REWARDS else verifiers) if adaptive else verifiers
+    plan = {"temperature": 1.0, "top_p": 1.0} | options | ({"adaptive": delta} if adaptive else {})
+    if asked and adaptive:
+        raise UsageError("--adaptive chooses the likeliest response; ask other verifiers without it")
+    found = Sharpening(api.gap(model, task, verifiers=asked, **plan), delta)
+    found.run.folder.write_json("sharpening.json", found.document)
+    return found
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,7 @@ class Sharpening:
     delta: float = DELTA
 
     def __post_init__(self) -> None:
-        if not 0 < self.delta < 1:
-            raise UsageError(f"--delta {self.delta:g}: expected a chance between 0 and 1")
+        enough_of(self.delta)
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -83,7 +94,7 @@ class Sharpening:
             estimates["log_probabilities"] = self._log_probabilities()
         return self._head() | estimates | {
             "definitions": {_kind(path): ratio.definition for path, ratio in ratios.items()},
-            "usage": asdict(self.run.usage),
+            "usage": self.run.usage.as_json(),
             "run": str(self.run.path),
         }  # fmt: skip
 
@@ -149,7 +160,13 @@ class Sharpening:
         count_P, reached_P = stopping_times_P(evidence.logprob_PK, mask_PK, enough(self.delta))
         yield ("samples",), _mean(count_P.astype(float), "samples drawn for a problem", (1, mask_PK.shape[1]))
         yield ("reached",), _mean(reached_P.astype(float), "share of problems where k max pi reached mu within the K samples")
-        yield ("saved",), _mean(1 - count_P / mask_PK.sum(axis=1), "share of the K samples that need not have been drawn")
+        yield (
+            ("saved",),
+            _mean(
+                1 - count_P / (self.run.plan.samples if self.is_adaptive else mask_PK.sum(axis=1)),
+                "share of the K samples that need not have been drawn",
+            ),
+        )
         drawn_PK = mask_PK & (np.arange(mask_PK.shape[1]) < count_P[:, None])
         chosen_P, best_P = (self._likeliest_P(drawn) for drawn in (drawn_PK, mask_PK))
         yield ("accuracy",), _mean(chosen_P, "share of problems whose likeliest response at the stopping time is right")
@@ -191,6 +208,14 @@ class Sharpening:
         for name, value_PK in (("pooled", evidence.logprob_PK), ("within_problem", within_PK)):
             document[name] = asdict(dominance(value_PK, samples.utility_PK, samples.mask_PK, self.run.counts_BP))
         return document
+
+
+def enough_of(delta: float) -> float:
+    """mu, for a user's delta. UsageError for one that is no chance."""
+    try:
+        return enough(delta)
+    except ValueError as error:
+        raise UsageError(f"--delta: {error}") from None
 
 
 def _kind(path: tuple[str, ...]) -> str:
