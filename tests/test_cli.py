@@ -119,6 +119,10 @@ def test_one_document_on_stdout_with_the_keys_of_the_contract(
     )
     assert document["verifiers"]["mc"]["weigh"] == "quantile:0.5"
     assert set(document["usage"]) == {"prompt_tokens", "cached_tokens", "generated_tokens", "flops", "seconds"}
+    stages = document["usage_by_stage"]
+    assert list(stages)[:2] == ["responses", "greedy"] and {f"scores/{name}" for name in document["verifiers"]} == set(list(stages)[2:])
+    for key, total in document["usage"].items():
+        assert sum(stage[key] for stage in stages.values()) == pytest.approx(total)
     assert json.loads((out / "estimates.json").read_text()) == document and (out / "report.html").exists()
 
 
@@ -152,7 +156,7 @@ def test_a_corrupt_part_is_named_and_redone(monkeypatch: pytest.MonkeyPatch, cap
     part.unlink()
     assert strop(monkeypatch, *command) == 0
     again = json.loads(capsys.readouterr().out)
-    assert {**again, "usage": None} == {**first, "usage": None}
+    assert {**again, "usage": None, "usage_by_stage": None} == {**first, "usage": None, "usage_by_stage": None}
 
 
 def test_several_pairs_give_one_folder_each_and_one_report(

@@ -163,12 +163,15 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
         return
     from rich.console import Console
 
+    from strop.report.cost import cost_table
     from strop.report.table import gap_table, notes
 
     console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
     console.print(gap_table(documents))
     for note in notes(documents):
         console.print(note, markup=False)
+    if (spent := cost_table(documents)) is not None:
+        console.print("", spent)
     console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
 
 

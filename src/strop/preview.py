@@ -49,11 +49,15 @@ def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: in
     prompts = {"solution": engine.render(solution_prompt(plan.task, blind(first), shots))}
     prompts |= {verifier.name: engine.render(prompt) for verifier, prompt in asked.items()}
     questions = {v: plan.problems * v.questions(plan.samples) * Verification.of(v, engine, draws).draws for v in prompted}
-    solution = sum(engine.count_tokens(solution_prompt(plan.task, blind(p), shots)) for p in problems) * engine.reads(plan.samples)
-    verification = sum(engine.count_tokens(prompt) * questions[verifier] for verifier, prompt in asked.items())
-    generated = plan.problems * (plan.samples + 1) * plan.sampling().max_tokens
-    generated += sum(questions[v] * plan.verification_sampling(v).max_tokens for v in prompted if v.samples_text)
+    solutions = [engine.count_tokens(solution_prompt(plan.task, blind(problem), shots)) for problem in problems]
+    checks = {verifier: engine.count_tokens(prompt) for verifier, prompt in asked.items()}
+    drawn_each, written = plan.samples + 1, plan.sampling().max_tokens
+    checked = {v: plan.verification_sampling(v).max_tokens if v.samples_text else 0 for v in prompted}
+    reads = engine.reads(plan.samples)
+    prompt_tokens = reads * sum(solutions) + sum(checks[v] * questions[v] for v in prompted)
+    generated = len(solutions) * drawn_each * written + sum(checked[v] * questions[v] for v in prompted)
+    flops = sum(engine.forward_flops(0, length) + drawn_each * engine.response_flops(length, written) for length in solutions)
+    flops += sum(questions[v] * (engine.forward_flops(0, checks[v]) + engine.response_flops(checks[v], checked[v])) for v in prompted)
     rate = (drawn.usage.prompt_tokens + drawn.usage.generated_tokens) / seconds
-    tokens = solution + verification + generated
-    price = engine.cost(solution + solution // engine.reads(plan.samples) + verification, generated)
-    return Preview(prompts, solution + verification, generated, 2.0 * engine.parameters * tokens, tokens / rate, price)
+    price = engine.cost(prompt_tokens + sum(solutions), generated)  # a server reads each prompt once more for the greedy response
+    return Preview(prompts, prompt_tokens, generated, flops, (prompt_tokens + generated) / rate, price)

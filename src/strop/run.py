@@ -128,6 +128,7 @@ class Run:
             "estimates": rows,
             "analysis": self.analysis,
             "usage": self.usage.as_json(),
+            "usage_by_stage": {stage: usage.as_json() for stage, usage in self.usage_by_stage.items() if self._is_known(usage)},
             "run": str(self.path),
         }
 
@@ -241,7 +242,7 @@ class Run:
 
     def cost_of_a_response(self) -> dict[str, float]:
         """Tokens and FLOPs that the run spent on each response: drawing it, and all its verifications."""
-        usage = total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages if stage != "greedy")
+        usage = total_usage(usage for stage, usage in self.usage_by_stage.items() if stage != "greedy")
         spent = {"prompt_tokens": usage.prompt_tokens, "generated_tokens": usage.generated_tokens, "flops": usage.flops}
         return {name: amount / self.responses.height for name, amount in spent.items()}
 
@@ -281,7 +282,16 @@ class Run:
     @property
     def usage(self) -> Usage:
         """Of all stages."""
-        return total_usage(self.folder.usage(stage, self.plan.parts) for stage in self.stages)
+        return total_usage(self.usage_by_stage.values())
+
+    @cached_property
+    def usage_by_stage(self) -> dict[str, Usage]:
+        """What each stage spent, by the name under which its parts are stored."""
+        return {stage: self.folder.usage(stage, self.plan.parts) for stage in self.stages}
+
+    def _is_known(self, usage: Usage) -> bool:
+        """What imported samples and scores cost elsewhere is not known, and stored as nothing."""
+        return "imported" not in self.record or usage != Usage()
 
     @property
     def truncated(self) -> int:

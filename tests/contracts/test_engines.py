@@ -77,6 +77,13 @@ def test_both_engines_give_the_same_token_log_probabilities(pair: tuple[Engine, 
                 assert sample.finish != "end" or -20 < end < 1e-4
 
 
+def test_both_engines_draw_the_same_samples_from_the_same_seeds(pair: tuple[Engine, Engine]) -> None:
+    """Their random numbers are the same, so only rounding tells them apart: a token at the border of two."""
+    requests = [Request(prompt, tuple(derive(i, k) for k in range(8))) for i, prompt in enumerate(prompts(25))]
+    ours, theirs = ([s.token_ids for row in engine.sample(requests, Sampling(0.7, 0.9, 40)).samples for s in row] for engine in pair)
+    assert np.mean([a == b for a, b in zip(ours, theirs, strict=True)]) > 0.99
+
+
 def test_both_engines_answer_alike_greedily_and_judge_alike(pair: tuple[Engine, Engine]) -> None:
     task = Arithmetic()
     problems = task.problems("test", 24, seed=2)

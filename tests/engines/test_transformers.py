@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from strop.engines import load_engine
 from strop.engines.base import Request, cut_at_stop
 from strop.engines.transformers import TransformersEngine, draw_tokens
 from strop.errors import MissingExtraError, ModelError, UsageError
@@ -131,11 +132,17 @@ def test_first_tokens_follow_the_exact_law(folder: Path, temperature: float, top
     assert (count * (observed - law)[law > 0] ** 2 / law[law > 0]).sum() < 2 * (law > 0).sum() + 20
 
 
-def test_top_p_cuts_by_hand() -> None:
-    logits = torch.tensor([[0.1, 0.4, 0.2, 0.2, 0.1]]).log().float()
-    numbers = torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1]
-    drawn = draw_tokens(logits.expand(1000, -1), numbers, Sampling(temperature=1, top_p=0.5, max_tokens=1))
+def test_top_p_cuts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By refusing what lies outside the nucleus, and by sorting, which is the last resort: the same law."""
+    logits = torch.tensor([[0.1, 0.4, 0.2, 0.2, 0.1]]).log().float().expand(1000, -1)
+    sampling = Sampling(temperature=1, top_p=0.5, max_tokens=1)
+    spread = [torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1]]
+    dice = np.random.default_rng(0)
+    drawn = draw_tokens(logits, lambda attempt: spread[0] if attempt == 0 else torch.from_numpy(dice.random(1000)), sampling)
     counts = torch.bincount(drawn, minlength=5).tolist()
+    assert counts[0] == counts[4] == 0 and counts[1:4] == pytest.approx([500, 250, 250], abs=40)
+    monkeypatch.setattr("strop.engines.transformers.ATTEMPTS", 0)
+    counts = torch.bincount(draw_tokens(logits, lambda _: spread[0], sampling), minlength=5).tolist()
     assert counts == pytest.approx([0, 500, 250, 250, 0], abs=1)  # the two of 0.2 are tied: both stay
 
 
@@ -194,7 +201,9 @@ def test_usage_counts_each_prompt_once(engine: TransformersEngine) -> None:
     length, generated = engine.count_tokens(PROMPTS[0]), sum(len(s.token_ids) for row in generation.samples for s in row)
     usage = generation.usage
     assert (usage.prompt_tokens, usage.cached_tokens, usage.generated_tokens) == (length, 101 * length, generated)
-    assert usage.flops == 2.0 * engine.parameters * (length + generated)
+    fed = [length + len(s.token_ids) - 1 for row in generation.samples for s in row]  # the last token is never run through the model
+    attended = sum(range(1, length + 1)) + sum(place + 1 for end in fed for place in range(length, end))
+    assert usage.flops == 2.0 * engine.parameters * (length + generated - 102) + 4.0 * (2 * 2 * 16) * attended
     assert usage.seconds > 0
 
 
@@ -228,6 +237,55 @@ def test_memory_shortage_halves_the_batch_and_says_so(folder: Path, monkeypatch:
     assert [sample.token_ids for sample in got[0]] == [sample.token_ids for sample in wanted[0]]
 
 
+def test_memory_decides_how_many_rows_go_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches shrink with what is left, and a lack of it on the CPU is told like one on a GPU."""
+    from strop.engines import transformers as module
+
+    engine, sizes = TransformersEngine(str(folder), device="cpu"), []
+    forward, shortage = engine.model.forward, [0]
+
+    def spy(*args: Any, **named: Any) -> Any:
+        sizes.append(len(named["input_ids"]))
+        if len(named["input_ids"]) > shortage[0] > 0:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory")
+        return forward(*args, **named)
+
+    monkeypatch.setattr(engine.model, "forward", spy)
+
+    def drawn() -> list[tuple[int, ...]]:
+        return [sample.token_ids for sample in engine.sample([Request(PROMPTS[0], seeds("memory", 40))], WARM).samples[0]]
+
+    wanted = drawn()
+    assert max(sizes) == 40
+    row = (engine.count_tokens(PROMPTS[0]) + 12) * (2 * 2 * 16 * 4) + 48 * VOCABULARY_SIZE  # keys and values of 2 layers and 16 numbers
+    monkeypatch.setattr(module, "memory_left", lambda *_: 12.5 * row)
+    sizes.clear()
+    assert drawn() == wanted
+    assert 10 <= max(sizes) <= 12, "12 rows, and some of it for the prefill"
+    shortage[0] = 4
+    with pytest.warns(UserWarning, match="cpu ran out of memory; going on with"):
+        assert drawn() == wanted
+    shortage[0], engine.batch_rows = 0, 1
+    monkeypatch.setattr(engine.model, "forward", lambda **_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError("none left")))
+    with pytest.raises(ModelError, match="too little memory for one row"):
+        engine.sample([Request(PROMPTS[0], seeds("memory", 2))], WARM)
+
+
+def test_weights_too_large_for_the_device_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    assert "too little memory for its weights in float64; use dtype=bfloat16" in refusal(folder, dtype="float64")
+
+
+def test_other_failures_of_the_model_are_not_taken_for_a_lack_of_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = TransformersEngine(str(folder), device="cpu")
+    monkeypatch.setattr(engine.model, "forward", lambda **_: (_ for _ in ()).throw(RuntimeError("a kernel failed")))
+    with pytest.raises(RuntimeError, match="a kernel failed"):
+        engine.sample([Request(PROMPTS[0], seeds("memory", 2))], WARM)
+
+
 def test_chat_template_is_used_where_there_is_one(tmp_path: Path) -> None:
     engine = TransformersEngine(str(write_model(tmp_path, CHAT)), device="cpu")
     turns = (Message("user", "1+1 "), Message("assistant", " 2"), Message("user", "2+2"))
@@ -236,6 +294,18 @@ def test_chat_template_is_used_where_there_is_one(tmp_path: Path) -> None:
     [[sample]] = engine.sample([Request(turns, (3,))], GREEDY).samples
     ids = engine.tokenizer(engine.render(turns), add_special_tokens=False)["input_ids"]
     assert sample.logprob == pytest.approx(full_logprobs(engine, ids, list(sample.token_ids)).sum().item(), abs=1e-4)
+
+
+def test_chat_or_plain_text_may_be_chosen(tmp_path: Path, folder: Path) -> None:
+    instructed = write_model(tmp_path, CHAT)
+    turns = (Message("user", "Question: 1+1\nAnswer:"), Message("assistant", " 2"), Message("user", "Question: 2+2\nAnswer:"))
+    plain, chat = (load_engine(f"{instructed}?chat={choice}&device=cpu") for choice in ("false", "true"))
+    assert plain.render(turns) == "Question: 1+1\nAnswer: 2\n\nQuestion: 2+2\nAnswer:" and chat.render(turns).startswith("<s>user|")
+    base = TransformersEngine(str(folder), device="cpu")
+    assert plain.count_tokens(turns) == base.count_tokens(turns), "special tokens are the tokenizer's own again"
+    assert plain.score([turns], ["4"]).logprobs_PC == pytest.approx(base.score([turns], ["4"]).logprobs_PC, abs=1e-5)
+    with pytest.raises(UsageError, match="has no chat template; leave chat out"):
+        load_engine(f"{folder}?chat=true")
 
 
 def test_plain_text_otherwise(engine: TransformersEngine) -> None:

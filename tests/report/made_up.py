@@ -49,6 +49,10 @@ def document(task: str = "arithmetic", model: str = "ladder/250k", verifier_mode
         "verifiers": verifiers,
         "estimates": rows,
         "usage": {"prompt_tokens": 123456, "cached_tokens": 0, "generated_tokens": 98765, "flops": 1.2e13, "seconds": 81.5},
+        "usage_by_stage": {
+            "responses": {"prompt_tokens": 3456, "cached_tokens": 0, "generated_tokens": 98765, "flops": 0.9e13, "seconds": 61.5},
+            "scores/mc": {"prompt_tokens": 120000, "cached_tokens": 0, "generated_tokens": 0, "flops": 0.3e13, "seconds": 20.0},
+        },
         "run": "runs/made-up",
     }
 

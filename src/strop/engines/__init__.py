@@ -15,7 +15,7 @@ DEFAULT_MODEL = "ladder/250k"
 
 ENGINES = {
     "ladder/NAME": "an embedded model, run in NumPy",
-    "FOLDER or HUB-ID": "any model of transformers, CPU or GPU, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
+    "FOLDER or HUB-ID": "any model of transformers, or a LoRA adapter, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
     "openai:NAME@URL": "a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }

@@ -59,6 +59,11 @@ class Engine(ABC):
     def parameters(self) -> int:
         """Number of parameters that a forward pass uses; 0 where unknown."""
 
+    @property
+    def attention_width(self) -> int:
+        """Layers x query heads x head size, for the FLOPs of attention; 0 where there is none or it is unknown."""
+        return 0
+
     @abstractmethod
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw one response per seed of each request."""
@@ -102,9 +107,26 @@ class Engine(ABC):
         """What tells these weights from others of the same name, where the engine knows it: a run never goes on with other weights."""
         return ""
 
+    def forward_flops(self, start: int, stop: int) -> float:
+        """FLOPs of a forward pass over the tokens at places ``start`` up to ``stop`` of a sequence, those before being cached.
+
+        2 per parameter and token; for attention, 4 per unit of its width and each of the place + 1 tokens that a token attends to.
+        """
+        attended = (stop * (stop + 1) - start * (start + 1)) // 2
+        return 2.0 * self.parameters * (stop - start) + 4.0 * self.attention_width * attended
+
+    def response_flops(self, prompt_tokens: int, tokens: int) -> float:
+        """FLOPs of drawing or scoring ``tokens`` tokens after a cached prompt: the last one is never run through the model."""
+        return self.forward_flops(prompt_tokens, prompt_tokens + max(0, tokens - 1))
+
     def describe(self) -> dict[str, str | int | float]:
         """What the run record says of the model; overridden where more is known."""
         return {"model": self.name, "engine": type(self).__name__, "parameters": self.parameters}
+
+
+def training_flops(parameters: float, tokens: float) -> float:
+    """FLOPs of training on ``tokens`` tokens: 6 per parameter and token, forward and backward pass without attention's own products."""
+    return 6 * parameters * tokens
 
 
 def check_room(engine: Engine, prompt_tokens: int, new_tokens: int) -> None:

@@ -33,8 +33,11 @@ def find_device(torch: Any, asked: str | None) -> Any:
     return torch.device(asked)
 
 
-def load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
-    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way."""
+def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = None) -> tuple[Any, Any]:
+    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way.
+
+    The tokenizer of an ``adapter`` comes before that of its base: training may have given it another chat template.
+    """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -50,7 +53,11 @@ def load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(source, **options)
         if getattr(config, "auto_map", None):
             raise _remote_code(name)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        if adapter and (adapter / "tokenizer_config.json").is_file():
+            _check_settings(adapter, "tokenizer_config.json")
+            tokenizer = AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False, local_files_only=True)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
         model, info = AutoModelForCausalLM.from_pretrained(
             source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
         )
@@ -64,11 +71,14 @@ def load(name: str, revision: str | None, dtype: Any) -> tuple[Any, Any]:
 
 
 def fingerprint(name: str, commit: str | None) -> str:
-    """The commit of a hub model; of a local folder, a digest of its weights' sizes and of blocks spread over them (not of every byte)."""
+    """The commit of a hub model; of a local folder, a digest of its weights' sizes and of blocks spread over them (not of every byte).
+
+    An adapter's settings, which scale its weights, count too.
+    """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return commit or ""
-    digest = blake2b(digest_size=8)
+    digest = blake2b(b"".join(path.read_bytes() for path in folder.glob("adapter_config.json")), digest_size=8)
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
@@ -81,18 +91,23 @@ def fingerprint(name: str, commit: str | None) -> str:
 
 def _check_folder(folder: Path) -> None:
     """ModelError where a folder has no config, only pickled weights, or wants its own code to be run."""
-    try:
-        settings = [json.loads((folder / "config.json").read_text(encoding="utf-8"))]
-        extra = folder / "tokenizer_config.json"
-        settings += [json.loads(extra.read_text(encoding="utf-8"))] if extra.exists() else []
-    except (OSError, ValueError) as error:
-        raise ModelError(f"model folder {folder} has no readable config.json ({error}); expected a Hugging Face model folder") from None
-    if any("auto_map" in setting for setting in settings):
-        raise _remote_code(str(folder))
+    _check_settings(folder, "config.json")
+    if (folder / "tokenizer_config.json").exists():
+        _check_settings(folder, "tokenizer_config.json")
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
         found = f"only pickled weights ({pickled[0]}), which can run code when read" if pickled else "no weights"
         raise ModelError(f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained")
+
+
+def _check_settings(folder: Path, name: str) -> None:
+    """ModelError where a file of settings cannot be read, or asks for code of the folder's own."""
+    try:
+        settings = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model folder {folder} has no readable {name} ({error}); expected a Hugging Face model folder") from None
+    if "auto_map" in settings:
+        raise _remote_code(str(folder))
 
 
 def _remote_code(name: str) -> ModelError:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GOLDEN = 0x9E3779B97F4A7C15
-_ATTEMPTS = 16
+ATTEMPTS = 16
 
 
 def uniforms(seeds_R: NDArray[np.uint64], counter: int) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def draw_tokens(
     """One token per row, from the nucleus: the most probable tokens whose probabilities first reach ``top_p`` (ties all in).
 
     Drawn from the full distribution and accepted if the mass strictly above the token is below ``top_p``: the same law as cutting
-    first, without sorting. Rows refused _ATTEMPTS times are cut and drawn directly. Temperature 0 takes the most probable token.
+    first, without sorting. Rows refused ATTEMPTS times are cut and drawn directly. Temperature 0 takes the most probable token.
     """
     if temperature == 0:
         greedy: NDArray[np.int64] = logits_RV.argmax(axis=1)
@@ -39,8 +39,8 @@ def draw_tokens(
     cumulative_RV = p_RV.cumsum(axis=1)
     tokens_R = np.empty(len(p_RV), np.int64)
     open_rows = np.arange(len(p_RV))
-    for attempt in range(_ATTEMPTS):
-        drawn = _invert(cumulative_RV, uniforms(seeds_R[open_rows], step * (_ATTEMPTS + 1) + attempt))
+    for attempt in range(ATTEMPTS):
+        drawn = _invert(cumulative_RV, uniforms(seeds_R[open_rows], step * (ATTEMPTS + 1) + attempt))
         tokens_R[open_rows] = drawn
         if top_p >= 1:
             return tokens_R
@@ -51,7 +51,7 @@ def draw_tokens(
         open_rows, p_RV, cumulative_RV = open_rows[refused], p_RV[refused], cumulative_RV[refused]
     above_RV = np.array([[row[row > value].sum() for value in row] for row in p_RV])
     kept_RV = np.where(above_RV < top_p, p_RV, 0)
-    tokens_R[open_rows] = _invert(kept_RV.cumsum(axis=1), uniforms(seeds_R[open_rows], step * (_ATTEMPTS + 1) + _ATTEMPTS))
+    tokens_R[open_rows] = _invert(kept_RV.cumsum(axis=1), uniforms(seeds_R[open_rows], step * (ATTEMPTS + 1) + ATTEMPTS))
     return tokens_R
 
 

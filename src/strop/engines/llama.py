@@ -64,6 +64,10 @@ class LlamaEngine(Engine):
         return self.model.parameters
 
     @property
+    def attention_width(self) -> int:
+        return self.model.layers_count * self.model.heads * self.model.head_size
+
+    @property
     def context(self) -> int | None:
         return self.model.max_positions
 
@@ -111,7 +115,7 @@ class LlamaEngine(Engine):
             marks = [(i, *mark) for i in range(len(block)) for mark in wanted[start + i]]
             at, p, c, position, token = np.array(marks).T
             np.add.at(logprobs_PC, (p, c), log_probabilities(self.model.logits(hidden[at, position]), token))
-        cached = sum(map(len, encoded)) - usage.prompt_tokens
+        cached = len(continuations) * sum(map(len, encoded)) - usage.prompt_tokens
         return Scored(logprobs_PC, total_usage([usage, Usage(cached_tokens=max(0, cached), seconds=time.perf_counter() - started)]))
 
     def _encode(self, prompts: Sequence[Prompt], new_tokens: int) -> list[tuple[int, ...]]:
@@ -126,7 +130,7 @@ class LlamaEngine(Engine):
         for row, tokens in enumerate(ids):
             ids_PL[row, : len(tokens)] = tokens
         hidden, prefix = self.model.prefill(ids_PL, lengths_P)
-        flops = sum(self.model.flops(int(n), (n + 1) / 2) for n in lengths_P)
+        flops = sum(self.forward_flops(0, len(row)) for row in ids)
         return hidden, prefix, Usage(prompt_tokens=int(lengths_P.sum()), flops=flops)
 
     def _prefill_distinct(self, ids: Sequence[tuple[int, ...]]) -> tuple[Floats, Prefix, Usage]:
@@ -159,7 +163,7 @@ class LlamaEngine(Engine):
         written = model.new_written(count, sampling.max_tokens + (prefix.mask.shape[-1] if alone else 0))
         if alone:
             written.after(prefix)
-        flops, prompts = 0.0, len(ids)
+        prompts = len(ids)
         for step in range(sampling.max_tokens):
             tokens = draw_tokens(logits, sampling.temperature, sampling.top_p, rows.seeds, step)
             self._record(rows, tokens, log_probabilities(logits, tokens), step, sampling)
@@ -174,11 +178,11 @@ class LlamaEngine(Engine):
                     prompts = len(kept_prompts)
                     tokens, rows.slots, rows.seeds = tokens[kept], rows.slots[kept], rows.seeds[kept]
                     rows.positions, rows.done = rows.positions[kept], rows.done[kept]
-            flops += model.flops(len(tokens), float(rows.positions.mean()))
             logits = model.step(tokens, rows.positions, None if alone else prefix, written, step)
             rows.positions = rows.positions + 1
-        prompted = sum(len(row) * len(row_seeds) for row, row_seeds in zip(ids, seeds, strict=True))
-        spent = Usage(cached_tokens=prompted - usage.prompt_tokens, generated_tokens=int(rows.lengths_R.sum()), flops=flops)
+        lengths = [len(row) for row, row_seeds in zip(ids, seeds, strict=True) for _ in row_seeds]
+        flops = sum(self.response_flops(length, written) for length, written in zip(lengths, rows.lengths_R.tolist(), strict=True))
+        spent = Usage(cached_tokens=sum(lengths) - usage.prompt_tokens, generated_tokens=int(rows.lengths_R.sum()), flops=flops)
         return rows, total_usage([usage, spent])
 
     def _record(self, rows: _Rows, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], step: int, sampling: Sampling) -> None:

@@ -125,10 +125,6 @@ class LlamaModel:
             np.ascontiguousarray(weights[f"{prefix}mlp.down_proj.weight"].T),
         )
 
-    def flops(self, tokens: int, context: float) -> float:
-        """Forward FLOPs of ``tokens`` tokens that each attend to ``context`` others on average."""
-        return tokens * (2.0 * self.parameters + 4.0 * self.layers_count * self.heads * self.head_size * context)
-
     def logits(self, x: Floats) -> Floats:
         """(..., H) to (..., V)."""
         result: Floats = self._normed(x) @ self.head

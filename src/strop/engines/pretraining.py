@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from strop.engines import embedded_models
+from strop.engines.base import training_flops
 from strop.errors import UsageError
 
 GIVEN = "given by the user"
@@ -50,7 +51,7 @@ class Row:
     @property
     def flops(self) -> float:
         """6 N D: forward and backward pass, without the attention's own products."""
-        return 6.0 * self.parameters * self.tokens
+        return training_flops(self.parameters, self.tokens)
 
 
 _QWEN15 = "Qwen team, github.com/QwenLM/Qwen3/issues/97, by size; its Qwen2 report says 3T for the whole series"

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from strop.engines.base import training_flops
 from strop.errors import UsageError
 from strop.ladder.corpus import DOCUMENT_WEIGHTS, FAMILIES, IMPERFECTIONS, KINDS, Stream, document
 from strop.ladder.muon import Muon
@@ -200,7 +201,8 @@ def save(training: Training, folder: Path) -> dict[str, Any]:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     card = {
         "name": recipe.name, "family": recipe.family, "parameters": parameters, "tokens": training.seen,
-        "flops": 6 * parameters * training.seen, "loss": round(float(np.mean(training.losses)), 4), "seconds": round(training.seconds),
+        "flops": training_flops(parameters, training.seen),
+        "loss": round(float(np.mean(training.losses)), 4), "seconds": round(training.seconds),
         "recipe": asdict(recipe), "corpus": FAMILIES[recipe.family].description, "imperfections": IMPERFECTIONS, "licence": "Apache-2.0",
     }  # fmt: skip
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")

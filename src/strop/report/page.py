@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.report.cost import cost_rows
 from strop.report.more import more_tables
 from strop.report.reader import ReportRun, reader_data, safe_json
 from strop.report.rows import clean, gap_rows, interval, known, models, notes, number, visible
@@ -119,7 +120,14 @@ def _facts(run: ReportRun) -> dict[str, Any]:
     size = f"{document['problems']:,} problems × {document['samples']:,} samples, {document.get('design', 'fixed')} design"
     cost = ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage)
     record = json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str)
-    return {"label": _label(run), "size": size, "cost": cost, "folder": document.get("run", ""), "record": record}
+    return {
+        "label": _label(run),
+        "size": size,
+        "cost": cost,
+        "spent": cost_rows([run.document]),
+        "folder": document.get("run", ""),
+        "record": record,
+    }
 
 
 def _label(run: ReportRun) -> str:

@@ -21,6 +21,7 @@ import polars as pl
 
 from strop import api
 from strop.engines import LADDER
+from strop.engines.base import training_flops
 from strop.engines.llama import LlamaEngine
 from strop.errors import UsageError
 from strop.measure import Ratio, Weighed, accuracy, gap, kept_accuracy, relative_gap, resample_counts
@@ -73,7 +74,7 @@ class Trained:
     @property
     def flops(self) -> float:
         """6 N D at the recipe's tokens: the same for all seeds."""
-        return 6.0 * int(self.card["parameters"]) * int(self.card["recipe"]["tokens"])
+        return float(training_flops(int(self.card["parameters"]), int(self.card["recipe"]["tokens"])))
 
 
 def trained_models(folder: Path = LADDER) -> list[Trained]:

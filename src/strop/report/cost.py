@@ -1,0 +1,57 @@
+"""What a run spent, stage by stage: drawing the responses, the greedy ones, and each verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from strop.report.rows import DASH, Document, clean, known
+
+_FORMATS = {"flops": ".1e", "seconds": ",.1f", "cost": ",.4f"}
+_HEADINGS = {"flops": "FLOPs"}
+
+
+def cost_rows(documents: Sequence[Document]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The header, and a row of words for each stage, summed over the documents; several stages get a sum. No row where none is known."""
+    spent: dict[str, list[Mapping[str, Any]]] = {}
+    for document in map(clean, documents):
+        for stage, usage in (document.get("usage_by_stage") or {}).items():
+            spent.setdefault(stage.removeprefix("scores/"), []).append(usage)
+    if len(spent) > 1:
+        spent["all stages"] = [usage for usages in spent.values() for usage in usages]
+    keys = list(dict.fromkeys(key for usages in spent.values() for usage in usages for key in usage))
+    told = [key for key in keys if key in ("prompt_tokens", "generated_tokens", "seconds") or any(map(_sum(key), spent.values()))]
+    rows = [(stage, [_words(key, _sum(key)(usages)) for key in told]) for stage, usages in spent.items()]
+    return ["stage", *(_HEADINGS.get(key, key.replace("_", " ")) for key in told)], rows
+
+
+def cost_table(documents: Sequence[Document]) -> Table | None:
+    """The same for the terminal, in eighty columns; None where nothing is known."""
+    header, rows = cost_rows(documents)
+    if not rows:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in header:
+        first = name == header[0]
+        table.add_column(name.replace(" ", "\n"), justify="left" if first else "right", overflow="fold", max_width=24 if first else None)
+    for stage, cells in rows:
+        table.add_row(Text(stage), *map(Text, cells))
+    return table
+
+
+def _sum(key: str) -> Any:
+    """Adds up one field of some usages: what is known of it, and None where nothing is."""
+
+    def add(usages: Sequence[Mapping[str, Any]]) -> float | None:
+        values = [value for usage in usages if (value := known(usage, key)) is not None]
+        return sum(values) if values else None
+
+    return add
+
+
+def _words(key: str, value: float | None) -> str:
+    return DASH if value is None else format(value, _FORMATS.get(key, ",.0f")) if value else "0"
