@@ -12,7 +12,7 @@ WHEEL      := build/wheel-test
 VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-ray check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-openai test-ray check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(VENV)/.dev  ## all tests
 
 test-ray: $(VENV)/.dev  ## runs on a Ray cluster, killed more often
 	@STROP_RAY=1 $(ONE_THREAD) $(BIN)/python -m pytest -q tests/cluster
+
+test-openai: $(VENV)/.dev  ## the openai engine through a fault proxy, 1,000 problems x 16 samples: two minutes
+	@STROP_LONG=1 $(ONE_THREAD) $(BIN)/python -m pytest -q -s tests/engines/test_openai.py -k large
 
 check: $(VENV)/.dev  ## format, lint, types, tests: what must pass before a commit
 	@echo "== format" && $(BIN)/ruff format --check .

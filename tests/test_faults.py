@@ -303,7 +303,7 @@ def test_a_verify_that_was_stopped_does_not_stand_in_the_way(strop: Command, run
         written.append(str(arguments[1]))
 
     monkeypatch.setattr(RunFolder, "write_part", write_once)
-    assert strop("verify", run, "--verifier", "cot-score").code == 130
+    assert strop("verify", run, "--verifier", "cot-score", "--workers", "1").code == 130
     monkeypatch.undo()
     assert strop(*ASKED, "--out", run).code == 0
     before = parts(run)

@@ -20,6 +20,7 @@ from strop.loop import (
     Threads,
     Verification,
     Watcher,
+    check_abilities,
     check_verification_room,
     default_workers,
     problem_frame,
@@ -50,6 +51,7 @@ def gap(
     out: str | Path | None = None,
     workers: int | Executor | None = None,
     watcher: Watcher | None = None,
+    max_tokens_total: int | None = None,
     **options: Any,
 ) -> Run:
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
@@ -58,10 +60,11 @@ def gap(
     verifiers that sample nothing have one. ``verify_with``: the model that verifiers ask, the generator by default. ``workers``: threads of
     the embedded engine, or an executor such as ``strop.cluster.RayCluster``. ``options`` are the fields of ``strop.Plan``: problems,
     samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was;
-    without ``out`` the folder's name follows from the arguments. Raises a StropError whose message says what to do.
+    without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun once the run has spent so many
+    tokens (TokenLimitError). Raises a StropError whose message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
-    crew = Crew(executor_of(workers), watcher or Silent())
+    crew = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total))
     engine = crew.executor.load(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine, crew.executor)
     found = find_task(task)
@@ -71,7 +74,10 @@ def gap(
     record = _record(plan, engine, judge, stages, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
     folder, frame = RunFolder(path), problem_frame(plan, engine, problems)
+    if plan.adaptive is not None and (reason := engine.lacks.get("logprob")):
+        raise UsageError(f"--adaptive cannot be used with {engine.name}: {reason}; draw a fixed number of responses")
     for verification in stages:
+        check_abilities(verification, engine)
         check_verification_room(plan, verification, problems, plan.sampling().max_tokens)
     with folder.writing():
         stored = folder.start(record, frame)
@@ -105,6 +111,7 @@ def add_verifier(
 def verify_run(run: Run, verification: Verification, crew: Crew) -> None:
     """Let a loaded model score every response of a complete run; what is scored already is left alone."""
     plan, problems = run.plan, run.stored_problems()
+    check_abilities(verification, None)
     check_verification_room(plan, verification, problems, run.responses.select("tokens").max().item() or 0)
     with run.folder.writing():
         entry, stage = verification.record(), verification.stage(plan.model)
@@ -272,6 +279,12 @@ def measured(run: Run) -> Run:
     if run.record["design"] == "fixed":
         run.folder.write_json("estimates.json", run.document)
     return run
+
+
+def _checked_limit(tokens: int | None) -> int | None:
+    if tokens is not None and tokens < 1:
+        raise UsageError(f"--max-tokens-total {tokens}: expected 1 or more")
+    return tokens
 
 
 def executor_of(workers: int | Executor | None) -> Executor:

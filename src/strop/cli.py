@@ -24,6 +24,7 @@ from strop.cli_parts import (
     Draws,
     GpusPerWorker,
     MaxTokens,
+    MaxTokensTotal,
     Models,
     Out,
     Problems,
@@ -91,6 +92,7 @@ def gap(
     out: Out = None,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
+    max_tokens_total: MaxTokensTotal = None,
     workers: Workers = None,
     ray: Ray = None,
     gpus_per_worker: GpusPerWorker = None,
@@ -119,7 +121,7 @@ def gap(
         _dry_run(plans, asked, as_json)
         return
     with open_executor(workers, ray, gpus_per_worker) as executor:
-        runs = _gap_runs(plans, asked | {"weights": weigh or []}, api.executor_of(executor), out)
+        runs = _gap_runs(plans, asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total}, api.executor_of(executor), out)
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -201,7 +203,9 @@ def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
             print(f"--- {document['model']} {document['task']}: {kind} prompt, exactly as sent ---\n{text}")
         print(
             f"--- at most {document['prompt_tokens']:,} prompt and {document['generated_at_most']:,} generated tokens, "
-            f"{document['flops_at_most']:.1e} FLOPs, about {document['seconds_estimated']:,.0f} s or less on one core; nothing was stored\n"
+            f"{document['flops_at_most']:.1e} FLOPs, about {document['seconds_estimated']:,.0f} s or less on one core; "
+            + (f"${document['price_at_most']:,.2f} or less; " if document["price_at_most"] else "")
+            + "nothing was stored\n"
         )
 
 

@@ -50,6 +50,9 @@ TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", help="Longest response and verification (default: the task's).")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
+MaxTokensTotal = Annotated[
+    int | None, typer.Option("--max-tokens-total", help="Begin no more work once a run has spent so many tokens; a higher limit goes on.")
+]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="Threads of the embedded engine, or workers under --ray (default: all cores).")
 ]

@@ -4,6 +4,7 @@
     ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
+    ├── TokenLimitError        the run has spent as many tokens as it may
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
@@ -37,6 +38,10 @@ class MissingExtraError(StropError, ImportError):
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         """A worker's error reaches its user through pickle, which makes it anew of what it was made of."""
         return type(self), self.asked
+
+
+class TokenLimitError(StropError):
+    """The run has spent as many tokens as it may; what is stored is kept."""
 
 
 class StoreError(StropError):

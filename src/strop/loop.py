@@ -13,10 +13,11 @@ import json
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
+from itertools import islice
 from typing import Any, Protocol, cast
 
 import polars as pl
@@ -24,7 +25,7 @@ import threadpoolctl
 
 from strop.engines import load_engine
 from strop.engines.base import Engine, check_room
-from strop.errors import ModelError, StoreError, UsageError
+from strop.errors import ModelError, StoreError, TokenLimitError, UsageError
 from strop.generate import draw_adaptively, draw_responses, response_seeds
 from strop.measure.adaptive import enough
 from strop.prompts import solution_prompt, stop_strings
@@ -35,6 +36,8 @@ from strop.tasks import ELSEWHERE, TASKS, Task
 from strop.verify import Bench, Candidate, PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
+INTERRUPT_SECONDS = 0.2
+"""How long an interrupt may go unheard: once polars has worked, its own signal handler lets a wait without end go on."""
 LATER = (("split", "test"), ("adaptive", None))
 """Settings that came later, and what they are where a run's record does not name them."""
 SCORES = "scores/"
@@ -159,8 +162,11 @@ class Executor(Protocol):
         """A model by its name, as this executor needs it."""
         ...
 
-    def work(self, stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
-        """Do these parts, in any order; say of each that it is done when it stands in the folder. Ends with the first error."""
+    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+        """Do these parts, in any order; say of each that it is done when it stands in the folder. Ends with the first error.
+
+        ``parts`` may end sooner by what ``done`` was told: take the next one only when somebody is free to do it.
+        """
         ...
 
 
@@ -173,22 +179,32 @@ class Threads:
     def load(self, model: str, revision: str | None = None) -> Engine:
         return load_engine(model, revision)
 
-    def work(self, stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
         workers = self.workers if engine and engine.worker_threads else 1
         with one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
+            waiting, running = iter(parts), set[Future[Usage]]()
             try:
-                for future in as_completed([pool.submit(stage.do, part, engine, folder) for part in parts]):
-                    done(future.result())
+                while running := running | {
+                    pool.submit(stage.do, part, engine, folder) for part in islice(waiting, workers - len(running))
+                }:
+                    finished, running = wait(running, INTERRUPT_SECONDS, FIRST_COMPLETED)
+                    for future in finished:
+                        done(future.result())
+            except KeyboardInterrupt:
+                if engine:
+                    engine.cancel()
+                raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True)
 class Crew:
-    """Who works on the parts, and who is told."""
+    """Who works on the parts, who is told, and how many tokens the run may spend."""
 
     executor: Executor
     watcher: Watcher
+    token_limit: int | None = None
 
 
 def default_workers() -> int:
@@ -303,6 +319,14 @@ def verify_stage(plan: Plan, verification: Verification, problems: list[Problem]
     run_stage(stage, plan.divide(problems), verification.engine, folder, crew)
 
 
+def check_abilities(verification: Verification, generator: Engine | None) -> None:
+    """UsageError where a verifier needs what its model, or the generator for log-probabilities, cannot tell."""
+    verifier = verification.verifier
+    asked = verification.engine if verifier.needs == "score" else generator
+    if asked is not None and (reason := asked.lacks.get(verifier.needs)):
+        raise UsageError(f"verifier {verifier.name} cannot be used with {asked.name}: {reason}; use another verifier or another model")
+
+
 def check_verification_room(plan: Plan, verification: Verification, problems: list[Problem], longest: int) -> None:
     """UsageError where a question about responses of up to ``longest`` tokens may leave no room for its verification."""
     verifier, engine, shots = verification.verifier, verification.engine, plan.draw_shots()
@@ -315,10 +339,29 @@ def check_verification_room(plan: Plan, verification: Verification, problems: li
 
 
 def run_stage(stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, crew: Crew) -> None:
-    """Do the parts that are missing."""
+    """Do the parts that are missing.
+
+    TokenLimitError where the run has spent its ``token_limit`` with parts still to begin; those under way are finished and kept.
+    """
     missing = [part for part in parts if not folder.has_part(stage.name, part.number)]
     crew.watcher.begin(stage.name, len(parts), len(parts) - len(missing))
-    crew.executor.work(stage, missing, engine, folder, crew.watcher.advance)
+    left = math.inf if crew.token_limit is None or engine is None else crew.token_limit - folder.spent_tokens()
+
+    def within_limit() -> Iterator[Part]:
+        while missing and left > 0:
+            yield missing.pop(0)
+
+    def done(usage: Usage) -> None:
+        nonlocal left
+        left -= usage.spent_tokens
+        crew.watcher.advance(usage)
+
+    crew.executor.work(stage, within_limit(), engine, folder, done)
+    if missing:
+        raise TokenLimitError(
+            f"{folder.path} has spent {folder.spent_tokens():,} tokens, and --max-tokens-total is {crew.token_limit:,}; all finished parts "
+            "are kept: the same command with a higher limit goes on"
+        )
 
 
 @contextmanager
@@ -345,5 +388,5 @@ def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.Dat
 
 
 def _response_row(task: Task, problem: Problem, number: int, sample: Any) -> tuple[Any, ...]:
-    drawn = (problem.id, number, sample.text, sample.token_ids, len(sample.token_ids), sample.logprob, sample.finish)
+    drawn = (problem.id, number, sample.text, sample.token_ids, sample.tokens, sample.logprob, sample.finish)
     return (*drawn, *astuple(task.grade(sample.text, problem)))

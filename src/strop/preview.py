@@ -18,13 +18,17 @@ PROBE_PROBLEMS = 4
 
 @dataclass(frozen=True)
 class Preview:
-    """The first prompts exactly as sent, and bounds on tokens and work. ``generated_at_most`` assumes that every text runs to its limit."""
+    """The first prompts exactly as sent, and bounds on tokens and work. ``generated_at_most`` assumes that every text runs to its limit.
+
+    ``price_at_most`` is in dollars, 0 where no price is known.
+    """
 
     prompts: dict[str, str]
     prompt_tokens: int
     generated_at_most: int
     flops_at_most: float
     seconds_estimated: float
+    price_at_most: float = 0.0
 
 
 def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: int = 1) -> Preview:
@@ -49,9 +53,11 @@ def preview(plan: Plan, engine: Engine, verifiers: Sequence[Verifier], draws: in
     checks = {verifier: engine.count_tokens(prompt) for verifier, prompt in asked.items()}
     drawn_each, written = plan.samples + 1, plan.sampling().max_tokens
     checked = {v: plan.verification_sampling(v).max_tokens if v.samples_text else 0 for v in prompted}
-    prompt_tokens = sum(solutions) + sum(checks[v] * questions[v] for v in prompted)
+    reads = engine.reads(plan.samples)
+    prompt_tokens = reads * sum(solutions) + sum(checks[v] * questions[v] for v in prompted)
     generated = len(solutions) * drawn_each * written + sum(checked[v] * questions[v] for v in prompted)
     flops = sum(engine.forward_flops(0, length) + drawn_each * engine.response_flops(length, written) for length in solutions)
     flops += sum(questions[v] * (engine.forward_flops(0, checks[v]) + engine.response_flops(checks[v], checked[v])) for v in prompted)
     rate = (drawn.usage.prompt_tokens + drawn.usage.generated_tokens) / seconds
-    return Preview(prompts, prompt_tokens, generated, flops, (prompt_tokens + generated) / rate)
+    price = engine.cost(prompt_tokens + sum(solutions), generated)  # a server reads each prompt once more for the greedy response
+    return Preview(prompts, prompt_tokens, generated, flops, (prompt_tokens + generated) / rate, price)

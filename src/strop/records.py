@@ -64,13 +64,20 @@ class Sample:
 
     ``logprob``: sum of temperature-1 log-probabilities (nats) of every generated token, up to and including the one that ended the
     response (the end token, or the last token of a stop string). ``finish`` "length" means truncated: no token ended it.
-    ``token_ids`` holds exactly the tokens that ``logprob`` sums over.
+    ``token_ids`` holds exactly the tokens that ``logprob`` sums over. A server may not tell: then ``logprob`` is NaN, ``token_ids`` None,
+    and ``count`` the number of tokens, None if that is not known either.
     """
 
     text: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] | None
     logprob: float
     finish: Finish
+    count: int | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens were generated; None where nobody knows."""
+        return self.count if self.token_ids is None else len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,27 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. ``flops`` counts forward passes at 2 per parameter and token plus attention; ``seconds`` are summed over workers."""
+    """What was spent. ``flops`` counts forward passes at 2 per parameter and token plus attention; ``seconds`` are summed over workers.
+
+    ``cost`` is in dollars, where a server's prices are given. ``failures`` counts requests to a server that failed and were repeated.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+    cost: float = 0.0
+    failures: int = 0
+
+    @property
+    def spent_tokens(self) -> int:
+        """Tokens read, from a cache or not, and written: what a server bills and ``--max-tokens-total`` counts."""
+        return self.prompt_tokens + self.cached_tokens + self.generated_tokens
+
+    def as_json(self) -> dict[str, int | float]:
+        """Every field; cost and failures only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("cost", "failures")}
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,8 +127,8 @@ class Run:
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
-            "usage": asdict(self.usage),
-            "usage_by_stage": {stage: asdict(usage) for stage, usage in self.usage_by_stage.items() if self._is_known(usage)},
+            "usage": self.usage.as_json(),
+            "usage_by_stage": {stage: usage.as_json() for stage, usage in self.usage_by_stage.items() if self._is_known(usage)},
             "run": str(self.path),
         }
 
@@ -315,6 +315,10 @@ class Run:
         for name, entry in self.record["verifiers"].items():
             if wording := entry.get("settings", {}).get("wording"):
                 notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
+        if (usage := self.usage).cost:
+            notes.append(f"the server's tokens cost ${usage.cost:,.2f} at the prices given")
+        if usage.failures:
+            notes.append(f"{usage.failures:,} failed requests to the server were repeated")
         if "imported" in self.record:
             return [*notes, "at which temperature the imported responses were drawn is not known"]
         rewards = [name for name, entry in self.record["verifiers"].items() if entry["verifier"].startswith("logprob")]

@@ -94,7 +94,7 @@ class Sharpening:
             estimates["log_probabilities"] = self._log_probabilities()
         return self._head() | estimates | {
             "definitions": {_kind(path): ratio.definition for path, ratio in ratios.items()},
-            "usage": asdict(self.run.usage),
+            "usage": self.run.usage.as_json(),
             "run": str(self.run.path),
         }  # fmt: skip
 

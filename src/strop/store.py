@@ -174,9 +174,15 @@ class RunFolder:
         """What the parts of a stage cost together."""
         return total_usage(self.usage_of_part(stage, number) for number in range(parts) if self.has_part(stage, number))
 
+    def spent_tokens(self) -> int:
+        """What all stored parts of the run cost together."""
+        return sum(self._usage_in(path).spent_tokens for path in self.path.rglob("part-*.parquet"))
+
     def usage_of_part(self, stage: str, number: int) -> Usage:
         """What one part cost."""
-        path = self.part_path(stage, number)
+        return self._usage_in(self.part_path(stage, number))
+
+    def _usage_in(self, path: Path) -> Usage:
         try:
             return Usage(**json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))["strop_usage"]))
         except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, ValueError):

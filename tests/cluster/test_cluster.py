@@ -27,7 +27,7 @@ from strop import errors
 from strop.cluster import RayCluster, executor, open_executor
 from strop.cluster import address as address_module
 from strop.cluster.worker import Worker
-from strop.errors import CorruptPartError, ModelError, RunLockedError, StoreError, StropError, UsageError
+from strop.errors import CorruptPartError, ModelError, RunLockedError, StoreError, StropError, TokenLimitError, UsageError
 from strop.loop import Part, Stage
 from strop.progress import Silent
 from strop.records import Usage
@@ -318,3 +318,11 @@ def test_every_error_survives_the_way_back() -> None:
         error = kind("--ray", "ray") if kind is errors.MissingExtraError else kind("told")
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is kind and str(again) == str(error)
+
+
+def test_a_token_limit_ends_the_parts_that_are_handed_out(cluster: RayCluster, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"problems": 96, "samples": 2, "verifiers": ["mc"], "out": tmp_path / "run", "workers": cluster}
+    with pytest.raises(TokenLimitError, match="a higher limit goes on"):
+        strop.gap("ladder/25k", "recall", max_tokens_total=500, **asked)
+    assert 1 <= len(list((tmp_path / "run").rglob("part-*.parquet"))) <= 4
+    assert strop.gap("ladder/25k", "recall", max_tokens_total=10**9, **asked).responses.height == 192

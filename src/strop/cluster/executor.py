@@ -7,8 +7,9 @@ import os
 import pickle
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -114,12 +115,13 @@ class RayCluster:
         self._arrived()
         return RemoteEngine(found, self._get(self._workers[0].card.remote(found)), self._ask)
 
-    def work(self, stage: Stage, parts: Sequence[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
         """Each worker has one part at a time. The part of a lost worker is the next one to be handed out."""
         self._check_sendable(stage, engine)
         model, fingerprint = (engine.model, engine.fingerprint) if isinstance(engine, RemoteEngine) else (None, "")
-        waiting, losses = deque(parts), Counter[int]()
-        running: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers} if parts else {}
+        left, losses = iter(parts), Counter[int]()
+        waiting = deque(islice(left, 1))
+        running: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers if waiting}
         while waiting or any(part for _, part in running.values()):
             call = self._next(running)
             worker, part = running.pop(call)
@@ -136,6 +138,7 @@ class RayCluster:
                     continue
                 self._await_part(folder, stage, part)
                 done(usage)
+            waiting.extend([] if waiting else islice(left, 1))
             if waiting:
                 part = waiting.popleft()
                 # Not tried again by Ray: another worker may be free while this one starts anew.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strop.cluster.worker import Card, Model
@@ -32,6 +32,10 @@ class RemoteEngine(Engine):
     @property
     def fingerprint(self) -> str:
         return self.card.fingerprint
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        return self.card.lacks
 
     def describe(self) -> dict[str, str | int | float]:
         return self.card.description

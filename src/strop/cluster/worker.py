@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ class Card(NamedTuple):
     fingerprint: str
     counts_end_token: bool
     worker_threads: bool
+    lacks: Mapping[str, str]
     description: dict[str, str | int | float]
 
 
@@ -56,9 +58,8 @@ class Worker:
     def card(self, model: Model) -> Card:
         """Load the model, and say what is known of it."""
         engine = self._engine(model)
-        return Card(
-            engine.parameters, engine.context, engine.fingerprint, engine.counts_end_token, engine.worker_threads, engine.describe()
-        )
+        known = engine.parameters, engine.context, engine.fingerprint, engine.counts_end_token, engine.worker_threads
+        return Card(*known, engine.lacks, engine.describe())
 
     def ask(self, model: Model, question: str, *arguments: Any) -> Any:
         """The answer of one of the engine's methods."""

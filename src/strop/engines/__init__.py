@@ -18,6 +18,7 @@ ENGINES = {
     "llama:FOLDER": "a folder of the embedded kind, such as a trained ladder model, run in NumPy",
     "FOLDER or HUB-ID": "any model of transformers, or a LoRA adapter, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
     "vllm:FOLDER or vllm:HUB-ID": "the same by vLLM, as in vllm:FOLDER?tensor_parallel_size=8 (extra: vllm)",
+    "openai:NAME@URL": "a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
     "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
 }
 
@@ -46,6 +47,10 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
 
         settings = read_options(name, options, VLLM_OPTIONS)
         return VllmEngine(bare.removeprefix("vllm:"), revision=revision, label=name, **settings)
+    if name.startswith("openai:"):
+        from strop.engines import openai
+
+        return openai.OpenAIEngine(bare.removeprefix("openai:"), label=name, **read_options(name, options, openai.OPTIONS))
     from strop.engines.transformers import OPTIONS, TransformersEngine
 
     return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))

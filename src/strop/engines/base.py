@@ -7,7 +7,7 @@ other room knows about tokens. This room imports neither polars nor torch: each 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,9 +43,9 @@ class Scored:
 
 
 class Engine(ABC):
-    """A loaded model. ``counts_end_token``: the log-probability of a sample includes the token that ended it."""
+    """A loaded model. ``counts_end_token``: the log-probability of a sample includes the token that ended it, as no server must."""
 
-    counts_end_token: ClassVar[bool] = True
+    counts_end_token: bool = True
     worker_threads: ClassVar[bool] = False
     """Whether several threads may call the engine at once, and gain by it."""
 
@@ -84,6 +84,23 @@ class Engine(ABC):
     def context(self) -> int | None:
         """How many tokens prompt and response may have together; None where there is no limit or none is known."""
         return None
+
+    def cancel(self) -> None:
+        """Ask for nothing more in the calls under way, which then fail: the run is broken off, and what they bring cannot be kept."""
+        return
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """What of "logprob" (of samples) and "score" (of given texts) the model cannot tell, each with the reason."""
+        return {}
+
+    def cost(self, prompt_tokens: int, generated_tokens: int) -> float:
+        """Dollars that so many tokens cost; 0 where there is no price."""
+        return 0.0
+
+    def reads(self, samples: int) -> int:
+        """How often a prompt is read, and paid for, to draw so many samples."""
+        return 1
 
     @property
     def fingerprint(self) -> str:

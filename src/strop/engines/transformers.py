@@ -166,7 +166,7 @@ class TransformersEngine(Engine):
             return self._draw_group(jobs, rows, shared, sampling)
 
         drawn, shared = self._in_groups(list(seeds.items()), sampling.max_tokens, 1, draw)
-        written = [(len(ids), [len(sample.token_ids) for sample in row]) for ids, row in zip(seeds, drawn, strict=True)]
+        written = [(len(ids), [sample.tokens or 0 for sample in row]) for ids, row in zip(seeds, drawn, strict=True)]
         asked = sum(length * len(lengths) for length, lengths in written)
         usage = self._usage(written, shared, asked, started)
         generated = sum(sum(lengths) for _, lengths in written)

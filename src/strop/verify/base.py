@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from strop.engines.base import Engine
 from strop.prompts import NEXT_QUESTION, WORDING, Wording, next_question
@@ -72,6 +72,7 @@ class Verifier(ABC):
 
     ``pointwise``: the score of a response does not depend on the other responses. ``asks_model``: it puts questions to a model, and so
     needs an engine. ``samples_text``: the model writes a verification, which costs generated tokens and differs from draw to draw.
+    ``needs``: what its model must be able to tell beside writing, "score" (of given texts) or "logprob" (of its samples).
     ``sees_references``: it is told the utility. ``probability``: a score claims to be the chance that the response is right, and so can be
     calibrated. ``default_weight``: what the papers use with it.
     """
@@ -82,6 +83,7 @@ class Verifier(ABC):
     pointwise: ClassVar[bool] = True
     asks_model: ClassVar[bool] = True
     samples_text: ClassVar[bool] = True
+    needs: ClassVar[Literal["", "score", "logprob"]] = ""
     sees_references: ClassVar[bool] = False
     probability: ClassVar[bool] = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class MultipleChoice(PromptedVerifier):
     default_weight: ClassVar[str] = "quantile:0.7"
     worded: ClassVar[tuple[str, ...]] = ("multiple_choice", "correct", "incorrect", "examples")
     samples_text: ClassVar[bool] = False
+    needs: ClassVar[Literal["", "score", "logprob"]] = "score"
     probability: ClassVar[bool] = True
 
     def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:

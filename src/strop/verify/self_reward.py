@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from strop.records import Score, Usage
 from strop.verify.base import Bench, Candidate, Verdicts, Verifier, by_problem
@@ -26,6 +26,7 @@ class LogProbability(Verifier):
     default_weight: ClassVar[str] = "best-of:K"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
+    needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         return Verdicts([Score(selectable_logprob(item), True) for item in candidates], Usage())
@@ -40,6 +41,7 @@ class LogProbabilityPerToken(Verifier):
     default_weight: ClassVar[str] = "best-of:K"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
+    needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         rewards = [selectable_logprob(item) / item.tokens if item.tokens else math.nan for item in candidates]
