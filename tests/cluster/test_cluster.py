@@ -122,6 +122,28 @@ def test_a_killed_workers_part_is_done_again(alone: Path, cluster: RayCluster, t
     assert len(set(workers_of(cluster)) - {killer.killed}) == 2  # a new one came in its place
 
 
+def test_a_lost_part_goes_to_a_worker_that_is_free(cluster: RayCluster, tmp_path: Path) -> None:
+    """Not to the lost one's successor, for whom there may be no room."""
+
+    class DeadlyOnce(Stage):
+        name = "responses"
+
+        def rows(self, part: Part, engine: Any, folder: RunFolder) -> tuple[pl.DataFrame, Usage]:
+            marks = folder.path / "processes"
+            first = not marks.exists()
+            with marks.open("a") as file:
+                print(os.getpid(), file=file)
+            if first:
+                time.sleep(1)  # until the other worker has arrived
+                os.kill(os.getpid(), signal.SIGKILL)
+            return pl.DataFrame({"problem": ["one"]}), Usage()
+
+    before = workers_of(cluster)
+    (tmp_path / "run.json").touch()
+    cluster.work(DeadlyOnce(), [Part(0, [])], None, RunFolder(tmp_path), lambda _: None)
+    assert sorted(map(int, (tmp_path / "processes").read_text().split())) == sorted(before)
+
+
 def test_a_part_that_kills_every_worker_ends_the_run(cluster: RayCluster, tmp_path: Path) -> None:
     class Deadly(Stage):
         name = "responses"

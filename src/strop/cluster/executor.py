@@ -119,10 +119,16 @@ class RayCluster:
         """Each worker has one part at a time. The part of a lost worker is the next one to be handed out."""
         self._check_sendable(stage, engine)
         model, fingerprint = (engine.model, engine.fingerprint) if isinstance(engine, RemoteEngine) else (None, "")
-        left, losses = iter(parts), Counter[int]()
+        path = str(folder.path.resolve())
+        left, losses, idle = iter(parts), Counter[int](), list[Any]()
         waiting = deque(islice(left, 1))
         running: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers if waiting}
         while waiting or any(part for _, part in running.values()):
+            while waiting and idle:
+                worker, next_part = idle.pop(), waiting.popleft()
+                # Not tried again by Ray: another worker may be free while this one starts anew, if it ever does.
+                running[worker.do.options(max_task_retries=0).remote(stage, next_part, model, fingerprint, path)] = (worker, next_part)
+                waiting.extend(islice(left, 1) if idle and not waiting else [])
             call = self._next(running)
             worker, part = running.pop(call)
             if part is None:
@@ -138,12 +144,8 @@ class RayCluster:
                     continue
                 self._await_part(folder, stage, part)
                 done(usage)
+            idle.append(worker)
             waiting.extend([] if waiting else islice(left, 1))
-            if waiting:
-                part = waiting.popleft()
-                # Not tried again by Ray: another worker may be free while this one starts anew.
-                call = worker.do.options(max_task_retries=0).remote(stage, part, model, fingerprint, str(folder.path.resolve()))
-                running[call] = (worker, part)
 
     def _next(self, running: dict[Any, tuple[Any, Part | None]]) -> Any:
         """A call that has come back. Parts may take their time; a worker's place may not."""
@@ -220,14 +222,20 @@ class RayCluster:
         try:
             arrival = self._get(call)
         except self._ray.exceptions.RayActorError as error:
-            raise StropError(f"a worker could not start ({_last_line(error)}); every machine needs the same strop and Ray") from None
+            raise StropError(
+                f"a worker could not start, or the cluster ended ({_last_line(error)[:200]}); see that Ray runs, and on every machine the "
+                "same strop, then run the same command again to go on"
+            ) from None
         if arrival.version != version("strop"):
             raise UsageError(f"the worker on {arrival.host} has strop {arrival.version}, and here is {version('strop')}; give all the same")
 
 
 def _import_ray() -> Any:
+    """Ray, told what it reads when it is imported. What the user has set stays."""
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else Ray writes of lost workers to stdout, which is for results alone
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if Path("~/.ray/auth_token").expanduser().is_file():  # Ray shows it to its own cluster; to one by address only if told
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
         import ray.exceptions

@@ -143,7 +143,7 @@ class VllmEngine(Engine):
         outputs = self._generate([ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs])
         drawn = map(self._read, outputs)
         samples = [[next(drawn) for _ in request.seeds] for request in requests]
-        return Generation(samples, self._usage(outputs, started, [len(sample.token_ids) for row in samples for sample in row]))
+        return Generation(samples, self._usage(outputs, started, [len(sample.token_ids or ()) for row in samples for sample in row]))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         """Log-probabilities (P, C), by whole token sequences.
