@@ -80,6 +80,9 @@ def test_weights_are_float32_and_the_adapter_makes_the_difference(tmp_path: Path
     base = transformers.AutoModelForCausalLM.from_pretrained(MODEL)
     ours = PeftModel.from_pretrained(base, out / "adapter").merge_and_unload().state_dict()
     assert all(torch.allclose(ours[name], tensor, atol=1e-6) for name, tensor in merged.items())
+    asked = [Request(prompt, (0,)) for *_, prompt in drawn()[:3]]
+    alone, whole = (load_engine(name).sample(asked, Sampling(0.0, 1.0, 24)).samples for name in (f"{out}/adapter?device=cpu", f"llama:{out}"))
+    assert [row[0].text for row in alone] == [row[0].text for row in whole]
     changed = {name for name, tensor in merged.items() if not torch.equal(tensor, load_file(MODEL / "model.safetensors")[name])}
     assert changed and all("_proj" in name for name in changed)
 

@@ -216,7 +216,7 @@ def _hub_id(model: str) -> str:
 
 def _is_folder(model: str) -> bool:
     """Whether an engine of this machine would load the name from the disk: what lies there may be anything, whatever it is called."""
-    return not model.startswith("openai:") and os.path.isdir(model.removeprefix("vllm:"))
+    return not model.startswith("openai:") and os.path.isdir(model.removeprefix("vllm:").removeprefix("llama:"))
 
 
 def _reason(model: str) -> str:
