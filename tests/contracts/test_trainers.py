@@ -176,6 +176,7 @@ def test_the_folder_is_an_ordinary_one(fitted: tuple[Trainer, Path, Heard]) -> N
     extra = {"adapter"} if trainer.lora_rank else set()
     assert {path.name for path in folder.iterdir()} == expected | {"README.md", "training.json"} | extra
     assert (folder / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
+    assert json.loads((folder / "config.json").read_text()) == json.loads((MODEL / "config.json").read_text())
     asked = [Request(prompt, (0,)) for *_, prompt in drawn()]
     texts = {
         name: [row[0].text for row in load_engine(name).sample(asked, Sampling(0.0, 1.0, 48)).samples]

@@ -122,7 +122,11 @@ def test_padding_changes_no_log_probability(loaded: tuple[Any, Any]) -> None:
     together = torch.tensor(score(model, tokenizer, examples, bfloat16=False))
     alone = torch.tensor([score(model, tokenizer, [row], bfloat16=False)[0] for row in examples])
     assert torch.allclose(together, alone, atol=1e-4)
-    assert batches(tokenizer)(examples)["input_ids"].shape[0] == 22
+    batch = batches(tokenizer)(examples)
+    assert batch["input_ids"].shape[0] == 22
+    with torch.no_grad():
+        whole = response_logprobs(model(**inputs(batch)).logits, batch["labels"])
+    assert torch.allclose(together.T.ravel(), whole, atol=1e-4), "logits of the responses alone are those of the whole"
 
 
 def inputs(batch: dict[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,11 @@ def test_models_that_cannot_be_trained_are_one_clear_line(tmp_path: Path) -> Non
     (tmp_path / "remote" / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="asks for code of its own"):
         Sft().fit(tmp_path / "remote", rows, tmp_path / "out")
+    shutil.copytree(MODEL, tmp_path / "quantised")
+    config = json.loads((MODEL / "config.json").read_text()) | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    (tmp_path / "quantised" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="is quantised"):
+        Sft().fit(tmp_path / "quantised", rows, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -81,7 +81,8 @@ def test_weights_are_float32_and_the_adapter_makes_the_difference(tmp_path: Path
     ours = PeftModel.from_pretrained(base, out / "adapter").merge_and_unload().state_dict()
     assert all(torch.allclose(ours[name], tensor, atol=1e-6) for name, tensor in merged.items())
     asked = [Request(prompt, (0,)) for *_, prompt in drawn()[:3]]
-    alone, whole = (load_engine(name).sample(asked, Sampling(0.0, 1.0, 24)).samples for name in (f"{out}/adapter?device=cpu", f"llama:{out}"))
+    names = (f"{out}/adapter?device=cpu", f"llama:{out}")
+    alone, whole = (load_engine(name).sample(asked, Sampling(0.0, 1.0, 24)).samples for name in names)
     assert [row[0].text for row in alone] == [row[0].text for row in whole]
     changed = {name for name, tensor in merged.items() if not torch.equal(tensor, load_file(MODEL / "model.safetensors")[name])}
     assert changed and all("_proj" in name for name in changed)
@@ -112,3 +113,15 @@ def test_snapshots_of_a_fit_that_came_to_no_checkpoint_are_forgotten(tmp_path: P
     (stale / "model.safetensors").write_bytes(b"another fit's")
     out = Sft(learning_rate=1e-3, batch_size=4, steps=2, snapshot_every=2).fit(MODEL, rows_for("sft"), tmp_path / "out")
     assert (out / "steps" / "000002" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_gradient_checkpointing_changes_memory_and_no_result(name: str, tmp_path: Path) -> None:
+    trainer = TRAINERS[name](learning_rate=1e-3, batch_size=4, steps=3, lora_rank=2)
+    plain, saving = (
+        replace(trainer, gradient_checkpointing=on).fit(MODEL, rows_for(name), tmp_path / str(on)) / "model.safetensors"
+        for on in (False, True)
+    )
+    one, other, begun = load_file(plain), load_file(saving), load_file(MODEL / "model.safetensors")
+    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
+    assert any(not torch.allclose(one[key], begun[key], atol=1e-4) for key in one)

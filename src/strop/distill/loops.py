@@ -5,12 +5,13 @@ Nothing is tokenised, shuffled or sent here: datasets hold token ids in the orde
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
-from peft import LoraConfig, PeftConfig, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments, set_seed
 from transformers import Trainer as HuggingFaceTrainer
@@ -72,6 +73,18 @@ def batches(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]
     return collate
 
 
+def logprobs(model: Any, inputs: dict[str, Tensor]) -> Tensor:
+    """log pi(y|x) (B). Logits are made from the first response on only: prompts are long, and vocabularies large."""
+    labels_BT = inputs["labels"]
+    start = int((labels_BT != IGNORED).any(dim=0).nonzero()[0])
+    plain = getattr(model, "module", model)
+    plain = plain.get_base_model() if isinstance(plain, PeftModel) else plain
+    some = "logits_to_keep" in inspect.signature(plain.forward).parameters
+    kept = {"logits_to_keep": labels_BT.shape[1] - start + 1} if some else {}
+    logits_BTV = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **kept).logits
+    return response_logprobs(logits_BTV, labels_BT[:, labels_BT.shape[1] - logits_BTV.shape[1] :])
+
+
 def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
     """Padding is masked, so any token will do where the tokenizer names none."""
     return int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else 0
@@ -125,8 +138,7 @@ class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         assert not return_outputs, "nothing is evaluated while training"
-        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False).logits
-        first_B, second_B = response_logprobs(logits, inputs["labels"]).chunk(2)
+        first_B, second_B = logprobs(model, inputs).chunk(2)
         base_first_B, base_second_B = inputs["base"]
         return self.pair_loss(first_B, second_B, base_first_B, base_second_B, inputs["number"])
 
@@ -161,5 +173,7 @@ def comparison_loop(parts: Parts, loss: PairLoss) -> Any:
     if parts.adapter is not None:
         set_seed(parts.arguments["seed"])  # an adapter begins at random
         common["model"] = get_peft_model(parts.model, parts.adapter)
+        if parts.trainer.gradient_checkpointing:
+            common["model"].enable_input_require_grads()  # else nothing before the first adapter has a gradient to pass on
     options = TrainingArguments(**parts.arguments)
     return ComparisonTrainer(pair_loss=loss, args=options, data_collator=batches(parts.tokenizer), **common)

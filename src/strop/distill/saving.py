@@ -12,7 +12,8 @@ from typing import Any
 from peft import PeftModel
 
 TOKENIZER_FILES = ("token*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model", "chat_template*")
-"""Copied as they are: the tokenizer of a trained model is that of the model it began with, byte for byte."""
+"""Copied as they are: the tokenizer of a trained model is that of the model it began with, byte for byte. Its config is, too, but for the
+type of its weights: the libraries change a config while they train (padding, caching)."""
 ENDS = 2**20
 
 
@@ -27,9 +28,9 @@ def write_model(model: Any, begun_with: Path, folder: Path, state: dict[str, Any
         copy.deepcopy(model).merge_and_unload().save_pretrained(folder)
     else:
         model.save_pretrained(folder, state_dict=state)
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | {"use_cache": True}  # training turned it off
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    config = json.loads((begun_with / "config.json").read_text(encoding="utf-8"))
+    config.pop("torch_dtype", None)  # dtype's name in older versions
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
     for pattern in (*TOKENIZER_FILES, "generation_config.json"):
         for source in begun_with.glob(pattern):
             shutil.copyfile(source, folder / source.name)

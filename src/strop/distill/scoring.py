@@ -16,12 +16,11 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from strop.distill.base import Row
-from strop.distill.loops import example, pad_token, sequences
-from strop.distill.losses import response_logprobs
+from strop.distill.loops import example, logprobs, pad_token, sequences
 from strop.distill.surroundings import quiet
 from strop.errors import ModelError, UsageError
 
-SCORED_AT_ONCE = 16
+SCORED_AT_ONCE = 8
 
 
 def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -34,8 +33,11 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         raise ModelError(f"there is no model folder {folder}; expected a local folder with config.json and *.safetensors")
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if "auto_map" in config:
             raise ModelError(f"model folder {folder} asks for code of its own to be run (auto_map); use a model that transformers knows")
+        if "quantization_config" in config:
+            raise ModelError(f"model folder {folder} is quantised, and its weights cannot be trained; use the model it was made from")
         tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
         model, info = AutoModelForCausalLM.from_pretrained(
             str(folder), dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
@@ -52,6 +54,8 @@ def encode(rows: Sequence[Row], model: PreTrainedModel, tokenizer: PreTrainedTok
     chat = bool(getattr(tokenizer, "chat_template", None))
     distinct = list(dict.fromkeys(row.prompt for row in rows))
     prompts = dict(zip(distinct, tokenizer(distinct, add_special_tokens=not chat)["input_ids"], strict=True))
+    if empty := [row.problem for row in rows if not prompts[row.prompt]]:
+        raise UsageError(f"problem {empty[0]}: the prompt has no tokens; expected at least one")
     vocabulary = model.get_input_embeddings().num_embeddings
     for row in rows:
         if worst := [token for response in row.responses for token in response if not 0 <= token < vocabulary]:
@@ -76,8 +80,8 @@ def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequ
         batch = rows[start : start + SCORED_AT_ONCE]
         inputs = {name: tensor.to(state.device) for name, tensor in sequences(batch, pad_token(tokenizer)).items()}
         with torch.inference_mode(), torch.autocast(state.device.type, torch.bfloat16, enabled=bfloat16):
-            logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False).logits
-        mine.append((start, response_logprobs(logits, inputs["labels"]).view(-1, len(batch)).T.tolist()))
+            summed = logprobs(model, inputs)
+        mine.append((start, summed.view(-1, len(batch)).T.tolist()))
     everyone = gather_object(mine) if state.num_processes > 1 else mine
     return [row for _, block in sorted(everyone) for row in block]
 
