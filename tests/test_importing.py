@@ -63,7 +63,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> Engine:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("strop.api.load_engine", refuse)
+    monkeypatch.setattr("strop.loop.load_engine", refuse)
 
 
 def numbers(run: Run, verifier: str, *places: str) -> list[Any]:

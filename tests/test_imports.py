@@ -32,7 +32,7 @@ LINES = (
     ("studies",),
     (FACE,),
     ("cli_parts",),
-    ("ladder_commands", "list_commands", "sharpen_command"),
+    ("ladder_commands", "list_commands", "sharpen_command", "improve_command"),
     ("cli",),
     ("__main__",),
 )

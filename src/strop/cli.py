@@ -45,6 +45,7 @@ from strop.cli_parts import (
     print_result,
 )
 from strop.errors import StropError, UsageError
+from strop.improve_command import improve_app
 from strop.ladder_commands import ladder_app
 from strop.list_commands import list_app, print_rows
 from strop.sharpen_command import sharpen_app
@@ -63,6 +64,7 @@ app = typer.Typer(
 app.add_typer(ladder_app, name="ladder")
 app.add_typer(list_app)
 app.add_typer(sharpen_app)
+app.add_typer(improve_app)
 
 
 @app.command()

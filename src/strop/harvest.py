@@ -53,7 +53,7 @@ def preferences(run: Run, weight_PK: Floats, most: int) -> Harvest:
 
 
 def comparisons(run: Run, reward_PK: Floats, most: int) -> Harvest:
-    """Pairs of neighbouring responses with the difference of their rewards, at most ``most`` a problem; an unknown reward pairs with none."""
+    """Pairs of neighbouring responses, the difference of their rewards; at most ``most`` a problem. An unknown reward pairs with none."""
     rows: list[Row] = []
     for field, own_K in zip(_fields(run), reward_PK, strict=True):
         known = [n for n in field.whole if np.isfinite(own_K[n])]

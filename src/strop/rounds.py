@@ -36,6 +36,7 @@ from strop.store import RunFolder, slug
 from strop.tasks import Task
 
 LIKELIHOOD = "logprob"
+NO_MODEL = "{} asks no model: the base model cannot be its verifier"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Course:
-    """What is asked of all rounds: ``train_problems`` of the split train, ``problems`` held-out ones of the test split, ``samples`` of each.
+    """What is asked of all rounds: ``train_problems`` of the train split, ``problems`` held-out ones of the test split, ``samples`` each.
 
     ``filter_by``: the verifier whose weight or score trains, by default the method's; "oracle" is the control that knows what is right.
     ``pairs``: at most so many pairs of a problem (rpo, reward-dpo). ``settings``: hyper-parameters of the trainer.
@@ -145,7 +146,10 @@ class Improvement:
         one, before = self.rounds[place], self.rounds[place - 1] if place else None
         document = one.held_out.document
         verifiers = document["verifiers"]
-        own, base = verifiers[self.course.verifier], verifiers.get(self._base_stage) or verifiers[self.course.verifier]
+        own = verifiers[self.course.verifier]
+        base = (
+            own if place == 0 else verifiers.get(self._base_stage, {"gap": {"value": None, "why": NO_MODEL.format(self.course.verifier)}})
+        )
         found = {"round": one.number, "model": one.model}
         found |= {name: document[name] for name in ("accuracy", "accuracy_flexible", "greedy")}
         found |= {"gap": own["gap"], "gap_base_verifier": base["gap"], "relative_gap": own["relative_gap"]}
@@ -184,7 +188,7 @@ def improve(
     watcher: Watcher | None = None,
 ) -> Improvement:
     """Run the course: ``course.rounds`` rounds, or until the held-out gap's interval first includes zero."""
-    path = Path(out) if out is not None else api.default_folder("improve", course.asked() | {"task": slug(course.task.label)})
+    path = Path(out).resolve() if out is not None else api.default_folder("improve", course.asked() | {"task": slug(course.task.label)})
     _claim(path, course)
     work = _Work(path, course, api.executor_of(workers), watcher or Silent())
     rounds, stopped = [work.measured(0, course.model)], f"{course.rounds} rounds were asked for"
