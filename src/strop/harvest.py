@@ -62,9 +62,9 @@ def comparisons(run: Run, reward_PK: Floats, most: int) -> Harvest:
     return _harvest(run, rows)
 
 
-def firsts(run: Run) -> list[Weighted]:
-    """Each problem's first response, whole or truncated."""
-    return [Weighted(field.problem, field.prompt, field.tokens[0]) for field in _fields(run)]
+def one_of_each(run: Run, number: int) -> list[Weighted]:
+    """Each problem's response of this number, whole or truncated."""
+    return [Weighted(field.problem, field.prompt, field.tokens[number]) for field in _fields(run)]
 
 
 @dataclass(frozen=True)

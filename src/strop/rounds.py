@@ -21,7 +21,7 @@ from strop import api
 from strop.distill import TRAINERS, Iterate, Trainer, Weighted, Xpo, explore
 from strop.engines import Engine, model_folder
 from strop.errors import RunMismatchError, UsageError
-from strop.harvest import Harvest, comparisons, firsts, preferences, weighted
+from strop.harvest import Harvest, comparisons, one_of_each, preferences, weighted
 from strop.loop import Executor, Watcher
 from strop.matrix import Titled
 from strop.measure import Ratio, estimate_all
@@ -266,9 +266,13 @@ class _Work:
         base, place = model_folder(one.model), out.parent / "xpo"
 
         def draw(folder: Path, stage: str) -> list[Weighted]:
-            options = self.course.drawing | {"split": "train", "problems": self.course.train_problems, "samples": 1}
-            engine, options["seed"] = self.executor.load(self._named(folder)), derive(self.course.seed, "xpo", stage)
-            return firsts(api.gap(engine, self.course.task, verifiers=[], out=place / slug(stage), workers=self.executor, **options))
+            # A round's pair: the policy's first response to a problem and the base model's second, which shares no random number with it.
+            kind, _, number = stage.partition(" ")
+            which = int(kind == "base")
+            options = self.course.drawing | {"split": "train", "problems": self.course.train_problems, "samples": 1 + which}
+            engine, options["seed"] = self.executor.load(self._named(folder)), derive(self.course.seed, "xpo", number or kind)
+            out = place / slug(stage if number else f"{kind}-{folder.name}")
+            return one_of_each(api.gap(engine, self.course.task, verifiers=[], out=out, workers=self.executor, **options), which)
 
         def reward(rows: Sequence[Weighted]) -> list[float]:
             from strop.distill.scoring import score_rows
