@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from strop.planning import plan_from_assumptions, plan_from_run
     from strop.prompts import Wording, read_wording
     from strop.records import Estimate, Problem, Usage
+    from strop.rounds import Course, improve
     from strop.run import Run
     from strop.sharpening import sharpen
     from strop.tasks import TASKS, Task
@@ -36,16 +37,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "plan_from_run": "planning",
-    "sharpen": "sharpening",
+    "sharpen": "sharpening", "improve": "rounds", "Course": "rounds",
     "plan_from_assumptions": "planning", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
     "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
     "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh", "Wording": "prompts", "read_wording": "prompts",
 }  # fmt: skip
 
 __all__ = [
-    "TASKS", "VERIFIERS", "WEIGHTS", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier", "Weight",
-    "Wording", "add_verifier", "cross", "gap", "import_samples", "load_engine", "plan_from_assumptions", "plan_from_run", "read_wording",
-    "scale", "sharpen",
+    "TASKS", "VERIFIERS", "WEIGHTS", "Course", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier",
+    "Weight", "Wording", "add_verifier", "cross", "gap", "import_samples", "improve", "load_engine", "plan_from_assumptions",
+    "plan_from_run", "read_wording", "scale", "sharpen",
 ]  # fmt: skip
 
 

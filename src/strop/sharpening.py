@@ -120,7 +120,7 @@ class Sharpening:
     def _selection(self, name: str, judge: Judge) -> Iterator[tuple[tuple[str, ...], Ratio]]:
         """Curves over N, and comparisons at K. What depends on all K responses, a tournament, has a value at K alone."""
         evidence, samples = self.run.evidence, self.run.evidence.samples
-        accuracy_PN = self._accuracy_PN(name, judge)
+        accuracy_PN = self.accuracy_PN(name)
         sizes = sparse(accuracy_PN.shape[1]) if accuracy_PN.shape[1] > 1 else [1]
         at = {n: _mean(accuracy_PN[:, n - 1], "share of problems whose chosen response is right") for n in sizes}
         largest = int(samples.mask_PK.sum(axis=1).min())
@@ -142,8 +142,10 @@ class Sharpening:
             extra = "tokens of the chosen response minus the mean of its problem's"
             yield ("extra_tokens",), _mean(tokens_PN[:, -1] - tokens_PN[:, 0], extra, (-np.inf, np.inf))
 
-    def _accuracy_PN(self, name: str, judge: Judge) -> Floats:
+    def accuracy_PN(self, name: str) -> Floats:
+        """Expected rightness of the response that the verifier chooses of N, for N = 1 .. K; of all K alone, where scores depend on all."""
         evidence, samples = self.run.evidence, self.run.evidence.samples
+        judge = evidence.judges[name]
         if name == MAJORITY and samples.mask_PK.sum(axis=1).max() <= LARGEST_K:
             return majority_curve_PN(evidence.answer_PK, samples.utility_PK, samples.mask_PK)
         if judge.pointwise:

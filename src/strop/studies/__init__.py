@@ -5,7 +5,8 @@ from __future__ import annotations
 from strop.studies.base import Study
 from strop.studies.coverage import CoverageStudy
 from strop.studies.ladder import LadderStudy
+from strop.studies.sharpening import SharpeningStudy
 
-STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy, "ladder": LadderStudy}
+STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy, "ladder": LadderStudy, "sharpening": SharpeningStudy}
 
-__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "Study"]
+__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "SharpeningStudy", "Study"]
