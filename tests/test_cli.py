@@ -51,7 +51,13 @@ BAD = [
     ("gap --prompts mine.toml", "there is no file mine.toml; `strop verifiers --prompts` prints one to begin with"),
     ("verify nowhere --verifier mc --prompts mine.toml", "there is no file mine.toml"),
     ("verifiers --prompts --json", "ask for one of them"),
-    ("improve", "improve"),
+    ("hone", "hone"),
+    ("improve --method magic", "there is no method 'magic'"),
+    ("improve --model meta/llama", "model meta/llama is no local folder"),
+    ("improve --rounds 0", "--rounds 0: expected 1 or more"),
+    ("improve --filter-by nonsense", "there is no verifier 'nonsense'"),
+    ("sharpen --delta 2", "expected a chance between 0 and 1"),
+    ("sharpen --adaptive --temperature 0.5", "leave --temperature and --top-p as they are"),
 ]
 
 
