@@ -114,9 +114,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Round:
-    """One model of the course: measured on held-out problems (``base_verified``: with the base model as the verifier) and on its training
-    problems, None after the last round.
-    """
+    """One model of the course, measured on held-out problems and on its training problems; these are None after the last round."""
 
     number: int
     model: str
@@ -169,7 +167,7 @@ class Improvement:
         return f"{self.course.verifier}--{slug(self.course.model)}"
 
     def _compared(self, one: Round, before: Round) -> dict[str, Any]:
-        """Against the round before, paired by problem: the gain in accuracy, eps_update, and the change of the base's likelihood."""
+        """Against the round before, paired by problem: the gain in accuracy, and eps_update."""
         earlier, now = before.held_out.evidence, one.held_out.evidence
         after = accuracy(now.samples.utility_PK, now.samples.mask_PK)
         kept = kept_accuracy(earlier.samples.utility_PK, earlier.weights[self.course.verifier], earlier.samples.mask_PK)
@@ -188,7 +186,8 @@ def improve(
     watcher: Watcher | None = None,
 ) -> Improvement:
     """Run the course: ``course.rounds`` rounds, or until the held-out gap's interval first includes zero."""
-    path = Path(out).resolve() if out is not None else api.default_folder("improve", course.asked() | {"task": slug(course.task.label)})
+    named = api.default_folder("improve", course.asked() | {"task": slug(course.task.label)})
+    path = (Path(out) if out is not None else named).resolve()  # trained models are named by their folders
     _claim(path, course)
     work = _Work(path, course, api.executor_of(workers), watcher or Silent())
     rounds, stopped = [work.measured(0, course.model)], f"{course.rounds} rounds were asked for"
@@ -300,9 +299,10 @@ def _usage(one: Round) -> Usage:
 
 def _claim(path: Path, course: Course) -> None:
     """The folder is this course's, or nobody's."""
-    folder = path / "improve.json"
-    if folder.is_file() and (stored := json.loads(folder.read_text(encoding="utf-8")).get("asked")) != course.asked():
+    document = path / "improve.json"
+    if document.is_file() and (stored := json.loads(document.read_text(encoding="utf-8")).get("asked")) != course.asked():
         changed = [name for name, value in course.asked().items() if (stored or {}).get(name) != value]
         raise RunMismatchError(f"{path} is of a course with other settings ({', '.join(changed)}); choose another --out")
-    path.mkdir(parents=True, exist_ok=True)
-    RunFolder(path).write_json("improve.json", {"asked": course.asked()})
+    if not document.is_file():
+        path.mkdir(parents=True, exist_ok=True)
+        RunFolder(path).write_json("improve.json", {"asked": course.asked()})
