@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from strop import api
-from strop.distill import TRAINERS, Iterate, Trainer, Weighted, Xpo, explore
+from strop.distill import TRAINERS, Comparison, Iterate, Trainer, Weighted, Xpo, explore
 from strop.engines import Engine, model_folder
 from strop.errors import RunMismatchError, UsageError
 from strop.harvest import Harvest, comparisons, one_of_each, preferences, weighted
@@ -94,9 +94,15 @@ class Course:
     @property
     def trainer(self) -> Trainer:
         """With a step size that suits the embedded models, unless ``settings`` say otherwise."""
-        usual = {"learning_rate": 1e-3 if _is_embedded(self.model) else 1e-5, "batch_size": 64, "epochs": 2.0, "seed": self.seed}
+        kind = TRAINERS[METHODS[self.method].trainer]
+        regression = kind.row is Comparison  # squared errors: the step that suits log-likelihoods spoils the model
+        usual = {
+            "learning_rate": 1e-5 * (100 if _is_embedded(self.model) else 1) / (10 if regression else 1),
+            "batch_size": 64,
+            "seed": self.seed,
+        }
         try:
-            return TRAINERS[METHODS[self.method].trainer](**usual | self.settings)
+            return kind(**usual | {"epochs": 4.0 if regression else 2.0} | self.settings)
         except TypeError as error:
             raise UsageError(f"--method {self.method}: its trainer has no such setting ({error})") from None
 

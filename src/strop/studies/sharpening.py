@@ -100,7 +100,9 @@ class SharpeningStudy(Study):
                 }
                 measured.setdefault(name, []).append(_figures(found, model_folder(self.trained)))
         for name, rows in measured.items():
-            yield {"model": name, "seeds": len(rows)} | {key: _over(row[key] for row in rows) for key in rows[0]}
+            gains = [{key: row[key] - before[key] for key in CHANGES} for row, before in zip(rows, measured["base"], strict=True)]
+            told = {key: _over(row[key] for row in rows) for key in rows[0]}
+            yield {"model": name, "seeds": len(rows)} | told | {"change": {key: _over(one[key] for one in gains) for key in CHANGES}}
 
     def _models(self, place: Path, seed: int, tell: Callable[[str], None]) -> Iterator[tuple[str, str]]:
         """The base model, and what each way of training makes of it from the same training problems."""
@@ -108,6 +110,7 @@ class SharpeningStudy(Study):
         base = model_folder(self.trained)
         run = self._sharpened(self.trained, self.trained_task, seed, "train", place / "base-train").run
         usual: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 64, "epochs": self.epochs, "seed": seed}
+        regression = usual | {"learning_rate": 1e-4, "epochs": 2 * self.epochs}
         for size in self.sizes:
             tell(f"seed {seed}: SFT-Sharpening, N = {size}")
             first_PK = np.arange(run.plan.samples) < size
@@ -116,11 +119,11 @@ class SharpeningStudy(Study):
             yield f"sft-{size}", f"llama:{Sft(**usual).fit(base, rows, place / f'sft-{size}-model')}"
         tell(f"seed {seed}: reward-DPO, {self.pairs} pairs")
         rows = comparisons(run, run.evidence.logprob_PK, self.pairs).rows
-        yield f"reward-dpo-{2 * self.pairs}", f"llama:{RewardDpo(**usual).fit(base, rows, place / 'reward-dpo-model')}"
+        yield f"reward-dpo-{2 * self.pairs}", f"llama:{RewardDpo(**regression).fit(base, rows, place / 'reward-dpo-model')}"
         tell(f"seed {seed}: XPO, {self.pairs} rounds")
         task = api.find_task(self.trained_task)
         course = Course(self.trained, task, "xpo", train_problems=self.train_problems, problems=16, samples=2, pairs=self.pairs,
-                        seed=derive(seed, "xpo study") % 2**31, settings={"epochs": self.epochs})  # fmt: skip
+                        seed=derive(seed, "xpo study") % 2**31, settings={"epochs": 2 * self.epochs})  # fmt: skip
         yield f"xpo-{2 * self.pairs}", improve(course, out=place / "xpo").rounds[-1].model
 
     # --- the page ---
@@ -137,6 +140,8 @@ class SharpeningStudy(Study):
             f'"falls": accuracy at N = {self.samples} lies below that at N = 1 or at N = {self.samples // 2}, the whole interval. {where}',
             f"## Training {self.trained} on {self.trained_task}: per cent, mean over seeds, Student's 95% interval over seeds",
             _table(["model", *TRAINED.values(), "log-likelihood under the base, nats"], map(_trained_row, trained)),
+            "Change against the base model, paired by seed, in points:",
+            _table(["model", *(TRAINED[key] for key in CHANGES)], map(_change_row, trained[1:])),
             "\n".join(f"- {line}" for line in self._amortised(trained)),
         ]
         return "\n\n".join(blocks) + "\n"
@@ -158,6 +163,13 @@ TRAINED = {
     "train_accuracy": "sampling, train", "accuracy": "sampling, held out", "greedy": "greedy, held out", "best_of_k": "best of K, held out",
     "coverage": "coverage, held out",
 }  # fmt: skip
+
+
+CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage")
+
+
+def _change_row(row: Mapping[str, Any]) -> list[str]:
+    return [row["model"], *(_per_cent(row["change"][key]) for key in CHANGES)]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
