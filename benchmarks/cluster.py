@@ -49,7 +49,7 @@ def rate(model: str, cluster: RayCluster) -> float:
 def main() -> None:
     model = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_MODEL
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)  # the workers that wait cost nothing
+    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)  # the workers that wait cost nothing
     with RayCluster(workers=1) as one, RayCluster(workers=2) as two:
         pairs = [(rate(model, one), rate(model, two)) for _ in range(rounds + 1)][1:]  # the first round warms up
     ratios = sorted(both / alone for alone, both in pairs)

@@ -47,7 +47,7 @@ PARTS = 4 * 3  # responses, greedy, mc and cot-binary; 40 problems in parts of 1
 def address() -> Iterator[str]:
     """A cluster of this machine: room for the workers of the tests here, and for those of commands in other processes."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    ray.init(num_cpus=6, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=100_000_000)
+    ray.init("local", num_cpus=6, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=100_000_000)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 
