@@ -13,11 +13,12 @@ from safetensors.numpy import load_file
 
 import strop
 from strop.engines import model_folder
-from strop.errors import RunMismatchError, UsageError
+from strop.errors import CorruptPartError, RunMismatchError, UsageError
 from strop.harvest import comparisons, preferences, weighted
 from strop.rounds import METHODS, Course, improve
 from strop.tasks import Recall
 from strop.tasks.base import Grade
+from strop.tasks.gsm8k import Gsm8k
 
 SMALL: dict[str, Any] = {"train_problems": 24, "problems": 16, "samples": 8, "settings": {"steps": 3, "batch_size": 8}}
 MODEL = "ladder/25k"
@@ -110,6 +111,9 @@ def test_rows_are_the_samples_and_weights_of_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"method": "xpo", "filter_by": "oracle"}, "its reward is the base model's log-probability; leave --filter-by out"),
+        ({"method": "reward-dpo", "samples": 1}, "compares two responses to a problem; ask for 2 or more"),
+        ({"filter_by": "nonsense"}, "there is no verifier 'nonsense'"),
         ({"method": "magic"}, "there is no method 'magic'; there are rft, rpo, sft-sharpen, reward-dpo, xpo"),
         ({"rounds": 0}, "--rounds 0: expected 1 or more"),
         ({"settings": {"warmth": 1}}, "its trainer has no such setting"),
@@ -126,3 +130,37 @@ def test_another_course_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
     improve(course, out=tmp_path / "run")
     with pytest.raises(RunMismatchError, match=r"is of a course with other settings \(seed, trainer\); choose another --out"):
         improve(replace(course, seed=1), out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_broken_record_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "improve.json").write_text(text)
+    with pytest.raises(CorruptPartError, match=r"improve.json cannot be read; it was changed"):
+        improve(Course(MODEL, Recall(), **SMALL), out=tmp_path)
+    with pytest.raises(UsageError, match="that is a file, or below one; choose another --out"):
+        improve(Course(MODEL, Recall(), **SMALL), out=tmp_path / "improve.json" / "x")
+
+
+def test_no_prompt_shows_the_answer_of_a_training_problem() -> None:
+    """Examples and training problems come from the same rows, and never are the same; nor is a training problem a test problem."""
+    task = Gsm8k.example()
+    for seed in range(5):
+        plan = strop.Plan(MODEL, task, problems=6, shots=4, seed=seed, split="train")
+        train = {problem.question for problem in plan.draw_problems()}
+        assert len(train) == 6 and not train & {shot.question for shot in plan.draw_shots()}
+        assert not train & {problem.question for problem in task.problems("test", task.size("test"), 0)}
+
+
+def test_training_rows_that_ask_a_test_question_are_left_out(tmp_path: Path) -> None:
+    rows = [{"question": f"{n % 7}?", "answer": f"#### {n % 7}", "split": "test" if n < 3 else "train"} for n in range(10)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = Gsm8k(data=str(tmp_path / "rows.jsonl"))
+    assert {problem.question for problem in task.problems("train", task.size("train"), 0)} == {"3?", "4?", "5?", "6?"}
+
+
+def test_a_file_without_training_rows_trains_nothing(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"question": "1?", "answer": "#### 1"}\n')
+    task = Gsm8k(data=str(tmp_path / "rows.jsonl"))
+    assert len(task.shots(4, 0)) == 4
+    with pytest.raises(UsageError, match="asked for 1 train problems of gsm8k, but there are 0"):
+        task.problems("train", 1, 0)

@@ -102,6 +102,7 @@ def add_verifier(
     """Add a verifier to an existing run. The generator's responses are read, never drawn again; no model is loaded if none is asked."""
     asked, opened = find_verifier(verifier), Run(Path(run), check_weights(weights))
     crew = Crew(executor_of(workers), watcher or Silent())
+    opened.check_fixed()
     check_complete(opened)
     judge = _judge_of_run(opened, verify_with, crew.executor) if asked.asks_model else None
     verify_run(opened, Verification.of(asked, judge, draws), crew)

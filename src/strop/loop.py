@@ -113,7 +113,13 @@ class Plan:
         return replace(self.sampling(), max_tokens=longest, stop=verifier.stop_strings(self.shots))
 
     def draw_problems(self) -> list[Problem]:
-        return self.task.problems(self.split, self.problems, derive(self.seed, "problems"))
+        """The split's problems; of the training split, none that an example shows with its answer."""
+        seed = derive(self.seed, "problems")
+        if self.split == "test":
+            return self.task.problems("test", self.problems, seed)
+        shown = {shot.question for shot in self.draw_shots()}
+        found = self.task.problems(self.split, self.problems + len(shown), seed)
+        return [problem for problem in found if problem.question not in shown][: self.problems]
 
     def draw_shots(self) -> list[Problem]:
         return self.task.shots(self.shots, SHOTS_SEED)

@@ -45,6 +45,7 @@ class Needed:
 def plan_from_run(run: Run, half_width: float, samples: tuple[int, ...] = SAMPLES, available: int | None = None) -> list[Needed]:
     """The needs of accuracy, and of the gap of each verifier under its weight, from a pilot's problems and responses."""
     _check(half_width)
+    run.check_fixed()
     evidence = run.evidence
     utility_PK, mask_PK = evidence.samples.utility_PK, evidence.samples.mask_PK
     if len(mask_PK) < FEWEST:

@@ -20,7 +20,7 @@ from typing import Any
 from strop import api
 from strop.distill import TRAINERS, Comparison, Iterate, Trainer, Weighted, Xpo, explore
 from strop.engines import Engine, model_folder
-from strop.errors import RunMismatchError, UsageError
+from strop.errors import CorruptPartError, RunMismatchError, UsageError
 from strop.harvest import Harvest, comparisons, one_of_each, preferences, weighted
 from strop.loop import Executor, Watcher
 from strop.matrix import Titled
@@ -84,6 +84,11 @@ class Course:
         for name in ("rounds", "train_problems", "problems", "samples", "pairs"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected 1 or more")
+        if self.method == "xpo" and self.filter_by not in (None, LIKELIHOOD):
+            raise UsageError("--method xpo: its reward is the base model's log-probability; leave --filter-by out")
+        if self.method in ("rpo", "reward-dpo") and self.samples < 2:
+            raise UsageError(f"--samples {self.samples}: --method {self.method} compares two responses to a problem; ask for 2 or more")
+        api.find_verifier(self.verifier)
         model_folder(self.model)
         _ = self.trainer
 
@@ -164,9 +169,10 @@ class Improvement:
         found["forecast"] = told_ahead or {"value": None, "why": f"{self.course.verifier} sees references"}
         found |= self._compared(one, before) if before else {}
         if one.harvest:
-            rows = {"rows": len(one.harvest.rows), "problems": one.harvest.problems, "problems_without": one.harvest.problems_without}
+            count = self.course.pairs * self.course.train_problems if self.course.method == "xpo" else len(one.harvest.rows)
+            rows = {"rows": count, "problems": one.harvest.problems, "problems_without": one.harvest.problems_without}
             found["trained_on"] = rows | {"truncated": one.harvest.truncated}
-        return found | {"usage": asdict(_usage(one))}
+        return found | {"usage": asdict(_usage(one, self.path))}
 
     @property
     def _base_stage(self) -> str:
@@ -232,7 +238,7 @@ class _Work:
     def trained(self, one: Round) -> str:
         """One fit on what was harvested; the next model's name."""
         assert one.harvest is not None and one.train is not None
-        if not one.harvest.rows:
+        if not one.harvest.rows and self.course.method != "xpo":
             raise UsageError(f"round {one.number} kept no response of {self.course.train_problems} problems: there is nothing to train on")
         folder, out = model_folder(one.model), self.path / f"round-{one.number + 1}" / "model"
         told = f"{self.course.method} on {len(one.harvest.rows)} rows of {self.course.task.label}, filtered by {self.course.verifier}"
@@ -275,7 +281,8 @@ class _Work:
             kind, _, number = stage.partition(" ")
             which = int(kind == "base")
             options = self.course.drawing | {"split": "train", "problems": self.course.train_problems, "samples": 1 + which}
-            engine, options["seed"] = self.executor.load(self._named(folder)), derive(self.course.seed, "xpo", number or kind)
+            name = one.model if folder == base else self._named(folder)
+            engine, options["seed"] = self.executor.load(name), derive(self.course.seed, "xpo", number or kind)
             out = place / slug(stage if number else f"{kind}-{folder.name}")
             return one_of_each(api.gap(engine, self.course.task, verifiers=[], out=out, workers=self.executor, **options), which)
 
@@ -299,16 +306,28 @@ def _includes_zero(estimate: dict[str, Any]) -> bool:
     return estimate.get("low") is None or estimate["low"] <= 0 <= estimate["high"]
 
 
-def _usage(one: Round) -> Usage:
-    return total_usage(run.usage for run in (one.held_out, one.train) if run is not None)
+def _usage(one: Round, path: Path) -> Usage:
+    """Of its measuring and harvesting, XPO's own draws among it."""
+    explored = [Run(document.parent) for document in sorted((path / f"round-{one.number + 1}" / "xpo").glob("*/run.json"))]
+    return total_usage(run.usage for run in (one.held_out, one.train, *explored) if run is not None)
 
 
 def _claim(path: Path, course: Course) -> None:
     """The folder is this course's, or nobody's."""
     document = path / "improve.json"
-    if document.is_file() and (stored := json.loads(document.read_text(encoding="utf-8")).get("asked")) != course.asked():
-        changed = [name for name, value in course.asked().items() if (stored or {}).get(name) != value]
+    if next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None):
+        raise UsageError(f"--out {path}: that is a file, or below one; choose another --out")
+    if document.is_file() and (stored := _stored(document)) != course.asked():
+        changed = [name for name, value in course.asked().items() if stored.get(name) != value]
         raise RunMismatchError(f"{path} is of a course with other settings ({', '.join(changed)}); choose another --out")
     if not document.is_file():
         path.mkdir(parents=True, exist_ok=True)
         RunFolder(path).write_json("improve.json", {"asked": course.asked()})
+
+
+def _stored(document: Path) -> dict[str, Any]:
+    """What was asked of the course in this folder."""
+    try:
+        return dict(json.loads(document.read_text(encoding="utf-8"))["asked"])
+    except (ValueError, TypeError, KeyError):
+        raise CorruptPartError(f"{document} cannot be read; it was changed: delete it, and repeat the command that made it") from None

@@ -104,11 +104,7 @@ class Run:
     @cached_property
     def document(self) -> dict[str, Any]:
         """What ``--json`` prints: the estimates and what they rest on. UsageError for a run that was drawn adaptively."""
-        if self.record["design"] != "fixed":
-            raise UsageError(
-                f"{self.path} was drawn adaptively: gaps, pass@k and curves over N need the same number of samples of every problem; "
-                "see sharpening.json there, or sample again without --adaptive"
-            )
+        self.check_fixed()
         rows = [self._row(product, summary) for product, summary in self.summaries]
         first = {row["verifier"]: {k: v for k, v in row.items() if k != "verifier"} for row in reversed(rows)}
         accuracies = {name: value.as_json() for name, value in self.accuracies.items()}
@@ -278,6 +274,14 @@ class Run:
 
     def _greedy_P(self, column: str) -> Floats:
         return self._grid(self.greedy, _known(self.greedy, column))[:, 0] if self.greedy.height else np.full(self.plan.problems, np.nan)
+
+    def check_fixed(self) -> None:
+        """UsageError for a run that was drawn adaptively."""
+        if self.record["design"] != "fixed":
+            raise UsageError(
+                f"{self.path} was drawn adaptively: gaps, pass@k and curves over N need the same number of samples of every problem; "
+                "see sharpening.json there, or sample again without --adaptive"
+            )
 
     @property
     def usage(self) -> Usage:

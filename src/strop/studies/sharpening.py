@@ -101,7 +101,7 @@ class SharpeningStudy(Study):
                 measured.setdefault(name, []).append(_figures(found, model_folder(self.trained)))
         for name, rows in measured.items():
             gains = [{key: row[key] - before[key] for key in CHANGES} for row, before in zip(rows, measured["base"], strict=True)]
-            told = {key: _over(row[key] for row in rows) for key in rows[0]}
+            told = {key: _over((row[key] for row in rows), None if key == "base_likelihood" else (0, 1)) for key in rows[0]}
             yield {"model": name, "seeds": len(rows)} | told | {"change": {key: _over(one[key] for one in gains) for key in CHANGES}}
 
     def _models(self, place: Path, seed: int, tell: Callable[[str], None]) -> Iterator[tuple[str, str]]:
@@ -237,13 +237,14 @@ def _likelihoods(run: Run, base: Path) -> Floats:
     return result
 
 
-def _over(values: Iterator[float]) -> dict[str, float | None]:
-    """Mean over seeds, and Student's interval."""
+def _over(values: Iterable[float], bounds: tuple[float, float] | None = None) -> dict[str, float | None]:
+    """Mean over seeds, and Student's interval, cut at the bounds."""
     seeds = np.array(list(values))
     if len(seeds) < 2:
         return {"value": float(seeds.mean()), "low": None, "high": None}
     reach = t_quantile(0.975, len(seeds) - 1) * float(seeds.std(ddof=1)) / len(seeds) ** 0.5
-    return {"value": float(seeds.mean()), "low": float(seeds.mean() - reach), "high": float(seeds.mean() + reach)}
+    low, high = np.clip([seeds.mean() - reach, seeds.mean() + reach], *(bounds or (-np.inf, np.inf)))
+    return {"value": float(seeds.mean()), "low": float(low), "high": float(high)}
 
 
 def _points(estimate: Mapping[str, Any]) -> str:

@@ -25,8 +25,9 @@ ROWS = Path(__file__).parent / "rows"
 class Dataset(Task):
     """Problems are rows. ``data``: a file in the schema; without it the hub's data set ``hub``, at ``revision``.
 
-    A file may have a column ``split`` of "train" and "test"; without it all rows are test problems. Shots are train rows; a file without
-    any lends them from the package's own few (``rows/NAME.jsonl``), which are never test problems of anybody's data.
+    A file may have a column ``split`` of "train" and "test"; without it all rows are test problems. Train rows that ask what a test row
+    asks are left out. Shots are train rows; a file without any lends them from the package's own few (``rows/NAME.jsonl``), which are never
+    test problems of anybody's data.
     """
 
     data: str | None = None
@@ -53,19 +54,26 @@ class Dataset(Task):
         found = self._all(split)
         if count > len(found):
             raise UsageError(f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer")
+        return self._shuffled(found, seed)[:count]
+
+    def _shuffled(self, found: list[Problem], seed: int) -> list[Problem]:
         order = list(range(len(found)))
         random.Random(derive("problems", self.name, seed)).shuffle(order)
-        return [found[place] for place in order[:count]]
+        return [found[place] for place in order]
+
+    def _untested(self, found: list[Problem]) -> list[Problem]:
+        """Those that ask nothing that a test row asks."""
+        tested = {problem.question for problem in self._all("test")}
+        return [problem for problem in found if problem.question not in tested]
 
     def shots(self, count: int, seed: int) -> list[Problem]:
         """Train rows, none of which asks what a test row asks."""
         if not count:
             return []
-        tested = {problem.question for problem in self._all("test")}
-        found = [problem for problem in self.problems("train", self.size("train"), seed) if problem.question not in tested]
+        found = self._all("train") or self._untested(self.own("train"))
         if count > len(found):
             raise UsageError(f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots")
-        return found[:count]
+        return self._shuffled(found, seed)[:count]
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
@@ -115,12 +123,10 @@ class Dataset(Task):
 
     def _all(self, split: str) -> list[Problem]:
         found = list(self._read(split, _rows(type(self), self.data, self.revision)[0][split]))
-        if not found and split == "train":
-            return self.own(split)
         ids = [problem.id for problem in found]
         if twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None) if len(set(ids)) < len(ids) else None:
             raise UsageError(f"{self.data or self.hub} has the id {twice!r} twice; ids tell problems apart: make them different")
-        return found
+        return found if split == "test" else self._untested(found)
 
     def _read(self, split: str, rows: list[Row]) -> Iterator[Problem]:
         for number, row in enumerate(rows):
