@@ -21,7 +21,7 @@ from strop.errors import UsageError
 from strop.measure import Ratio, estimate_all
 from strop.measure.adaptive import enough, stopping_times_P
 from strop.measure.dominance import dominance, within_problem_PK
-from strop.measure.gap import SHARE, Mask, accuracy, accuracy_P, kept_accuracy_P, mean_over_problems
+from strop.measure.gap import SHARE, Mask, accuracy, kept_accuracy_P
 from strop.measure.intervals import Floats, difference
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
 from strop.measure.majority import LARGEST_K, majority_curve_PN
@@ -124,7 +124,7 @@ class Sharpening:
         sizes = sparse(accuracy_PN.shape[1]) if accuracy_PN.shape[1] > 1 else [1]
         at = {n: _mean(accuracy_PN[:, n - 1], "share of problems whose chosen response is right") for n in sizes}
         largest = int(samples.mask_PK.sum(axis=1).min())
-        single = mean_over_problems(accuracy_P(samples.utility_PK, samples.mask_PK), "accuracy of one sample", SHARE)
+        single = accuracy(samples.utility_PK, samples.mask_PK)
         yield from ((("accuracy", str(n if accuracy_PN.shape[1] > 1 else largest)), ratio) for n, ratio in at.items())
         chosen_P = accuracy_PN[:, -1]
         yield ("gain_over_greedy",), accuracy_gain(chosen_P, evidence.greedy_P)

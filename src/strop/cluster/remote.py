@@ -15,6 +15,7 @@ class RemoteEngine(Engine):
 
     def __init__(self, model: Model, card: Card, ask: Callable[..., Any]) -> None:
         self.model, self.card, self._ask = model, card, ask
+        # Constants of other engines' classes; this one speaks for any of them.
         self.counts_end_token, self.worker_threads = card.counts_end_token, card.worker_threads  # type: ignore[misc]
 
     @property

@@ -90,7 +90,7 @@ def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else 0
 
 
-class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]
+class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not analyse it
     """TRL's SFTTrainer with a weight for each response."""
 
     loss_is_scaled_for_ga = False
@@ -109,7 +109,7 @@ class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]
         """strop writes its own."""
 
 
-class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]  # mypy does not analyse it
     """TRL's DPOTrainer on tokens as they were sampled, with the base model's log-probabilities already there."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
@@ -127,7 +127,7 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
         """strop writes its own."""
 
 
-class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]
+class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]  # mypy does not analyse it
     """transformers' Trainer on pairs of responses, with a loss of their log-probabilities."""
 
     loss_is_scaled_for_ga = False

@@ -47,7 +47,7 @@ def step_usages(examples: Sequence[dict[str, Any]], plan_SB: NDArray[np.int64], 
     ]
 
 
-class Steps(TrainerCallback):  # type: ignore[misc]
+class Steps(TrainerCallback):  # type: ignore[misc]  # mypy does not analyse transformers
     """Tells the watcher of every step, notes its seconds beside its loss, keeps snapshots, and marks whole checkpoints as done."""
 
     def __init__(self, watcher: Watcher, usages: list[Usage], state: PartialState, snapshots: Callable[[Any, int], None]) -> None:

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strop.engines.texts import Ids
 from strop.errors import ModelError
 
 SHARED_FROM = 32
 """Tokens that prompts must have in common for their beginning to be worth a pass of its own."""
 _ROTATIONS_THAT_CHANGE = frozenset({"dynamic", "longrope"})
-
-Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

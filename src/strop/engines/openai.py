@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock
@@ -162,7 +163,7 @@ class OpenAIEngine(Engine):
             seeds = request.seeds[:1] if sampling.temperature == 0 else request.seeds
             for start in range(0, len(seeds), self._per_request):
                 part = seeds[start : start + self._per_request]
-                chunks.append(lambda prompt=request.prompt, part=part: self._draw(prompt, part, sampling, halt))  # type: ignore[misc]
+                chunks.append(partial(self._draw, request.prompt, part, sampling, halt))
                 owners.append(place)
         samples: list[list[Sample]] = [[] for _ in requests]
         usages = [self._take_unbilled()]

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from strop.engines.adapter import find_base, lay_over, read_config
-from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
-from strop.engines.cached_model import Beginning, CachedModel, Ids, Prefilled
+from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
+from strop.engines.cached_model import Beginning, CachedModel, Prefilled
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
 from strop.engines.draws import ATTEMPTS, uniforms
 from strop.engines.memory import Footprint, attention_heads, head_size, is_shortage, memory_left
+from strop.engines.texts import Ids, Texts
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
@@ -99,7 +100,7 @@ class TransformersEngine(Engine):
         self._footprint = Footprint.of(self._config, getattr(torch, self._dtype).itemsize)
         self._parameters = int(self.model.num_parameters())
         self._end_tokens = end_tokens(self.model, self.tokenizer)
-        self._chat = self._wants_chat(chat)
+        self._texts = Texts.of(self._name, self.tokenizer, chat)
         self._anchor: list[int] = list(self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"])
         self._anchor_width = len(self._plain_decode(self._anchor))
         self._pieces: dict[int, str] = {}
@@ -145,18 +146,15 @@ class TransformersEngine(Engine):
         return None if room is None else int(room)
 
     def render(self, prompt: Prompt) -> str:
-        if not self._chat:
-            return plain_text(prompt)
-        turns = [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return self._texts.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._encode(self.render(prompt)))
+        return len(self._texts.encode(self.render(prompt)))
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
         started = time.perf_counter()
-        prompts = [self._prompt_ids(self.render(request.prompt), sampling.max_tokens) for request in requests]
+        prompts = [self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens) for request in requests]
         seeds: dict[Ids, list[int]] = {}
         for ids, request in zip(prompts, requests, strict=True):
             if request.seeds:
@@ -179,7 +177,7 @@ class TransformersEngine(Engine):
         started = time.perf_counter()
         texts = [self.render(prompt) for prompt in prompts]
         distinct = list(dict.fromkeys(texts)) if continuations else []
-        jobs = [self._scoring_job(text, continuations) for text in distinct]
+        jobs = [self._texts.scoring_job(self, text, continuations) for text in distinct]
         longest = max((len(ending) for _, endings in jobs for ending in endings), default=0)
         scored, shared = self._in_groups(jobs, longest, longest, self._score_group)
         rows = dict(zip(distinct, scored, strict=True))
@@ -199,33 +197,6 @@ class TransformersEngine(Engine):
         return Usage(prompted, asked - prompted, 0, flops, time.perf_counter() - started)
 
     # Text and tokens
-
-    def _wants_chat(self, asked: bool | None) -> bool:
-        has_template = bool(getattr(self.tokenizer, "chat_template", None))
-        if asked and not has_template:
-            raise UsageError(f"model {self._name}: chat is true, but its tokenizer has no chat template; leave chat out")
-        return has_template if asked is None else asked
-
-    def _encode(self, text: str) -> Ids:
-        """A chat template has written the special tokens itself."""
-        return tuple(self.tokenizer(text, add_special_tokens=not self._chat)["input_ids"])
-
-    def _prompt_ids(self, text: str, new_tokens: int) -> Ids:
-        """The prompt's tokens, checked to be some and to leave room for ``new_tokens``."""
-        ids = self._encode(text)
-        if not ids:
-            raise UsageError(f"{self._name}: the prompt has no tokens; expected at least one, so write something into it")
-        check_room(self, len(ids), new_tokens)
-        return ids
-
-    def _scoring_job(self, text: str, continuations: Sequence[str]) -> tuple[Ids, list[Ids]]:
-        """The prompt's tokens, and those of each continuation after it."""
-        ids, endings = self._encode(text), []
-        for continuation in continuations:
-            whole = self._encode(text + continuation)
-            alone = tuple(self.tokenizer(continuation, add_special_tokens=False)["input_ids"])
-            endings.append(whole[len(ids) :] if whole[: len(ids)] == ids else alone)
-        return self._prompt_ids(text, max(map(len, endings))), endings
 
     def _plain_decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from strop.engines.base import Engine, Generation, Request, Scored, check_room, plain_text
+from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.checkpoint import fingerprint, one_line, read_config
 from strop.engines.memory import attention_heads, head_size
+from strop.engines.texts import Ids, Texts
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
@@ -42,8 +43,6 @@ _ENVIRONMENT = {
 
 _open: list[Any] = []
 _closed: list[Any] = []
-
-Ids = tuple[int, ...]
 
 
 class VllmEngine(Engine):
@@ -96,8 +95,7 @@ class VllmEngine(Engine):
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
-        self._tokenizer: Any = self._llm.get_tokenizer()
-        self._chat = self._wants_chat(chat)
+        self._texts = Texts.of(self._name, self._llm.get_tokenizer(), chat)
         self._settings = settings
         self._context = int(self._llm.llm_engine.model_config.max_model_len)
         self._parameters, self._text_config = _count_parameters(config), config.get_text_config()
@@ -127,18 +125,15 @@ class VllmEngine(Engine):
         return super().describe() | facts | self._settings | self._versions | ({"revision": self._commit} if self._commit else {})
 
     def render(self, prompt: Prompt) -> str:
-        if not self._chat:
-            return plain_text(prompt)
-        turns = [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
-        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return self._texts.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._encode(self.render(prompt)))
+        return len(self._texts.encode(self.render(prompt)))
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
         started = time.perf_counter()
-        prompts = [self._prompt_ids(self.render(request.prompt), sampling.max_tokens) for request in requests]
+        prompts = [self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens) for request in requests]
         pairs = [(ids, seed) for ids, request in zip(prompts, requests, strict=True) for seed in request.seeds]
         outputs = self._generate([ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs])
         drawn = map(self._read, outputs)
@@ -153,7 +148,7 @@ class VllmEngine(Engine):
         """
         started = time.perf_counter()
         texts = [self.render(prompt) for prompt in prompts]
-        jobs = {text: self._scoring_job(text, continuations) for text in dict.fromkeys(texts) if continuations}
+        jobs = {text: self._texts.scoring_job(self, text, continuations) for text in dict.fromkeys(texts) if continuations}
         wanted: dict[Ids, dict[int, float]] = {}
         for ids, endings in jobs.values():
             for ending in endings:
@@ -213,35 +208,6 @@ class VllmEngine(Engine):
         flops = sum(self.forward_flops(start, stop) for start, stop in zip(cached, lengths, strict=True))
         flops += sum(self.response_flops(length, tokens) for length, tokens in zip(lengths, written, strict=False))
         return Usage(sum(lengths) - sum(cached), sum(cached), sum(written), flops, time.perf_counter() - started)
-
-    # Text and tokens, as in the transformers engine
-
-    def _wants_chat(self, asked: bool | None) -> bool:
-        has_template = bool(getattr(self._tokenizer, "chat_template", None))
-        if asked and not has_template:
-            raise UsageError(f"model {self._name}: chat is true, but its tokenizer has no chat template; leave chat out")
-        return has_template if asked is None else asked
-
-    def _encode(self, text: str) -> Ids:
-        """A chat template has written the special tokens itself."""
-        return tuple(self._tokenizer(text, add_special_tokens=not self._chat)["input_ids"])
-
-    def _prompt_ids(self, text: str, new_tokens: int) -> Ids:
-        """The prompt's tokens, checked to be some and to leave room for ``new_tokens``."""
-        ids = self._encode(text)
-        if not ids:
-            raise UsageError(f"{self._name}: the prompt has no tokens; expected at least one, so write something into it")
-        check_room(self, len(ids), new_tokens)
-        return ids
-
-    def _scoring_job(self, text: str, continuations: Sequence[str]) -> tuple[Ids, list[Ids]]:
-        """The prompt's tokens, and those of each continuation after it."""
-        ids, endings = self._encode(text), []
-        for continuation in continuations:
-            whole = self._encode(text + continuation)
-            alone = tuple(self._tokenizer(continuation, add_special_tokens=False)["input_ids"])
-            endings.append(whole[len(ids) :] if whole[: len(ids)] == ids else alone)
-        return self._prompt_ids(text, max(map(len, endings))), endings
 
 
 def _close(llm: Any) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
 from strop.tasks.found import Found
 
+Item = TypeVar("Item")
 SPLITS = ("train", "test")
 STANDARD = "standard"
 
@@ -192,6 +193,19 @@ class Task(ABC):
         return self.problems("train", count, seed) if count else []
 
 
+def shuffled(found: Sequence[Item], name: str, seed: int) -> list[Item]:
+    """In an order that belongs to the seed, so that a longer list of problems begins with a shorter one."""
+    order = list(range(len(found)))
+    random.Random(derive("problems", name, seed)).shuffle(order)
+    return [found[place] for place in order]
+
+
+def check_split(split: str) -> None:
+    """UsageError for a split that tasks do not have."""
+    if split not in SPLITS:
+        raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+
+
 PATIENCE = 20_000
 
 
@@ -200,8 +214,7 @@ def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: st
 
     PATIENCE draws in a row without a new one mean that there are no more.
     """
-    if split not in SPLITS:
-        raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+    check_split(split)
     rng = random.Random(derive("problems", name, seed))
     found: dict[str, Problem] = {}
     idle = 0

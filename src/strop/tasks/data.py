@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ def read_file(path: Path, schema: Schema) -> list[Row]:
     if not rows:
         raise UsageError(f"{path} holds no rows; expected {describe(schema)}")
     return rows
+
+
+def file_source(file: str) -> dict[str, str]:
+    """A file of data, for the run record: its name, and a digest that tells it from others of that name."""
+    return {"file": file, "digest": blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()}
 
 
 def read_hub(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive
-from strop.tasks.base import SPLITS, Check, Judged, Task
-from strop.tasks.data import Row, Schema, read_file, read_hub
+from strop.tasks.base import SPLITS, Check, Judged, Task, check_split, shuffled
+from strop.tasks.data import Row, Schema, file_source, read_file, read_hub
 
 ROWS = Path(__file__).parent / "rows"
 
@@ -49,17 +46,11 @@ class Dataset(Task):
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         """``count`` rows of the split in an order that the seed shuffles: a longer list begins with a shorter one."""
-        if split not in SPLITS:
-            raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+        check_split(split)
         found = self._all(split)
         if count > len(found):
             raise UsageError(f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer")
-        return self._shuffled(found, seed)[:count]
-
-    def _shuffled(self, found: list[Problem], seed: int) -> list[Problem]:
-        order = list(range(len(found)))
-        random.Random(derive("problems", self.name, seed)).shuffle(order)
-        return [found[place] for place in order]
+        return shuffled(found, self.name, seed)[:count]
 
     def _untested(self, found: list[Problem]) -> list[Problem]:
         """Those that ask nothing that a test row asks."""
@@ -73,7 +64,7 @@ class Dataset(Task):
         found = self._all("train") or self._untested(self.own("train"))
         if count > len(found):
             raise UsageError(f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots")
-        return self._shuffled(found, seed)[:count]
+        return shuffled(found, self.name, seed)[:count]
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
@@ -145,9 +136,7 @@ def _rows(task: type[Dataset], data: str | None, revision: str | None) -> tuple[
     if data is None:
         rows, commit = read_hub(task.hub, task.configs, list(task.hub_splits.values()), revision, task.schema)
         return {split: rows[name] for split, name in task.hub_splits.items()}, {"hub": task.hub, "revision": commit}
-    path = Path(data)
-    digest = blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
-    return _by_split(read_file(path, task.schema)), {"file": data, "digest": digest}
+    return _by_split(read_file(Path(data), task.schema)), file_source(data)
 
 
 @lru_cache(maxsize=8)

@@ -5,17 +5,14 @@ The harness works in a process of its own (``lm_eval_worker.py``), which starts 
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any, ClassVar
 
 from strop.errors import StropError, UsageError
 from strop.records import Problem
-from strop.seeds import derive
-from strop.tasks.base import SPLITS, UNGRADED, Check, Grade, Judged, Task
+from strop.tasks.base import UNGRADED, Check, Grade, Judged, Task, check_split, shuffled
+from strop.tasks.data import file_source
 from strop.tasks.workers import Pool
 
 CPU_SECONDS = 10.0
@@ -49,7 +46,7 @@ class LmEval(Task):
         return {"data": self.data, "revision": self.revision}
 
     @property
-    def default_shots(self) -> int:  # type: ignore[override]
+    def default_shots(self) -> int:  # type: ignore[override]  # a constant of other tasks, which only the harness knows of its own
         return int(_description(self)["shots"])
 
     @property
@@ -63,25 +60,20 @@ class LmEval(Task):
     def source(self) -> dict[str, Any]:
         """The harness's version, its task's, filters and metric; and the file and its digest, or the hub's data set and commit."""
         source = dict(_description(self)["source"])
-        if self.data is None:
-            return source
-        return source | {"file": self.data, "digest": blake2b(Path(self.data).read_bytes(), digest_size=16).hexdigest()}
+        return source if self.data is None else source | file_source(self.data)
 
     def size(self, split: str) -> int:
         return len(_description(self)["problems" if split == "test" else "examples"])
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         """``count`` documents in an order that the seed shuffles: a longer list begins with a shorter one."""
-        if split not in SPLITS:
-            raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+        check_split(split)
         rows = _description(self)["problems" if split == "test" else "examples"]
         if count > len(rows):
             raise UsageError(f"asked for {count} {split} problems of {self.label}, but there are {len(rows)}; ask for fewer")
-        order = list(range(len(rows)))
-        random.Random(derive("problems", self.label, seed)).shuffle(order)
         return [
             Problem(f"{self.task}-{split}-{n}", split, rows[n]["question"], rows[n]["gold"], {"answer": rows[n]["answer"]})
-            for n in order[:count]
+            for n in shuffled(range(len(rows)), self.label, seed)[:count]
         ]
 
     def context(self, problem: Problem, shots: int) -> str:
