@@ -30,7 +30,7 @@ from strop.rounds import Course, improve
 from strop.run import Run
 from strop.seeds import derive
 from strop.sharpening import SELF_REWARDS, Sharpening, sharpen
-from strop.studies.base import Study
+from strop.studies.base import Study, markdown_table
 from strop.weigh import BestOfN
 
 PAPER = (
@@ -136,12 +136,12 @@ class SharpeningStudy(Study):
             "# Sharpening",
             f"`strop study sharpening`: {size}. {PAPER}",
             f"## Best of {self.samples} against greedy: points gained, with 95% intervals",
-            _table(["model", "task", "greedy %", "one sample %", "coverage %", *SELF_REWARDS], map(_lift_row, lifts)),
+            markdown_table(["model", "task", "greedy %", "one sample %", "coverage %", *SELF_REWARDS], map(_lift_row, lifts)),
             f'"falls": accuracy at N = {self.samples} lies below that at N = 1 or at N = {self.samples // 2}, the whole interval. {where}',
             f"## Training {self.trained} on {self.trained_task}: per cent, mean over seeds, Student's 95% interval over seeds",
-            _table(["model", *TRAINED.values(), "log-likelihood under the base, nats"], map(_trained_row, trained)),
+            markdown_table(["model", *TRAINED.values(), "log-likelihood under the base, nats"], map(_trained_row, trained)),
             "Change against the base model, paired by seed, in points:",
-            _table(["model", *(TRAINED[key] for key in CHANGES)], map(_change_row, trained[1:])),
+            markdown_table(["model", *(TRAINED[key] for key in CHANGES)], map(_change_row, trained[1:])),
             "\n".join(f"- {line}" for line in self._amortised(trained)),
         ]
         return "\n\n".join(blocks) + "\n"
@@ -170,10 +170,6 @@ CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage")
 
 def _change_row(row: Mapping[str, Any]) -> list[str]:
     return [row["model"], *(_per_cent(row["change"][key]) for key in CHANGES)]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
 def _lift_row(cell: Mapping[str, Any]) -> list[str]:
