@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from strop.studies.base import Study
+from strop.studies.compute import ComputeStudy
 from strop.studies.coverage import CoverageStudy
+from strop.studies.cross import CrossStudy
+from strop.studies.draws import DrawsStudy
+from strop.studies.ensembles import EnsemblesStudy
 from strop.studies.ladder import LadderStudy
+from strop.studies.recall import RecallStudy
 from strop.studies.scaling import ScalingStudy
 from strop.studies.sharpening import SharpeningStudy
+from strop.studies.sudoku import SudokuStudy
+from strop.studies.temperature import TemperatureStudy
+from strop.studies.thresholds import ThresholdsStudy
+from strop.studies.verifiers import VerifiersStudy
 
-STUDIES: dict[str, type[Study]] = {study.name: study for study in (CoverageStudy, LadderStudy, ScalingStudy, SharpeningStudy)}
+STUDIES: dict[str, type[Study]] = {
+    study.name: study
+    for study in (
+        ScalingStudy,
+        CrossStudy,
+        RecallStudy,
+        SudokuStudy,
+        ThresholdsStudy,
+        VerifiersStudy,
+        EnsemblesStudy,
+        TemperatureStudy,
+        DrawsStudy,
+        ComputeStudy,
+        SharpeningStudy,
+        CoverageStudy,
+        LadderStudy,
+    )
+}
 
-__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "ScalingStudy", "SharpeningStudy", "Study"]
+__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "SharpeningStudy", "Study"]

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from strop.analysis import Evidence
 from strop.errors import UsageError
-from strop.measure import Ratio, accuracy, estimate_all, gap, kept_accuracy, relative_gap
+from strop.measure import Ratio, accuracy, estimate_all, fill_grid, gap, kept_accuracy, relative_gap
 from strop.measure.gap import accuracy_P, has_survivor_P
-from strop.measure.intervals import Floats
+from strop.measure.intervals import Floats, undefined
 from strop.measure.replicates import mean_of_cells
+from strop.measure.summary import nothing_to_filter
 from strop.records import Estimate
 from strop.run import Run
 from strop.weigh import parse_weight
@@ -34,13 +36,17 @@ def weights_of(evidence: Evidence, verifier: str, weigh: str | None = None) -> F
 
 def gaps(run: Run, verifier: str, weigh: str | None = None) -> dict[str, Ratio]:
     """Accuracy, accuracy kept, gap and relative gap of a run under one verifier."""
-    evidence, samples = run.evidence, run.evidence.samples
-    weight_PK = weights_of(evidence, verifier, weigh)
-    arrays = (samples.utility_PK, weight_PK, samples.mask_PK)
-    return {
-        "accuracy": accuracy(samples.utility_PK, samples.mask_PK), "accuracy_kept": kept_accuracy(*arrays), "gap": gap(*arrays),
-        "relative_gap": relative_gap(*arrays),
-    }  # fmt: skip
+    return gaps_of(run, weights_of(run.evidence, verifier, weigh))
+
+
+def gaps_of(run: Run, weight_PK: Floats) -> dict[str, Ratio]:
+    """The same under any weights; where nothing is filtered, all but accuracy is undefined."""
+    samples = run.evidence.samples
+    arrays, why = (samples.utility_PK, weight_PK, samples.mask_PK), nothing_to_filter(samples, weight_PK)
+    filtered = {"accuracy_kept": kept_accuracy(*arrays), "gap": gap(*arrays), "relative_gap": relative_gap(*arrays)}
+    if why:
+        filtered = {name: undefined(len(weight_PK), ratio.definition, why) for name, ratio in filtered.items()}
+    return {"accuracy": accuracy(samples.utility_PK, samples.mask_PK), **filtered}
 
 
 def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
@@ -51,6 +57,16 @@ def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
         "no_survivor": int((~has_survivor_P(weights_of(run.evidence, verifier, weigh), samples.mask_PK)).sum()),
         "no_room": int((accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12).sum()),
     }
+
+
+def scores_PKM(run: Run, stage: str) -> Floats:
+    """Each draw's scores, (P, K, M)."""
+    order = {problem: number for number, problem in enumerate(run.problems["problem"])}
+    grids = []
+    for (_,), own in run.scores[stage].sort("draw").group_by("draw", maintain_order=True):
+        problem = own["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
+        grids.append(fill_grid(problem, own["sample"].to_numpy(), own["score"].to_numpy(), len(order)))
+    return np.stack(grids, axis=2)
 
 
 def estimates(run: Run, ratios: Mapping[Any, Ratio]) -> dict[Any, Estimate]:
@@ -116,9 +132,10 @@ def side(found: Estimate) -> int:
 
 
 def tally(found: Iterable[Estimate]) -> str:
-    """How many intervals lie above and below zero."""
+    """How many intervals lie above and below zero, and how many would if all true values were zero."""
     sides = [side(one) for one in found]
-    return f"{sides.count(1)} of {len(sides)} intervals lie above zero, {sides.count(-1)} below"
+    by_chance = f"about {0.025 * len(sides):.1f} of each would by chance if there were nothing"
+    return f"{sides.count(1)} of {len(sides)} intervals lie above zero, {sides.count(-1)} below ({by_chance})"
 
 
 def short(model: str) -> str:

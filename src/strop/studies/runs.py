@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 from strop import api
 from strop.engines import Engine
@@ -69,6 +70,30 @@ class Wanted:
                 alone = judge == self.model or not verifier.asks_model
                 found[verifier.name if alone else f"{verifier.name}--{slug(judge)}"] = (verifier, self.model if alone else judge)
         return found
+
+
+class Grid(Protocol):
+    """A study of every model on every task."""
+
+    @property
+    def models(self) -> tuple[str, ...]: ...
+    @property
+    def tasks(self) -> tuple[str | Task, ...]: ...
+    @property
+    def verifiers(self) -> tuple[str, ...]: ...
+    @property
+    def problems(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def each(study: Grid, **changes: Any) -> dict[tuple[str, str], Wanted]:
+    """The run of each model on each task, by model and the task's label."""
+    asked: dict[str, Any] = {name: getattr(study, name) for name in ("verifiers", "problems", "samples", "seed")}
+    found = [Wanted(model, task, **asked | changes) for model in study.models for task in study.tasks]
+    return {(one.model, one.plan.task.label): one for one in found}
 
 
 def merged(wanted: Iterable[Wanted]) -> list[Wanted]:
