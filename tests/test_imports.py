@@ -37,6 +37,7 @@ LINES = (
     (FACE,),
     ("cli_parts",),
     ("ladder_commands", "list_commands", "sharpen_command", "improve_command"),
+    ("study_command",),
     ("cli",),
     ("__main__",),
 )

@@ -48,8 +48,9 @@ from strop.cli_parts import (
 from strop.errors import StropError, UsageError
 from strop.improve_command import improve_app
 from strop.ladder_commands import ladder_app
-from strop.list_commands import list_app, print_rows
+from strop.list_commands import list_app
 from strop.sharpen_command import sharpen_app
+from strop.study_command import study_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
@@ -66,6 +67,7 @@ app.add_typer(ladder_app, name="ladder")
 app.add_typer(list_app)
 app.add_typer(sharpen_app)
 app.add_typer(improve_app)
+app.add_typer(study_app)
 
 
 @app.command()
@@ -380,26 +382,6 @@ def scale(
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
     print_result(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
-
-
-@app.command()
-def study(
-    name: Annotated[str | None, typer.Argument(help="Which study, or all.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder for data and findings.")] = Path("runs/studies"),
-) -> None:
-    """Reproduce a figure, a table or a theorem."""
-    from strop.studies import STUDIES
-
-    if list_ or name is None:
-        print_rows({known: found.description for known, found in STUDIES.items()}, False)
-        return
-    if name != "all" and name not in STUDIES:
-        raise UsageError(f"there is no study {name!r}; there are {', '.join(STUDIES)}, and all")
-    for known, found in STUDIES.items():
-        if name in (known, "all"):
-            print((found.quick() if quick else found()).run(out / known, lambda line: print(line, file=sys.stderr)))
 
 
 def main() -> NoReturn:
