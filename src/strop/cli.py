@@ -27,6 +27,7 @@ from strop.cli_parts import (
     MaxTokensTotal,
     Models,
     Out,
+    Past,
     Problems,
     Prompts,
     Ray,
@@ -93,6 +94,7 @@ def gap(
         str | None, typer.Option(help="A paper's settings: mind-the-gap or sharpening; what is asked for goes before it.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    past: Past = None,
     out: Out = None,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
@@ -125,7 +127,12 @@ def gap(
         _dry_run(plans, asked, as_json)
         return
     with open_executor(workers, ray, gpus_per_worker) as executor:
-        runs = _gap_runs(plans, asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total}, api.executor_of(executor), out)
+        runs = _gap_runs(
+            plans,
+            asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total, "past": past or ()},
+            api.executor_of(executor),
+            out,
+        )
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -169,6 +176,7 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
 
     from strop.report.cost import cost_table
     from strop.report.table import gap_table, notes
+    from strop.report.verdict import unknown_line, verdict_lines
 
     console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
     console.print(gap_table(documents))
@@ -176,6 +184,10 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
         console.print(note, markup=False)
     if (spent := cost_table(documents)) is not None:
         console.print("", spent)
+    for document in documents:
+        for line in verdict_lines(document):
+            console.print(line, markup=False)
+    console.print(unknown_line(documents[0]), markup=False)
     console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
 
 
