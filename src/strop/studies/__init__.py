@@ -11,6 +11,8 @@ from strop.studies.ensembles import EnsemblesStudy
 from strop.studies.ladder import LadderStudy
 from strop.studies.recall import RecallStudy
 from strop.studies.scaling import ScalingStudy
+from strop.studies.seeds import SeedsStudy
+from strop.studies.sft import SftStudy
 from strop.studies.sharpening import SharpeningStudy
 from strop.studies.sudoku import SudokuStudy
 from strop.studies.temperature import TemperatureStudy
@@ -31,6 +33,8 @@ STUDIES: dict[str, type[Study]] = {
         DrawsStudy,
         ComputeStudy,
         SharpeningStudy,
+        SftStudy,
+        SeedsStudy,
         CoverageStudy,
         LadderStudy,
     )

@@ -100,7 +100,7 @@ class ComputeStudy(Study):
         title = f"What verification FLOPs buy: {run.plan.samples} responses of {short(self._generator)} to each problem, {task}"
         return Finding(
             f"compute-verification{ending}", title, PAPER,
-            f"the largest gap for a budget of verification a response, cross-fitted, at the smallest, middle and largest budget: {told_best}.",
+            f"largest gap for a budget of verification a response, cross-fitted, at the smallest, middle and largest budget: {told_best}.",
             f"{_growth(best)} The verifiers here write about as long at every size: FLOPs go with the size of the verifying model.",
             data, _figure(data, "verification FLOPs a response", "gap, points", zero=True), _table(best, "best gap, points", points),
         )  # fmt: skip

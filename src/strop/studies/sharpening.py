@@ -1,258 +1,268 @@
-"""Sharpening at inference and by training ("The Sharpening Mechanism", Figures 1, 2, 7 to 9 and the table of SFT-Sharpening).
+"""Sharpening at inference ("The Sharpening Mechanism", Figures 1 to 6): choose the best of N by self-rewards, against greedy decoding.
 
-Lifts: what choosing the best of N by each self-reward gains over greedy decoding, model by task. A seed is another draw of problems and
-samples, so seeds only make problems more; copies of a question are resampled together. Training: what SFT-Sharpening, reward-based DPO and
-XPO keep of that, on training problems and on held-out ones, and what it costs in coverage. There a seed is another training too: the
-interval is Student's over seeds.
+A seed is another draw of problems and samples, so seeds only make problems more; copies of a question are resampled together.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
-from strop import api
-from strop.analysis import groups_of
-from strop.distill import RewardDpo, Sft
-from strop.engines import model_folder
-from strop.harvest import comparisons, weighted
+from strop.analysis import groups_of, sparse
 from strop.measure import Ratio, estimate_all, resample_counts
-from strop.measure.gap import accuracy_P, mean_over_problems
-from strop.measure.intervals import Floats, difference
+from strop.measure.dominance import Dominance, dominance, within_problem_PK
+from strop.measure.gap import Mask, accuracy_P, mean_over_problems
+from strop.measure.intervals import Floats, Groups, difference
 from strop.measure.lifts import accuracy_gain, accuracy_lift
-from strop.measure.student import t_quantile
-from strop.rounds import Course, improve
+from strop.measure.pass_at_k import pass_at_k_PN
+from strop.measure.selection import selection_curve_PN
+from strop.records import Estimate
 from strop.run import Run
-from strop.seeds import derive
-from strop.sharpening import SELF_REWARDS, Sharpening, sharpen
-from strop.studies.base import Study, markdown_table
-from strop.weigh import BestOfN
+from strop.sharpening import SELF_REWARDS, Sharpening
+from strop.studies import sharpening_figures as figures
+from strop.studies.base import Finding, Study, markdown_table
+from strop.studies.numbers import listed, per_cent, points, short, side, tally, told, written
+from strop.studies.runs import Runs, Wanted
+from strop.tasks import Task
 
-PAPER = (
-    "The paper saw lifts over greedy accuracy in most cells for log-probability (up to tens of per cent), fewer for the length-normalised "
-    "one, and falls for weak models and where short responses win; SFT-Sharpening kept a good part of the lift on the prompts that it was "
-    "trained on."
+LEVELS = 60
+"""Points of a distribution function."""
+LIFTS = (
+    "lifts over greedy accuracy in most cells for log-probability, up to tens of per cent, fewer for the length-normalised one and for "
+    "majority; falls for weak models and where short responses win (Figures 1a and 2)."
 )
+CURVES = "accuracy and the log-likelihood of the chosen response rise with N in most cells, and fall in some (Figures 1b, 3 to 5)."
+DISTRIBUTIONS = "right responses have higher log-probabilities than wrong ones, in most cells at every level (Figures 1c and 6)."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one task: the problems of all its seeds together. ``curves``: accuracy at N of each self-reward, (P, N)."""
+
+    runs: Sequence[Run]
+
+    @cached_property
+    def group_P(self) -> Groups | None:
+        return groups_of([question for run in self.runs for question in run.evidence.questions])
+
+    @cached_property
+    def counts_BP(self) -> Floats:
+        return resample_counts(len(self.greedy_P), 0, group_P=self.group_P)
+
+    @cached_property
+    def greedy_P(self) -> Floats:
+        return np.concatenate([run.evidence.greedy_P for run in self.runs])
+
+    @cached_property
+    def utility_PK(self) -> Floats:
+        return np.concatenate([run.evidence.samples.utility_PK for run in self.runs])
+
+    @cached_property
+    def mask_PK(self) -> Mask:
+        return np.concatenate([run.evidence.samples.mask_PK for run in self.runs])
+
+    @cached_property
+    def logprob_PK(self) -> Floats:
+        return np.concatenate([run.evidence.logprob_PK for run in self.runs])
+
+    def curve_PN(self, reward: str) -> Floats:
+        return np.concatenate([Sharpening(run).accuracy_PN(reward) for run in self.runs])
+
+    def nats_PN(self, reward: str) -> Floats | None:
+        """Log-likelihood of the response chosen of N; None for majority, which chooses an answer."""
+        judges = [run.evidence.judges[reward] for run in self.runs]
+        if not judges[0].pointwise:
+            return None
+        score_PK = np.concatenate([judge.score_PK for judge in judges])
+        return selection_curve_PN(score_PK, self.logprob_PK, self.mask_PK)
+
+    def estimates(self, ratios: Mapping[Any, Ratio]) -> dict[Any, Estimate]:
+        return estimate_all(ratios, self.counts_BP, group_P=self.group_P)
+
+    def truncated(self) -> int:
+        return sum(run.truncated for run in self.runs)
 
 
 @dataclass(frozen=True)
 class SharpeningStudy(Study):
-    """``sizes``: N of SFT-Sharpening; ``trained`` is fit to ``train_problems`` of ``trained_task``, with ``samples`` of each."""
+    """``seeds``: draws of problems, from ``seed`` on. ``shown``: the model of the curves' and distributions' figures, else the second."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
-    tasks: tuple[str, ...] = ("arithmetic", "signs", "recall", "sudoku4")
+    tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "recall", "sudoku4")
     seeds: int = 3
     problems: int = 200
     samples: int = 32
-    trained: str = "ladder/125k"
-    trained_task: str = "arithmetic"
-    train_problems: int = 200
-    sizes: tuple[int, ...] = (4, 8, 16, 32)
-    pairs: int = 4
-    epochs: float = 2.0
+    seed: int = 0
+    shown: str = ""
 
     name: ClassVar[str] = "sharpening"
-    description: ClassVar[str] = "best of N by self-rewards against greedy, model by task; and how much of it training keeps"
+    description: ClassVar[str] = "best of N by self-rewards against greedy, model by task: lifts, curves over N, log-probabilities"
 
     @classmethod
     def quick(cls) -> SharpeningStudy:
-        return cls(models=("ladder/25k", "ladder/125k"), tasks=("arithmetic", "recall"), seeds=1, problems=40, samples=8, train_problems=40,
-                   sizes=(8,), pairs=1)  # fmt: skip
+        return cls(models=("ladder/25k", "ladder/125k"), tasks=("arithmetic", "recall", "sudoku4"), seeds=1, problems=48, samples=16)
 
-    def run(self, out: Path, tell: Callable[[str], None]) -> Path:
-        out.mkdir(parents=True, exist_ok=True)
-        lifts = list(self._lifts(out, tell))
-        trained = list(self._trained(out, tell))
-        (out / "sharpening.json").write_text(json.dumps({"lifts": lifts, "training": trained}, indent=1, allow_nan=False))
-        path = out / "sharpening.md"
-        path.write_text(self._page(lifts, trained), encoding="utf-8")
-        return path
+    @property
+    def _shown(self) -> str:
+        return self.shown if self.shown in self.models else self.models[min(1, len(self.models) - 1)]
 
-    # --- at inference ---
+    def wanted(self) -> Sequence[Wanted]:
+        return [one for cell in self._places().values() for one in cell]
 
-    def _lifts(self, out: Path, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    def _places(self) -> dict[tuple[str, str], list[Wanted]]:
+        size: dict[str, Any] = {"problems": self.problems, "samples": self.samples, "temperature": 1.0, "top_p": 1.0}
+        found: dict[tuple[str, str], list[Wanted]] = {}
         for model in self.models:
             for task in self.tasks:
-                tell(f"{model}, {task}")
-                runs = [self._sharpened(model, task, seed, "test", out / "lifts" / f"{model.replace('/', '-')}-{task}-{seed}").run
-                        for seed in range(self.seeds)]  # fmt: skip
-                yield {"model": model, "task": task} | _pooled(runs)
+                own = [Wanted(model, task, SELF_REWARDS, seed=self.seed + number, **size) for number in range(self.seeds)]
+                found[model, own[0].plan.task.label] = own
+        return found
 
-    def _sharpened(self, model: str, task: str, seed: int, split: str, out: Path) -> Sharpening:
-        options: dict[str, Any] = {"problems": self.problems if split == "test" else self.train_problems, "split": split}
-        return sharpen(model, task, samples=self.samples, seed=seed, out=out, **options)
+    def findings(self, runs: Runs) -> Iterator[Finding]:
+        cells = {place: Cell([runs.run(one) for one in wanted]) for place, wanted in self._places().items()}
+        yield self._lifts(cells)
+        yield self._curves(cells)
+        yield self._distributions(cells)
 
-    # --- by training ---
+    # --- lifts ---
 
-    def _trained(self, out: Path, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-        measured: dict[str, list[dict[str, float]]] = {}
-        for seed in range(self.seeds):
-            place = out / "training" / f"seed-{seed}"
-            for name, model in self._models(place, seed, tell):
-                tell(f"seed {seed}: measuring {name}")
-                found = {
-                    split: self._sharpened(model, self.trained_task, seed, split, place / f"{name}-{split}") for split in ("train", "test")
-                }
-                measured.setdefault(name, []).append(_figures(found, model_folder(self.trained)))
-        for name, rows in measured.items():
-            gains = [{key: row[key] - before[key] for key in CHANGES} for row, before in zip(rows, measured["base"], strict=True)]
-            told = {key: _over((row[key] for row in rows), None if key == "base_likelihood" else (0, 1)) for key in rows[0]}
-            yield {"model": name, "seeds": len(rows)} | told | {"change": {key: _over(one[key] for one in gains) for key in CHANGES}}
+    def _lifts(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
+        found = {place: lifts(cell) for place, cell in cells.items()}
+        rows = [{"model": model, "task": task, "reward": reward, "quantity": quantity, "truncated": cells[model, task].truncated()}
+                | told(value) for (model, task), own in found.items() for (reward, quantity), value in own.items()]  # fmt: skip
+        gains = {(reward, *place): own[reward, "gain"] for place, own in found.items() for reward in SELF_REWARDS}
+        falls = [f"{short(m)} on {t} by {reward}" for (m, t), own in found.items() for reward in SELF_REWARDS
+                 if any(side(own[reward, key]) < 0 for key in ("over_one", "over_half"))]  # fmt: skip
+        parts = [f"{reward}: {tally(value for (name, *_), value in gains.items() if name == reward)}" for reward in SELF_REWARDS]
+        best = max(((place, value) for place, value in gains.items() if value.value is not None), key=lambda one: one[1].value or 0.0,
+                   default=None)  # fmt: skip
+        largest = f" The largest gain: {points(best[1])} points, {best[0][0]} of {short(best[0][1])} on {best[0][2]}." if best else ""
+        risen = sum(side(value) > 0 for value in gains.values())
+        lines = [[m, t, *(per_cent(own["", name]) for name in ("greedy", "sampling", "coverage")),
+                  *(f"{points(own[reward, 'gain'])}; {written(own[reward, 'lift'], 100, '+.0f', '.0f')}" for reward in SELF_REWARDS)]
+                 for (m, t), own in found.items()]  # fmt: skip
+        header = ["model", "task", "greedy, %", "one sample, %", "coverage, %", *(f"{r}: gain, points; lift, %" for r in SELF_REWARDS)]
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        return Finding(
+            "sharpening-lifts", f"Best of {self.samples} against greedy decoding: lift in per cent of greedy accuracy", LIFTS,
+            f"gain in points over greedy, {len(found)} cells: {'; '.join(parts)}.{largest}",
+            f"{risen} of {len(gains)} gains lie wholly above zero. Accuracy at N = {self.samples} lies wholly below that at N = 1 "
+            f"or at N = {self.samples // 2} for {listed(falls)}. Greedy decoding of these models is strong against one sample, as their "
+            "slips are drawn by chance.",
+            data, figures.heatmaps(data, self.samples), markdown_table(header, lines),
+        )  # fmt: skip
 
-    def _models(self, place: Path, seed: int, tell: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-        """The base model, and what each way of training makes of it from the same training problems."""
-        yield "base", self.trained
-        base = model_folder(self.trained)
-        run = self._sharpened(self.trained, self.trained_task, seed, "train", place / "base-train").run
-        usual: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 64, "epochs": self.epochs, "seed": seed}
-        regression = usual | {"learning_rate": 1e-4, "epochs": 2 * self.epochs}
-        for size in self.sizes:
-            tell(f"seed {seed}: SFT-Sharpening, N = {size}")
-            first_PK = np.arange(run.plan.samples) < size
-            score_PK = np.where(first_PK, run.evidence.logprob_PK, np.nan)
-            rows = weighted(run, BestOfN(None)(score_PK, run.evidence.samples.mask_PK) * first_PK).rows
-            yield f"sft-{size}", f"llama:{Sft(**usual).fit(base, rows, place / f'sft-{size}-model')}"
-        tell(f"seed {seed}: reward-DPO, {self.pairs} pairs")
-        rows = comparisons(run, run.evidence.logprob_PK, self.pairs).rows
-        yield f"reward-dpo-{2 * self.pairs}", f"llama:{RewardDpo(**regression).fit(base, rows, place / 'reward-dpo-model')}"
-        tell(f"seed {seed}: XPO, {self.pairs} rounds")
-        task = api.find_task(self.trained_task)
-        course = Course(self.trained, task, "xpo", train_problems=self.train_problems, problems=16, samples=2, pairs=self.pairs,
-                        seed=derive(seed, "xpo study") % 2**31, settings={"epochs": 2 * self.epochs})  # fmt: skip
-        yield f"xpo-{2 * self.pairs}", improve(course, out=place / "xpo").rounds[-1].model
+    # --- curves ---
 
-    # --- the page ---
+    def _curves(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
+        rows: list[dict[str, Any]] = []
+        changes: dict[tuple[str, str, str, str], Estimate] = {}
+        for (model, task), cell in cells.items():
+            measured, changed = curves(cell)
+            rows += [{"model": model, "task": task, "reward": reward, "quantity": quantity, "samples": n} | told(value)
+                     for (reward, quantity, n), value in measured.items()]  # fmt: skip
+            changes |= {(model, task, reward, quantity): value for (reward, quantity), value in changed.items()}
+        up = {quantity: [value for (*_, kind), value in changes.items() if kind == quantity] for quantity in ("accuracy", "log-likelihood")}
+        fallen = [f"{short(m)} on {t} by {reward} ({points(value)})" for (m, t, reward, kind), value in changes.items()
+                  if kind == "accuracy" and side(value) < 0]  # fmt: skip
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        cases = len(up["accuracy"])
+        rising = sum(side(value) > 0 for value in up["accuracy"])
+        return Finding(
+            "sharpening-curves", f"Accuracy and log-likelihood of the chosen response against N (figure: {short(self._shown)})", CURVES,
+            f"from N = 1 to N = {self.samples}, all cells and rewards: accuracy, {tally(up['accuracy'])}; log-likelihood, "
+            f"{tally(up['log-likelihood'])}.",
+            f"Accuracy rises in {rising} of {cases} curves, and falls for {listed(fallen)}. Curves are exact over all subsets of the "
+            "samples, and their points share them: neighbouring points go up and down together.",
+            data, figures.curves(data.filter(pl.col("model") == self._shown)),
+        )  # fmt: skip
 
-    def _page(self, lifts: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]]) -> str:
-        size = f"{self.seeds} seeds x {self.problems} problems x {self.samples} samples"
-        falls = [f"{cell['model']} on {cell['task']} by {name}" for cell in lifts for name in SELF_REWARDS if cell[name]["falls"]]
-        where = f"It falls for {'; '.join(falls)}." if falls else "It falls nowhere."
-        blocks = [
-            "# Sharpening",
-            f"`strop study sharpening`: {size}. {PAPER}",
-            f"## Best of {self.samples} against greedy: points gained, with 95% intervals",
-            markdown_table(["model", "task", "greedy %", "one sample %", "coverage %", *SELF_REWARDS], map(_lift_row, lifts)),
-            f'"falls": accuracy at N = {self.samples} lies below that at N = 1 or at N = {self.samples // 2}, the whole interval. {where}',
-            f"## Training {self.trained} on {self.trained_task}: per cent, mean over seeds, Student's 95% interval over seeds",
-            markdown_table(["model", *TRAINED.values(), "log-likelihood under the base, nats"], map(_trained_row, trained)),
-            "Change against the base model, paired by seed, in points:",
-            markdown_table(["model", *(TRAINED[key] for key in CHANGES)], map(_change_row, trained[1:])),
-            "\n".join(f"- {line}" for line in self._amortised(trained)),
-        ]
-        return "\n\n".join(blocks) + "\n"
+    # --- log-probabilities ---
 
-    def _amortised(self, trained: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        base = trained[0]
-        for row in trained[1:]:
-            parts = []
-            for where, key in (("training problems", "train_"), ("held-out problems", "")):
-                lift = base[f"{key}best_of_k"]["value"] - base[f"{key}accuracy"]["value"]
-                kept = row[f"{key}accuracy"]["value"] - base[f"{key}accuracy"]["value"]
-                parts.append(f"{100 * kept / lift:.0f}% on {where}" if lift > 0 else f"no lift to keep on {where}")
-            lost = 100 * (base["coverage"]["value"] - row["coverage"]["value"])
-            share = f"of the best-of-{self.samples} lift over sampling: {' and '.join(parts)}"
-            yield f"{row['model']} keeps {share}; coverage falls by {lost:.1f} points."
-
-
-TRAINED = {
-    "train_accuracy": "sampling, train", "accuracy": "sampling, held out", "greedy": "greedy, held out", "best_of_k": "best of K, held out",
-    "coverage": "coverage, held out",
-}  # fmt: skip
-
-
-CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage")
+    def _distributions(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
+        rows, lines, verdicts = [], [], []
+        for (model, task), cell in cells.items():
+            within_PK = within_problem_PK(cell.logprob_PK, cell.mask_PK)
+            rows += [{"model": model, "task": task} | row for row in distribution(cell.logprob_PK, cell)]
+            both = [dominance(value_PK, cell.utility_PK, cell.mask_PK, cell.counts_BP) for value_PK in (cell.logprob_PK, within_PK)]
+            verdicts.append(both)
+            lines.append([model, task, *(text for one in both for text in (one.verdict, _fails(one)))])
+        counted = [_counted([both[place].verdict for both in verdicts]) for place in (0, 1)]
+        header = ["model", "task", "pooled", "right fails; wrong fails (p)", "within problems", "right fails; wrong fails (p)"]
+        data = pl.DataFrame(rows, schema=figures.DISTRIBUTION, orient="row")
+        won = sum(both[0].verdict == "right dominates" for both in verdicts)
+        return Finding(
+            "sharpening-logprobs", f"Log-probabilities of right and wrong responses (figure: {short(self._shown)})", DISTRIBUTIONS,
+            f"stochastic dominance at the 5% level over {len(verdicts)} cells: pooled, {counted[0]}; each response against its own "
+            f"problem's mean, {counted[1]}.",
+            f"Right responses dominate in {won} of {len(verdicts)} cells. A cell that is not told apart shows neither. What fails is the "
+            "largest amount by which one distribution function lies above the other; problems are resampled.",
+            data, figures.distributions(data.filter(pl.col("model") == self._shown)), markdown_table(header, lines),
+        )  # fmt: skip
 
 
-def _change_row(row: Mapping[str, Any]) -> list[str]:
-    return [row["model"], *(_per_cent(row["change"][key]) for key in CHANGES)]
-
-
-def _lift_row(cell: Mapping[str, Any]) -> list[str]:
-    plain = [f"{100 * cell[name]['value']:.1f}" for name in ("greedy", "sampling", "coverage")]
-    gains = [f"{_points(cell[name]['gain'])}{' falls' if cell[name]['falls'] else ''}" for name in SELF_REWARDS]
-    return [cell["model"], cell["task"], *plain, *gains]
-
-
-def _trained_row(row: Mapping[str, Any]) -> list[str]:
-    return [row["model"], *(_per_cent(row[key]) for key in TRAINED), _plain(row["base_likelihood"])]
-
-
-def _pooled(runs: Sequence[Run]) -> dict[str, Any]:
-    """One cell over all its seeds' problems; a fall is a paired difference whose interval lies below zero."""
-    evidence = [run.evidence for run in runs]
-    group_P = groups_of([question for one in evidence for question in one.questions])
-    greedy_P = np.concatenate([one.greedy_P for one in evidence])
-    sampling_P = np.concatenate([accuracy_P(one.samples.utility_PK, one.samples.mask_PK) for one in evidence])
-    right_P = np.concatenate([one.samples.utility_PK.max(axis=1) for one in evidence])
-    ratios: dict[tuple[str, ...], Ratio] = {
-        ("greedy",): mean_over_problems(greedy_P, "greedy accuracy", (0, 1)),
-        ("sampling",): mean_over_problems(sampling_P, "accuracy of one sample", (0, 1)),
-        ("coverage",): mean_over_problems(right_P, "share of problems with a right response", (0, 1)),
+def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
+    """Of one cell: (self-reward or "", quantity). ``over_one`` and ``over_half``: accuracy at K minus that at 1 and at K / 2, paired."""
+    sampling = mean_over_problems(accuracy_P(cell.utility_PK, cell.mask_PK), "accuracy of one sample", (0, 1))
+    ratios: dict[tuple[str, str], Ratio] = {
+        ("", "greedy"): mean_over_problems(cell.greedy_P, "greedy accuracy", (0, 1)),
+        ("", "sampling"): sampling,
+        ("", "coverage"): mean_over_problems(cell.utility_PK.max(axis=1), "share of problems with a right response", (0, 1)),
     }
-    for name in SELF_REWARDS:
-        curve_PN = np.concatenate([Sharpening(run).accuracy_PN(name) for run in runs])
-        last, half = curve_PN[:, -1], curve_PN[:, curve_PN.shape[1] // 2 - 1]
-        ratios[name, "gain"], ratios[name, "lift"] = accuracy_gain(last, greedy_P), accuracy_lift(last, greedy_P)
-        at_end = mean_over_problems(last, "", (0, 1))
-        ratios[name, "over_one"] = difference(at_end, ratios["sampling",], "accuracy at N = K minus that of one sample")
-        ratios[name, "over_half"] = difference(at_end, mean_over_problems(half, "", (0, 1)), "accuracy at N = K minus that at K / 2")
-    counts_BP = resample_counts(len(greedy_P), 0, group_P=group_P)
-    found = estimate_all(ratios, counts_BP, group_P=group_P)
-    cell: dict[str, Any] = {path[0]: value.as_json() for path, value in found.items() if len(path) == 1}
-    for name in SELF_REWARDS:
-        cell[name] = {path[1]: value.as_json() for path, value in found.items() if path[0] == name and len(path) == 2}
-        cell[name]["falls"] = any((cell[name][key]["high"] or 0) < 0 for key in ("over_one", "over_half"))
-    return cell
+    for reward in SELF_REWARDS:
+        curve_PN = cell.curve_PN(reward)
+        last, half = (mean_over_problems(curve_PN[:, n - 1], "", (0, 1)) for n in (curve_PN.shape[1], max(1, curve_PN.shape[1] // 2)))
+        ratios[reward, "gain"] = accuracy_gain(curve_PN[:, -1], cell.greedy_P)
+        ratios[reward, "lift"] = accuracy_lift(curve_PN[:, -1], cell.greedy_P)
+        ratios[reward, "over_one"] = difference(last, sampling, "accuracy at N = K minus that of one sample")
+        ratios[reward, "over_half"] = difference(last, half, "accuracy at N = K minus that at K / 2")
+    return cell.estimates(ratios)
 
 
-def _figures(found: Mapping[str, Sharpening], base: Path) -> dict[str, float]:
-    """What one model is worth, on the problems it was trained on ("train_") and on held-out ones."""
-    figures: dict[str, float] = {}
-    for prefix, one in (("train_", found["train"]), ("", found["test"])):
-        samples = one.run.evidence.samples
-        figures |= {
-            f"{prefix}accuracy": float(accuracy_P(samples.utility_PK, samples.mask_PK).mean()),
-            f"{prefix}greedy": float(one.run.evidence.greedy_P.mean()),
-            f"{prefix}best_of_k": float(one.accuracy_PN("logprob")[:, -1].mean()),
-            f"{prefix}coverage": float(samples.utility_PK.max(axis=1).mean()),
-        }
-    return figures | {"base_likelihood": float(np.mean(_likelihoods(found["test"].run, base)))}
+def curves(cell: Cell) -> tuple[dict[tuple[str, str, int], Estimate], dict[tuple[str, str], Estimate]]:
+    """Values at N = 1, 2, 4, .. of each self-reward, with coverage beside them; and the change from N = 1 to K."""
+    pass_PN = pass_at_k_PN(cell.utility_PK, cell.mask_PK)
+    ratios: dict[Any, Ratio] = {("greedy", "accuracy", 1): mean_over_problems(cell.greedy_P, "greedy accuracy", (0, 1))}
+    changes: dict[tuple[str, str], Ratio] = {}
+    series: dict[tuple[str, str], Floats] = {("coverage", "accuracy"): pass_PN}
+    for reward in SELF_REWARDS:
+        series[reward, "accuracy"] = cell.curve_PN(reward)
+        if (nats_PN := cell.nats_PN(reward)) is not None:
+            series[reward, "log-likelihood"] = nats_PN
+    for (reward, quantity), value_PN in series.items():
+        bounds = (0.0, 1.0) if quantity == "accuracy" else (-np.inf, 0.0)
+        for n in sparse(value_PN.shape[1]):
+            ratios[reward, quantity, n] = mean_over_problems(value_PN[:, n - 1], f"{quantity} of the chosen of {n}", bounds)
+        if reward != "coverage":
+            ends = [mean_over_problems(value_PN[:, place], quantity, bounds) for place in (-1, 0)]
+            changes[reward, quantity] = difference(ends[0], ends[1], f"{quantity} at N = K minus that at N = 1")
+    return cell.estimates(ratios), cell.estimates(changes)
 
 
-def _likelihoods(run: Run, base: Path) -> Floats:
-    """log pi_base(y|x) of each problem's first response."""
-    from strop.distill.scoring import score_rows
-    from strop.harvest import one_of_each
-
-    result: Floats = score_rows(base, one_of_each(run, 0))[:, 0]
-    return result
-
-
-def _over(values: Iterable[float], bounds: tuple[float, float] | None = None) -> dict[str, float | None]:
-    """Mean over seeds, and Student's interval, cut at the bounds."""
-    seeds = np.array(list(values))
-    if len(seeds) < 2:
-        return {"value": float(seeds.mean()), "low": None, "high": None}
-    reach = t_quantile(0.975, len(seeds) - 1) * float(seeds.std(ddof=1)) / len(seeds) ** 0.5
-    low, high = np.clip([seeds.mean() - reach, seeds.mean() + reach], *(bounds or (-np.inf, np.inf)))
-    return {"value": float(seeds.mean()), "low": float(low), "high": float(high)}
+def distribution(value_PK: Floats, cell: Cell) -> Iterator[dict[str, Any]]:
+    """The distribution functions of right and of wrong responses, at levels that cut all but the lowest hundredth evenly."""
+    known_PK = cell.mask_PK & np.isfinite(value_PK)
+    if not known_PK.any():
+        return
+    levels = np.unique(np.quantile(value_PK[known_PK], np.linspace(0.01, 1, LEVELS)))
+    for kind, of_PK in (("right", cell.utility_PK == 1), ("wrong", cell.utility_PK != 1)):
+        values = np.sort(value_PK[known_PK & of_PK])
+        if len(values):
+            below = np.searchsorted(values, levels, side="right") / len(values)
+            yield from ({"kind": kind, "logprob": float(level), "below": float(part), "responses": len(values)}
+                        for level, part in zip(levels, below, strict=True))  # fmt: skip
 
 
-def _points(estimate: Mapping[str, Any]) -> str:
-    if estimate.get("low") is None:
-        return "–" if estimate["value"] is None else f"{100 * estimate['value']:+.1f}"
-    return f"{100 * estimate['value']:+.1f} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]"
+def _fails(one: Dominance) -> str:
+    if one.right_fails is None or one.wrong_fails is None:
+        return one.why or "–"
+    return f"{one.right_fails:.2f} ({one.right_p:.3f}); {one.wrong_fails:.2f} ({one.wrong_p:.3f})"
 
 
-def _per_cent(figure: Mapping[str, float | None]) -> str:
-    return _plain({key: None if value is None else 100 * value for key, value in figure.items()}, 1)
-
-
-def _plain(figure: Mapping[str, float | None], digits: int = 2) -> str:
-    value, low, high = (figure[key] for key in ("value", "low", "high"))
-    return f"{value:.{digits}f}" + ("" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
+def _counted(verdicts: Sequence[str]) -> str:
+    return listed(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))

@@ -112,12 +112,19 @@ class SudokuStudy(Study):
         shown = data.filter(pl.col("verifier") == self._judge(), pl.col("value").is_not_null()).with_columns(
             pl.col("model").map_elements(short, return_dtype=pl.String)
         )
+        every = data["blanks"].unique(maintain_order=True).to_list()
         panels = []
         for number, (quantity, title) in enumerate(PANELS.items()):
             times = 1 if quantity == "relative_gap" else 100
             own = shown.filter(pl.col("quantity") == quantity).with_columns(pl.col("value", "low", "high") * times)
             last = number == len(PANELS) - 1
-            x = alt.X("blanks:O", sort=None, title="blanks" if last else None, axis=alt.Axis(labelAngle=0, labels=last))
+            x = alt.X(
+                "blanks:O",
+                sort=None,
+                scale=alt.Scale(domain=every),
+                title="blanks" if last else None,
+                axis=alt.Axis(labelAngle=0, labels=last),
+            )
             chart = points_with_intervals(own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title=title)
             panels.append((alt.layer(level(0), chart) if number else chart).properties(width=COLUMN, height=105))
         return alt.vconcat(*panels, spacing=6)

@@ -116,14 +116,20 @@ class TemperatureStudy(Study):
             pl.col("model").map_elements(short, return_dtype=pl.String),
             pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
         )
+        offset = alt.XOffset("temperature:N", scale=alt.Scale(domain=[f"{one:g}" for one in self.temperatures], paddingOuter=1))
         panels = []
         for number, verifier in enumerate(self.verifiers):
             last = number == len(self.verifiers) - 1
             own = shown.filter(pl.col("verifier") == verifier)
-            x = alt.X("model:N", sort=None, title="model" if last else None, axis=alt.Axis(labelAngle=0, labels=last))
+            x = alt.X(
+                "model:N",
+                scale=alt.Scale(domain=[*map(short, self.models)]),
+                title="model" if last else None,
+                axis=alt.Axis(labelAngle=0, labels=last),
+            )
             colour = alt.Color("temperature:N", sort=None, title="temperature")
             chart = points_with_intervals(own, x, "value:Q", colour, title="relative gap")
-            panels.append(alt.layer(level(0), chart.encode(xOffset=alt.XOffset("temperature:N", sort=None)))
+            panels.append(alt.layer(level(0), chart.encode(xOffset=offset))
                           .properties(width=COLUMN, height=120, title=verifier))  # fmt: skip
         return alt.vconcat(*panels, spacing=6)
 

@@ -87,14 +87,16 @@ class VerifiersStudy(Study):
             pl.col("model").map_elements(short, return_dtype=pl.String)
         )
         panels = []
+        models = data["model"].map_elements(short, return_dtype=pl.String).unique(maintain_order=True).to_list()
+        tasks = data["task"].unique(maintain_order=True).to_list()
         pairs = shown["pair"].unique(maintain_order=True).to_list()
         for number, pair in enumerate(pairs):
             last = number == len(pairs) - 1
-            x = alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labels=last))
+            x = alt.X("model:N", scale=alt.Scale(domain=models), title=None, axis=alt.Axis(labelAngle=-30, labels=last))
             own = shown.filter(pl.col("pair") == pair)
             colour = alt.Color("task:N", sort=None, title=None)
             chart = points_with_intervals(own, x, "value:Q", colour, title="correlation", line=False).encode(
-                xOffset=alt.XOffset("task:N", sort=None)
+                xOffset=alt.XOffset("task:N", scale=alt.Scale(domain=tasks))
             )
             panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=90, title=pair))
         return alt.vconcat(*panels, spacing=6)

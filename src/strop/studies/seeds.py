@@ -1,0 +1,210 @@
+"""How much of a result is chance, and whose: the training seed, the draw of training data, the problems, the samples?
+
+One model is fine-tuned (SFT-Sharpening) on several draws of training problems, with several training seeds each, and every fit is measured
+on the same held-out problems. Or several models are given, trainings of one recipe with other seeds, and measured as they are. From the
+table of fits by problems follow the standard deviations that each source gives to one reported accuracy.
+
+Axes: I fits, P problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, ClassVar
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from strop.distill import Sft
+from strop.engines import model_folder
+from strop.measure.gap import accuracy_P, mean_over_problems
+from strop.measure.intervals import Floats, difference
+from strop.records import Estimate
+from strop.run import Run
+from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.figures import COLUMN, points_with_intervals
+from strop.studies.fits import best_of, holds, named, usual
+from strop.studies.numbers import estimates, short, tally, told, written
+from strop.studies.runs import Runs, Wanted
+from strop.tasks import Task
+
+PAPER = "standard errors over 3 training seeds (Sharpening, table of SFT-Sharpening); how much problems contribute is not told apart."
+SOURCES = {"problems": "draw of problems", "change": "draw of problems, of the change against the base",
+           "samples": "samples of each problem", "data": "draw of training data", "training": "training seed"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SeedsStudy(Study):
+    """``models``: one, fine-tuned on ``draws`` draws of training data with ``trainings`` seeds each; or several, taken as they are."""
+
+    models: tuple[str, ...] = ("ladder/125k",)
+    task: str | Task = "arithmetic"
+    draws: int = 3
+    trainings: int = 3
+    problems: int = 200
+    train_problems: int = 200
+    samples: int = 32
+    epochs: float = 2.0
+    seed: int = 0
+
+    name: ClassVar[str] = "seeds"
+    description: ClassVar[str] = "training seeds, training data, problems and samples as sources of noise"
+    beyond: ClassVar[str] = "fits, and sampling from what they make: 9 models (extra: train)"
+
+    @classmethod
+    def quick(cls) -> SeedsStudy:
+        return cls(draws=2, trainings=2, problems=48, train_problems=32, samples=8)
+
+    def run(self, out: Path, tell: Tell) -> Path:
+        runs = Runs(out.parent / "runs", tell)
+        base = self._measured(runs, self.models[0])
+        fits = {(0, number): self._measured(runs, model) for number, model in enumerate(self.models)}
+        if len(self.models) == 1:
+            fits = {key: self._measured(runs, model) for key, model in self._fitted(runs, out)}
+        return write_findings(out, "Sources of noise", self.setting, [self._finding(base, fits)], self.name)
+
+    def _wanted(self, model: str, split: str, draw: int = 0) -> Wanted:
+        problems = self.problems if split == "test" else self.train_problems
+        return Wanted(model, self.task, ("logprob",), problems=problems, samples=self.samples, temperature=1.0, top_p=1.0,
+                      seed=self.seed + draw, split=split)  # fmt: skip
+
+    def _measured(self, runs: Runs, model: str) -> Run:
+        runs.make([self._wanted(model, "test")])
+        return runs.run(self._wanted(model, "test"))
+
+    def _fitted(self, runs: Runs, out: Path) -> Iterator[tuple[tuple[int, int], str]]:
+        """((draw of data, training seed), model). A draw from which nothing can be learned gives none."""
+        base = self.models[0]
+        for draw in range(self.draws):
+            runs.make([self._wanted(base, "train", draw)])
+            for training in range(self.trainings):
+                folder = out / "models" / f"data-{self.seed + draw}" / f"training-{training}"
+                trainer = Sft(**usual(base, training), epochs=self.epochs)
+                if not holds(folder, trainer):
+                    rows = best_of(runs.run(self._wanted(base, "train", draw)), self.samples)
+                    if not rows:
+                        continue
+                    runs.tell(f"{folder.parent.name}, {folder.name}")
+                    trainer.fit(model_folder(base), rows, folder)
+                yield (draw, training), named(base, folder)
+
+    def _finding(self, base: Run, fits: Mapping[tuple[int, int], Run]) -> Finding:
+        rows, gains = [], {}
+        for (draw, training), run in fits.items():
+            gain = _accuracy(run)
+            measured = estimates(run, {"accuracy": gain, "change": difference(gain, _accuracy(base), "accuracy minus the base model's")})
+            gains[draw, training] = measured["change"]
+            label = short(self.models[training]) if len(self.models) > 1 else f"{draw + 1}.{training + 1}"
+            rows += [
+                {"fit": label, "data": draw, "training": training, "quantity": quantity} | told(value)
+                for quantity, value in measured.items()
+            ]
+        sources = components(base, fits) if len(fits) > 1 else {}
+        data = pl.DataFrame(
+            rows + [{"fit": "", "quantity": f"sd: {source}"} | told(value) for source, value in sources.items()], infer_schema_length=None
+        )
+        lines = [[SOURCES[source], written(value, 100, ".2f", ".2f"), str(value.n)] for source, value in sources.items()]
+        header = ["source", "standard deviation that it gives to one accuracy, points [95%]", "rests on"]
+        compared = gains if len(self.models) == 1 else {}
+        return Finding(
+            "seeds", f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}", PAPER, self._seen(sources, compared),
+            self._holds(sources), data, self._figure(data, base) if rows else None, markdown_table(header, lines) if lines else "",
+        )  # fmt: skip
+
+    def _seen(self, sources: Mapping[str, Estimate], gains: Mapping[tuple[int, int], Estimate]) -> str:
+        if not sources:
+            return "fewer than two models could be measured, so nothing can be told apart."
+        parts = "; ".join(f"{SOURCES[name]} {written(value, 100, '.2f', '.2f')}" for name, value in sources.items())
+        text = f"standard deviations in points: {parts}."
+        return text + (f" Change of accuracy by fit: {tally(gains.values())}." if gains else "")
+
+    def _holds(self, sources: Mapping[str, Estimate]) -> str:
+        if not sources:
+            return "Not testable here."
+        known = {name: value.value for name, value in sources.items() if value.value is not None}
+        seeds = max((name for name in ("data", "training") if name in known), key=lambda name: known[name], default=None)
+        if seeds is None:
+            return "Not testable here."
+        larger = "larger" if known["change"] > known[seeds] else "smaller"
+        return (
+            f"For a change against the base model, {self.problems} problems give a {larger} standard deviation "
+            f"({100 * known['change']:.2f} points) than the larger of the two kinds of seeds ({SOURCES[seeds]}: {100 * known[seeds]:.2f}). A "
+            "standard error over seeds that share their problems leaves the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds "
+            "of the embedded models differ far more than fine-tuning's: docs/ladder.csv has their standard deviations."
+        )
+
+    def _figure(self, data: pl.DataFrame, base: Run) -> Any:
+        shown = data.filter(pl.col("quantity") == "accuracy", pl.col("value").is_not_null()).with_columns(
+            pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String)
+        )
+        title = "draw of data . training seed" if len(self.models) == 1 else None
+        x = alt.X("fit:N", sort=None, title=title, axis=alt.Axis(labelAngle=0 if title else -30))
+        colour = alt.Color("data:N", sort=None, title="draw of training data") if title else None
+        chart = points_with_intervals(shown, x, "value:Q", colour, title="accuracy of one sample, %", line=False)
+        mean = alt.Data(values=[{"level": 100 * _accuracy(base).value}])
+        rule = alt.Chart(mean).mark_rule(strokeDash=[4, 3], color="#333").encode(y="level:Q")
+        head = alt.Title("dashed: the base model; intervals over problems" if title else "intervals over problems", fontSize=10)
+        return alt.layer(*([rule] if title else []), chart).properties(width=COLUMN, height=170, title=head)
+
+
+def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Estimate]:
+    """The standard deviation that each source gives to one accuracy: of one fit, on P problems, K samples each.
+
+    Problems: of a fit's accuracy, and of its paired change against the base. Samples: what another draw of them would move. Training and
+    data: between the fits' accuracies, less what samples alone make of it (the mean squares' difference, 0 where it is negative).
+    """
+    value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
+    problems = value_IP.shape[1]
+    own = [run.evidence.samples for run in fits.values()]
+    sampling_I = np.array([float((_spread_P(one.utility_PK, one.mask_PK)).mean()) / problems for one in own])
+    of_problems = float(np.mean([np.var(value_P, ddof=1) for value_P in value_IP]) / problems)
+    of_change = float(np.mean([np.var(value_P - _accuracy(base).above_P, ddof=1) for value_P in value_IP]) / problems)
+    found = {
+        "problems": _sd(of_problems, problems - 1, problems), "change": _sd(of_change, problems - 1, problems),
+        "samples": _sd(float(sampling_I.mean()), problems - 1, problems),
+    }  # fmt: skip
+    mean_I, draw_I = value_IP.mean(axis=1), np.array([draw for draw, _ in fits])
+    within = [mean_I[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
+    freedom = sum(len(means) - 1 for means in within)
+    between_seeds = sum(float(((means - means.mean()) ** 2).sum()) for means in within) / freedom if freedom else float("nan")
+    if freedom:
+        found["training"] = _sd(between_seeds, freedom, len(mean_I), float(sampling_I.mean()))
+    if len(within) > 1:
+        size = len(mean_I) / len(within)
+        noise = (between_seeds if freedom else float(sampling_I.mean())) / size
+        found["data"] = _sd(float(np.var([means.mean() for means in within], ddof=1)), len(within) - 1, len(within), noise)
+    return found
+
+
+def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Estimate:
+    """The root of a variance less the part that is noise; the interval is chi-square's on the whole variance, less the same."""
+    low, high = (freedom * variance / chi_square(p, freedom) for p in (0.975, 0.025))
+    root = [float(max(0.0, one - noise) ** 0.5) for one in (variance, low, high)]
+    return Estimate(root[0], root[1], root[2], 0.95, rests_on, "standard deviation of an accuracy by this source")
+
+
+def chi_square(p: float, freedom: int) -> float:
+    """The quantile: exact for 1 and 2 degrees of freedom, else by Wilson and Hilferty."""
+    if freedom == 1:
+        return NormalDist().inv_cdf((1 + p) / 2) ** 2
+    if freedom == 2:
+        return float(-2 * np.log1p(-p))
+    return float(freedom * (1 - 2 / (9 * freedom) + NormalDist().inv_cdf(p) * (2 / (9 * freedom)) ** 0.5) ** 3)
+
+
+def _accuracy(run: Run) -> Any:
+    samples = run.evidence.samples
+    return mean_over_problems(accuracy_P(samples.utility_PK, samples.mask_PK), "accuracy", (0.0, 1.0))
+
+
+def _spread_P(utility_PK: Floats, mask_PK: Any) -> Floats:
+    """The variance of each problem's mean over its samples; 0 where there is one sample."""
+    count_P = mask_PK.sum(axis=1)
+    mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
+    square_P = (np.where(mask_PK, utility_PK - mean_P1, 0.0) ** 2).sum(axis=1)
+    result: Floats = square_P / np.maximum(count_P - 1, 1) / count_P
+    return result

@@ -1,0 +1,230 @@
+"""Sharpening by training ("The Sharpening Mechanism", Figures 7 to 9 and the table of SFT-Sharpening): how much of the lift is kept?
+
+SFT-Sharpening for several N, reward-based DPO and XPO are fit to a model's own samples of training problems, and measured on these and on
+held-out ones. A seed is another draw of problems and samples and another training: intervals are Student's over seeds, changes are paired
+by seed. The training curve is that of the largest N, fit for longer, with snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from strop.measure.student import t_quantile
+from strop.records import Estimate
+from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.figures import COLUMN, points_with_intervals
+from strop.studies.fits import Fits, Measured
+from strop.studies.numbers import per_cent, points, short, told, written
+from strop.studies.runs import Runs
+from strop.tasks import Task
+
+TABLE = (
+    "SFT-Sharpening lifts accuracy over greedy decoding by 19.2% (Phi-3.5, MATH), 1.8% (GSM8K) and 12.5% (ProntoQA), and the log-likelihood"
+    " under the base model by 48.3, 1.5 and 5.6 nats; on the prompts it was trained on, at the best checkpoint."
+)
+CURVE = "accuracy and log-likelihood under the base model rise over the steps and level off, on the training prompts (Figures 7 and 8)."
+EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
+SHOWN = {"train_accuracy": "one sample, training problems, %", "accuracy": "one sample, held out, %", "greedy": "greedy, held out, %",
+         "best_of_k": "best of K, held out, %", "coverage": "coverage, held out, %",
+         "base_likelihood": "log-likelihood under the base, nats"}  # fmt: skip
+CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage", "base_likelihood")
+
+
+@dataclass(frozen=True)
+class SftStudy(Study):
+    """``model`` is fit to ``train_problems`` of ``task``, with ``samples`` of each; ``sizes``: N of SFT-Sharpening; ``pairs`` of each
+    problem for reward-DPO, and rounds of XPO. ``curve_steps``: of the fit whose ``snapshots`` make the training curve.
+    """
+
+    model: str = "ladder/125k"
+    task: str | Task = "arithmetic"
+    seeds: int = 3
+    problems: int = 200
+    train_problems: int = 200
+    samples: int = 32
+    sizes: tuple[int, ...] = (4, 8, 16, 32)
+    pairs: int = 4
+    epochs: float = 2.0
+    curve_steps: int = 40
+    snapshots: int = 5
+    seed: int = 0
+
+    name: ClassVar[str] = "sft"
+    description: ClassVar[str] = "what SFT-Sharpening, reward-DPO and XPO keep of the lift, by N and by step"
+    beyond: ClassVar[str] = "fits, and sampling from what they make: about 18 models a seed (extra: train)"
+
+    @classmethod
+    def quick(cls) -> SftStudy:
+        return cls(seeds=2, problems=32, train_problems=32, samples=8, sizes=(2, 8), pairs=1, curve_steps=10, snapshots=2)
+
+    def run(self, out: Path, tell: Tell) -> Path:
+        runs = Runs(out.parent / "runs", tell)
+        places = [Fits(self, runs, out / "models" / f"seed-{self.seed + number}", self.seed + number) for number in range(self.seeds)]
+        measured: dict[str, list[Measured]] = {}
+        steps: dict[int, list[Measured]] = {}
+        for fits in places:
+            for name, one in fits.models():
+                measured.setdefault(name, []).append(one)
+            for step, one in fits.snapshots():
+                steps.setdefault(step, []).append(one)
+        kept = {name: one for name, one in measured.items() if len(one) == self.seeds}
+        findings = [self._table(kept, places), self._effect(kept), self._curve(kept["base"], steps)]
+        return write_findings(out, "Sharpening by training", self.setting, findings, self.name)
+
+    def _table(self, measured: Mapping[str, Sequence[Measured]], places: Sequence[Fits]) -> Finding:
+        base, rows = measured["base"], []
+        values, changes = {}, {}
+        for name, own in measured.items():
+            values[name] = {key: over((one[key] for one in own), key) for key in SHOWN}
+            changes[name] = {key: over((one[key] - before[key] for one, before in zip(own, base, strict=True)), None) for key in CHANGES}
+            for table, kind in ((values[name], "value"), (changes[name], "change")):
+                rows += [{"model": name, "quantity": key, "kind": kind, "seeds": len(own)} | told(value) for key, value in table.items()]
+        trained = [name for name in measured if name != "base"]
+        lines = [[name, *(_cell(values[name][key], key) for key in SHOWN)] for name in measured]
+        changed = [[name, *(_cell(changes[name][key], key, "+.1f") for key in CHANGES)] for name in trained]
+        text = "\n\n".join([
+            markdown_table(["model", *SHOWN.values()], lines), "Change against the base model, paired by seed (points; nats):",
+            markdown_table(["model", *(SHOWN[key].partition(",")[0] + ", " + SHOWN[key].split(", ")[1] for key in CHANGES)], changed),
+        ])  # fmt: skip
+        told_changes = "; ".join(
+            f"{name} {points(changes[name]['train_accuracy'])} on training problems, {points(changes[name]['accuracy'])} held out"
+            for name in trained
+        )
+        dropped = "".join(f" Seed {one.seed}: {why}." for one in places for why in one.left_out)
+        return Finding(
+            "sft-table", f"Training {short(self.model)} on its own samples of {self._task}", TABLE,
+            f"change of the accuracy of one sample, points, {self.seeds} seeds: {told_changes or 'nothing was trained'}.{dropped}",
+            self._kept(measured) + f" Held-out problems and the last checkpoint are the headline here; {self.seeds} seeds say little of "
+            "their own spread.",
+            pl.DataFrame(rows, infer_schema_length=None), self._bars(changes) if trained else None, text,
+        )  # fmt: skip
+
+    @property
+    def _task(self) -> str:
+        return self.task if isinstance(self.task, str) else self.task.label
+
+    def _kept(self, measured: Mapping[str, Sequence[Measured]]) -> str:
+        """How much of the lift of best-of-K over one sample each way of training keeps."""
+        base, parts = measured["base"], []
+        for name, own in measured.items():
+            shares = []
+            for where, key in (("training", "train_"), ("held-out", "")):
+                lift, gain = (
+                    float(np.mean([one[f"{key}{end}"] - before[f"{key}accuracy"] for one, before in zip(rows, base, strict=True)]))
+                    for rows, end in ((base, "best_of_k"), (own, "accuracy"))
+                )
+                shares.append(f"{100 * gain / lift:.0f}% ({where})" if lift > 0 else f"no lift to keep ({where})")
+            if name != "base":
+                parts.append(f"{name} {' and '.join(shares)}")
+        return f"Of the lift of best-of-{self.samples} over one sample is kept: {'; '.join(parts)}."
+
+    def _effect(self, measured: Mapping[str, Sequence[Measured]]) -> Finding:
+        rows = []
+        for size in (1, *self.sizes):
+            own = measured.get("base" if size == 1 else f"sft-{size}")
+            if own is None:
+                continue
+            for key in ("train_accuracy", "accuracy", "greedy"):
+                rows.append({"N": size, "quantity": SHOWN[key]} | told(over((one[key] for one in own), key)))
+        first, last = (measured.get(f"sft-{size}") for size in (self.sizes[0], self.sizes[-1]))
+        if first is None or last is None or first is last:
+            seen, holds = "there are not two N to compare.", "Not testable here."
+        else:
+            ends = {key: over((b[key] - a[key] for a, b in zip(first, last, strict=True)), None) for key in ("train_accuracy", "accuracy")}
+            seen = (
+                f"from N = {self.sizes[0]} to N = {self.sizes[-1]} the accuracy of one sample changes by "
+                f"{points(ends['train_accuracy'])} points on training problems and by {points(ends['accuracy'])} on held-out ones."
+            )
+            above = [
+                name for key, name in (("train_accuracy", "training problems"), ("accuracy", "held-out ones")) if (ends[key].low or 0) > 0
+            ]
+            holds = f"{'More N brings more on ' + ' and on '.join(above) if above else 'Not shown'}; intervals are over {self.seeds} seeds."
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        x = alt.X("N:Q", scale=alt.Scale(type="log", base=2, nice=False, padding=10), title="N of SFT-Sharpening (1: the base model)",
+                  axis=alt.Axis(values=[1, *self.sizes]))  # fmt: skip
+        shown = data.with_columns(pl.col("value", "low", "high") * 100)
+        colour = alt.Color("quantity:N", sort=None, title=None, legend=alt.Legend(columns=1, labelLimit=260))
+        chart = points_with_intervals(shown, x, "value:Q", colour, title="accuracy, %").properties(width=COLUMN, height=150)
+        return Finding("sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, chart)
+
+    def _curve(self, base: Sequence[Measured], steps: Mapping[int, Sequence[Measured]]) -> Finding:
+        rows = []
+        for step, own in ((0, base), *sorted(steps.items())):
+            for key in ("train_accuracy", "accuracy", "train_base_likelihood", "base_likelihood"):
+                rows.append({"step": step, "quantity": key, "seeds": len(own)} | told(over((one[key] for one in own), key)))
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        panels = []
+        for keys, title, times in ((("train_accuracy", "accuracy"), "accuracy of one sample, %", 100),
+                                   (("train_base_likelihood", "base_likelihood"), "log-lik. under base, nats", 1)):  # fmt: skip
+            where = pl.col("quantity").replace_strict({keys[0]: "training problems", keys[1]: "held-out problems"})
+            shown = data.filter(pl.col("quantity").is_in(keys), pl.col("value").is_not_null()).with_columns(
+                where.alias("problems"), pl.col("value", "low", "high") * times
+            )
+            last = times == 1
+            x = alt.X("step:Q", title="optimiser step" if last else None, axis=alt.Axis(labels=last))
+            chart = points_with_intervals(shown, x, "value:Q", alt.Color("problems:N", sort=None, title=None), title=title)
+            panels.append(chart.properties(width=COLUMN, height=120))
+        seen, holds = _curve_told(base, steps)
+        title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps"
+        return Finding("sft-curves", title, CURVE, seen, holds, data, alt.vconcat(*panels, spacing=6))
+
+    def _bars(self, changes: Mapping[str, Mapping[str, Estimate]]) -> Any:
+        """The changes against the base model, in points."""
+        rows = [{"model": name, "where": where} | told(own[key]) for name, own in changes.items() if name != "base"
+                for key, where in (("train_accuracy", "one sample, training"), ("accuracy", "one sample, held out"),
+                                   ("greedy", "greedy, held out"), ("coverage", "coverage, held out"))]  # fmt: skip
+        data = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("value", "low", "high") * 100)
+        base = alt.Chart(data).encode(
+            x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)), xOffset=alt.XOffset("where:N", sort=None),
+            color=alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2)),
+        )  # fmt: skip
+        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y("low:Q", title="change against the base, points"), y2="high:Q")
+        marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
+        zero = alt.Chart(alt.Data(values=[{"level": 0}])).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777").encode(y="level:Q")
+        return alt.layer(zero, spans, marks).properties(width=COLUMN, height=190)
+
+
+def _curve_told(base: Sequence[Measured], steps: Mapping[int, Sequence[Measured]]) -> tuple[str, str]:
+    if not steps:
+        return "no snapshot could be made.", "Not testable here."
+    last = steps[max(steps)]
+    found = {key: over((b[key] - a[key] for a, b in zip(base, last, strict=False)), None)
+             for key in ("train_accuracy", "accuracy", "train_base_likelihood", "base_likelihood")}  # fmt: skip
+    seen = (
+        f"from the base to step {max(steps)}: accuracy {points(found['train_accuracy'])} points on training problems and "
+        f"{points(found['accuracy'])} held out; log-likelihood under the base {written(found['train_base_likelihood'], 1, '+.2f', '.2f')} "
+        f"and {written(found['base_likelihood'], 1, '+.2f', '.2f')} nats."
+    )
+    means = {step: float(np.mean([one["accuracy"] for one in own])) for step, own in steps.items()}
+    best = max(means, key=lambda step: means[step])
+    kept = "the last snapshot is the best" if best == max(steps) else f"step {best} is better than the last"
+    return seen, f"By held-out accuracy {kept}; choosing a checkpoint by it would flatter it. All seeds share one schedule."
+
+
+def over(values: Iterable[float], key: str | None) -> Estimate:
+    """Mean over seeds, and Student's 95% interval over them; shares are cut at 0 and 1."""
+    known = np.array([value for value in values if np.isfinite(value)])
+    definition = "mean over seeds"
+    if len(known) == 0:
+        return Estimate(None, None, None, 0.95, 0, definition, "no seed has a value")
+    if len(known) == 1:
+        return Estimate(float(known[0]), None, None, 0.95, 1, definition, "one seed says nothing of others")
+    if known.std() == 0:
+        return Estimate(float(known[0]), None, None, 0.95, len(known), definition, "all seeds give the same value")
+    reach = t_quantile(0.975, len(known) - 1) * float(known.std(ddof=1)) / len(known) ** 0.5
+    is_share = key is not None and not key.endswith("likelihood")
+    low, high = np.clip([known.mean() - reach, known.mean() + reach], *((0, 1) if is_share else (-np.inf, np.inf)))
+    return Estimate(float(known.mean()), float(low), float(high), 0.95, len(known), definition)
+
+
+def _cell(value: Estimate, key: str, form: str = ".1f") -> str:
+    if key.endswith("likelihood"):
+        return written(value, 1, "+.2f" if form.startswith("+") else ".2f", ".2f")
+    return written(value, 100, form, ".1f") if form != ".1f" else per_cent(value)
