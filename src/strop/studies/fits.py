@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +16,10 @@ import numpy as np
 
 from strop import api
 from strop.course import Course
-from strop.distill import Sft, Trainer
+from strop.distill import RewardDpo, Sft, Trainer
 from strop.distill.base import Row
 from strop.engines import model_folder
-from strop.harvest import one_of_each, weighted
+from strop.harvest import comparisons, one_of_each, weighted
 from strop.measure.gap import accuracy_P
 from strop.measure.intervals import Floats
 from strop.measure.selection import selection_curve_PN
@@ -26,7 +27,7 @@ from strop.rounds import improve
 from strop.run import Run
 from strop.seeds import derive
 from strop.store import RunFolder
-from strop.studies.runs import Wanted
+from strop.studies.runs import Runs, Wanted
 from strop.tasks import Task
 from strop.weigh import BestOfN
 

@@ -130,11 +130,12 @@ class SeedsStudy(Study):
         if seeds is None:
             return "Not testable here."
         larger = "larger" if known["change"] > known[seeds] else "smaller"
+        change, worst = (f"{100 * known[name]:.2f}" for name in ("change", seeds))
         return (
-            f"For a change against the base model, {self.problems} problems give a {larger} standard deviation "
-            f"({100 * known['change']:.2f} points) than the larger of the two kinds of seeds ({SOURCES[seeds]}: {100 * known[seeds]:.2f}). A "
-            "standard error over seeds that share their problems leaves the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds "
-            "of the embedded models differ far more than fine-tuning's: docs/ladder.csv has their standard deviations."
+            f"For a change against the base model, {self.problems} problems give a {larger} standard deviation ({change} points) than the "
+            f"larger of the two kinds of seeds ({SOURCES[seeds]}: {worst}). A standard error over seeds that share their problems leaves "
+            "the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds are another matter: several --model "
+            "take trainings as they are, and docs/ladder.csv has the standard deviations of the embedded ones."
         )
 
     def _figure(self, data: pl.DataFrame, base: Run) -> Any:
@@ -155,29 +156,36 @@ def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Esti
     """The standard deviation that each source gives to one accuracy: of one fit, on P problems, K samples each.
 
     Problems: of a fit's accuracy, and of its paired change against the base. Samples: what another draw of them would move. Training and
-    data: between the fits' accuracies, less what samples alone make of it (the mean squares' difference, 0 where it is negative).
+    data: between the fits' accuracies, less what these problems and samples make of it, by the analysis of variance of fits by problems
+    (fits draw with the same random numbers, so that samples alone would take away too much); 0 where nothing is left.
     """
     value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
     problems = value_IP.shape[1]
     own = [run.evidence.samples for run in fits.values()]
-    sampling_I = np.array([float((_spread_P(one.utility_PK, one.mask_PK)).mean()) / problems for one in own])
+    sampling = float(np.mean([_spread_P(one.utility_PK, one.mask_PK).mean() for one in own])) / problems
     of_problems = float(np.mean([np.var(value_P, ddof=1) for value_P in value_IP]) / problems)
     of_change = float(np.mean([np.var(value_P - _accuracy(base).above_P, ddof=1) for value_P in value_IP]) / problems)
-    found = {
-        "problems": _sd(of_problems, problems - 1, problems), "change": _sd(of_change, problems - 1, problems),
-        "samples": _sd(float(sampling_I.mean()), problems - 1, problems),
-    }  # fmt: skip
-    mean_I, draw_I = value_IP.mean(axis=1), np.array([draw for draw, _ in fits])
-    within = [mean_I[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
-    freedom = sum(len(means) - 1 for means in within)
-    between_seeds = sum(float(((means - means.mean()) ** 2).sum()) for means in within) / freedom if freedom else float("nan")
+    found = {name: _sd(variance, problems - 1, problems)
+             for name, variance in (("problems", of_problems), ("change", of_change), ("samples", sampling))}  # fmt: skip
+    draw_I = np.array([draw for draw, _ in fits])
+    groups = [value_IP[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
+    freedom = sum(len(group) - 1 for group in groups)
+    of_training = 0.0
     if freedom:
-        found["training"] = _sd(between_seeds, freedom, len(mean_I), float(sampling_I.mean()))
-    if len(within) > 1:
-        size = len(mean_I) / len(within)
-        noise = (between_seeds if freedom else float(sampling_I.mean())) / size
-        found["data"] = _sd(float(np.var([means.mean() for means in within], ddof=1)), len(within) - 1, len(within), noise)
+        seen = sum((len(group) - 1) * float(group.mean(axis=1).var(ddof=1)) for group in groups if len(group) > 1) / freedom
+        noise = sum(_residual(group) for group in groups) / (freedom * (problems - 1)) / problems
+        found["training"], of_training = _sd(seen, freedom, len(value_IP), noise), max(0.0, seen - noise)
+    if len(groups) > 1:
+        mean_DP = np.stack([group.mean(axis=0) for group in groups])
+        noise = _residual(mean_DP) / ((len(groups) - 1) * (problems - 1)) / problems + of_training * len(groups) / len(value_IP)
+        found["data"] = _sd(float(mean_DP.mean(axis=1).var(ddof=1)), len(groups) - 1, len(groups), noise)
     return found
+
+
+def _residual(value_IP: Floats) -> float:
+    """The sum of squares that is left of a table when its rows' and columns' means are taken away."""
+    rest_IP = value_IP - value_IP.mean(axis=1, keepdims=True) - value_IP.mean(axis=0, keepdims=True) + value_IP.mean()
+    return float((rest_IP**2).sum())
 
 
 def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Estimate:
