@@ -26,7 +26,7 @@ from strop.measure.intervals import Floats, difference
 from strop.records import Estimate
 from strop.run import Run
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
-from strop.studies.figures import COLUMN, points_with_intervals
+from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.fits import best_of, holds, named, usual
 from strop.studies.numbers import estimates, short, tally, told, written
 from strop.studies.runs import Runs, Wanted
@@ -112,7 +112,7 @@ class SeedsStudy(Study):
         compared = gains if len(self.models) == 1 else {}
         return Finding(
             "seeds", f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}", PAPER, self._seen(sources, compared),
-            self._holds(sources), data, self._figure(data, base) if rows else None, markdown_table(header, lines) if lines else "",
+            self._holds(sources), data, self._figure(data) if rows else None, markdown_table(header, lines) if lines else "",
         )  # fmt: skip
 
     def _seen(self, sources: Mapping[str, Estimate], gains: Mapping[tuple[int, int], Estimate]) -> str:
@@ -134,22 +134,22 @@ class SeedsStudy(Study):
         return (
             f"For a change against the base model, {self.problems} problems give a {larger} standard deviation ({change} points) than the "
             f"larger of the two kinds of seeds ({SOURCES[seeds]}: {worst}). A standard error over seeds that share their problems leaves "
-            "the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds are another matter: several --model "
-            "take trainings as they are, and docs/ladder.csv has the standard deviations of the embedded ones."
+            "the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds are another matter: several "
+            "--model take trainings as they are, and docs/ladder.csv has the standard deviations of the embedded ones."
         )
 
-    def _figure(self, data: pl.DataFrame, base: Run) -> Any:
-        shown = data.filter(pl.col("quantity") == "accuracy", pl.col("value").is_not_null()).with_columns(
+    def _figure(self, data: pl.DataFrame) -> Any:
+        fitted = len(self.models) == 1
+        shown = data.filter(pl.col("quantity") == ("change" if fitted else "accuracy"), pl.col("value").is_not_null()).with_columns(
             pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String)
         )
-        title = "draw of data . training seed" if len(self.models) == 1 else None
+        title = "draw of data . training seed" if fitted else None
         x = alt.X("fit:N", sort=None, title=title, axis=alt.Axis(labelAngle=0 if title else -30))
         colour = alt.Color("data:N", sort=None, title="draw of training data") if title else None
-        chart = points_with_intervals(shown, x, "value:Q", colour, title="accuracy of one sample, %", line=False)
-        mean = alt.Data(values=[{"level": 100 * _accuracy(base).value}])
-        rule = alt.Chart(mean).mark_rule(strokeDash=[4, 3], color="#333").encode(y="level:Q")
-        head = alt.Title("dashed: the base model; intervals over problems" if title else "intervals over problems", fontSize=10)
-        return alt.layer(*([rule] if title else []), chart).properties(width=COLUMN, height=170, title=head)
+        what = "change against the base, points" if fitted else "accuracy of one sample, %"
+        chart = points_with_intervals(shown, x, "value:Q", colour, title=what, line=False)
+        head = alt.Title("intervals over problems", fontSize=10)
+        return alt.layer(*([level(0)] if fitted else []), chart).properties(width=COLUMN, height=170, title=head)
 
 
 def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Estimate]:

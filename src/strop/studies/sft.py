@@ -19,7 +19,7 @@ import polars as pl
 from strop.measure.student import t_quantile
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
-from strop.studies.figures import COLUMN, points_with_intervals
+from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.fits import Fits, Measured
 from strop.studies.numbers import per_cent, points, short, told, written
 from strop.studies.runs import Runs
@@ -34,6 +34,11 @@ EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
 SHOWN = {"train_accuracy": "one sample, training problems, %", "accuracy": "one sample, held out, %", "greedy": "greedy, held out, %",
          "best_of_k": "best of K, held out, %", "coverage": "coverage, held out, %",
          "base_likelihood": "log-likelihood under the base, nats"}  # fmt: skip
+WHERE = {"train_accuracy": "one sample, training", "accuracy": "one sample, held out", "greedy": "greedy, held out",
+         "coverage": "coverage, held out"}  # fmt: skip
+CURVES = {"train_accuracy": ("accuracy", "training problems"), "accuracy": ("accuracy", "held-out problems"),
+          "train_base_likelihood": ("log-likelihood", "training problems"),
+          "base_likelihood": ("log-likelihood", "held-out problems")}  # fmt: skip
 CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage", "base_likelihood")
 
 
@@ -126,13 +131,12 @@ class SftStudy(Study):
         return f"Of the lift of best-of-{self.samples} over one sample is kept: {'; '.join(parts)}."
 
     def _effect(self, measured: Mapping[str, Sequence[Measured]]) -> Finding:
-        rows = []
-        for size in (1, *self.sizes):
-            own = measured.get("base" if size == 1 else f"sft-{size}")
-            if own is None:
-                continue
-            for key in ("train_accuracy", "accuracy", "greedy"):
-                rows.append({"N": size, "quantity": SHOWN[key]} | told(over((one[key] for one in own), key)))
+        rows, base = [], measured["base"]
+        for size in self.sizes:
+            own = measured.get(f"sft-{size}", ())
+            for key, where in WHERE.items():
+                change = over((one[key] - before[key] for one, before in zip(own, base, strict=False)), None)
+                rows.append({"N": size, "quantity": key, "where": where} | told(change))
         first, last = (measured.get(f"sft-{size}") for size in (self.sizes[0], self.sizes[-1]))
         if first is None or last is None or first is last:
             seen, holds = "there are not two N to compare.", "Not testable here."
@@ -147,39 +151,40 @@ class SftStudy(Study):
             ]
             holds = f"{'More N brings more on ' + ' and on '.join(above) if above else 'Not shown'}; intervals are over {self.seeds} seeds."
         data = pl.DataFrame(rows, infer_schema_length=None)
-        x = alt.X("N:Q", scale=alt.Scale(type="log", base=2, nice=False, padding=10), title="N of SFT-Sharpening (1: the base model)",
-                  axis=alt.Axis(values=[1, *self.sizes]))  # fmt: skip
-        shown = data.with_columns(pl.col("value", "low", "high") * 100)
-        colour = alt.Color("quantity:N", sort=None, title=None, legend=alt.Legend(columns=1, labelLimit=260))
-        chart = points_with_intervals(shown, x, "value:Q", colour, title="accuracy, %").properties(width=COLUMN, height=150)
+        x = alt.X("N:Q", scale=alt.Scale(type="log", base=2, nice=False, padding=10), title="N of SFT-Sharpening",
+                  axis=alt.Axis(values=list(self.sizes)))  # fmt: skip
+        shown = data.filter(pl.col("value").is_not_null()).with_columns(pl.col("value", "low", "high") * 100)
+        colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
+        chart = points_with_intervals(shown, x, "value:Q", colour, title="change against the base, points")
+        chart = alt.layer(level(0), chart).properties(width=COLUMN, height=150)
         return Finding("sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, chart)
 
     def _curve(self, base: Sequence[Measured], steps: Mapping[int, Sequence[Measured]]) -> Finding:
+        """Changes against the base model, paired by seed."""
         rows = []
-        for step, own in ((0, base), *sorted(steps.items())):
-            for key in ("train_accuracy", "accuracy", "train_base_likelihood", "base_likelihood"):
-                rows.append({"step": step, "quantity": key, "seeds": len(own)} | told(over((one[key] for one in own), key)))
-        data = pl.DataFrame(rows, infer_schema_length=None)
-        panels = []
-        for keys, title, times in ((("train_accuracy", "accuracy"), "accuracy of one sample, %", 100),
-                                   (("train_base_likelihood", "base_likelihood"), "log-lik. under base, nats", 1)):  # fmt: skip
-            where = pl.col("quantity").replace_strict({keys[0]: "training problems", keys[1]: "held-out problems"})
-            shown = data.filter(pl.col("quantity").is_in(keys), pl.col("value").is_not_null()).with_columns(
-                where.alias("problems"), pl.col("value", "low", "high") * times
-            )
-            last = times == 1
-            x = alt.X("step:Q", title="optimiser step" if last else None, axis=alt.Axis(labels=last))
-            chart = points_with_intervals(shown, x, "value:Q", alt.Color("problems:N", sort=None, title=None), title=title)
-            panels.append(chart.properties(width=COLUMN, height=120))
+        for step, own in sorted(steps.items()):
+            for key, (what, where) in CURVES.items():
+                change = over((one[key] - before[key] for one, before in zip(own, base, strict=True)), None)
+                rows.append({"step": step, "quantity": key, "what": what, "problems": where, "seeds": len(own)} | told(change))
         seen, holds = _curve_told(base, steps)
-        title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps"
-        return Finding("sft-curves", title, CURVE, seen, holds, data, alt.vconcat(*panels, spacing=6))
+        title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps: change against the base model"
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        return Finding("sft-curves", title, CURVE, seen, holds, data, self._curve_figure(data) if rows else None)
+
+    def _curve_figure(self, data: pl.DataFrame) -> Any:
+        panels = []
+        for what, title in (("accuracy", "accuracy, points"), ("log-likelihood", "log-likelihood, nats")):
+            times, last = (100, False) if what == "accuracy" else (1, True)
+            shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null()).with_columns(pl.col("value", "low", "high") * times)
+            x = alt.X("step:Q", title="optimiser step" if last else None, axis=alt.Axis(labels=last), scale=alt.Scale(padding=10))
+            chart = points_with_intervals(shown, x, "value:Q", alt.Color("problems:N", sort=None, title=None), title=title)
+            panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
+        return alt.vconcat(*panels, spacing=6)
 
     def _bars(self, changes: Mapping[str, Mapping[str, Estimate]]) -> Any:
         """The changes against the base model, in points."""
         rows = [{"model": name, "where": where} | told(own[key]) for name, own in changes.items() if name != "base"
-                for key, where in (("train_accuracy", "one sample, training"), ("accuracy", "one sample, held out"),
-                                   ("greedy", "greedy, held out"), ("coverage", "coverage, held out"))]  # fmt: skip
+                for key, where in WHERE.items()]  # fmt: skip
         data = pl.DataFrame(rows, infer_schema_length=None).with_columns(pl.col("value", "low", "high") * 100)
         base = alt.Chart(data).encode(
             x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)), xOffset=alt.XOffset("where:N", sort=None),
