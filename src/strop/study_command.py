@@ -71,6 +71,8 @@ def asked(study: Study, given: dict[str, Any], strict: bool) -> Study:
     """The study with what was asked for in its fields. UsageError for what it has no field for, unless ``strict`` is off."""
     changes: dict[str, Any] = {}
     for option, value in given.items():
+        if option == "task" and study.own_tasks and not strict:
+            continue
         field = next((field for field in (f"{option}s", option) if _fits(getattr(study, field, None), value)), None)
         if field is None and strict:
             several = f" takes one --{option}, got {len(value)}" if isinstance(getattr(study, option, None), str) else f" has no --{option}"

@@ -130,6 +130,9 @@ def test_options_go_into_the_fields_that_a_study_has() -> None:
     with pytest.raises(UsageError, match="study tiny has no --seed"):
         asked(Tiny(), {"seed": 1}, strict=True)
     assert asked(Tiny(), {"seed": 1, "samples": 2}, strict=False) == Tiny(samples=2)
+    recall, tasks = STUDIES["recall"](), {"task": ("natural-questions",)}
+    assert asked(recall, tasks, strict=False) == recall, "under all, a study about facts stays with its facts"
+    assert asked(recall, tasks, strict=True) != recall
     coverage = STUDIES["coverage"]()
     with pytest.raises(UsageError, match="study coverage has no --problems"):
         asked(coverage, {"problems": 5}, strict=True)

@@ -42,11 +42,13 @@ class Study(ABC):
     ``strop study NAME`` sets ``models``, ``tasks``, ``problems``, ``samples`` and ``seed`` by its options, where a study has them. A study
     either says ``wanted`` and ``findings``, or has a ``run`` of its own. Its folder stands beside the folder ``runs``, which all studies
     share. ``beyond``: what it does besides, which a dry run does not count.
+    ``own_tasks``: it is about its tasks, and ``strop study all --task`` leaves them alone.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     beyond: ClassVar[str] = ""
+    own_tasks: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -37,6 +37,7 @@ class RecallStudy(Study):
 
     name: ClassVar[str] = "recall"
     description: ClassVar[str] = "factual recall, where no verifier is expected to have a gap"
+    own_tasks: ClassVar[bool] = True
 
     @classmethod
     def quick(cls) -> RecallStudy:

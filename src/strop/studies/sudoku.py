@@ -42,6 +42,7 @@ class SudokuStudy(Study):
 
     name: ClassVar[str] = "sudoku"
     description: ClassVar[str] = "accuracy and gap on Sudoku by number of blanks"
+    own_tasks: ClassVar[bool] = True
 
     @classmethod
     def quick(cls) -> SudokuStudy:
