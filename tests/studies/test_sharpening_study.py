@@ -60,8 +60,8 @@ def test_distribution_functions_rise_to_one(cell: Cell) -> None:
 
 
 def test_trained_models_are_measured_once(tmp_path: Path) -> None:
-    study = SftStudy("ladder/25k", "recall", seeds=1, problems=8, train_problems=8, samples=4, sizes=(2,), pairs=1, epochs=1.0, curve_steps=2,
-                     snapshots=2)  # fmt: skip
+    size = {"problems": 8, "train_problems": 8, "samples": 4}
+    study = SftStudy("ladder/25k", "recall", 1, **size, sizes=(2,), pairs=1, epochs=1.0, curve_steps=2, snapshots=2)
     page = study.run(tmp_path / "sft", quiet)
     base = json.loads((tmp_path / "sft" / "models" / "seed-0" / "base.json").read_text())["measured"]
     table = pl.read_parquet(tmp_path / "sft" / "sft-table.parquet").filter(pl.col("kind") == "value")

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import exp, lgamma, log
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, ClassVar
 
 import altair as alt
@@ -196,12 +196,25 @@ def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Est
 
 
 def chi_square(p: float, freedom: int) -> float:
-    """The quantile: exact for 1 and 2 degrees of freedom, else by Wilson and Hilferty."""
-    if freedom == 1:
-        return NormalDist().inv_cdf((1 + p) / 2) ** 2
-    if freedom == 2:
-        return float(-2 * np.log1p(-p))
-    return float(freedom * (1 - 2 / (9 * freedom) + NormalDist().inv_cdf(p) * (2 / (9 * freedom)) ** 0.5) ** 3)
+    """The quantile, by bisection."""
+    low, high = 0.0, 10.0 * freedom + 100
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _chi_square_cdf(middle, freedom) < p else (low, middle)
+    return (low + high) / 2
+
+
+def _chi_square_cdf(x: float, freedom: int) -> float:
+    """The series of the lower incomplete gamma function."""
+    shape, half = freedom / 2, x / 2
+    term = exp(shape * log(half) - half - lgamma(shape + 1)) if half else 0.0
+    total, count = 0.0, 0
+    while term > 1e-17 * max(total, 1e-300) or count < half:
+        total, count = total + term, count + 1
+        term *= half / (shape + count)
+        if term == 0:
+            break
+    return total
 
 
 def _accuracy(run: Run) -> Any:
