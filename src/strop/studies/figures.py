@@ -41,10 +41,11 @@ def points_with_intervals(
     return alt.layer(spans, *([base.mark_line(strokeWidth=1.4).encode(y=y)] if line else []), points)
 
 
-def level(value: float) -> Any:
-    """A thin dashed line across the figure, for a zero or a bound."""
+def level(value: float, axis: str = "y") -> Any:
+    """A thin dashed line through the figure at a value of the y (or x) axis, for a zero or a bound."""
     rows = alt.Data(values=[{"level": value}])
-    return alt.Chart(rows).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777").encode(y="level:Q")
+    line = alt.Chart(rows).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
+    return line.encode(y="level:Q") if axis == "y" else line.encode(x="level:Q")
 
 
 def save(chart: Any, stem: Path) -> None:
