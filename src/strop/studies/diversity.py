@@ -69,10 +69,10 @@ class Changes:
 
     def wins(self, plain: Changes) -> bool:
         """By the means; whether that is more than chance is for fresh seeds to say."""
-        mine, theirs = (self.one.value, self.all_k.value), (plain.one.value, plain.all_k.value)
-        if None in (*mine, *theirs):
-            return False
-        return bool(mine[0] >= GAIN_KEPT * theirs[0] and -mine[1] < LOSS_ALLOWED * -theirs[1])  # type: ignore[operator]
+        gained, lost, kept, missed = plain.one.value, plain.all_k.value, self.one.value, self.all_k.value
+        if gained is None or lost is None or kept is None or missed is None or gained <= 0 or lost >= 0:
+            return False  # nothing is known, nothing was gained, or nothing was lost: nothing to keep
+        return kept >= GAIN_KEPT * gained and missed > LOSS_ALLOWED * lost
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class DiversityStudy(Study):
 
     def _holds(self, fresh: dict[str, list[Document]], winner: str | None) -> str:
         if winner is None:
-            return "No option keeps diversity by this measure."
+            return "No option keeps diversity by this measure; where plain rft gains nothing or loses nothing, there is nothing to keep."
         plain, best = (Changes.of(fresh[option], self.rounds) for option in (PLAIN, winner))
         verdict = "it wins there too" if best.wins(plain) else "it does not win there"
         return (

@@ -147,8 +147,8 @@ class ForecastStudy(Study):
         in_format = [one.cell for one in came if abs(one.format_M.mean()) > 0.005]
         seen = (
             f"over {len(came)} cells, mean absolute error of the gain in points: {mean_errors} (paired by cell: {beside}). Correlation "
-            f"with the gain that came: {correlation}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the round held what came. "
-            f"Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
+            f"with the gain that came: {correlation}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the round held "
+            f"what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
         )
         better = [name for name, value in against.items() if side(value) < 0]
         holds = (
