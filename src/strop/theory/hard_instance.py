@@ -69,17 +69,20 @@ class HardInstance:
         """``law_Y`` is the law at a prompt whose secret is answer 0. One copy serves all rare prompts."""
         law_YY = np.full((self.answers, self.answers), law_Y[1])
         np.fill_diagonal(law_YY, law_Y[0])
-        certain_YY = np.broadcast_to(self._certain_Y(), law_YY.shape)
-        return ProductClass((certain_YY, *[law_YY] * self.rare))
+        return ProductClass((self._certain_Y()[None, :], *[law_YY] * self.rare))
 
     def _secret_YY(self) -> Floats:
-        """Row s: the law at a prompt whose secret is s."""
-        table_YY = np.full((self.answers, self.answers), (1 - 2 / self.answers) / (self.answers - 1))
-        np.fill_diagonal(table_YY, 2 / self.answers)
-        return table_YY
+        return raised_YY(self.answers, 2 / self.answers)
 
     def _certain_Y(self) -> Floats:
         return np.asarray(np.eye(1, self.answers)[0])
+
+
+def raised_YY(answers: int, mass: float) -> Floats:
+    """Row s is the law with ``mass`` on answer s, and the rest shared evenly."""
+    table_YY = np.full((answers, answers), (1 - mass) / (answers - 1))
+    np.fill_diagonal(table_YY, mass)
+    return table_YY
 
 
 def with_coverage(rare: int, delta_mass: float, coverage: float) -> HardInstance:

@@ -46,7 +46,7 @@ class LinearBall:
         """
         step_ND: Floats = self.feature_YD[pairs.response_N2[:, 0]] - self.feature_YD[pairs.response_N2[:, 1]]
         goal_N = (1 + 1 / beta) * (pairs.logprob_N2[:, 0] - pairs.logprob_N2[:, 1])
-        size_R, direction_RD = (np.asarray(part) for part in np.linalg.svd(step_ND, full_matrices=True)[1:])
+        size_R, direction_RD = (np.asarray(part) for part in np.linalg.svd(np.linalg.qr(step_ND, mode="r"))[1:])
         rank = int((size_R > RANK * max(1.0, float(size_R[0]))).sum())
         shortest_D = self._cut(np.asarray(np.linalg.lstsq(step_ND, goal_N, rcond=RANK)[0]))
         free_RD = direction_RD[rank:]

@@ -49,7 +49,7 @@ class Xpo:
     beta: float
     alpha: float
     online: bool = True
-    validation: int = 8
+    validation: int = 32
 
     def rounds(self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator) -> Iterator[Iterate]:
         """One iterate a round. Which to return is ``best``'s to say."""

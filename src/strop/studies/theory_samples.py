@@ -1,0 +1,121 @@
+"""Samples that learners need on the hard instance: Theorems 3.1 and 4.1 (SFT-Sharpening), D.1 (adaptive), 4.2 (reward-based DPO)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, log
+
+import numpy as np
+
+from strop.measure.intervals import Floats
+from strop.seeds import derive
+from strop.theory import Oracle, is_sharpened, margin
+from strop.theory.base_models import BaseModel
+from strop.theory.best_of_n import adaptive_best, adaptive_law, best_of_n
+from strop.theory.classes import Pairs
+from strop.theory.hard_instance import HardInstance, with_coverage
+from strop.theory.regression import base_pairs
+from strop.theory.sft import mu_for
+from strop.theory.tilt import beta_for
+
+SFT, ADAPTIVE, DPO = "SFT-Sharpening", "adaptive SFT-Sharpening", "reward-based DPO"
+SHARE = 0.5
+"""eps / Delta: a learner may miss this share of the rare prompts."""
+LOOKS = 32
+"""A learner is looked at this often while it draws as many prompts as bring each rare one once on average."""
+PATIENCE = 400
+"""Looks after which a run is given up, and counted."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One learner on one instance, asked to be (eps, delta)-sharpened; eps is half the mass of the rare prompts."""
+
+    learner: str
+    instance: HardInstance
+    delta: float
+
+    @property
+    def eps(self) -> float:
+        return SHARE * self.instance.delta_mass
+
+    @property
+    def lower_bound(self) -> float:
+        """Theorem 3.1 without its constant: C log |Pi| / (eps^2 (1 + log(C / eps)))."""
+        cover = self.instance.coverage
+        return cover * self.instance.log_size / (self.eps**2 * (1 + log(cover / self.eps)))
+
+    @property
+    def formula(self) -> float:
+        """What the learner should cost: draws until half of the rare prompts have shown their secret, times the cost of a prompt.
+
+        A wrong best of N is rare (at most delta) and left out.
+        """
+        rare, mass, answers = self.instance.rare, self.instance.delta_mass, self.instance.answers
+        shown, cost = 1.0, float(self.instance.samples_for(self.delta))
+        if self.learner == ADAPTIVE:
+            mu = mu_for(self.delta)
+            cost = (1 - mass) * ceil(mu) + mass * adaptive_law(
+                np.append(2 / answers, np.full(answers - 1, (1 - 2 / answers) / (answers - 1))), mu
+            )[1]
+        if self.learner == DPO:
+            shown, cost = 1 - (1 - 2 / answers) ** 2, 2.0
+        wanted = rare - int(SHARE * rare)
+        return cost * sum(rare / (mass * shown * (rare - found)) for found in range(wanted))
+
+
+def samples_needed(cell: Cell, rng: np.random.Generator) -> float:
+    """Responses drawn until the learner, fit to all it has, is (eps, delta)-sharpened for the first time; NaN where it never was."""
+    base = cell.instance.base(rng)
+    oracle = Oracle(base, rng)
+    fit, prompts = _learner(cell, base, oracle)
+    for _ in range(PATIENCE):
+        if is_sharpened(fit(oracle.prompts(prompts)), base, cell.eps, cell.delta):
+            return float(oracle.drawn)
+    return float("nan")
+
+
+def _learner(cell: Cell, base: BaseModel, oracle: Oracle) -> tuple[Callable[[np.ndarray], Floats], int]:
+    """What takes more prompts and returns the law fit to all so far; and how many prompts to hand it at a time."""
+    instance = cell.instance
+    each = instance.rare / instance.delta_mass / LOOKS
+    if cell.learner == DPO:
+        beta = beta_for(margin(base), instance.answers, cell.delta)
+        members, held = instance.tilted_class(beta), list[Pairs]()
+
+        def regress(prompt_N: np.ndarray) -> Floats:
+            held[:] = [held[0].and_also(base_pairs(oracle, prompt_N)) if held else base_pairs(oracle, prompt_N)]
+            return members.regress(held[0], beta)
+
+        return regress, max(1, round(each * instance.answers / 4))
+    samples, mu = instance.samples_for(cell.delta), mu_for(cell.delta)
+    laws = instance.adaptive_class(mu) if cell.learner == ADAPTIVE else instance.best_of_n_class(samples)
+    seen: list[list[np.ndarray]] = [[], []]
+
+    def imitate(prompt_N: np.ndarray) -> Floats:
+        seen[0].append(prompt_N)
+        seen[1].append(adaptive_best(oracle, prompt_N, mu)[0] if cell.learner == ADAPTIVE else best_of_n(oracle, prompt_N, samples))
+        return laws.maximum_likelihood(np.concatenate(seen[0]), np.concatenate(seen[1]))
+
+    return imitate, max(1, round(each))
+
+
+def repeated(cells: Sequence[Cell], runs: int, label: str) -> Floats:
+    """Samples needed, (runs, cells); every run has its own secrets."""
+    return np.array(
+        [
+            [samples_needed(cell, np.random.default_rng(derive("theory", label, run, i))) for i, cell in enumerate(cells)]
+            for run in range(runs)
+        ]
+    )
+
+
+def over_eps(learner: str, grid: Sequence[float], rare: int, cover: float, delta: float) -> list[Cell]:
+    """C_cov stays while eps falls: M of order C / eps."""
+    return [Cell(learner, with_coverage(rare, eps / SHARE, cover), delta) for eps in grid]
+
+
+def over_eps_fixed(learner: str, grid: Sequence[float], rare: int, answers: int, delta: float) -> list[Cell]:
+    """M stays, so that C_cov falls to 1 with eps."""
+    return [Cell(learner, HardInstance(rare, answers, eps / SHARE), delta) for eps in grid]
