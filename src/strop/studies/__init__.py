@@ -6,7 +6,13 @@ from strop.studies.base import Study
 from strop.studies.coverage import CoverageStudy
 from strop.studies.ladder import LadderStudy
 from strop.studies.sharpening import SharpeningStudy
+from strop.studies.theory import TheoryStudy
 
-STUDIES: dict[str, type[Study]] = {"coverage": CoverageStudy, "ladder": LadderStudy, "sharpening": SharpeningStudy}
+STUDIES: dict[str, type[Study]] = {
+    "coverage": CoverageStudy,
+    "ladder": LadderStudy,
+    "sharpening": SharpeningStudy,
+    "theory": TheoryStudy,
+}
 
-__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "SharpeningStudy", "Study"]
+__all__ = ["STUDIES", "CoverageStudy", "LadderStudy", "SharpeningStudy", "Study", "TheoryStudy"]

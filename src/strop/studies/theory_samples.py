@@ -10,14 +10,15 @@ import numpy as np
 
 from strop.measure.intervals import Floats
 from strop.seeds import derive
-from strop.theory import Oracle, is_sharpened, margin
+from strop.theory import Oracle, is_sharpened, margin, tabular
 from strop.theory.base_models import BaseModel
 from strop.theory.best_of_n import adaptive_best, adaptive_law, best_of_n
-from strop.theory.classes import Pairs
-from strop.theory.hard_instance import HardInstance, with_coverage
-from strop.theory.regression import base_pairs
+from strop.theory.classes import Pairs, ProductClass
+from strop.theory.hard_instance import HardInstance, raised_YY, with_coverage
+from strop.theory.regression import base_pairs, reward_dpo
 from strop.theory.sft import mu_for
-from strop.theory.tilt import beta_for
+from strop.theory.shortfall import Shortfall
+from strop.theory.tilt import beta_for, tilted
 
 SFT, ADAPTIVE, DPO = "SFT-Sharpening", "adaptive SFT-Sharpening", "reward-based DPO"
 SHARE = 0.5
@@ -56,9 +57,7 @@ class Cell:
         shown, cost = 1.0, float(self.instance.samples_for(self.delta))
         if self.learner == ADAPTIVE:
             mu = mu_for(self.delta)
-            cost = (1 - mass) * ceil(mu) + mass * adaptive_law(
-                np.append(2 / answers, np.full(answers - 1, (1 - 2 / answers) / (answers - 1))), mu
-            )[1]
+            cost = (1 - mass) * ceil(mu) + mass * adaptive_law(raised_YY(answers, 2 / answers)[0], mu)[1]
         if self.learner == DPO:
             shown, cost = 1 - (1 - 2 / answers) ** 2, 2.0
         wanted = rare - int(SHARE * rare)
@@ -119,3 +118,42 @@ def over_eps(learner: str, grid: Sequence[float], rare: int, cover: float, delta
 def over_eps_fixed(learner: str, grid: Sequence[float], rare: int, answers: int, delta: float) -> list[Cell]:
     """M stays, so that C_cov falls to 1 with eps."""
     return [Cell(learner, HardInstance(rare, answers, eps / SHARE), delta) for eps in grid]
+
+
+def shortfall_needed(world: Shortfall, rng: np.random.Generator) -> float:
+    """The same for SFT-Sharpening over a class that also holds laws which fall short of 1 - delta in a few places."""
+    oracle, members = Oracle(world.base(), rng), world.members()
+    prompts = max(1, round(world.blocks / world.delta_mass / world.delta / 8))
+    prompt_N, response_N = np.empty(0, np.int64), np.empty(0, np.int64)
+    for _ in range(PATIENCE):
+        fresh_N = oracle.prompts(prompts)
+        prompt_N = np.concatenate([prompt_N, fresh_N])
+        response_N = np.concatenate([response_N, best_of_n(oracle, fresh_N, world.samples)])
+        if is_sharpened(members.maximum_likelihood(prompt_N, response_N), oracle.model, world.eps, world.delta):
+            return float(oracle.drawn)
+    return float("nan")
+
+
+def repeated_shortfall(worlds: Sequence[Shortfall], runs: int) -> Floats:
+    """Samples needed, (runs, worlds)."""
+    seeds = [[derive("theory", "shortfall", run, i) for i in range(len(worlds))] for run in range(runs)]
+    return np.array(
+        [[shortfall_needed(world, np.random.default_rng(seed)) for world, seed in zip(worlds, row, strict=True)] for row in seeds]
+    )
+
+
+def dpo_masses(responses: int, gamma: float, betas: Sequence[float], pairs: int, runs: int) -> tuple[Floats, Floats]:
+    """Mass on y* that reward-based DPO learns from ``pairs`` pairs, (runs, betas), and what pi*_beta has, (betas,).
+
+    One prompt; the base has one response 1 + gamma times as likely as each other, the class pi*_beta for every choice of it.
+    """
+    raised = raised_YY(responses, (1 + gamma) / (responses + gamma))
+    learned_RB, exact_B = np.empty((runs, len(betas))), np.empty(len(betas))
+    for i, beta in enumerate(betas):
+        members = ProductClass([tilted(tabular(raised), beta)])
+        exact_B[i] = members.laws[0][0, 0]
+        for run in range(runs):
+            rng = np.random.default_rng(derive("theory", "dpo masses", str(gamma), i, run))
+            star = int(rng.integers(responses))
+            learned_RB[run, i] = reward_dpo(Oracle(tabular(raised[star]), rng), members, pairs, beta)[0, star]
+    return learned_RB, exact_B

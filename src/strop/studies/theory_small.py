@@ -14,6 +14,7 @@ from strop.seeds import derive
 from strop.studies.theory_fits import wilson
 from strop.theory import Oracle, argmax_XY, margin, tabular
 from strop.theory.best_of_n import best_of_n
+from strop.theory.hard_instance import raised_YY
 from strop.theory.limits import cut_weight, max_cut_model, theta_of_base, unsharpenable
 from strop.theory.sequences import NextToken, as_base_model
 from strop.theory.sharpness import mass_on_argmax_X
@@ -24,7 +25,7 @@ BINS = 20
 
 
 def random_sequences(rng: np.random.Generator) -> NextToken:
-    """A model of 4 tokens of 4 symbols; next-token laws from a Dirichlet law whose concentration is itself drawn, so as to reach every mass."""
+    """4 tokens of 4 symbols; next-token laws from a Dirichlet law whose concentration is itself drawn, so as to reach every mass."""
     concentration = 10 ** rng.uniform(-1.5, 0.5)
     logs = [np.log(np.maximum(rng.gamma(concentration, size=(SYMBOLS,) * (h + 1)), 1e-300)) for h in range(LENGTH)]
     laws = [np.exp(table - table.max(axis=-1, keepdims=True)) for table in logs]
@@ -122,8 +123,7 @@ def greatest_beta(base_Y: Floats, delta: float) -> float:
 
 def one_above(responses: int, gamma: float) -> Floats:
     """One response 1 + gamma times as likely as each of the others: of all bases of that margin and size the hardest to sharpen."""
-    odds_Y = np.append(1 + gamma, np.ones(responses - 1))
-    return np.asarray(odds_Y / odds_Y.sum())
+    return np.asarray(raised_YY(responses, (1 + gamma) / (responses + gamma))[0])
 
 
 def graphs(random: int) -> Iterator[tuple[str, Floats]]:

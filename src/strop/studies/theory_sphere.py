@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import expm1
+from collections.abc import Callable, Sequence
+from math import expm1, log
+from typing import Any
 
+import altair as alt
 import numpy as np
+import polars as pl
 
 from strop.measure.intervals import Floats
 from strop.seeds import derive
+from strop.studies.base import Finding, markdown_table
+from strop.studies.theory_figures import LINEAR, LOG, curves, gave_up, growth_rows
+from strop.studies.theory_fits import Fitted, exponent, exponential_over_power, slope
+from strop.studies.theory_words import WORDS
 from strop.theory import BaseModel, Oracle, coverage, is_sharpened
 from strop.theory.linear_ball import LinearBall
 from strop.theory.regression import Xpo, base_pairs, best
@@ -21,12 +28,19 @@ PACKINGS = {"random packing": packing, "hidden pole": with_hidden_pole}
 MARGIN = expm1(1 - MOST_INNER)
 """gamma_m that every packing grants, whatever d: exp(<y*, y*> - <y, y*>) - 1 at the closest allowed."""
 DELTA = 0.1
+QUERIES = (
+    "Queries: responses drawn and, for XPO, the extended oracle's evaluations of its own responses and of 32 validation draws a round,"
+    " until the learner is (0, delta)-sharpened for the first time."
+)
 GROWTH = 1.1
 """Offline learners are looked at whenever they have this many times as many pairs."""
 
 
 def queries_needed(learner: str, point_YD: Floats, rng: np.random.Generator) -> tuple[float, float]:
-    """Responses drawn, and all queries with the extended oracle's, until the learner is (0, delta)-sharpened for the first time; NaN: never."""
+    """Responses drawn, and all queries with the extended oracle's, until the learner is (0, delta)-sharpened for the first time.
+
+    NaN where it never was.
+    """
     base = sphere_model(point_YD)
     beta = beta_for(MARGIN, len(point_YD), DELTA)
     ball, oracle = LinearBall(point_YD, 1 + 1 / beta), Oracle(base, rng)
@@ -77,3 +91,37 @@ def repeated(learner: str, kind: str, dimensions: Sequence[int], runs: int) -> t
             point_YD = PACKINGS[kind](2**dimension, dimension, np.random.default_rng(derive("theory", kind, run, dimension)))
             found[:, run, i] = queries_needed(learner, point_YD, np.random.default_rng(derive("theory", kind, learner, run, dimension)))
     return found[0], found[1]
+
+
+def sphere_finding(dimensions: Sequence[int], runs: int, tell: Callable[[str], None]) -> Finding:
+    """Both packings, four learners; two fits of each, and which is the better."""
+    x_S = np.array(dimensions, dtype=float)
+    rows: list[dict[str, Any]] = []
+    cells: list[list[str]] = []
+    lost: list[Floats] = []
+    for kind in PACKINGS:
+        for learner in LEARNERS:
+            tell(f"sphere, {kind}: {learner}")
+            drawn_RS, asked_RS = repeated(learner, kind, dimensions, runs)
+            rows += [row | {"packing": kind} for row in growth_rows(learner, x_S.tolist(), asked_RS)]
+            whole_R = np.isfinite(asked_RS).all(axis=1)
+            drawn_RS, asked_RS = drawn_RS[whole_R], asked_RS[whole_R]
+            better = exponential_over_power(x_S, drawn_RS, derive("theory", "sphere fits", kind, learner))
+            fits = [slope(x_S, np.log(drawn_RS)), slope(x_S, np.log(asked_RS)), exponent(x_S, drawn_RS), better]
+            cells.append([kind, learner, *map(str, fits), _grows(better)])
+            lost.append(drawn_RS[:0] if whole_R.all() else np.full((int((~whole_R).sum()), 1), np.nan))
+    data, words = pl.DataFrame(rows), WORDS["sphere"]
+    panels = [curves(data.filter(pl.col("packing") == kind), ("d", LINEAR), ("queries", LOG), size=(190, 190)).properties(title=kind)
+              for kind in PACKINGS]  # fmt: skip
+    seen = f"rates in the table, against log 2 = {log(2):.2f} for a learner that must draw y*; {runs} runs, each with a packing of its own."
+    header = ("packing", "learner", "rate: log responses a dimension", "rate of all queries", "power of d",
+              "residual, power less exponential", "the better fit")  # fmt: skip
+    table = markdown_table(header, cells) + f"\n\nHeld fixed: delta = {DELTA:g}, gamma_m at least {MARGIN:.3f}, |Y| = 2^d. {QUERIES}"
+    return Finding("theory-j-1", words.title, words.paper, seen + gave_up(*lost), words.holds, data, alt.hconcat(*panels), table)
+
+
+def _grows(better: Fitted) -> str:
+    """What the residuals can tell apart."""
+    if better.low > 0:
+        return "exponential"
+    return "power" if better.high < 0 else "either"

@@ -1,0 +1,43 @@
+"""The theory laboratory: the second paper's statements, checked on exact small worlds (docs/theory.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from strop.studies.base import Study, write_findings
+from strop.studies.theory_findings import first_findings, last_findings
+from strop.studies.theory_growth import growth_findings
+from strop.studies.theory_sphere import sphere_finding
+from strop.studies.theory_words import INTRODUCTION
+
+
+@dataclass(frozen=True)
+class TheoryStudy(Study):
+    """``runs`` of each learner behind every fitted exponent; ``dimensions`` of the sphere; the rest are counts of random worlds."""
+
+    runs: int = 32
+    sphere_runs: int = 24
+    dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
+    models: int = 20_000
+    trials: int = 4_000
+    bases: int = 2_000
+    graphs: int = 300
+
+    name: ClassVar[str] = "theory"
+    description: ClassVar[str] = "the sharpening paper's theorems on exact small worlds: fitted exponents beside the theory's"
+
+    @classmethod
+    def quick(cls) -> TheoryStudy:
+        return cls(runs=6, sphere_runs=6, dimensions=(3, 4, 5, 6, 7, 8), models=3_000, trials=1_000, bases=200, graphs=30)
+
+    def run(self, out: Path, tell: Callable[[str], None]) -> Path:
+        findings = [
+            *first_findings(self.models, self.trials, tell),
+            *growth_findings(self.runs, tell),
+            sphere_finding(self.dimensions, self.sphere_runs, tell),
+            *last_findings(self.bases, self.graphs, tell),
+        ]
+        return write_findings(out, "The theory laboratory", " ".join(INTRODUCTION.split()), findings, self.name)
