@@ -20,7 +20,7 @@ class TheoryStudy(Study):
 
     runs: int = 32
     sphere_runs: int = 24
-    dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
+    dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     models: int = 20_000
     trials: int = 4_000
     bases: int = 2_000

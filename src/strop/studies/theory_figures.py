@@ -12,7 +12,7 @@ from strop.measure.intervals import Floats
 from strop.studies.figures import COLOURS
 from strop.studies.theory_fits import Fitted, geometric_mean
 
-LINEAR, LOG = alt.Scale(zero=False), alt.Scale(type="log")
+LINEAR, LOG, LOG_X = alt.Scale(zero=False), alt.Scale(type="log"), alt.Scale(type="log", nice=False, padding=10)
 
 
 def growth_rows(series: str, x_S: Sequence[float], needed_RS: Floats, formula_S: Sequence[float] | None = None) -> list[dict[str, Any]]:
@@ -31,7 +31,10 @@ def curves(
     """Columns x, value, low, high, one colour a series; ``formula`` as a thin dashed line."""
     names: list[str] = rows["series"].unique(maintain_order=True).to_list()
     colour = alt.Color(
-        "series:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])), legend=alt.Legend(columns=2)
+        "series:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+        legend=alt.Legend(columns=2) if len(names) > 1 else None,
     )
     base = alt.Chart(rows).encode(x=alt.X("x:Q", title=x[0], scale=x[1]), color=colour)
     layers = [

@@ -10,7 +10,7 @@ import polars as pl
 
 from strop.studies.base import Finding, markdown_table
 from strop.studies.figures import level
-from strop.studies.theory_figures import LINEAR, LOG, curves
+from strop.studies.theory_figures import LINEAR, LOG, LOG_X, curves
 from strop.studies.theory_small import (
     best_of_n_failures,
     cuts_of_one_graph,
@@ -72,7 +72,7 @@ def _best_of_n(trials: int) -> Finding:
     some = data.filter(pl.col("missed") > 0)
     series = pl.format("pi(y*) = {}", pl.col("mass")).alias("series")
     rows = some.select(pl.col("N").alias("x"), pl.col("share").alias("value"), "low", "high", pl.col("bound").alias("formula"), series)
-    figure = curves(rows, ("N", LOG), ("share that misses y*; dashed: the bound", LOG), formula=True)
+    figure = curves(rows, ("N", LOG_X), ("share that misses y*; dashed: the bound", LOG), formula=True)
     return Finding("theory-prop-c-1", words.title, words.paper, seen, words.holds, data, figure)
 
 
@@ -84,7 +84,7 @@ def _tilt(bases: int) -> Finding:
         f" {1 - DELTA:g} at the theorem's beta; the greatest beta that would do is at least {slack:.1f} times that."
     )
     shown = data.filter((pl.col("off") > 1e-6) & (pl.col("bound") > 1e-6)).with_columns(series=pl.format("gamma_m = {}", pl.col("margin")))
-    x = alt.X("beta:Q", scale=LOG, title="beta")
+    x = alt.X("beta:Q", scale=LOG_X, title="beta")
     base = alt.Chart(shown).encode(x=x, color=alt.Color("series:N", title=None))
     off = alt.Y("off:Q", scale=LOG, title="mass off y*")
     lines = base.mark_line(strokeWidth=1.4).encode(y=off, strokeDash=alt.StrokeDash("base:N", title="base"))

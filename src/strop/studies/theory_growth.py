@@ -11,7 +11,7 @@ import polars as pl
 
 from strop.measure.intervals import Floats
 from strop.studies.base import Finding, markdown_table
-from strop.studies.theory_figures import FITTED_HEADER, LINEAR, LOG, curves, fitted_rows, gave_up, growth_rows
+from strop.studies.theory_figures import FITTED_HEADER, LINEAR, LOG, LOG_X, curves, fitted_rows, gave_up, growth_rows
 from strop.studies.theory_fits import Fitted, exponent, exponent_of, mean_over_runs
 from strop.studies.theory_samples import ADAPTIVE, DPO, SFT, Cell, dpo_masses, over_eps, over_eps_fixed, repeated, repeated_shortfall
 from strop.studies.theory_words import HELD, WORDS
@@ -23,9 +23,9 @@ RARE, COVER, DELTA, EPS = 16, 5.0, 0.1, 0.05
 EPS_GRID = (0.2, 0.1, 0.05, 0.025, 0.0125)
 COVER_GRID = (2.0, 4.0, 8.0, 16.0, 32.0)
 RARE_GRID = (4, 8, 16, 32, 64)
-DELTA_GRID = (0.3, 0.1, 0.03, 0.01, 0.003)
+DELTA_GRID = (0.1, 0.03, 0.01, 0.003, 0.001)
 FIXED_ANSWERS = 82
-SHORT_SIZES = (2, 3, 4, 5, 6)
+SHORT_SIZES = (3, 4, 5, 6, 7)
 FIXED = f"d = {RARE}, C_cov = {COVER:g}, delta = {DELTA:g}, eps = {EPS:g} unless varied; Delta = 2 eps"
 Fit = tuple[str, str, Fitted, float, float | None]
 
@@ -61,7 +61,7 @@ def _over_eps(grown_RS: Floats, runs: int) -> Finding:
         f"{fits[0][2]} with C_cov held, {fits[1][2]} with M held, {runs} runs a point; m is {ratio_S.min():.2f} to {ratio_S.max():.2f}"
         f" times C log |Pi| / (eps^2 (1 + log(C / eps))).{gave_up(grown_RS, fixed_RS)}",
         words.holds,
-        data, curves(data, ("eps", LOG), ("samples needed m", LOG), formula=True), _table(fits),
+        data, curves(data, ("eps", LOG_X), ("samples needed m", LOG), formula=True), _table(fits),
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def _over_the_rest(runs: int) -> Finding:
     lost: list[Floats] = []
     sides: list[tuple[str, Sequence[float], Callable[[Any], Cell], Callable[[float], float]]] = [
         ("C_cov", COVER_GRID, lambda cover: Cell(SFT, with_coverage(RARE, 2 * EPS, cover), DELTA), float),
-        ("log |Pi|", RARE_GRID, lambda rare: Cell(SFT, with_coverage(rare, 2 * EPS, COVER), DELTA),
+        ("log-size of the class", RARE_GRID, lambda rare: Cell(SFT, with_coverage(rare, 2 * EPS, COVER), DELTA),
          lambda rare: with_coverage(int(rare), 2 * EPS, COVER).log_size),
         ("log(1/delta)", DELTA_GRID, lambda delta: Cell(SFT, with_coverage(RARE, 2 * EPS, COVER), delta),
          lambda delta: -float(np.log(delta))),
@@ -82,7 +82,7 @@ def _over_the_rest(runs: int) -> Finding:
         needed_RS = repeated(cells, runs, name)
         fits.append(_fit(SFT, name, x_S, (needed_RS, cells), 1))
         panel = growth_rows("hard instance", x_S, needed_RS, [cell.formula for cell in cells])
-        panels.append(curves(pl.DataFrame(panel), (name, LOG), ("samples needed m", LOG), formula=True, size=(150, 150)))
+        panels.append(curves(pl.DataFrame(panel), (name, LOG_X), ("samples needed m", LOG), formula=True, size=(150, 150)))
         rows += [row | {"panel": name} for row in panel]
         lost.append(needed_RS)
     worlds = [Shortfall(8, 0.5, 2 / 3**size) for size in SHORT_SIZES]
@@ -99,7 +99,7 @@ def _over_the_rest(runs: int) -> Finding:
         )
     )
     panel = growth_rows("class with short laws", deltas, needed_RS, formula_S)
-    panels.append(curves(pl.DataFrame(panel), ("1 / delta", LOG), ("samples needed m", LOG), formula=True, size=(150, 150)))
+    panels.append(curves(pl.DataFrame(panel), ("1 / delta", LOG_X), ("samples needed m", LOG), formula=True, size=(150, 150)))
     rows += [row | {"panel": "1/delta"} for row in panel]
     words = WORDS["rest"]
     return Finding(
@@ -128,7 +128,7 @@ def _adaptive(eps_runs: dict[str, Floats]) -> Finding:
         "theory-d-1", words.title, words.paper,
         f"exponent {fits[1][2]} against {fits[0][2]} with N fixed; it saves {' and '.join(told)}.{gave_up(*eps_runs.values())}",
         words.holds,
-        data, curves(data, ("eps", LOG), ("samples needed m", LOG), formula=True), _table(fits),
+        data, curves(data, ("eps", LOG_X), ("samples needed m", LOG), formula=True), _table(fits),
     )  # fmt: skip
 
 
@@ -147,8 +147,8 @@ def _dpo(eps_runs: dict[str, Floats], runs: int) -> Finding:
             told = {"series": f"gamma_m = {gamma:g}", "x": beta, "value": mean.value, "low": mean.low, "high": mean.high}
             masses.append(told | {"formula": float(exact_B[i]), "runs": mean.runs})
         ticks.append({"series": f"gamma_m = {gamma:g}", "x": beta_for(gamma, 32, DELTA)})
-    left = curves(pl.DataFrame(rows), ("eps", LOG), ("samples needed m", LOG), formula=True, size=(190, 170))
-    right = curves(pl.DataFrame(masses), ("beta", LOG), ("mass on y*", LINEAR), formula=True, size=(230, 170))
+    left = curves(pl.DataFrame(rows), ("eps", LOG_X), ("samples needed m", LOG), formula=True, size=(190, 170))
+    right = curves(pl.DataFrame(masses), ("beta", LOG_X), ("mass on y*", LINEAR), formula=True, size=(230, 170))
     marks = alt.Chart(pl.DataFrame(ticks)).mark_rule(strokeDash=[2, 2]).encode(x="x:Q", color="series:N")
     data = pl.DataFrame([row | {"panel": "eps"} for row in rows] + [row | {"panel": "beta", "gave up": 0} for row in masses])
     words = WORDS["dpo"]

@@ -108,14 +108,14 @@ def sphere_finding(dimensions: Sequence[int], runs: int, tell: Callable[[str], N
             drawn_RS, asked_RS = drawn_RS[whole_R], asked_RS[whole_R]
             better = exponential_over_power(x_S, drawn_RS, derive("theory", "sphere fits", kind, learner))
             fits = [slope(x_S, np.log(drawn_RS)), slope(x_S, np.log(asked_RS)), exponent(x_S, drawn_RS), better]
-            cells.append([kind, learner, *map(str, fits), _grows(better)])
+            cells.append([kind, learner, *map(str, fits), _grows(better), f"{drawn_RS[:, -1].max():,.0f}"])
             lost.append(drawn_RS[:0] if whole_R.all() else np.full((int((~whole_R).sum()), 1), np.nan))
     data, words = pl.DataFrame(rows), WORDS["sphere"]
     panels = [curves(data.filter(pl.col("packing") == kind), ("d", LINEAR), ("queries", LOG), size=(190, 190)).properties(title=kind)
               for kind in PACKINGS]  # fmt: skip
     seen = f"rates in the table, against log 2 = {log(2):.2f} for a learner that must draw y*; {runs} runs, each with a packing of its own."
     header = ("packing", "learner", "rate: log responses a dimension", "rate of all queries", "power of d",
-              "residual, power less exponential", "the better fit")  # fmt: skip
+              "residual, power less exponential", "the better fit", f"most responses of a run, d = {dimensions[-1]}")  # fmt: skip
     table = markdown_table(header, cells) + f"\n\nHeld fixed: delta = {DELTA:g}, gamma_m at least {MARGIN:.3f}, |Y| = 2^d. {QUERIES}"
     return Finding("theory-j-1", words.title, words.paper, seen + gave_up(*lost), words.holds, data, alt.hconcat(*panels), table)
 

@@ -13,10 +13,10 @@ class Words(NamedTuple):
     holds: str
 
 
-INTRODUCTION = """Finite prompts and responses, base models known exactly, and learners that see them through an oracle that counts every query. Every
-run draws its own secrets; exponents are least-squares slopes in logarithms, one a run, with Student's 95% interval over runs. The
-cost formula is the learner's expected number of queries, derived by hand; it tells what constants and the range do to an exponent.
-docs/theory.md has the symbols and what such experiments can and cannot say about worst-case theorems."""
+INTRODUCTION = """Finite prompts and responses, base models known exactly, and learners that see them through an oracle that counts
+every query. Every run draws its own secrets; exponents are least-squares slopes in logarithms, one a run, with Student's 95% interval
+over runs. The cost formula is the learner's expected number of queries, derived by hand; it tells what constants and the range do to an
+exponent. docs/theory.md has the symbols and what such experiments can and cannot say about worst-case theorems."""
 
 HELD = "Samples needed: responses drawn until the learner, fit to all of them, is (eps, delta)-sharpened for the first time."
 
@@ -75,9 +75,10 @@ _WORDS = {
         differences span R^d determine theta*, wherever y* is. The offline learner becomes exponential where base responses leave a
         direction unseen: with y* at the pole and all others on the equator, which is a packing too, it must draw y* itself. Then XPO
         needs both its parts: drawing from its own model, and the bonus that moves it off what the base shows; without the bonus it waits
-        for y* like the offline learner. XPO's bonus is taken in the limit of alpha to 0 (docs/theory.md); over this range a power of d
-        and a slow exponential fit its few rounds about equally well, so the statement about XPO is its small rate, not a proof of a
-        polynomial.""",
+        for y* like the offline learner. XPO's bonus is taken in the limit of alpha to 0 (docs/theory.md).
+        Its rounds are so few that a power of d and a slow exponential fit them about equally well; that they are polynomial follows from
+        counting: rewards are linear and free of noise, so a round either learns a new direction or repeats one, and there are d of them.
+        The column of the most responses shows how near that comes. Noisy rewards, which would change this, are not in the theorem.""",
     ),
     "tilt": (
         "base^(1 + 1/beta) as beta falls",

@@ -43,8 +43,10 @@ class FiniteClass:
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
         """The law (X, Y) of the member under which these responses are likeliest."""
-        logprob_FN = np.log(np.maximum(self.law_FXY[:, prompt_N, response_N], LEAST))
-        return np.asarray(self.law_FXY[first_least(-logprob_FN.sum(axis=1))])
+        _, prompts, responses = self.law_FXY.shape
+        counts_XY = np.bincount(prompt_N * responses + response_N, minlength=prompts * responses).reshape(prompts, responses)
+        logprob_F = np.einsum("fxy,xy->f", np.log(np.maximum(self.law_FXY, LEAST)), counts_XY)
+        return np.asarray(self.law_FXY[first_least(-logprob_F)])
 
     def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats:
         """The member with the least alpha sum log pi(y'|x) + sum (squared error of Eq. 4 / 8); y' is the second of each pair."""
