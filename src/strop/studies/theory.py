@@ -9,16 +9,19 @@ from typing import ClassVar
 
 from strop.studies.base import Study, write_findings
 from strop.studies.theory_findings import first_findings, last_findings
-from strop.studies.theory_growth import growth_findings
+from strop.studies.theory_growth import Grids, growth_findings
 from strop.studies.theory_sphere import sphere_finding
 from strop.studies.theory_words import INTRODUCTION
 
 
 @dataclass(frozen=True)
 class TheoryStudy(Study):
-    """``runs`` of each learner behind every fitted exponent; ``dimensions`` of the sphere; the rest are counts of random worlds."""
+    """``runs`` of each learner, at ``points`` values of whatever is varied, behind every fitted exponent; ``dimensions`` of the sphere; the
+    rest are counts of random worlds.
+    """
 
     runs: int = 32
+    points: int = 5
     sphere_runs: int = 24
     dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     models: int = 20_000
@@ -36,7 +39,7 @@ class TheoryStudy(Study):
     def run(self, out: Path, tell: Callable[[str], None]) -> Path:
         findings = [
             *first_findings(self.models, self.trials, tell),
-            *growth_findings(self.runs, tell),
+            *growth_findings(self.runs, Grids().first(self.points), tell),
             sphere_finding(self.dimensions, self.sphere_runs, tell),
             *last_findings(self.bases, self.graphs, tell),
         ]

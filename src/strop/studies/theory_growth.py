@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -20,24 +21,34 @@ from strop.theory.shortfall import Shortfall
 from strop.theory.tilt import beta_for
 
 RARE, COVER, DELTA, EPS = 16, 5.0, 0.1, 0.05
-EPS_GRID = (0.2, 0.1, 0.05, 0.025, 0.0125)
-COVER_GRID = (2.0, 4.0, 8.0, 16.0, 32.0)
-RARE_GRID = (4, 8, 16, 32, 64)
-DELTA_GRID = (0.1, 0.03, 0.01, 0.003, 0.001)
 FIXED_ANSWERS = 82
-SHORT_SIZES = (3, 4, 5, 6, 7)
 FIXED = f"d = {RARE}, C_cov = {COVER:g}, delta = {DELTA:g}, eps = {EPS:g} unless varied; Delta = 2 eps"
 Fit = tuple[str, str, Fitted, float, float | None]
 
 
-def growth_findings(runs: int, tell: Callable[[str], None]) -> list[Finding]:
+@dataclass(frozen=True)
+class Grids:
+    """What is varied, one at a time. ``short_samples`` are the N of the class with short laws: delta = 2 / 3^N."""
+
+    eps: tuple[float, ...] = (0.2, 0.1, 0.05, 0.025, 0.0125)
+    cover: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
+    rare: tuple[int, ...] = (4, 8, 16, 32, 64)
+    delta: tuple[float, ...] = (0.1, 0.03, 0.01, 0.003, 0.001)
+    short_samples: tuple[int, ...] = (3, 4, 5, 6, 7)
+
+    def first(self, points: int) -> Grids:
+        """The cheapest few of each."""
+        return Grids(self.eps[:points], self.cover[:points], self.rare[:points], self.delta[:points], self.short_samples[:points])
+
+
+def growth_findings(runs: int, grids: Grids, tell: Callable[[str], None]) -> list[Finding]:
     """Four findings; the runs over eps are drawn once and serve them all."""
     eps_runs = {}
     for learner in (SFT, ADAPTIVE, DPO):
         tell(f"hard instance over eps: {learner}")
-        eps_runs[learner] = repeated(over_eps(learner, EPS_GRID, RARE, COVER, DELTA), runs, f"eps {learner}")
+        eps_runs[learner] = repeated(over_eps(learner, grids.eps, RARE, COVER, DELTA), runs, f"eps {learner}")
     tell("hard instance over C_cov, d and delta")
-    return [_over_eps(eps_runs[SFT], runs), _over_the_rest(runs), _adaptive(eps_runs), _dpo(eps_runs, runs)]
+    return [_over_eps(eps_runs[SFT], grids), _over_the_rest(runs, grids), _adaptive(eps_runs, grids), _dpo(eps_runs, grids)]
 
 
 def _fit(learner: str, against: str, x_S: Sequence[float], needed: tuple[Floats, Sequence[Cell]], theory: float) -> Fit:
@@ -46,13 +57,17 @@ def _fit(learner: str, against: str, x_S: Sequence[float], needed: tuple[Floats,
     return learner, against, exponent(np.array(x_S), needed_RS[np.isfinite(needed_RS).all(axis=1)]), theory, formula
 
 
-def _over_eps(grown_RS: Floats, runs: int) -> Finding:
-    grown, fixed = over_eps(SFT, EPS_GRID, RARE, COVER, DELTA), over_eps_fixed(SFT, EPS_GRID, RARE, FIXED_ANSWERS, DELTA)
+def _over_eps(grown_RS: Floats, grids: Grids) -> Finding:
+    runs = len(grown_RS)
+    grown, fixed = over_eps(SFT, grids.eps, RARE, COVER, DELTA), over_eps_fixed(SFT, grids.eps, RARE, FIXED_ANSWERS, DELTA)
     fixed_RS = repeated(fixed, runs, "eps fixed")
-    fits = [_fit(SFT, "eps, M of order C/eps", EPS_GRID, (grown_RS, grown), -2), _fit(SFT, "eps, M fixed", EPS_GRID, (fixed_RS, fixed), -1)]
+    fits = [
+        _fit(SFT, "eps, M of order C/eps", grids.eps, (grown_RS, grown), -2),
+        _fit(SFT, "eps, M fixed", grids.eps, (fixed_RS, fixed), -1),
+    ]
     names = ("M of order C / eps: C_cov stays 5", f"M = {FIXED_ANSWERS}: C_cov falls to 1")
-    rows = growth_rows(names[0], EPS_GRID, grown_RS, [cell.formula for cell in grown])
-    rows += growth_rows(names[1], EPS_GRID, fixed_RS, [cell.formula for cell in fixed])
+    rows = growth_rows(names[0], grids.eps, grown_RS, [cell.formula for cell in grown])
+    rows += growth_rows(names[1], grids.eps, fixed_RS, [cell.formula for cell in fixed])
     ratio_S = np.exp(np.log(grown_RS).mean(axis=0)) / [cell.lower_bound for cell in grown]
     data = pl.DataFrame(rows)
     words = WORDS["eps"]
@@ -65,16 +80,16 @@ def _over_eps(grown_RS: Floats, runs: int) -> Finding:
     )  # fmt: skip
 
 
-def _over_the_rest(runs: int) -> Finding:
+def _over_the_rest(runs: int, grids: Grids) -> Finding:
     panels: list[Any] = []
     fits: list[Fit] = []
     rows: list[dict[str, Any]] = []
     lost: list[Floats] = []
     sides: list[tuple[str, Sequence[float], Callable[[Any], Cell], Callable[[float], float]]] = [
-        ("C_cov", COVER_GRID, lambda cover: Cell(SFT, with_coverage(RARE, 2 * EPS, cover), DELTA), float),
-        ("log-size of the class", RARE_GRID, lambda rare: Cell(SFT, with_coverage(rare, 2 * EPS, COVER), DELTA),
+        ("C_cov", grids.cover, lambda cover: Cell(SFT, with_coverage(RARE, 2 * EPS, cover), DELTA), float),
+        ("log-size of the class", grids.rare, lambda rare: Cell(SFT, with_coverage(rare, 2 * EPS, COVER), DELTA),
          lambda rare: with_coverage(int(rare), 2 * EPS, COVER).log_size),
-        ("log(1/delta)", DELTA_GRID, lambda delta: Cell(SFT, with_coverage(RARE, 2 * EPS, COVER), delta),
+        ("log(1/delta)", grids.delta, lambda delta: Cell(SFT, with_coverage(RARE, 2 * EPS, COVER), delta),
          lambda delta: -float(np.log(delta))),
     ]  # fmt: skip
     for name, grid, make, coordinate in sides:
@@ -85,7 +100,7 @@ def _over_the_rest(runs: int) -> Finding:
         panels.append(curves(pl.DataFrame(panel), (name, LOG_X), ("samples needed m", LOG), formula=True, size=(150, 150)))
         rows += [row | {"panel": name} for row in panel]
         lost.append(needed_RS)
-    worlds = [Shortfall(8, 0.5, 2 / 3**size) for size in SHORT_SIZES]
+    worlds = [Shortfall(8, 0.5, 2 / 3**size) for size in grids.short_samples]
     deltas, needed_RS = [1 / world.delta for world in worlds], repeated_shortfall(worlds, runs)
     whole_RS = needed_RS[np.isfinite(needed_RS).all(axis=1)]
     formula_S = [world.formula for world in worlds]
@@ -110,17 +125,17 @@ def _over_the_rest(runs: int) -> Finding:
     )  # fmt: skip
 
 
-def _adaptive(eps_runs: dict[str, Floats]) -> Finding:
-    cells = {learner: over_eps(learner, EPS_GRID, RARE, COVER, DELTA) for learner in (SFT, ADAPTIVE)}
-    fits = [_fit(learner, "eps", EPS_GRID, (eps_runs[learner], cells[learner]), theory) for learner, theory in ((SFT, -2), (ADAPTIVE, -1))]
+def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
+    cells = {learner: over_eps(learner, grids.eps, RARE, COVER, DELTA) for learner in (SFT, ADAPTIVE)}
+    fits = [_fit(learner, "eps", grids.eps, (eps_runs[learner], cells[learner]), theory) for learner, theory in ((SFT, -2), (ADAPTIVE, -1))]
     rows = [
-        row for learner in cells for row in growth_rows(learner, EPS_GRID, eps_runs[learner], [cell.formula for cell in cells[learner]])
+        row for learner in cells for row in growth_rows(learner, grids.eps, eps_runs[learner], [cell.formula for cell in cells[learner]])
     ]
     saved_RS = np.log(eps_runs[SFT] / eps_runs[ADAPTIVE])
-    saved = [mean_over_runs(saved_RS[:, i]) for i in (0, len(EPS_GRID) - 1)]
+    saved = [mean_over_runs(saved_RS[:, i]) for i in (0, len(grids.eps) - 1)]
     told = [
         f"{np.exp(one.value):.1f} [{np.exp(one.low):.1f}, {np.exp(one.high):.1f}] times at eps = {eps:g}"
-        for one, eps in zip(saved, (EPS_GRID[0], EPS_GRID[-1]), strict=True)
+        for one, eps in zip(saved, (grids.eps[0], grids.eps[-1]), strict=True)
     ]
     data = pl.DataFrame(rows)
     words = WORDS["adaptive"]
@@ -132,12 +147,13 @@ def _adaptive(eps_runs: dict[str, Floats]) -> Finding:
     )  # fmt: skip
 
 
-def _dpo(eps_runs: dict[str, Floats], runs: int) -> Finding:
-    cells = over_eps(DPO, EPS_GRID, RARE, COVER, DELTA)
-    by_delta = [Cell(DPO, with_coverage(RARE, 2 * EPS, COVER), delta) for delta in DELTA_GRID]
+def _dpo(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
+    runs = len(eps_runs[DPO])
+    cells = over_eps(DPO, grids.eps, RARE, COVER, DELTA)
+    by_delta = [Cell(DPO, with_coverage(RARE, 2 * EPS, COVER), delta) for delta in grids.delta]
     delta_RS = repeated(by_delta, runs, "dpo delta")
-    fits = [_fit(DPO, "eps", EPS_GRID, (eps_runs[DPO], cells), -2), _fit(DPO, "delta", DELTA_GRID, (delta_RS, by_delta), -2)]
-    rows = growth_rows(DPO, EPS_GRID, eps_runs[DPO], [cell.formula for cell in cells])
+    fits = [_fit(DPO, "eps", grids.eps, (eps_runs[DPO], cells), -2), _fit(DPO, "delta", grids.delta, (delta_RS, by_delta), -2)]
+    rows = growth_rows(DPO, grids.eps, eps_runs[DPO], [cell.formula for cell in cells])
     masses, ticks, points = [], [], 100
     for gamma in (0.1, 0.3, 1.0):
         betas = [float(gamma / 10**step) for step in np.linspace(-0.3, 1.6, 12)]
