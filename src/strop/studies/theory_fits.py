@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
+import threadpoolctl
 
 from strop.measure.intervals import Floats
 from strop.measure.student import t_quantile
 
+T = TypeVar("T")
 RESAMPLES = 2_000
 
 
@@ -89,3 +95,16 @@ def _residual(x_S: Floats, y_S: Floats) -> float:
     centred_S = y_S - y_S.mean()
     line_S = (x_S - x_S.mean()) * (centred_S @ _direction(x_S))
     return float(np.sqrt(((centred_S - line_S) ** 2).mean()))
+
+
+def over_runs(work: Callable[[int], T], runs: int, workers: int) -> list[T]:
+    """``work(0)``, ..., ``work(runs - 1)``, by so many processes; whatever their number, the same results."""
+    if workers == 1:
+        return [work(run) for run in range(runs)]
+    with ProcessPoolExecutor(workers) as pool:
+        return list(pool.map(partial(_single_threaded, work), range(runs)))
+
+
+def _single_threaded(work: Callable[[int], T], run: int) -> T:
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        return work(run)

@@ -41,14 +41,19 @@ class Grids:
         return Grids(self.eps[:points], self.cover[:points], self.rare[:points], self.delta[:points], self.short_samples[:points])
 
 
-def growth_findings(runs: int, grids: Grids, tell: Callable[[str], None]) -> list[Finding]:
+def growth_findings(runs: int, grids: Grids, workers: int, tell: Callable[[str], None]) -> list[Finding]:
     """Four findings; the runs over eps are drawn once and serve them all."""
     eps_runs = {}
     for learner in (SFT, ADAPTIVE, DPO):
         tell(f"hard instance over eps: {learner}")
-        eps_runs[learner] = repeated(over_eps(learner, grids.eps, RARE, COVER, DELTA), runs, f"eps {learner}")
+        eps_runs[learner] = repeated(over_eps(learner, grids.eps, RARE, COVER, DELTA), runs, f"eps {learner}", workers)
     tell("hard instance over C_cov, d and delta")
-    return [_over_eps(eps_runs[SFT], grids), _over_the_rest(runs, grids), _adaptive(eps_runs, grids), _dpo(eps_runs, grids)]
+    return [
+        _over_eps(eps_runs[SFT], grids, workers),
+        _over_the_rest(runs, grids, workers),
+        _adaptive(eps_runs, grids),
+        _dpo(eps_runs, grids, workers),
+    ]
 
 
 def _fit(learner: str, against: str, x_S: Sequence[float], needed: tuple[Floats, Sequence[Cell]], theory: float) -> Fit:
@@ -57,10 +62,10 @@ def _fit(learner: str, against: str, x_S: Sequence[float], needed: tuple[Floats,
     return learner, against, exponent(np.array(x_S), needed_RS[np.isfinite(needed_RS).all(axis=1)]), theory, formula
 
 
-def _over_eps(grown_RS: Floats, grids: Grids) -> Finding:
+def _over_eps(grown_RS: Floats, grids: Grids, workers: int) -> Finding:
     runs = len(grown_RS)
     grown, fixed = over_eps(SFT, grids.eps, RARE, COVER, DELTA), over_eps_fixed(SFT, grids.eps, RARE, FIXED_ANSWERS, DELTA)
-    fixed_RS = repeated(fixed, runs, "eps fixed")
+    fixed_RS = repeated(fixed, runs, "eps fixed", workers)
     fits = [
         _fit(SFT, "eps, M of order C/eps", grids.eps, (grown_RS, grown), -2),
         _fit(SFT, "eps, M fixed", grids.eps, (fixed_RS, fixed), -1),
@@ -80,7 +85,7 @@ def _over_eps(grown_RS: Floats, grids: Grids) -> Finding:
     )  # fmt: skip
 
 
-def _over_the_rest(runs: int, grids: Grids) -> Finding:
+def _over_the_rest(runs: int, grids: Grids, workers: int) -> Finding:
     panels: list[Any] = []
     fits: list[Fit] = []
     rows: list[dict[str, Any]] = []
@@ -94,14 +99,14 @@ def _over_the_rest(runs: int, grids: Grids) -> Finding:
     ]  # fmt: skip
     for name, grid, make, coordinate in sides:
         cells, x_S = [make(value) for value in grid], [coordinate(value) for value in grid]
-        needed_RS = repeated(cells, runs, name)
+        needed_RS = repeated(cells, runs, name, workers)
         fits.append(_fit(SFT, name, x_S, (needed_RS, cells), 1))
         panel = growth_rows("hard instance", x_S, needed_RS, [cell.formula for cell in cells])
         panels.append(curves(pl.DataFrame(panel), (name, LOG_X), ("samples needed m", LOG), formula=True, size=(150, 150)))
         rows += [row | {"panel": name} for row in panel]
         lost.append(needed_RS)
     worlds = [Shortfall(8, 0.5, 2 / 3**size) for size in grids.short_samples]
-    deltas, needed_RS = [1 / world.delta for world in worlds], repeated_shortfall(worlds, runs)
+    deltas, needed_RS = [1 / world.delta for world in worlds], repeated_shortfall(worlds, runs, workers)
     whole_RS = needed_RS[np.isfinite(needed_RS).all(axis=1)]
     formula_S = [world.formula for world in worlds]
     fits.append(
@@ -147,11 +152,11 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
     )  # fmt: skip
 
 
-def _dpo(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
+def _dpo(eps_runs: dict[str, Floats], grids: Grids, workers: int) -> Finding:
     runs = len(eps_runs[DPO])
     cells = over_eps(DPO, grids.eps, RARE, COVER, DELTA)
     by_delta = [Cell(DPO, with_coverage(RARE, 2 * EPS, COVER), delta) for delta in grids.delta]
-    delta_RS = repeated(by_delta, runs, "dpo delta")
+    delta_RS = repeated(by_delta, runs, "dpo delta", workers)
     fits = [_fit(DPO, "eps", grids.eps, (eps_runs[DPO], cells), -2), _fit(DPO, "delta", grids.delta, (delta_RS, by_delta), -2)]
     rows = growth_rows(DPO, grids.eps, eps_runs[DPO], [cell.formula for cell in cells])
     masses, ticks, points = [], [], 100

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, log
 
 import numpy as np
 
 from strop.measure.intervals import Floats
 from strop.seeds import derive
+from strop.studies.theory_fits import over_runs
 from strop.theory import Oracle, is_sharpened, margin, tabular
 from strop.theory.base_models import BaseModel
 from strop.theory.best_of_n import adaptive_best, adaptive_law, best_of_n
@@ -100,14 +102,13 @@ def _learner(cell: Cell, base: BaseModel, oracle: Oracle) -> tuple[Callable[[np.
     return imitate, max(1, round(each))
 
 
-def repeated(cells: Sequence[Cell], runs: int, label: str) -> Floats:
+def repeated(cells: Sequence[Cell], runs: int, label: str, workers: int = 1) -> Floats:
     """Samples needed, (runs, cells); every run has its own secrets."""
-    return np.array(
-        [
-            [samples_needed(cell, np.random.default_rng(derive("theory", label, run, i))) for i, cell in enumerate(cells)]
-            for run in range(runs)
-        ]
-    )
+    return np.array(over_runs(partial(_run, cells, label), runs, workers))
+
+
+def _run(cells: Sequence[Cell], label: str, run: int) -> list[float]:
+    return [samples_needed(cell, np.random.default_rng(derive("theory", label, run, i))) for i, cell in enumerate(cells)]
 
 
 def over_eps(learner: str, grid: Sequence[float], rare: int, cover: float, delta: float) -> list[Cell]:
@@ -134,12 +135,13 @@ def shortfall_needed(world: Shortfall, rng: np.random.Generator) -> float:
     return float("nan")
 
 
-def repeated_shortfall(worlds: Sequence[Shortfall], runs: int) -> Floats:
+def repeated_shortfall(worlds: Sequence[Shortfall], runs: int, workers: int = 1) -> Floats:
     """Samples needed, (runs, worlds)."""
-    seeds = [[derive("theory", "shortfall", run, i) for i in range(len(worlds))] for run in range(runs)]
-    return np.array(
-        [[shortfall_needed(world, np.random.default_rng(seed)) for world, seed in zip(worlds, row, strict=True)] for row in seeds]
-    )
+    return np.array(over_runs(partial(_shortfall_run, worlds), runs, workers))
+
+
+def _shortfall_run(worlds: Sequence[Shortfall], run: int) -> list[float]:
+    return [shortfall_needed(world, np.random.default_rng(derive("theory", "shortfall", run, i))) for i, world in enumerate(worlds)]
 
 
 def dpo_masses(responses: int, gamma: float, betas: Sequence[float], pairs: int, runs: int) -> tuple[Floats, Floats]:

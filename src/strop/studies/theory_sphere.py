@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import expm1, log
+from functools import partial
+from math import e, expm1, log
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,7 @@ from strop.measure.intervals import Floats
 from strop.seeds import derive
 from strop.studies.base import Finding, markdown_table
 from strop.studies.theory_figures import LINEAR, LOG, curves, gave_up, growth_rows
-from strop.studies.theory_fits import Fitted, exponent, exponential_over_power, slope
+from strop.studies.theory_fits import Fitted, exponent, exponent_of, exponential_over_power, over_runs, slope
 from strop.studies.theory_words import WORDS
 from strop.theory import BaseModel, Oracle, coverage, is_sharpened
 from strop.theory.linear_ball import LinearBall
@@ -83,17 +84,21 @@ def _online(ball: LinearBall, base: BaseModel, oracle: Oracle, xpo: Xpo) -> bool
     return False
 
 
-def repeated(learner: str, kind: str, dimensions: Sequence[int], runs: int) -> tuple[Floats, Floats]:
+def repeated(learner: str, kind: str, dimensions: Sequence[int], runs: int, workers: int = 1) -> tuple[Floats, Floats]:
     """Responses drawn and all queries, (runs, dimensions) each; every run has its own packing, the same for all learners."""
-    found = np.empty((2, runs, len(dimensions)))
-    for run in range(runs):
-        for i, dimension in enumerate(dimensions):
-            point_YD = PACKINGS[kind](2**dimension, dimension, np.random.default_rng(derive("theory", kind, run, dimension)))
-            found[:, run, i] = queries_needed(learner, point_YD, np.random.default_rng(derive("theory", kind, learner, run, dimension)))
-    return found[0], found[1]
+    found = np.array(over_runs(partial(_run, learner, kind, dimensions), runs, workers))
+    return found[..., 0], found[..., 1]
 
 
-def sphere_finding(dimensions: Sequence[int], runs: int, tell: Callable[[str], None]) -> Finding:
+def _run(learner: str, kind: str, dimensions: Sequence[int], run: int) -> list[tuple[float, float]]:
+    found = []
+    for dimension in dimensions:
+        point_YD = PACKINGS[kind](2**dimension, dimension, np.random.default_rng(derive("theory", kind, run, dimension)))
+        found.append(queries_needed(learner, point_YD, np.random.default_rng(derive("theory", kind, learner, run, dimension))))
+    return found
+
+
+def sphere_finding(dimensions: Sequence[int], runs: int, workers: int, tell: Callable[[str], None]) -> Finding:
     """Both packings, four learners; two fits of each, and which is the better."""
     x_S = np.array(dimensions, dtype=float)
     rows: list[dict[str, Any]] = []
@@ -102,7 +107,7 @@ def sphere_finding(dimensions: Sequence[int], runs: int, tell: Callable[[str], N
     for kind in PACKINGS:
         for learner in LEARNERS:
             tell(f"sphere, {kind}: {learner}")
-            drawn_RS, asked_RS = repeated(learner, kind, dimensions, runs)
+            drawn_RS, asked_RS = repeated(learner, kind, dimensions, runs, workers)
             rows += [row | {"packing": kind} for row in growth_rows(learner, x_S.tolist(), asked_RS)]
             whole_R = np.isfinite(asked_RS).all(axis=1)
             drawn_RS, asked_RS = drawn_RS[whole_R], asked_RS[whole_R]
@@ -113,7 +118,11 @@ def sphere_finding(dimensions: Sequence[int], runs: int, tell: Callable[[str], N
     data, words = pl.DataFrame(rows), WORDS["sphere"]
     panels = [curves(data.filter(pl.col("packing") == kind), ("d", LINEAR), ("queries", LOG), size=(190, 190)).properties(title=kind)
               for kind in PACKINGS]  # fmt: skip
-    seen = f"rates in the table, against log 2 = {log(2):.2f} for a learner that must draw y*; {runs} runs, each with a packing of its own."
+    cover = exponent_of(np.exp(x_S), 1 + (2**x_S - 1) / e)  # of the hidden pole, exactly; a random packing's is of the same order
+    seen = (
+        f"rates in the table, against log 2 = {log(2):.2f} for a learner that must draw y*, and {cover:.2f} for log C_cov of the hidden"
+        f" pole over this range; {runs} runs, each with a packing of its own."
+    )
     header = ("packing", "learner", "rate: log responses a dimension", "rate of all queries", "power of d",
               "residual, power less exponential", "the better fit", f"most responses of a run, d = {dimensions[-1]}")  # fmt: skip
     table = markdown_table(header, cells) + f"\n\nHeld fixed: delta = {DELTA:g}, gamma_m at least {MARGIN:.3f}, |Y| = 2^d. {QUERIES}"

@@ -75,10 +75,11 @@ _WORDS = {
         differences span R^d determine theta*, wherever y* is. The offline learner becomes exponential where base responses leave a
         direction unseen: with y* at the pole and all others on the equator, which is a packing too, it must draw y* itself. Then XPO
         needs both its parts: drawing from its own model, and the bonus that moves it off what the base shows; without the bonus it waits
-        for y* like the offline learner. XPO's bonus is taken in the limit of alpha to 0 (docs/theory.md).
-        Its rounds are so few that a power of d and a slow exponential fit them about equally well; that they are polynomial follows from
-        counting: rewards are linear and free of noise, so a round either learns a new direction or repeats one, and there are d of them.
-        The column of the most responses shows how near that comes. Noisy rewards, which would change this, are not in the theorem.""",
+        for y* like the offline learner. Both stay below log 2 a dimension, since C_cov does, and since few responses are drawn two at a
+        time at the least. XPO's bonus is taken in the limit of alpha to 0 (docs/theory.md). Its rounds are so few that a power of d and a
+        slow exponential fit them about equally well; that they are polynomial follows from counting: rewards are linear and free of
+        noise, so a round either learns a new direction or repeats one, and there are d of them. The column of the most responses shows
+        how near that comes. Noisy rewards, which would change this, are not in the theorem.""",
     ),
     "tilt": (
         "base^(1 + 1/beta) as beta falls",
