@@ -45,6 +45,11 @@ def test_the_cost_formula_meets_the_runs(learner: str) -> None:
     assert np.isfinite(needed_R).all() and needed_R.mean() == pytest.approx(cell.formula, rel=0.15)
 
 
+def test_the_number_of_processes_changes_nothing() -> None:
+    cells = [Cell(learner, with_coverage(4, 0.4, 2.0), 0.1) for learner in (SFT, DPO)]
+    assert np.array_equal(repeated(cells, 3, "test", workers=1), repeated(cells, 3, "test", workers=2))
+
+
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_every_learner_gets_there_on_the_sphere(learner: str) -> None:
     drawn, asked = queries_needed(learner, with_hidden_pole(32, 5, np.random.default_rng(1)), np.random.default_rng(2))
@@ -73,7 +78,7 @@ def test_the_tilt_of_the_unsharpenable_is_sharp_and_no_member() -> None:
 
 
 def test_the_study_runs_through(tmp_path: Path) -> None:
-    study = TheoryStudy(runs=2, points=2, sphere_runs=2, dimensions=(3, 4), models=200, trials=50, bases=10, graphs=3)
+    study = TheoryStudy(runs=2, points=2, sphere_runs=2, dimensions=(3, 4), models=200, trials=50, bases=10, graphs=3, workers=1)
     page = study.run(tmp_path, lambda line: None)
     text = page.read_text(encoding="utf-8")
     assert page == tmp_path / "theory.md" and STUDIES["theory"] is TheoryStudy

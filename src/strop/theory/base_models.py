@@ -55,6 +55,12 @@ def linear_softmax(feature_XYD: Floats, theta_D: Floats, prompt_X: ArrayLike | N
     return tabular(softmax(feature_XYD @ theta_D), prompt_X)
 
 
+def draw(law_Y: Floats, count: int, rng: np.random.Generator) -> Indices:
+    """``count`` independent draws. Divided by its last entry, the cumulative law ends at 1 exactly: what has no probability never comes."""
+    cumulative_Y = np.cumsum(law_Y)
+    return np.searchsorted(cumulative_Y / cumulative_Y[-1], rng.random(count), side="right")
+
+
 def softmax(logit: Floats) -> Floats:
     """exp(logit) divided by its sum along the last axis, without overflow."""
     shifted = np.exp(logit - logit.max(axis=-1, keepdims=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from strop.errors import QueryBudgetError
-from strop.theory.base_models import BaseModel, Floats, Indices
+from strop.theory.base_models import BaseModel, Floats, Indices, draw
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Oracle:
     def prompts(self, count: int) -> Indices:
         """``count`` independent prompts. They cost nothing: m counts responses."""
         self.asked_prompts += count
-        return self._choose(np.cumsum(self.model.prompt_X), count)
+        return draw(self.model.prompt_X, count, self.rng)
 
     def respond(self, prompt_N: Indices, times: int = 1) -> tuple[Indices, Floats]:
         """``times`` independent responses to each prompt, and log pi of each: two arrays (N, K)."""
@@ -40,7 +40,7 @@ class Oracle:
         response_NK = np.empty((len(prompt_N), times), np.int64)
         for x in np.unique(prompt_N):
             here_N = prompt_N == x
-            response_NK[here_N] = self._choose(self._cumulative(int(x)), int(here_N.sum()) * times).reshape(-1, times)
+            response_NK[here_N] = draw(self.model.probability_XY[x], int(here_N.sum()) * times, self.rng).reshape(-1, times)
         return response_NK, self.model.logprob_XY[prompt_N[:, None], response_NK]
 
     def evaluate(self, prompt_N: Indices, response_N: Indices) -> Floats:
@@ -51,10 +51,3 @@ class Oracle:
             )
         self.evaluated += len(prompt_N)
         return np.asarray(self.model.logprob_XY[prompt_N, response_N])
-
-    def _cumulative(self, x: int) -> Floats:
-        return np.cumsum(self.model.probability_XY[x])
-
-    def _choose(self, cumulative: Floats, count: int) -> Indices:
-        """Divided by its last entry, the cumulative law ends at 1 exactly, and what has no probability is never chosen."""
-        return np.searchsorted(cumulative / cumulative[-1], self.rng.random(count), side="right")

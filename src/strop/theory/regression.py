@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from strop.theory.base_models import Floats, Indices
+from strop.theory.base_models import Floats, Indices, draw
 from strop.theory.classes import LEAST, Pairs
 from strop.theory.oracle import Oracle
 
@@ -66,7 +66,7 @@ class Xpo:
         if law_XY is None or not self.online:
             return base_pairs(oracle, prompt_N)
         second_N1, logprob_N1 = oracle.respond(prompt_N)
-        first_N = np.array([rng.choice(law_XY.shape[1], p=law_XY[x]) for x in prompt_N])
+        first_N = _own_responses(law_XY, prompt_N, rng)
         logprob_N = oracle.evaluate(prompt_N, first_N)
         return Pairs(prompt_N, np.column_stack([first_N, second_N1[:, 0]]), np.column_stack([logprob_N, logprob_N1[:, 0]]))
 
@@ -75,10 +75,19 @@ class Xpo:
         if not self.validation:
             return float("nan")
         prompt_N = oracle.prompts(self.validation)
-        response_N = np.array([rng.choice(law_XY.shape[1], p=law_XY[x]) for x in prompt_N])
+        response_N = _own_responses(law_XY, prompt_N, rng)
         base_N = oracle.evaluate(prompt_N, response_N)
         own_N = np.log(np.maximum(law_XY[prompt_N, response_N], LEAST))
         return float(((1 + self.beta) * base_N - self.beta * own_N).mean())
+
+
+def _own_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) -> Indices:
+    """y ~ pi_t for each prompt: the learner's own draws, which cost nothing until they are evaluated."""
+    response_N = np.empty(len(prompt_N), np.int64)
+    for x in np.unique(prompt_N):
+        here_N = prompt_N == x
+        response_N[here_N] = draw(law_XY[x], int(here_N.sum()), rng)
+    return response_N
 
 
 def best(iterates: list[Iterate]) -> Iterate:

@@ -17,16 +17,15 @@ ROUNDS = 1_000
 
 def packing(count: int, dimension: int, rng: np.random.Generator, most_inner: float = MOST_INNER) -> Floats:
     """``count`` random unit vectors (Y, D), each refused that comes closer to one before it than ``most_inner`` allows."""
-    kept_YD = np.empty((0, dimension))
+    point_YD, kept = np.empty((count, dimension)), 0
     for _ in range(ROUNDS):
-        for direction_D in _directions(2 * (count - len(kept_YD)) + 8, dimension, rng):
-            if not len(kept_YD) or float((kept_YD @ direction_D).max()) <= most_inner:
-                kept_YD = np.vstack([kept_YD, direction_D])
-            if len(kept_YD) == count:
-                return kept_YD
-    raise ValueError(
-        f"only {len(kept_YD)} of {count} unit vectors in {dimension} dimensions found room: ask for fewer, or let them be closer"
-    )
+        for direction_D in _directions(2 * (count - kept) + 8, dimension, rng):
+            if not kept or float((point_YD[:kept] @ direction_D).max()) <= most_inner:
+                point_YD[kept] = direction_D
+                kept += 1
+            if kept == count:
+                return point_YD
+    raise ValueError(f"only {kept} of {count} unit vectors in {dimension} dimensions found room: ask for fewer, or let them be closer")
 
 
 def with_hidden_pole(count: int, dimension: int, rng: np.random.Generator) -> Floats:
