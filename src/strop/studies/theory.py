@@ -21,9 +21,9 @@ class TheoryStudy(Study):
     rest are counts of random worlds. ``workers`` processes (0: one a core) share the runs.
     """
 
-    runs: int = 32
+    runs: int = 24
     points: int = 5
-    sphere_runs: int = 24
+    sphere_runs: int = 16
     dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     models: int = 20_000
     trials: int = 4_000

@@ -13,6 +13,8 @@ RANK = 1e-9
 """Singular values below this share of the greatest are 0."""
 CANDIDATES = 32
 STEPS = 300
+STILL = 1e-12
+"""A step this small, as a share of the radius, ends the ascent."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class LinearBall:
         return softmax(self.feature_YD @ theta_D)[None, :]
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
-        """The likelihood is concave in theta: projected gradient ascent with Nesterov's momentum, from the mean response, 300 steps."""
+        """The likelihood is concave in theta: projected gradient ascent with momentum, from the mean response, at most 300 steps."""
         mean_D: Floats = self.feature_YD[response_N].mean(axis=0)
         theta_D = self._cut(self.radius * mean_D / max(float(np.linalg.norm(mean_D)), RANK))
         ahead_D = theta_D
@@ -36,6 +38,8 @@ class LinearBall:
             gradient_D = mean_D - softmax(self.feature_YD @ ahead_D) @ self.feature_YD
             before_D, theta_D = theta_D, self._cut(ahead_D + gradient_D / length)
             ahead_D = theta_D + step / (step + 3) * (theta_D - before_D)
+            if float(np.abs(theta_D - before_D).max()) < STILL * self.radius:
+                break
         return self.law(theta_D)
 
     def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats:
