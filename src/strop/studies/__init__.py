@@ -10,12 +10,13 @@ from strop.studies.improvement import ImprovementStudy
 from strop.studies.ladder import LadderStudy
 from strop.studies.scaling import ScalingStudy
 from strop.studies.sharpening import SharpeningStudy
+from strop.studies.theory import TheoryStudy
 
 STUDIES: dict[str, type[Study]] = {study.name: study for study in (
-    CoverageStudy, LadderStudy, ScalingStudy, SharpeningStudy, ImprovementStudy, ForecastStudy, DiversityStudy
+    CoverageStudy, LadderStudy, ScalingStudy, SharpeningStudy, ImprovementStudy, ForecastStudy, DiversityStudy, TheoryStudy
 )}  # fmt: skip
 
 __all__ = [
     "STUDIES", "CoverageStudy", "DiversityStudy", "ForecastStudy", "ImprovementStudy", "LadderStudy", "ScalingStudy", "SharpeningStudy",
-    "Study",
+    "Study", "TheoryStudy",
 ]  # fmt: skip
