@@ -64,8 +64,8 @@ def gap(
     the embedded engine, or an executor such as ``strop.cluster.RayCluster``. ``options`` are the fields of ``strop.Plan``: problems,
     samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was;
     without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun once the run has spent so many
-    tokens (TokenLimitError). ``past``: folders of ``strop improve`` whose updates the verdict may rest on. Raises a StropError whose message
-    says what to do.
+    tokens (TokenLimitError). ``past``: folders of ``strop improve`` whose updates the verdict may rest on. Raises a StropError whose
+    message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
     crew = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total))

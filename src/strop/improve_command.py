@@ -81,7 +81,7 @@ def improve(
     ] = 4,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="Default: 3e-4 for embedded models, else 1e-5; a tenth to a third for pairs.", rich_help_panel=TRAINER),
+        typer.Option(help="Default: 3e-4 for embedded models (reward-dpo, xpo: 1e-4), else 1e-5 (1e-6).", rich_help_panel=TRAINER),
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the rows (default: 1; for pairs 4).", rich_help_panel=TRAINER)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows of an optimiser step (default: 64).", rich_help_panel=TRAINER)] = None,
