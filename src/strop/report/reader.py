@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from strop.report.rows import clean, models, visible
 
@@ -34,7 +34,7 @@ class ReportRun:
 
     ``document`` is the JSON contract's document and ``record`` the content of run.json. ``problems``, ``responses`` and, for each
     verifier, ``scores`` are the run folder's tables. ``sweeps`` holds for each verifier the rows of its gap-by-threshold curve:
-    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``.
+    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``. ``label`` names it among others.
     """
 
     document: dict[str, Any]
@@ -43,6 +43,30 @@ class ReportRun:
     responses: polars.DataFrame
     scores: dict[str, polars.DataFrame]
     sweeps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the run is called on the page: ``label``, or its task and models."""
+        return visible(self.label or f"{self.document['task']} · {models(self.document)}")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a command other than gap found. ``runs`` are there to be browsed; ``comparison`` is of them (``strop.comparison``)."""
+
+    command: Literal["sharpen", "improve", "cross"]
+    document: dict[str, Any]
+    runs: list[ReportRun] = field(default_factory=list)
+    comparison: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """Which models on which task, and what was done."""
+        document = self.document
+        names = ", ".join(document["generators"]) if self.command == "cross" else models(document)
+        what = {"cross": "who verifies whom", "sharpen": "best of N", "improve": f"rounds of {document.get('method')}"}[self.command]
+        return visible(f"{document['task']} · {names} · {what}")
 
 
 def reader_data(runs: Sequence[ReportRun]) -> list[Row]:
@@ -94,7 +118,7 @@ def _run_content(run: ReportRun, limit: int) -> Row:
     weighs = {name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores}
     spread = ", evenly spaced" if count < total else ""
     return {
-        "label": visible(f"{run.document['task']} · {models(run.document)}"),
+        "label": run.title,
         "note": f"Shows {count} of {total} problems{spread}.",
         "verifiers": [{"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores],
         "problems": [_problem(row, grouped[row["problem"]], opinions, weighs) for row in problems],
