@@ -87,12 +87,13 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """What is told of one run, or of one sharpening, improvement or matrix."""
+    """What is told of one run, or of one sharpening, improvement or matrix. ``lead``: tables that belong to the answer itself."""
 
     label: str
     headline: Headline | None
     claims: list[Claim]
     groups: list[Group]
+    lead: list[WordTable] = field(default_factory=list)
 
 
 def kind_of(estimate: Mapping[str, Any] | None) -> Kind:

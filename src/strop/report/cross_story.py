@@ -22,19 +22,19 @@ from strop.report.rows import Document, excludes_zero, interval, known, number, 
 
 
 def cross_chapter(document: Document) -> Chapter:
-    claims = list(_cross_claims(document))
-    blocks: list[Block] = [_matrix(document, verifier) for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"])]
+    matrices = [_matrix(document, verifier) for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"])]
     marks = [
         mark(cell["gap"], name=f"{cell['generator']} by {cell['verifier_model']}", series=cell["verifier"]) for cell in document["cells"]
     ]
-    if drawn(marks):
-        blocks.append(
-            interval_chart("Every cell with its interval", "Points right of zero: this judge keeps what is more often right.", marks, GAP)
-        )
-    groups = [Group("Who verifies whom", "Generators down, verifying models across.", blocks, wide=True)]
-    transfers = _transfers(document)
-    groups += [Group("What is chosen on one model, judged on another", "", [transfers], wide=True)] if transfers.rows else []
-    return Chapter(visible(f"{document['task']} · matrix"), None, claims, groups)
+    note = "Points right of zero: this judge keeps what is more often right."
+    cells: list[Block] = [interval_chart("Every cell with its interval", note, marks, GAP)] if drawn(marks) else []
+    transfers: list[Block] = [table for table in [_transfers(document)] if table.rows]
+    groups = [
+        Group("Who verifies whom", "Each generator's responses, filtered by each verifying model.", cells, wide=True),
+        Group("What is chosen on one model, judged on another", "", transfers, wide=True),
+    ]
+    label = visible(f"{document['task']} · matrix")
+    return Chapter(label, None, list(_cross_claims(document)), [group for group in groups if group.blocks], matrices)
 
 
 def _cross_claims(document: Document) -> Iterator[Claim]:

@@ -55,6 +55,7 @@ def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), compari
         charts=Markup(safe_json(charts)),
         reader=Markup(safe_json(reader_data(browsed))),
         several_browsed=len(browsed) > 1,
+        told=len(stories),
         runs=[_facts(run) for run in browsed],
         cost=cost_rows([run.document for run in browsed]),
     )
@@ -105,12 +106,13 @@ def _facts(run: ReportRun) -> dict[str, Any]:
 
 
 def _title(documents: Sequence[Mapping[str, Any]], stories: Sequence[Story]) -> str:
-    if stories:
-        return visible("; ".join(dict.fromkeys(story.title for story in stories))) if len(stories) < 4 else f"{len(stories)} runs"
-    generators = list(dict.fromkeys(str(document["model"]) for document in documents))
-    tasks = list(dict.fromkeys(str(document["task"]) for document in documents))
+    """Models on tasks, and what was done if it was one thing."""
+    told = [*documents, *(story.document for story in stories)]
+    generators = list(dict.fromkeys(name for document in told for name in document.get("generators") or [str(document["model"])]))
+    tasks = list(dict.fromkeys(str(document["task"]) for document in told))
     named = [", ".join(names) if len(names) < 5 else f"{len(names)} {kind}" for names, kind in ((generators, "models"), (tasks, "tasks"))]
-    return visible(f"{named[0]} on {named[1]}")
+    done = list(dict.fromkeys(story.what for story in stories))
+    return visible(f"{named[0]} on {named[1]}" + (f": {done[0]}" if len(done) == 1 else ""))
 
 
 def _chart_library() -> str:

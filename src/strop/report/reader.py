@@ -61,12 +61,9 @@ class Story:
     comparison: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def title(self) -> str:
-        """Which models on which task, and what was done."""
-        document = self.document
-        names = ", ".join(document["generators"]) if self.command == "cross" else models(document)
-        what = {"cross": "who verifies whom", "sharpen": "best of N", "improve": f"rounds of {document.get('method')}"}[self.command]
-        return visible(f"{document['task']} · {names} · {what}")
+    def what(self) -> str:
+        """What was done."""
+        return {"cross": "who verifies whom", "sharpen": "best of N", "improve": f"rounds of {self.document.get('method')}"}[self.command]
 
 
 def reader_data(runs: Sequence[ReportRun]) -> list[Row]:

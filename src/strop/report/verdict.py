@@ -9,7 +9,7 @@ from strop.report.blocks import Headline, Kind, Tile, kind_of, points
 from strop.report.cost import harvest_cost
 from strop.report.rows import entries, interval, known, number
 
-QUESTION = "Will training on its own kept responses help?"
+QUESTION = "Will it help {} to train on those of its responses to {} that a verifier keeps?"
 _ANSWERS = {"yes": "Yes", "no": "No", "unclear": "Unclear"}
 _KINDS: dict[str, Kind] = {"yes": "gain", "no": "none", "unclear": "unknown"}
 _UPDATE = "how faithfully training will follow what is kept: until it is tried, the gain is the most to expect"
@@ -29,13 +29,19 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
             "to expect after training, at most", f"{number(verdict.get('expected_accuracy'))}%", interval(verdict.get("expected_accuracy"))
         ),
         Tile("gain to expect, at most", f"{number(verdict.get('gain'), '+')} points", interval(verdict.get("gain"))),
-        Tile("keep what passes", str(verdict.get("verifier") or "–"), f"@{verdict['weigh']}" if verdict.get("weigh") else ""),
+        Tile("keep what passes", *_filter(document, verdict, row)),
         Tile("cost per 1,000 training problems", cost.short, cost.detail),
     ]
-    sentence = _sentence(document, verdict, train)
+    sentence = _sentence(document, verdict, row)
     unknown = [str(one) for one in verdict.get("unknown") or []]
     return Headline(
-        _KINDS.get(train, "unknown"), QUESTION, _ANSWERS.get(train, train), sentence, tiles, list(_steps(document, verdict, row)), unknown
+        _KINDS.get(train, "unknown"),
+        QUESTION.format(document["model"], document["task"]),
+        _ANSWERS.get(train, train),
+        sentence,
+        tiles,
+        list(_steps(document, verdict, row)),
+        unknown,
     )
 
 
@@ -75,8 +81,16 @@ def _row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str
     return found
 
 
-def _sentence(document: Mapping[str, Any], verdict: Mapping[str, Any], train: str) -> str:
-    filter_ = f"{verdict.get('verifier')}@{verdict.get('weigh')}" if verdict.get("weigh") else str(verdict.get("verifier"))
+def _filter(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, str]:
+    """The verifier, and its weight and its model, where that is another."""
+    judge = row.get("verifier_model") or document["model"]
+    asked = [f"@{verdict['weigh']}"] if verdict.get("weigh") else []
+    asked += [f"asked of {judge}"] if judge != document["model"] else []
+    return str(row.get("name") or verdict.get("verifier") or "–"), ", ".join(asked)
+
+
+def _sentence(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    filter_ = " ".join(filter(None, _filter(document, verdict, row)))
     gain = points(verdict.get("gain"))
     what = f"Training {document['model']} on the responses to {document['task']} that {filter_} keeps"
     ends = {
@@ -84,7 +98,7 @@ def _sentence(document: Mapping[str, Any], verdict: Mapping[str, Any], train: st
         "no": f"No filter that was tried has anything to teach: the best, {filter_}, is worth {gain}",
         "unclear": f"The best filter, {filter_}, is worth {gain}: not told apart from nothing",
     }
-    sentence = ends.get(train, f"The best filter, {filter_}, is worth {gain}")
+    sentence = ends.get(str(verdict.get("train", "unclear")), f"The best filter, {filter_}, is worth {gain}")
     return f"{sentence}. Why: {verdict['why']}" if verdict.get("why") else sentence
 
 
