@@ -39,6 +39,14 @@ def write_page(folders: Sequence[str | Path], out: str | Path | None = None, wei
     return place / PAGE
 
 
+def documents(folders: Sequence[str | Path], weights: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What ``--json`` prints about each: a run's document, or the one that another command wrote; of a matrix its own alone."""
+    found = []
+    for one in (exhibit(Path(folder), tuple(weights)) for folder in folders):
+        found += [story.document for story in one.stories] or [run.document for run in one.runs]
+    return found
+
+
 def page(folders: Sequence[Path], weights: Sequence[str] = ()) -> str:
     """The page about all of them. Runs that share problems are compared, paired by problem."""
     exhibits = [exhibit(folder, tuple(weights)) for folder in folders]
