@@ -148,6 +148,9 @@
     card.append(head);
     full(card, response.text, "Response " + response.sample);
     const holder = element("div", "scroll");
+    holder.tabIndex = 0;
+    holder.setAttribute("role", "group");
+    holder.setAttribute("aria-label", "What verifiers say of response " + response.sample);
     holder.append(opinions(response));
     if (run().verifiers.length) card.append(holder);
     run().verifiers.forEach((verifier, place) => {
