@@ -111,7 +111,10 @@ def test_rows_are_the_samples_and_weights_of_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "xpo", "filter_by": "oracle"}, "its reward is the base model's log-probability; leave --filter-by out"),
+        (
+            {"method": "xpo", "filter_by": "oracle"},
+            "its reward is the base model's log-probability; leave --filter-by and --verify-with out",
+        ),
         ({"method": "reward-dpo", "samples": 1}, "compares two responses to a problem; ask for 2 or more"),
         ({"filter_by": "nonsense"}, "there is no verifier 'nonsense'"),
         ({"method": "magic"}, "there is no method 'magic'; there are rft, rpo, sft-sharpen, reward-dpo, xpo"),

@@ -51,6 +51,7 @@ class Judge:
     pointwise: bool
     sees_references: bool
     probability: bool
+    control: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Evidence:
 
     @property
     def blind(self) -> dict[str, Judge]:
-        """The verifiers that see no reference: only these are compared, combined and chosen among."""
-        return {name: judge for name, judge in self.judges.items() if not judge.sees_references}
+        """The verifiers that see no reference and are no control: only these are compared, combined and chosen among."""
+        return {name: judge for name, judge in self.judges.items() if not (judge.sees_references or judge.control)}
 
 
 def analyse(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from strop.loop import (
     verify_stage,
 )
 from strop.measure import GAP_DEFINITION
+from strop.past import UPDATES, of_courses
+from strop.past import write as write_updates
 from strop.progress import Silent
 from strop.prompts import WORDING, Wording
 from strop.run import Run
@@ -52,6 +54,7 @@ def gap(
     workers: int | Executor | None = None,
     watcher: Watcher | None = None,
     max_tokens_total: int | None = None,
+    past: Sequence[str | Path] = (),
     **options: Any,
 ) -> Run:
     """Sample, verify, weigh, measure: the generation-verification gap of a model on a task.
@@ -61,13 +64,14 @@ def gap(
     the embedded engine, or an executor such as ``strop.cluster.RayCluster``. ``options`` are the fields of ``strop.Plan``: problems,
     samples, shots, temperature, top_p, max_tokens, seed, revision. With the same arguments and ``out`` a stopped run goes on where it was;
     without ``out`` the folder's name follows from the arguments. ``max_tokens_total``: no part is begun once the run has spent so many
-    tokens (TokenLimitError). Raises a StropError whose message says what to do.
+    tokens (TokenLimitError). ``past``: folders of ``strop improve`` whose updates the verdict may rest on. Raises a StropError whose
+    message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
     crew = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total))
     engine = crew.executor.load(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine, crew.executor)
-    found = find_task(task)
+    found, updates = find_task(task), of_courses(map(Path, past))
     plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
     stages = [Verification.of(verifier, judge, draws) for verifier in asked]
     problems = plan.draw_problems()
@@ -84,6 +88,8 @@ def gap(
         sample_stages(plan, engine, problems, folder, crew)
         for verification in stages:
             verify_stage(plan, verification, problems, folder, crew)
+        if updates:
+            write_updates(updates, path / UPDATES)
         if not set(record["verifiers"]) <= set(stored.get("verifiers", ())):
             raise CorruptPartError(f"{path / 'run.json'} lacks verifiers that were asked for; restore it, or choose another --out")
         return measured(Run(path, weighed, plan.task))

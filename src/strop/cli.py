@@ -27,6 +27,7 @@ from strop.cli_parts import (
     MaxTokensTotal,
     Models,
     Out,
+    Past,
     Problems,
     Prompts,
     Ray,
@@ -47,8 +48,9 @@ from strop.cli_parts import (
 from strop.errors import StropError, UsageError
 from strop.improve_command import improve_app
 from strop.ladder_commands import ladder_app
-from strop.list_commands import list_app, print_rows
+from strop.list_commands import list_app
 from strop.sharpen_command import sharpen_app
+from strop.study_command import study_app
 
 if TYPE_CHECKING:
     from strop.engines import Engine
@@ -65,6 +67,7 @@ app.add_typer(ladder_app, name="ladder")
 app.add_typer(list_app)
 app.add_typer(sharpen_app)
 app.add_typer(improve_app)
+app.add_typer(study_app)
 
 
 @app.command()
@@ -91,6 +94,7 @@ def gap(
         str | None, typer.Option(help="A paper's settings: mind-the-gap or sharpening; what is asked for goes before it.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    past: Past = None,
     out: Out = None,
     as_json: AsJson = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")] = False,
@@ -123,7 +127,12 @@ def gap(
         _dry_run(plans, asked, as_json)
         return
     with open_executor(workers, ray, gpus_per_worker) as executor:
-        runs = _gap_runs(plans, asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total}, api.executor_of(executor), out)
+        runs = _gap_runs(
+            plans,
+            asked | {"weights": weigh or [], "max_tokens_total": max_tokens_total, "past": past or ()},
+            api.executor_of(executor),
+            out,
+        )
     _tell(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
 
 
@@ -167,6 +176,7 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
 
     from strop.report.cost import cost_table
     from strop.report.table import gap_table, notes
+    from strop.report.verdict import unknown_line, verdict_lines
 
     console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
     console.print(gap_table(documents))
@@ -174,6 +184,10 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
         console.print(note, markup=False)
     if (spent := cost_table(documents)) is not None:
         console.print("", spent)
+    for document in documents:
+        for line in verdict_lines(document):
+            console.print(line, markup=False)
+    console.print(unknown_line(documents[0]), markup=False)
     console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
 
 
@@ -369,26 +383,6 @@ def scale(
         )  # fmt: skip
     page = _write_report(found.runs, found.path)
     print_result(found.document, [*scale_tables(found.document), f"Report: {page}"], as_json)
-
-
-@app.command()
-def study(
-    name: Annotated[str | None, typer.Argument(help="Which study, or all.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder for data and findings.")] = Path("runs/studies"),
-) -> None:
-    """Reproduce a figure, a table or a theorem."""
-    from strop.studies import STUDIES
-
-    if list_ or name is None:
-        print_rows({known: found.description for known, found in STUDIES.items()}, False)
-        return
-    if name != "all" and name not in STUDIES:
-        raise UsageError(f"there is no study {name!r}; there are {', '.join(STUDIES)}, and all")
-    for known, found in STUDIES.items():
-        if name in (known, "all"):
-            print((found.quick() if quick else found()).run(out / known, lambda line: print(line, file=sys.stderr)))
 
 
 def main() -> NoReturn:

@@ -61,6 +61,11 @@ Ray = Annotated[
 ]
 GpusPerWorker = Annotated[float | None, typer.Option("--gpus-per-worker", help="Under --ray: GPUs of each worker (default: 0).")]
 
+Past = Annotated[
+    list[Path] | None,
+    typer.Option("--past", help="Folder of a finished strop improve, whose update forecasts may rest on (repeatable; three or more)."),
+]
+
 
 def find_tasks(
     tasks: list[str] | None, difficulties: list[str] | None, data: Path | None = None, data_revision: str | None = None

@@ -9,8 +9,9 @@ Axes: P problems, K responses.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,6 +20,30 @@ from strop.errors import UsageError
 from strop.measure.intervals import Floats
 from strop.run import Run
 from strop.seeds import derive
+
+Distinct = Literal["", "answer", "text"]
+Balance = Literal["problems", "responses", "hard"]
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Which of the responses that a weight keeps are trained on, and how much each problem counts; what may keep diversity.
+
+    ``cap``: at most so many of a problem, drawn by lot. ``distinct``: of those with the same answer, or the same text, one. ``balance``:
+    "problems" count the same, which is f[w] itself; "responses" count the same, so that easy problems count more, as when all kept
+    responses are thrown together; "hard" weighs a problem by 1 / (its share of kept weight), the verifier's own guess of its accuracy.
+    """
+
+    cap: int | None = None
+    distinct: Distinct = ""
+    balance: Balance = "problems"
+
+    def __post_init__(self) -> None:
+        if self.cap is not None and self.cap < 1:
+            raise UsageError(f"--cap {self.cap}: expected 1 or more")
+        for name, known in (("distinct", get_args(Distinct)), ("balance", get_args(Balance))):
+            if getattr(self, name) not in known:
+                raise UsageError(f"--{name} {getattr(self, name)}: expected {' or '.join(filter(None, known))}")
 
 
 @dataclass(frozen=True)
@@ -31,14 +56,37 @@ class Harvest:
     truncated: int
 
 
-def weighted(run: Run, weight_PK: Floats) -> Harvest:
-    """Each response with its weight under f[w]: a problem's weights sum to 1, one without a survivor teaches nothing."""
+def weighted(run: Run, weight_PK: Floats, keeping: Keeping = Keeping()) -> Harvest:
+    """Each response with its weight under f[w]: a problem's weights sum to 1 (unless ``keeping`` balances otherwise), one without a
+    survivor teaches nothing."""
     rows: list[Row] = []
     for field, own_K in zip(_fields(run), weight_PK, strict=True):
-        kept = {number: own_K[number] for number in field.whole if own_K[number] > 0}
-        total = sum(kept.values())
-        rows += [Weighted(field.problem, field.prompt, field.tokens[number], float(weight / total)) for number, weight in kept.items()]
+        kept = [number for number in field.whole if own_K[number] > 0]
+        if not kept:
+            continue
+        share = sum(own_K[number] for number in kept) / (max(own_K[number] for number in kept) * len(own_K))
+        counts = {"problems": 1.0, "responses": share * len(own_K), "hard": 1 / share}[keeping.balance]
+        chosen = _thinned(field, kept, keeping, run.plan.seed)
+        total = sum(own_K[number] for number in chosen)
+        rows += [Weighted(field.problem, field.prompt, field.tokens[n], float(own_K[n] * counts / total)) for n in chosen]
     return _harvest(run, rows)
+
+
+def _thinned(field: _Field, kept: list[int], keeping: Keeping, seed: int) -> list[int]:
+    """Of each answer or text the first response, then as many as the cap allows."""
+    same: dict[str, Callable[[int], Hashable]] = {"answer": field.answers.__getitem__, "text": field.tokens.__getitem__, "": lambda n: n}
+    first: dict[Hashable, int] = {}
+    for number in kept:
+        first.setdefault(same[keeping.distinct](number), number)
+    chosen = list(first.values())
+    if keeping.cap is None or len(chosen) <= keeping.cap:
+        return chosen
+    return sorted(random.Random(derive(seed, "cap", field.problem)).sample(chosen, keeping.cap))
+
+
+def unfiltered(run: Run) -> list[Weighted]:
+    """Every whole response, each problem's with the same total weight."""
+    return [Weighted(f.problem, f.prompt, f.tokens[number], 1 / len(f.whole)) for f in _fields(run) for number in f.whole]
 
 
 def preferences(run: Run, weight_PK: Floats, most: int) -> Harvest:
@@ -69,11 +117,12 @@ def one_of_each(run: Run, number: int) -> list[Weighted]:
 
 @dataclass(frozen=True)
 class _Field:
-    """One problem's responses: ``tokens`` of each, and which are ``whole``."""
+    """One problem's responses: ``tokens`` of each, its strict answer (None if there is none), and which are ``whole``."""
 
     problem: str
     prompt: str
     tokens: dict[int, Ids]
+    answers: dict[int, str | None]
     whole: list[int]
 
 
@@ -81,13 +130,14 @@ def _fields(run: Run) -> Iterator[_Field]:
     """In the order of the run's problems."""
     if run.responses["token_ids"].has_nulls():
         raise UsageError(f"{run.path} does not know its responses' tokens (a server, or an import); train on samples of a model at hand")
-    columns = ("problem", "sample", "token_ids", "finish")
-    rows: dict[str, list[tuple[int, Ids, str]]] = {}
-    for problem, sample, token_ids, finish in run.responses.select(columns).iter_rows():
-        rows.setdefault(problem, []).append((sample, tuple(token_ids), finish))
+    columns = ("problem", "sample", "token_ids", "finish", "answer_strict")
+    rows: dict[str, list[tuple[int, Ids, str, str | None]]] = {}
+    for problem, sample, token_ids, finish, answer in run.responses.select(columns).iter_rows():
+        rows.setdefault(problem, []).append((sample, tuple(token_ids), finish, answer))
     for problem, prompt in run.problems.select("problem", "prompt").iter_rows():
         own = sorted(rows[problem])
-        yield _Field(problem, prompt, {n: ids for n, ids, _ in own}, [n for n, ids, finish in own if finish != "length" and ids])
+        whole = [n for n, ids, finish, _ in own if finish != "length" and ids]
+        yield _Field(problem, prompt, {n: ids for n, ids, *_ in own}, {n: answer for n, *_, answer in own}, whole)
 
 
 def _harvest(run: Run, rows: list[Row]) -> Harvest:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +14,7 @@ from strop.cli_parts import (
     DataRevision,
     GpusPerWorker,
     Out,
+    Past,
     Problems,
     Ray,
     Samples,
@@ -22,7 +25,15 @@ from strop.cli_parts import (
 )  # fmt: skip
 from strop.errors import UsageError
 
+if TYPE_CHECKING:
+    from strop.progress import Bars
+    from strop.rounds import Improvement
+
 improve_app = typer.Typer()
+
+KEEPING = "What is trained on"
+MIXING = "What is mixed in"
+TRAINER = "The trainer"
 
 
 @improve_app.command()
@@ -35,16 +46,47 @@ def improve(
     rounds: Annotated[int, typer.Option(help="Rounds of training, T.")] = 1,
     stop_at_zero: Annotated[bool, typer.Option("--stop-at-zero", help="End when the held-out gap's interval first includes zero.")] = False,
     filter_by: Annotated[
-        str | None, typer.Option(help="Verifier that says what trains (default: the method's); oracle is the control.")
+        str | None,
+        typer.Option(
+            help="What chooses the rows (default: the method's verifier): a verifier, one with its weight as in cot-binary@tilt:0.5, or an "
+            "ensemble as in mc@quantile:0.7&cot-binary@threshold:0.5. Controls: oracle (knows what is right), chance (knows nothing).",
+        ),
     ] = None,
+    verify_with: Annotated[str | None, typer.Option(help="A fixed model that filters every round (default: the model as it is).")] = None,
     train_problems: Annotated[int, typer.Option(help="Training problems of each round.")] = 400,
     problems: Problems = 200,
     samples: Samples = 32,
-    pairs: Annotated[int, typer.Option(help="At most so many pairs of a problem (rpo, reward-dpo), or rounds of xpo.")] = 4,
-    learning_rate: Annotated[float | None, typer.Option(help="Default: 1e-3 for embedded models, else 1e-5.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the rows (default: 2).")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows of an optimiser step (default: 64).")] = None,
-    lora_rank: Annotated[int | None, typer.Option(help="LoRA instead of all weights.")] = None,
+    train_samples: Annotated[int | None, typer.Option(help="Responses to each training problem (default: --samples).")] = None,
+    cap: Annotated[int | None, typer.Option(help="Train on at most so many responses of a problem.", rich_help_panel=KEEPING)] = None,
+    distinct: Annotated[str, typer.Option(help="Of responses with the same answer or text, train on one.", rich_help_panel=KEEPING)] = "",
+    balance: Annotated[
+        str, typer.Option(help="Problems count the same, or responses do, or hard problems count more.", rich_help_panel=KEEPING)
+    ] = "problems",
+    train_temperature: Annotated[
+        float | None, typer.Option(help="Temperature of the training samples alone.", rich_help_panel=KEEPING)
+    ] = None,
+    replay: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SOURCE:SHARE, a share of the weight trained on (repeatable): earlier (rounds' rows), base (the base model's responses), "
+            "verification or corpus (pre-training documents of the embedded models), or a FILE.jsonl of prompts and responses.",
+            rich_help_panel=MIXING,
+        ),
+    ] = None,
+    base_kl: Annotated[
+        float | None, typer.Option(help="Weight of KL(base || model) in the loss (rft, sft-sharpen).", rich_help_panel=MIXING)
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(help="At most so many pairs of a problem (rpo, reward-dpo), or rounds of xpo.", rich_help_panel=TRAINER)
+    ] = 4,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Default: 3e-4 for embedded models (reward-dpo, xpo: 1e-4), else 1e-5 (1e-6).", rich_help_panel=TRAINER),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows (default: 1; for pairs 4).", rich_help_panel=TRAINER)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows of an optimiser step (default: 64).", rich_help_panel=TRAINER)] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="LoRA instead of all weights.", rich_help_panel=TRAINER)] = None,
+    past: Past = None,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
@@ -54,17 +96,32 @@ def improve(
 ) -> None:
     """Rounds of self-improvement: sample, verify, filter, train, measure on held-out problems; the same command resumes (extra: train)."""
     from strop.cluster import open_executor
+    from strop.pages import write_page
+    from strop.past import of_courses
     from strop.progress import Bars
     from strop.report.rounds import rounds_tables
-    from strop.rounds import Course
+    from strop.rounds import Course, Keeping, Replay
     from strop.rounds import improve as run
 
     [found] = find_tasks([task], None, data, data_revision)
     if task.startswith("lm-eval:"):
         raise UsageError("strop improve needs training problems of its own, and lm-eval's train rows are only examples; use another task")
-    given = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size, "lora_rank": lora_rank}
+    given = {"learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size, "lora_rank": lora_rank, "base_kl": base_kl}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    course = Course(model, found, method, rounds, filter_by, train_problems, problems, samples, pairs, seed, settings)
+    course = Course(
+        model, found, method, rounds, filter_by, verify_with, train_problems, problems, samples, train_samples, pairs,
+        Keeping(cap, distinct, balance),  # type: ignore[arg-type]  # it looks at them itself
+        tuple(map(Replay.parse, replay or ())), train_temperature, seed, settings,
+    )  # fmt: skip
+    known = of_courses(map(Path, past)) if past else None
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
-        improvement = run(course, stop_at_zero=stop_at_zero, out=out, workers=executor, watcher=bars)
-    print_result(improvement.document, list(rounds_tables(improvement.document)), as_json)
+        improvement = run(course, stop_at_zero=stop_at_zero, out=out, workers=executor, watcher=bars, tell=_shown_by(bars), past=known)
+    page = write_page([improvement.path])
+    print_result(improvement.document, [*rounds_tables(improvement.document), f"Report: {page}"], as_json)
+
+
+def _shown_by(bars: Bars) -> Callable[[Improvement], None]:
+    """Shows the table of rounds above the bars as it grows."""
+    from strop.report.rounds import round_line, rounds_table
+
+    return lambda so_far: bars.show(rounds_table(so_far.document), round_line(so_far.document))

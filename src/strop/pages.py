@@ -90,9 +90,8 @@ def _improved(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) 
         raise StoreError(f"{folder} is not finished; repeat the command that began it")
     runs = [Run(folder / f"round-{one['round']}" / "held-out") for one in document["rounds"]]
     labels = [f"round {one['round']} · {document['task']}" for one in document["rounds"]]
-    against_base = [compare([runs[0], run], [labels[0], label])[0] for run, label in zip(runs[1:], labels[1:], strict=True)]
     told = [replace(run.material(), label=label) for run, label in zip(runs, labels, strict=True)]
-    return Exhibit(stories=[Story("improve", document | {"run": str(folder)}, told, against_base)])
+    return Exhibit(stories=[Story("improve", document | {"run": str(folder)}, told)])
 
 
 def _sharpened(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) -> Exhibit:

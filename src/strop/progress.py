@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from strop.records import Usage
@@ -20,6 +21,17 @@ class Silent:
         """A part is done."""
 
 
+class _Below(Progress):
+    """Bars with something above them."""
+
+    above: RenderableType | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self.above is not None:
+            yield self.above
+        yield from super().get_renderables()
+
+
 class Bars:
     """A bar for each stage, with tokens per second of work and the time left. Plain lines where stderr is no terminal."""
 
@@ -29,7 +41,7 @@ class Bars:
             TextColumn("{task.description:<34}"), BarColumn(bar_width=14), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:>14}"), TimeRemainingColumn(),
         )  # fmt: skip
-        self.progress = Progress(*columns, console=self.console)
+        self.progress = _Below(*columns, console=self.console)
         self.task: TaskID | None = None
         self.title = ""
         self.tokens = 0
@@ -40,7 +52,17 @@ class Bars:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.task is not None:
+            self.progress.above = None
             self.progress.stop()
+
+    def show(self, above: RenderableType, line: str) -> None:
+        """Show this above the bars, in place of what stood there and of the bars of stages that are over; else the line alone."""
+        if self.console.is_terminal:
+            self.progress.above = above
+            for task in self.progress.tasks:
+                self.progress.remove_task(task.id)
+        else:
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def begin(self, stage: str, total: int, done: int) -> None:
         """A stage begins; ``done`` parts were there already."""
@@ -52,6 +74,6 @@ class Bars:
         """One more part is done."""
         assert self.task is not None
         self.tokens += usage.prompt_tokens + usage.generated_tokens
-        elapsed = self.progress.tasks[self.task].elapsed or 0.0
+        elapsed = next(task.elapsed for task in self.progress.tasks if task.id == self.task) or 0.0
         rate = f"{self.tokens / elapsed:,.0f} tok/s" if elapsed > 0.05 else ""
         self.progress.update(self.task, advance=1, rate=rate)

@@ -34,11 +34,13 @@ from strop.measure import (
 )
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
+from strop.past import UPDATES, Update, is_embedded, read, shipped
 from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
 from strop.tasks import Task
 from strop.tasks.base import UNGRADED
+from strop.verdict import METHOD, verdict
 from strop.verify import Tournament, position_bias
 from strop.weigh import BestOfN, Product, Quantile, Weight, parse_product, parse_weight
 
@@ -125,10 +127,19 @@ class Run:
             "verifiers": {name: first[name] for name in self.record["verifiers"] if name in first},
             "estimates": rows,
             "analysis": self.analysis,
+            "verdict": verdict(self.evidence, self.counts_BP, self.past),
             "usage": self.usage.as_json(),
             "usage_by_stage": {stage: usage.as_json() for stage, usage in self.usage_by_stage.items() if self._is_known(usage)},
             "run": str(self.path),
         }
+
+    @property
+    def past(self) -> Sequence[Update]:
+        """Other courses' first rounds, on which the verdict rests: those that were named (``--past``), else the package's own of its
+        embedded models, for a run of one."""
+        named = self.path / UPDATES
+        known = read(named) if named.exists() else shipped() if is_embedded(self.plan.model) else ()
+        return [one for one in known if (one.model, one.task) != (self.plan.model, self.plan.task.label) and one.method == METHOD]
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
@@ -277,7 +288,10 @@ class Run:
 
     def _judge(self, name: str) -> Judge:
         entry = self.record["verifiers"][name]
-        told = (entry.get(key, default) for key, default in (("pointwise", True), ("sees_references", False), ("probability", False)))
+        told = (
+            entry.get(key, default)
+            for key, default in (("pointwise", True), ("sees_references", False), ("probability", False), ("control", False))
+        )
         return Judge(self._score_PK[name], self.default_weight(name), *told)
 
     def _greedy_P(self, column: str) -> Floats:

@@ -112,7 +112,7 @@ def test_hostile_and_empty_responses_are_only_text(verifier: Verifier, engine: E
     ]  # fmt: skip
     items = [Candidate(problem, text, number, number, utility=0.0) for number, text in enumerate(texts)]
     scores = verifier.score(items, bench(engine)).scores
-    assert len(scores) == len(texts) and all(score.score >= 0 or math.isnan(score.score) for score in scores)
+    assert len(scores) == len(texts) and not any(math.isinf(score.score) for score in scores)
     if verifier.name == "majority":
         assert not any(score.parsed or score.score for score in scores)
 

@@ -49,7 +49,9 @@ def improved(root: Path) -> None:
         one |= {key: told["analysis"][key] for key in ("pass_at_k", "diversity")}
         one |= {"forecast": told["analysis"]["forecast"]["cot-binary"]["after_training"]}
         rounds.append(one)
-    rounds[1] |= {"gain": rounds[1]["gap"], "eps_update": rounds[1]["gap"]}
+    same = dict.fromkeys(("gain", "eps_update", "gain_in_format", "accuracy_since_base", "pass_at_k_since_base"), rounds[1]["gap"])
+    rounds[1] |= same
+    rounds[0] |= {"trained_on": {"rows": 40, "problems": 9, "problems_without": 3, "truncated": 0, "replayed": 0}}
     document = {"model": "ladder/40k", "task": "arithmetic", "method": "rft", "filter_by": "cot-binary", "rounds": rounds}
     (root / "improve" / "improve.json").write_text(json.dumps({"asked": {}} | document | {"stopped": "1 rounds were asked for"}))
 

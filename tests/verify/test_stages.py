@@ -125,7 +125,7 @@ def test_a_stage_is_never_taken_for_another(engine: Engine, tmp_path: Path, monk
 
     monkeypatch.setattr("strop.store.RunFolder.write_part", stop)
     with pytest.raises(KeyboardInterrupt):
-        strop.add_verifier(run.path, "tournament", draws=2)
+        strop.add_verifier(run.path, "tournament", draws=2, workers=1)
     monkeypatch.undo()
     for _ in range(2):
         with pytest.raises(strop.StropError, match="has scores of tournament with draws 2, and draws 1 was asked for"):

@@ -135,7 +135,7 @@ class Trainer(ABC):
         least = {
             "learning_rate": 0, "warmup_steps": 0, "weight_decay": 0, "gradient_clipping": 0, "batch_size": 1, "gradient_accumulation": 1,
             "epochs": 0, "steps": 1, "lora_rank": 0, "lora_scale": 0, "max_length": 2, "checkpoint_every": 1, "snapshot_every": 0,
-            "beta": 0, "alpha": 0,
+            "beta": 0, "alpha": 0, "base_kl": 0,
         }  # fmt: skip
         for field, value in asdict(self).items():
             if field in least and value is not None and not (math.isfinite(value) and value >= least[field]):
@@ -148,6 +148,11 @@ class Trainer(ABC):
                 f"{self.name}: batch_size {self.batch_size} cannot be cut into {self.gradient_accumulation} equal parts "
                 "(gradient_accumulation); choose a divisor"
             )
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the base model reads every batch beside the one in training, to compare whole distributions."""
+        return False
 
     def settings(self) -> dict[str, Any]:
         """The hyper-parameters as JSON; ``type(self)(**settings)`` gives the trainer back."""

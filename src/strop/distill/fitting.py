@@ -179,10 +179,12 @@ class Fit:
             for row, base in zip(read, self._base_logprobs(model, tokenizer, read), strict=True):
                 row["base"] = base
         parameters = int(model.num_parameters())
-        usages = step_usages(examples, plan_SB, parameters, trainer.needs_base)
+        reference = load(self.base)[0] if trainer.needs_reference else None
+        usages = step_usages(examples, plan_SB, parameters, trainer.needs_base, trainer.needs_reference)
         steps = Steps(watcher, usages, state, self._snapshot)
         rows = Dataset.from_list(list(examples)).select(plan_SB.ravel(), keep_in_memory=True)
-        loop = trainer.loop(Parts(trainer, model, tokenizer, rows, arguments(trainer, self.work, len(plan_SB), state), [steps]))
+        settings = arguments(trainer, self.work, len(plan_SB), state)
+        loop = trainer.loop(Parts(trainer, model, tokenizer, rows, settings, [steps], reference))
         loop.remove_callback(PrinterCallback)
         prepared = time.perf_counter() - began
         last = self._last_checkpoint()

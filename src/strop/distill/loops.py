@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from torch import Tensor
@@ -18,14 +19,17 @@ from transformers import Trainer as HuggingFaceTrainer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from strop.distill.base import Trainer
-from strop.distill.losses import IGNORED, padded, response_logprobs, weighted_likelihood
+from strop.distill.losses import IGNORED, padded, response_divergence, response_logprobs, weighted_likelihood
 
 PairLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a loop is made of. ``rows``: one entry for every row of every step, in order (``Example`` as a dict)."""
+    """What a loop is made of. ``rows``: one entry for every row of every step, in order (``Example`` as a dict).
+
+    ``reference``: the base model, where the loss reads it in every step.
+    """
 
     trainer: Trainer
     model: PreTrainedModel
@@ -33,6 +37,7 @@ class Parts:
     rows: Dataset
     arguments: dict[str, Any]
     callbacks: list[TrainerCallback]
+    reference: PreTrainedModel | None = None
 
     @property
     def adapter(self) -> PeftConfig | None:
@@ -74,7 +79,12 @@ def batches(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]
 
 
 def logprobs(model: Any, inputs: dict[str, Tensor]) -> Tensor:
-    """log pi(y|x) (B). Logits are made from the first response on only: prompts are long, and vocabularies large."""
+    """log pi(y|x) (B)."""
+    return response_logprobs(*response_logits(model, inputs))
+
+
+def response_logits(model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Logits from the first response on only, with the labels there: prompts are long, and vocabularies large."""
     labels_BT = inputs["labels"]
     start = int((labels_BT != IGNORED).any(dim=0).nonzero()[0])
     plain = getattr(model, "module", model)
@@ -82,7 +92,7 @@ def logprobs(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     some = "logits_to_keep" in inspect.signature(plain.forward).parameters
     kept = {"logits_to_keep": labels_BT.shape[1] - start + 1} if some else {}
     logits_BTV = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, **kept).logits
-    return response_logprobs(logits_BTV, labels_BT[:, labels_BT.shape[1] - logits_BTV.shape[1] :])
+    return logits_BTV, labels_BT[:, labels_BT.shape[1] - logits_BTV.shape[1] :]
 
 
 def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -95,10 +105,20 @@ class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not ana
 
     loss_is_scaled_for_ga = False
 
+    def __init__(self, *, reference: PreTrainedModel | None, base_kl: float, **others: Any) -> None:
+        super().__init__(**others)
+        self.reference, self.base_kl = reference and reference.to(self.args.device).eval(), base_kl
+
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """TRL's log-probabilities of the response's tokens, summed and weighted; the weights carry the divisor."""
         assert not return_outputs, "nothing is evaluated while training"
         number, _ = inputs.pop("number"), inputs.pop("base")
+        if self.reference is not None:
+            logits_BTV, labels_BT = response_logits(model, inputs)
+            with torch.no_grad():
+                base_BTV, _ = response_logits(self.reference, inputs)
+            divergence_B = response_divergence(base_BTV, logits_BTV, labels_BT)
+            return weighted_likelihood(response_logprobs(logits_BTV, labels_BT) - self.base_kl * divergence_B, number)
         logprob_BT = model(**inputs, use_cache=False, fused_lm_head=True).log_probs
         return weighted_likelihood(logprob_BT.sum(dim=-1), number)
 
@@ -143,10 +163,11 @@ class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]  # mypy does 
         return self.pair_loss(first_B, second_B, base_first_B, base_second_B, inputs["number"])
 
 
-def sft_loop(parts: Parts) -> Any:
+def sft_loop(parts: Parts, base_kl: float) -> Any:
     """SFT. The rows' numbers are their weights, divided by the mean length (``Sft.numbers``)."""
     options = SFTConfig(**parts.arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True}, shuffle_dataset=False)
-    return WeightedSftTrainer(args=options, data_collator=batches(parts.tokenizer), peft_config=parts.adapter, **parts.common)
+    common = parts.common | {"reference": parts.reference, "base_kl": base_kl}
+    return WeightedSftTrainer(args=options, data_collator=batches(parts.tokenizer), peft_config=parts.adapter, **common)
 
 
 def preference_loop(parts: Parts, beta: float, alpha: float) -> Any:

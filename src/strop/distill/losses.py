@@ -23,6 +23,13 @@ def response_logprobs(logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:
     return (chosen_BT * real_BT).sum(dim=-1)
 
 
+def response_divergence(base_logits_BTV: Tensor, logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:
+    """KL(base || pi) of the next-token distributions (B), in nats: the sum over the response's tokens, given those before each."""
+    base_BTV, own_BTV = (logits[:, :-1].float().log_softmax(dim=-1) for logits in (base_logits_BTV, logits_BTV))
+    divergence_BT = (base_BTV.exp() * (base_BTV - own_BTV)).sum(dim=-1)
+    return (divergence_BT * (labels_BT[:, 1:] != IGNORED)).sum(dim=-1)
+
+
 def weighted_likelihood(logprob_B: Tensor, weight_B: Tensor) -> Tensor:
     """-mean(w log pi(y|x)). Least where pi is f[w], the reweighted model: its gradient is that of KL(f[w] || pi)."""
     return -(weight_B * logprob_B).mean()

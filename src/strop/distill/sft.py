@@ -16,10 +16,19 @@ class Sft(Trainer):
 
     The loss is the weighted mean of -log pi(y|x), over the weighted mean length of all rows' responses: a number per token, like TRL's own,
     but with the same divisor in every batch. TRL divides by the tokens of the batch, which favours responses that meet short ones.
+
+    ``base_kl`` adds, with the same weights, so many times the divergence KL(base || pi) of the next-token distributions, summed over the
+    response's tokens: it holds on to what the base model might have written in their place. It reads the base model in every step.
     """
 
     name: ClassVar[str] = "sft"
     row: ClassVar[type[Row]] = Weighted
+
+    base_kl: float = 0.0
+
+    @property
+    def needs_reference(self) -> bool:
+        return self.base_kl > 0
 
     def numbers(self, rows: Sequence[Weighted]) -> list[float]:
         """The weights, divided so that the mean of weight x -log pi(y|x) over all rows is a number per token."""
@@ -29,4 +38,4 @@ class Sft(Trainer):
     def loop(self, parts: Any) -> Any:
         from strop.distill.loops import sft_loop
 
-        return sft_loop(parts)
+        return sft_loop(parts, self.base_kl)

@@ -32,13 +32,16 @@ def plan(rows: int, trainer: Trainer) -> NDArray[np.int64]:
     return order[: steps * trainer.batch_size].reshape(steps, trainer.batch_size)
 
 
-def step_usages(examples: Sequence[dict[str, Any]], plan_SB: NDArray[np.int64], parameters: int, compares: bool) -> list[Usage]:
+def step_usages(
+    examples: Sequence[dict[str, Any]], plan_SB: NDArray[np.int64], parameters: int, compares: bool, reads_base: bool = False
+) -> list[Usage]:
     """Of each step: tokens read, without padding, and FLOPs at 6 per parameter and token; 2 more for the base model's pass over a row,
-    where there is one, at the row's first use."""
+    at the row's first use where the fit ``compares``, at every use where it ``reads_base``."""
     prompts = np.array([len(row["prompt"]) * len(row["responses"]) for row in examples])
     responses = np.array([sum(map(len, row["responses"])) for row in examples])
     first = np.zeros(plan_SB.size, bool)
     first[np.unique(plan_SB, return_index=True)[1]] = compares
+    first |= reads_base
     passes_SB = 6.0 + 2.0 * first.reshape(plan_SB.shape)
     tokens = prompts + responses
     return [

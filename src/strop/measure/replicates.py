@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from strop.measure.intervals import LEVEL, Ratio, undefined
+from strop.measure.intervals import ANYTHING, LEVEL, Floats, Ratio, undefined
 from strop.measure.student import t_quantile
 from strop.records import Estimate
 
@@ -45,6 +45,22 @@ def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     reach = t_quantile(0.5 + LEVEL / 2, freedom) * variance**0.5
     low, high = (float(np.clip(value + sign * reach, *known[0].bounds)) for sign in (-1, 1))
     return Estimate(value, low, high, LEVEL, rests_on, definition, caution=ONE_SEED if seeds == 1 else None)
+
+
+def over_draws(value_M: Floats, definition: str, bounds: tuple[float, float] = ANYTHING) -> Estimate:
+    """The mean of independent values of one number, each from problems and a training of its own; Student's interval. ``n`` counts them.
+
+    Unknown values (NaN) are left out.
+    """
+    known_M = value_M[~np.isnan(value_M)]
+    if not len(known_M):
+        return Estimate(None, None, None, LEVEL, 0, definition, "no seed has a value")
+    value = float(known_M.mean())
+    if len(known_M) < 2:
+        return Estimate(value, None, None, LEVEL, 1, definition, "one seed alone says nothing of others")
+    reach = t_quantile(0.5 + LEVEL / 2, len(known_M) - 1.0) * float(known_M.std(ddof=1)) / len(known_M) ** 0.5
+    low, high = np.clip([value - reach, value + reach], *bounds)
+    return Estimate(value, float(low), float(high), LEVEL, len(known_M), definition)
 
 
 def mean_of_cells(cells: Sequence[Ratio], definition: str) -> Ratio:

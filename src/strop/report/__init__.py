@@ -4,7 +4,7 @@ table    gap_table, notes: one or more documents of the JSON contract, in 80 col
 page     build_page: one self-contained HTML file
 cost     what each stage spent, for both
 rows     numbers in words, shared by both        reader                   the page's problems and responses
-blocks   what a page is made of                  gap_chapter, verdict     what is told of a run of strop gap
+blocks   what a page is made of                  gap_chapter, headline    what is told of a run of strop gap
 charts, figures    Vega-Lite                     stories                  what is told of sharpen, improve and cross
 """
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from strop.report.blocks import Block, Chapter, Chart, Claim, Group, WordTable
 from strop.report.charts import GAP, Axes, Mark, drawn, interval_chart, line_chart, mark
+from strop.report.headline import headline_of
 from strop.report.more import choice_table, correlations_table, diversity_table, ensembles_table
 from strop.report.reader import ReportRun
 from strop.report.rows import clean, entries, interval, known, models, number, visible
-from strop.report.verdict import headline_of
 
 _PHRASES = {"majority": "majority vote", "cot-binary": "cot-binary verdict", "cot-score": "cot-score"}
 _SHARE = "accuracy, %"
@@ -111,10 +111,10 @@ def _curves(run: ReportRun) -> Iterator[Block]:
 
 
 def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iterator[Block]:
-    together = analysis.get("ensembles") or {}
+    together, blind = analysis.get("ensembles") or {}, analysis.get("calibration") or {}  # neither holds the controls
     if not together:
         return
-    alone = [mark(entry.get("gap"), name=name, series="alone") for name, entry in document["verifiers"].items() if name != "oracle"]
+    alone = [mark(entry.get("gap"), name=name, series="alone") for name, entry in document["verifiers"].items() if name in blind]
     marks = [*alone, *(mark(found["gap"], name=_without_weights(spec), series="all of them") for spec, found in together.items())]
     marks = sorted(drawn(marks), key=lambda one: -float(one["value"]))[:16]
     note = "The sixteen with the largest gap, each verifier under its default weight."

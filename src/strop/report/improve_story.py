@@ -29,14 +29,19 @@ _PASS_NOTE = (
 )
 _UPDATE_NOTE = (
     "ε of the update: accuracy of what was kept minus the accuracy that came of training on it. Near zero, training did what the filter "
-    "promised."
+    "promised. In format alone: what strict accuracy gained beyond flexible accuracy."
 )
 
 
-def improve_chapter(document: Document, comparison: Sequence[Document]) -> Chapter:
+_STAGES = {"held-out": "held-out problems", "train": "training problems", "xpo": "XPO's own draws", "fit": "the fit that makes the next"}
+
+
+def improve_chapter(document: Document) -> Chapter:
     rounds = document["rounds"]
-    total = _total_gain(rounds, comparison)
     claims = [_round_claim(one) for one in rounds if "gain" in one]
+    if lost := rounds[-1].get("pass_at_k_since_base"):
+        said = f"Against the base model, pass@{max(map(int, rounds[-1]['pass_at_k']))} moved by {points(lost)}"
+        claims.append(Claim(kind_of(lost), f"{said}: below zero, diversity was lost" if kind_of(lost) == "loss" else said))
     claims.append(Claim("none", f"Ended: {document['stopped']}"))
     groups = [
         Group("Round by round", "Held-out problems, which no training problem is among.", list(_round_charts(rounds)), wide=True),
@@ -44,8 +49,9 @@ def improve_chapter(document: Document, comparison: Sequence[Document]) -> Chapt
         Group("Diversity by round", "", list(_diversity_charts(rounds))),
         Group("The rounds in numbers", "", [_rounds_table(rounds), _cost_table(rounds)], wide=True),
     ]
-    label = visible(f"{document['task']} · {document['model']} · {document['method']}, filtered by {document['filter_by']}")
-    return Chapter(label, _improve_headline(document, total), claims, [group for group in groups if group.blocks])
+    by = f"{document['filter_by']} of {document['verify_with']}" if document.get("verify_with") else document["filter_by"]
+    label = visible(f"{document['task']} · {document['model']} · {document['method']}, filtered by {by}")
+    return Chapter(label, _improve_headline(document), claims, [group for group in groups if group.blocks])
 
 
 def _round_claim(one: Document) -> Claim:
@@ -53,17 +59,14 @@ def _round_claim(one: Document) -> Claim:
     return Claim(kind_of(one["gain"]), f"{moved}: {points(one['gain'])} against round {one['round'] - 1}")
 
 
-def _total_gain(rounds: Sequence[Document], comparison: Sequence[Document]) -> Document | None:
-    """The last round against the base model, paired by problem: from the comparison of their runs, or the one gain there is."""
-    found = [row["estimate"] for one in comparison[-1:] for row in one["rows"] if row["quantity"] == "accuracy"]
-    return found[0] if found else rounds[1].get("gain") if len(rounds) == 2 else None
-
-
-def _improve_headline(document: Document, total: Document | None) -> Headline:
+def _improve_headline(document: Document) -> Headline:
     rounds = document["rounds"]
     first, last, count = rounds[0], rounds[-1], len(rounds) - 1
+    total = last.get("accuracy_since_base")
     kind = kind_of(total)
-    answer = {"gain": "Yes", "loss": "No, it did harm", "none": "Not measurably", "unknown": "Unknown"}[kind]
+    answer = (
+        "No round yet" if not count else {"gain": "Yes", "loss": "No, it did harm", "none": "Not measurably", "unknown": "Unknown"}[kind]
+    )
     came = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%"
     rest = (
         "what is left to gain by its own judgement"
@@ -80,7 +83,7 @@ def _improve_headline(document: Document, total: Document | None) -> Headline:
         Tile(f"accuracy after {count} round{'s' if count != 1 else ''}", f"{number(last['accuracy'])}%", interval(last["accuracy"])),
         Tile("gain", f"{number(total, '+')} points", interval(total)),
         Tile("gap left, own verifier", f"{number(last['gap'], '+')} points", interval(last["gap"])),
-        Tile("spent on sampling and judging", f"{flops:.1e} FLOPs" if flops else "–", "training itself is not counted in"),
+        Tile("spent in all", f"{flops:.1e} FLOPs" if flops else DASH, "sampling, judging and training"),
     ]
     steps = [
         f"Round 0 is {document['model']} as it came. Each round samples training problems, lets {document['filter_by']} judge the "
@@ -102,7 +105,7 @@ def _round_charts(rounds: Sequence[Document]) -> Iterator[Block]:
         marks + ahead,
         Axes("accuracy, %", "round"),
     )
-    told = {"judged by itself": "gap", "judged by the base model": "gap_base_verifier"}
+    told = {"judged by itself": "gap", "judged by the base model": "gap_base_verifier", "by what filters": "gap_filter"}
     marks = [mark(one.get(key), x=one["round"], series=name) for name, key in told.items() for one in rounds]
     if drawn(marks):
         note = "What filtering would still gain. The base model as judge forgets nothing."
@@ -132,16 +135,18 @@ def _shown(k: str, curve: Mapping[str, Any]) -> bool:
 
 def _rounds_table(rounds: Sequence[Document]) -> WordTable:
     header = ["Round", "Accuracy, %", "Gain, points", "Greedy, %", "Gap, own verifier", "Gap, base verifier", "Relative gap, %"]
-    header += ["ε of the update, points", "Rows trained on", "Problems without a row"]
+    header += ["ε of the update, points", "In format alone, points"]
+    header += ["Rows trained on", "Replayed", "Problems without a row"]
     rows = []
     for before, one in zip([None, *rounds], rounds, strict=False):
         taught = (before or {}).get("trained_on") or {}
-        counts = [Cell(f"{taught[key]:,}" if key in taught else "–", "") for key in ("rows", "problems_without")]
+        counts = [Cell(f"{taught[key]:,}" if key in taught else "–", "") for key in ("rows", "replayed", "problems_without")]
         cells = [rate_cell(one["accuracy"]), points_cell(one.get("gain")), rate_cell(one["greedy"]), points_cell(one["gap"])]
         cells += [
             points_cell(one.get("gap_base_verifier")),
             rate_cell(one.get("relative_gap")),
             points_cell(one.get("eps_update")),
+            points_cell(one.get("gain_in_format")),
             *counts,
         ]
         rows.append((str(one["round"]), cells))
@@ -152,8 +157,10 @@ def _cost_table(rounds: Sequence[Document]) -> WordTable:
     formats = {"prompt_tokens": ",.0f", "generated_tokens": ",.0f", "flops": ".1e", "seconds": ",.1f"}
     rows = []
     for one in rounds:
-        spent = [known(one.get("usage"), key) for key in formats]
-        cells = [Cell(DASH if value is None else format(value, spec), "") for value, spec in zip(spent, formats.values(), strict=True)]
-        rows.append((str(one["round"]), cells))
-    header = ["Round", "Prompt tokens", "Generated tokens", "FLOPs", "Seconds"]
-    return WordTable("What sampling and judging cost", "Training itself is not counted in.", header, rows)
+        for stage, usage in (one.get("usage_by_stage") or {"all": one.get("usage")}).items():
+            spent = [known(usage, key) for key in formats]
+            cells = [Cell(DASH if value is None else format(value, spec), "") for value, spec in zip(spent, formats.values(), strict=True)]
+            rows.append((f"{one['round']}, {_STAGES.get(stage, stage)}", cells))
+    header = ["Round and stage", "Prompt tokens", "Generated tokens", "FLOPs", "Seconds"]
+    note = "Of a fit, the tokens are those that were read and those that were learned."
+    return WordTable("What every round cost", note, header, rows)

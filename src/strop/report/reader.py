@@ -53,12 +53,11 @@ class ReportRun:
 
 @dataclass(frozen=True)
 class Story:
-    """What a command other than gap found. ``runs`` are there to be browsed; ``comparison`` is of them (``strop.comparison``)."""
+    """What a command other than gap found. ``runs`` are there to be browsed."""
 
     command: Literal["sharpen", "improve", "cross"]
     document: dict[str, Any]
     runs: list[ReportRun] = field(default_factory=list)
-    comparison: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def what(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rich.table import Table
 from rich.text import Text
@@ -11,12 +12,14 @@ from strop.report.many import gap_cell, notes_on, plain_table
 from strop.report.rows import DASH, Document, clean, interval, known, number
 
 
-def rounds_tables(document: Document) -> Iterator[Table | Text]:
-    """Held-out accuracy, gaps under both verifiers, and pass@K round by round; then what was forecast, and why it ended."""
+def rounds_table(document: Document) -> Table:
+    """Held-out accuracy, gaps under both verifiers, and pass@K, round by round."""
     document = clean(document)
     k = max(map(int, document["rounds"][0]["pass_at_k"]))
+    with_model = f" of {document['verify_with']}" if document["verify_with"] else ""
     table = plain_table(
-        f"{document['method']} of {document['model']} on {document['task']}, filtered by {document['filter_by']}; held-out problems, %",
+        f"{document['method']} of {document['model']} on {document['task']}, filtered by {document['filter_by']}{with_model}; "
+        "held-out problems, %",
         ["round", "accuracy", "gain", "greedy", "gap, own\nverifier", "gap, base\nverifier", f"pass@{k}", "train\nacc."],
     )
     for one in document["rounds"]:
@@ -26,20 +29,44 @@ def rounds_tables(document: Document) -> Iterator[Table | Text]:
             Text(str(one["round"])), Text(accuracy), gain, Text(number(one["greedy"])), gap_cell(one["gap"]),
             gap_cell(one["gap_base_verifier"]), Text(number(one["pass_at_k"][str(k)])), Text(number(one["train_accuracy"])),
         )  # fmt: skip
-    yield table
-    for before, one in zip(document["rounds"], document["rounds"][1:], strict=False):
-        yield Text(_came(before, one))
-    yield Text(f"ended: {document['stopped']}")
+    return table
+
+
+def round_line(document: Document) -> str:
+    """The last round in a line, for logs."""
+    one = clean(document)["rounds"][-1]
+    numbers = (f"{name} {number(one[key])} {interval(one[key])}" for name, key in (("accuracy", "accuracy"), ("gap", "gap")))
+    return f"round {one['round']}: {', '.join(numbers)}"
+
+
+def rounds_tables(document: Document) -> Iterator[Table | Text]:
+    """The table; then what was forecast of each round and what came, what changed since the base model, and why it ended."""
+    yield rounds_table(document)
+    document = clean(document)
     rounds = document["rounds"]
+    for before, one in pairwise(rounds):
+        yield Text(_came(before, one))
+    if len(rounds) > 1:
+        last = rounds[-1]
+        changes = [
+            f"{name} {number(last[key], '+')} {interval(last[key])}"
+            for name, key in (("accuracy", "accuracy_since_base"), (f"pass@{len(last['pass_at_k'])}", "pass_at_k_since_base"))
+        ]
+        yield Text(f"against the base model, paired by problem: {', '.join(changes)} points")
+    yield Text(f"ended: {document['stopped']}")
     named = [(f"round {one['round']}, {name}", one[name]) for one in rounds for name in ("gap", "gap_base_verifier", "gain") if name in one]
     yield from notes_on(named)
 
 
 def _came(before: Document, one: Document) -> str:
     """What was to be expected of a round, and what came."""
-    expected = known(before["forecast"], "value")
-    told = f"at most {number(before['forecast'])} was forecast" if expected is not None else "nothing was forecast"
+    forecast = before["forecast"]
+    told = "nothing was forecast"
+    if known(forecast, "value") is not None:
+        is_upper = known(forecast, "low") is None
+        told = f"at most {number(forecast)} was forecast" if is_upper else f"{number(forecast)} {interval(forecast)} was forecast"
     rows = before["trained_on"]
     taught = f"{rows['rows']:,} rows of {rows['problems']:,} problems ({rows['problems_without']:,} gave none)"
-    eps = f"eps_update {number(one['eps_update'], '+')} {interval(one['eps_update'])}"
-    return f"round {one['round']}: {taught}; {told}, {number(one['accuracy'])} came: {eps} points"
+    replayed = f", {rows['replayed']:,} replayed" if rows["replayed"] else ""
+    eps = f"eps_update {number(one['eps_update'], '+')} {interval(one['eps_update'])}, {number(one['gain_in_format'], '+')} in format alone"
+    return f"round {one['round']}: {taught}{replayed}; {told}, {number(one['accuracy'])} came: {eps}, points"

@@ -14,5 +14,5 @@ def story_chapter(story: Story) -> Chapter:
     """The chapter of any of the three."""
     document = clean(story.document)
     if story.command == "improve":
-        return improve_chapter(document, clean(story.comparison))
+        return improve_chapter(document)
     return sharpen_chapter(document) if story.command == "sharpen" else cross_chapter(document)

@@ -1,14 +1,20 @@
-"""What a study is: something that runs, and writes its data, its figures and its findings into a folder."""
+"""What a study is: something that runs, and writes its data, its figures and its findings into a folder.
+
+Most studies read runs: they say which (``wanted``) and what those tell (``findings``), and what is stored already is never made again.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from strop.studies.runs import Runs, Wanted
 
 Tell = Callable[[str], None]
 
@@ -31,19 +37,49 @@ class Finding:
 
 
 class Study(ABC):
-    """Subclasses are frozen dataclasses; their fields are the study's settings."""
+    """Subclasses are frozen dataclasses; their fields are the study's settings.
+
+    ``strop study NAME`` sets ``models``, ``tasks``, ``problems``, ``samples`` and ``seed`` by its options, where a study has them. A study
+    either says ``wanted`` and ``findings``, or has a ``run`` of its own. Its folder stands beside the folder ``runs``, which all studies
+    share. ``beyond``: what it does besides, which a dry run does not count.
+    """
 
     name: ClassVar[str]
     description: ClassVar[str]
+    beyond: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
     def quick(cls) -> Study:
         """The same study, small enough for a coffee break."""
 
-    @abstractmethod
     def run(self, out: Path, tell: Tell) -> Path:
         """Do it, write data and findings into ``out``, and return the file to read. ``tell`` hears of progress."""
+        from strop.studies.runs import Runs
+
+        runs = Runs(out.parent / "runs", tell)
+        runs.make(self.wanted())
+        return write_findings(out, self.name.capitalize(), self.setting, self.findings(runs), self.name)
+
+    def wanted(self) -> Sequence[Wanted]:
+        """The runs that it reads."""
+        return ()
+
+    def findings(self, runs: Runs) -> Iterable[Finding]:
+        """What the runs tell; no engine is asked."""
+        raise NotImplementedError(f"study {self.name} has neither findings nor a run of its own")
+
+    @property
+    def setting(self) -> str:
+        """What was run, in a line, for the head of its page."""
+        values = {f.name.replace("_", " "): getattr(self, f.name) for f in fields(cast(Any, self))}
+        return f"{self.description}. " + "; ".join(f"{name}: {_plain(value)}" for name, value in values.items()) + "."
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    return str(getattr(value, "label", value))
 
 
 def write_findings(out: Path, title: str, introduction: str, findings: Iterable[Finding], name: str) -> Path:

@@ -70,6 +70,7 @@ class CoverageStudy(Study):
 
     name: ClassVar[str] = "coverage"
     description: ClassVar[str] = "how often nominal 95% intervals hold the truth, in worlds whose truth is known"
+    beyond: ClassVar[str] = "simulations, in which no model has a part"
 
     @classmethod
     def quick(cls) -> CoverageStudy:

@@ -222,6 +222,7 @@ class LadderStudy(Study):
 
     name: ClassVar[str] = "ladder"
     description: ClassVar[str] = "the embedded models: every task, difficulty and verifier, and how the relative gap grows with size"
+    beyond: ClassVar[str] = "runs of its own: every embedded model on 12 tasks with 5 verifiers"
 
     @classmethod
     def quick(cls) -> LadderStudy:

@@ -73,8 +73,8 @@ class Verifier(ABC):
     ``pointwise``: the score of a response does not depend on the other responses. ``asks_model``: it puts questions to a model, and so
     needs an engine. ``samples_text``: the model writes a verification, which costs generated tokens and differs from draw to draw.
     ``needs``: what its model must be able to tell beside writing, "score" (of given texts) or "logprob" (of its samples).
-    ``sees_references``: it is told the utility. ``probability``: a score claims to be the chance that the response is right, and so can be
-    calibrated. ``default_weight``: what the papers use with it.
+    ``sees_references``: it is told the utility. ``control``: nobody's verifier, only what others are compared with. ``probability``: a
+    score claims to be the chance that the response is right, and so can be calibrated. ``default_weight``: what the papers use with it.
     """
 
     name: ClassVar[str]
@@ -86,6 +86,7 @@ class Verifier(ABC):
     needs: ClassVar[Literal["", "score", "logprob"]] = ""
     sees_references: ClassVar[bool] = False
     probability: ClassVar[bool] = False
+    control: ClassVar[bool] = False
 
     @abstractmethod
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
@@ -102,7 +103,11 @@ class Verifier(ABC):
     def describe(self) -> dict[str, str | bool]:
         """What the run record says of it, and what measuring needs to know."""
         words = {"verifier": self.name, "description": self.description, "default_weight": self.default_weight}
-        return words | {"pointwise": self.pointwise, "sees_references": self.sees_references, "probability": self.probability}
+        return (
+            words
+            | {"pointwise": self.pointwise, "sees_references": self.sees_references, "probability": self.probability}
+            | ({"control": True} if self.control else {})
+        )
 
 
 @dataclass(frozen=True)

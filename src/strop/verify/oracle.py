@@ -20,6 +20,7 @@ class Oracle(Verifier):
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
     sees_references: ClassVar[bool] = True
+    control: ClassVar[bool] = True
 
     def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
         utilities = [item.utility for item in candidates if item.utility is not None]

@@ -1,0 +1,88 @@
+"""Courses of self-improvement that studies read: each in a folder of its own, and what is stored is never made again.
+
+A seed is another draw of problems and of samples and another training, so what several seeds give are independent values of one number:
+their mean has Student's interval, which holds both sources of chance.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strop import api
+from strop.course import Course
+from strop.measure.replicates import over_draws
+from strop.records import Estimate
+from strop.rounds import improve
+from strop.store import slug
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Courses:
+    """The courses below a folder. ``tell`` hears of those that are made."""
+
+    place: Path
+    tell: Callable[[str], None]
+
+    def document(self, course: Course, like: Course | None = None) -> Document:
+        """What came of the course, run if it is not stored. ``like``: a stored one of the same base model and seed, whose held-out samples
+        of the base model, and training samples where they are drawn alike, are these ones too, so that they are not drawn again."""
+        folder = self.folder(course)
+        if (stored := _stored(folder, course)) is not None:
+            return stored
+        self.tell(f"{course.method} of {course.model} on {course.task.label}, filter {course.filter.spec}, seed {course.seed}")
+        if like is not None and not folder.exists():
+            _begin_like(folder, course, self.folder(like), like)
+        return improve(course, out=folder).document
+
+    def folder(self, course: Course) -> Path:
+        """Named by everything that was asked but the number of rounds."""
+        return self.place / api.default_folder("improve", course.asked() | {"task": slug(course.task.label)}).name
+
+
+def _stored(folder: Path, course: Course) -> Document | None:
+    """A finished document with at least as many rounds; the rounds beyond are cut off."""
+    file = folder / "improve.json"
+    document = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if document.get("asked") != course.asked() or len(document.get("rounds", ())) <= course.rounds:
+        return None
+    return document | {"rounds": document["rounds"][: course.rounds + 1]}
+
+
+def _begin_like(folder: Path, course: Course, other: Path, like: Course) -> None:
+    base = other / "round-0"
+    for name, training in (("held-out", False), ("train", True)):
+        if (base / name / "run.json").exists() and course.drawing(training) == like.drawing(training):
+            shutil.copytree(base / name, folder / "round-0" / name, ignore=shutil.ignore_patterns(".lock"))
+
+
+def of_round(document: Document, number: int, *path: str) -> float:
+    """A number of a round, NaN where it is unknown."""
+    place = document["rounds"][number]
+    for name in path:
+        place = place[name]
+    value = place["value"]
+    return float("nan") if value is None else float(value)
+
+
+def change(document: Document, number: int, *path: str) -> float:
+    """A round's number minus the base model's."""
+    return of_round(document, number, *path) - of_round(document, 0, *path)
+
+
+def over(values: Iterable[float], definition: str, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """The mean over seeds with Student's interval."""
+    return over_draws(np.array(list(values), dtype=float), definition, bounds)
+
+
+def largest_k(documents: Sequence[Document]) -> str:
+    """The largest k of pass@k."""
+    return str(max(map(int, documents[0]["rounds"][0]["pass_at_k"])))

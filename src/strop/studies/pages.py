@@ -1,0 +1,46 @@
+"""One page with the findings of many studies: ``strop study all``. Figures and data stay in each study's folder, linked from here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_LINK = re.compile(r"(\]\()(?![a-z]+:|/|#)([^)\s]+\))")
+_HEADING = re.compile(r"^(#{1,5} )", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One study: its page, or ``why`` there is none, and the command that makes it."""
+
+    name: str
+    description: str
+    page: Path | None
+    command: str
+    why: str = ""
+
+
+def write_index(out: Path, sections: Sequence[Section], command: str) -> Path:
+    """OUT/findings.md: a table of contents, then every study's page one heading lower, its links relative to ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    contents = [f"- [{one.name}](#{one.name}): {one.description}" for one in sections]
+    head = ["# Findings", f"Written by `{command}`. Each section says which command makes it alone.", "\n".join(contents)]
+    path = out / "findings.md"
+    path.write_text("\n\n".join([*head, *(block for one in sections for block in _blocks(one, out))]) + "\n", encoding="utf-8")
+    return path
+
+
+def _blocks(section: Section, out: Path) -> Iterator[str]:
+    yield f"## {section.name}"
+    yield f"`{section.command}`"
+    if section.page is None:
+        yield f"Not run: {section.why}"
+        return
+    text = section.page.read_text(encoding="utf-8")
+    first, _, rest = text.partition("\n")
+    body = rest if first.startswith("# ") else text
+    place = os.path.relpath(section.page.parent, out)
+    yield _HEADING.sub(r"#\1", _LINK.sub(rf"\g<1>{place}/\g<2>", body)).strip()

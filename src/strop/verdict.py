@@ -1,0 +1,81 @@
+"""The question that a gap is measured for: would a round of self-training help this model on this task, with which verifier, by how much?
+
+One round is forecast as accuracy + gap - eps_update ("Mind the Gap", section 2.1). The gap is that of the verifier which does best on
+other problems than it is judged on; eps_update, which only training shows, is borrowed from other courses, with its spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from strop.analysis import FOLDS, Evidence
+from strop.measure import Ratio
+from strop.measure.crossfit import balanced_folds, crossfit
+from strop.measure.diagnosis import improvable
+from strop.measure.forecast import FEWEST, forecast
+from strop.measure.gap import GAP_DEFINITION, SHARE, accuracy_P, gap_P, mean_over_problems
+from strop.measure.intervals import Floats
+from strop.past import Update
+from strop.records import Estimate
+
+METHOD = "rft"
+UNKNOWN = (
+    "what a fit keeps of the gap: eps_update is known of other models, tasks and verifiers only",
+    "what comes after the first round: the gap shrinks, and pass@k for large k may fall",
+    "whether problems to train on are like these, which they have to be",
+)
+
+
+def verdict(evidence: Evidence, counts_BP: Floats, past: Sequence[Update]) -> dict[str, Any]:
+    """``train``: "yes", "no" or "unclear", and ``why``; the verifier, what a round is expected to bring, and what cannot be known."""
+    names = list(evidence.blind)
+    if not names:
+        return {"train": "unclear", "why": "no verifier that could filter was asked", "unknown": list(UNKNOWN)}
+    samples = evidence.samples
+    gaps_PC = np.stack([gap_P(samples.utility_PK, evidence.weights[name], samples.mask_PK) for name in names], axis=1)
+    folds_P = balanced_folds(len(gaps_PC), FOLDS, evidence.seed, np.array(evidence.questions))
+    found = crossfit(gaps_PC, gaps_PC, folds_P, counts_BP, (-1.0, 1.0))
+    if found.chosen is None:
+        return {"train": "unclear", "why": "no verifier could be chosen", "unknown": list(UNKNOWN)}
+    gained_P = np.take_along_axis(gaps_PC, np.maximum(found.chosen_F, 0)[folds_P][:, None], axis=1)[:, 0]
+    eps = np.array([one.eps_update for one in past])
+    gain = forecast(mean_over_problems(gained_P, GAP_DEFINITION, (-1.0, 1.0)), eps)
+    expected = forecast(mean_over_problems(accuracy_P(samples.utility_PK, samples.mask_PK) + gained_P, "J(f[w])", SHARE), eps)
+    name = names[found.chosen]
+    train, why = _decided(found.crossfitted, gain, improvable(samples.utility_PK, samples.mask_PK)["improvable"], len(eps))
+    return {
+        "train": train,
+        "why": why,
+        "verifier": name,
+        "weigh": evidence.judges[name].weight.spec,
+        "gap": found.crossfitted.as_json(definition=True),
+        "gain": gain.as_json(definition=True),
+        "expected_accuracy": expected.as_json(definition=True),
+        "method": METHOD,
+        "other_courses": len(eps),
+        "unknown": list(UNKNOWN),
+    }
+
+
+def _decided(gap: Estimate, gain: Estimate, mixed: Ratio, courses: int) -> tuple[str, str]:
+    if mixed.value == 0:
+        return "no", "responses to a problem are all right or all wrong: there is nothing to choose among"
+    if gap.low is None or gap.high is None:
+        return "unclear", f"the gap has no interval ({gap.why})"
+    if gap.high <= 0:
+        return "no", "what the best verifier keeps is no better than what was sampled"
+    if gap.low <= 0:
+        return "unclear", "the gap's interval includes zero: the best verifier may know nothing; measure more problems, or another verifier"
+    if gain.low is None or gain.high is None:
+        return "unclear", (
+            f"the gap is above zero, but what training keeps of it is not known: name {FEWEST} courses of your own or more (--past), or "
+            "train one round"
+        )
+    if gain.low > 0:
+        return "yes", f"the gap exceeds what training lost in {courses} other courses"
+    if gain.high < 0:
+        return "no", f"training lost more than this gap in {courses} other courses"
+    return "unclear", f"the gap is above zero, but training lost about as much in {courses} other courses"
