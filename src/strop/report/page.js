@@ -196,8 +196,13 @@
     });
     const listed = controls.problem.options.length;
     if (Array.from(controls.problem.options).some((item) => item.value === before)) controls.problem.value = before;
-    byId("status").textContent = listed ? responses + " distinct responses in " + listed + (listed === 1 ? " problem." : " problems.")
-      : "No response in this page is like that.";
+    const whole = run().whole[controls.filter.value], chosen = controls.verifier.value;
+    const count = (number) => number.toLocaleString("en");
+    const all = count(run().whole.all.any) + " responses";
+    const inRun = controls.filter.value === "all" ? "The whole run has " + all + "."
+      : "In the whole run: " + count(chosen === "any" ? whole.any : whole.by[Number(chosen)]) + " of " + all + ".";
+    byId("status").textContent = (listed ? responses + " distinct responses in " + listed + (listed === 1 ? " problem. " : " problems. ")
+      : "No response in this page is like that. ") + inRun;
     byId("previous").disabled = byId("next").disabled = true;
     showProblem();
   }
