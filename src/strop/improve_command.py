@@ -116,8 +116,7 @@ def improve(
     known = of_courses(map(Path, past)) if past else None
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         improvement = run(course, stop_at_zero=stop_at_zero, out=out, workers=executor, watcher=bars, tell=_shown_by(bars), past=known)
-    page = write_page([improvement.path])
-    print_result(improvement.document, [*rounds_tables(improvement.document), f"Report: {page}"], as_json)
+    print_result(improvement.document, [*rounds_tables(improvement.document), f"Report: {write_page([improvement.path])}"], as_json)
 
 
 def _shown_by(bars: Bars) -> Callable[[Improvement], None]:

@@ -241,6 +241,12 @@ class Run:
         self.folder.write_text("report.html", build_page([self.material()]))
         return self.path / "report.html"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the verdict, the numbers, the first charts."""
+        from strop.report.notebook import run_html
+
+        return run_html(self.document, self.sweeps())
+
     # --- arrays ---
 
     @cached_property

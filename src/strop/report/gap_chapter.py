@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from strop.report.blocks import Block, Chapter, Chart, Claim, Group, WordTable
 from strop.report.charts import GAP, Axes, Mark, drawn, interval_chart, line_chart, mark
 from strop.report.headline import headline_of
 from strop.report.more import choice_table, correlations_table, diversity_table, ensembles_table
-from strop.report.reader import ReportRun
-from strop.report.rows import clean, entries, interval, known, models, number, visible
+from strop.report.rows import clean, entries, interval, known, number, visible
 
 _PHRASES = {"majority": "majority vote", "cot-binary": "cot-binary verdict", "cot-score": "cot-score"}
 _SHARE = "accuracy, %"
 
+Sweeps = Mapping[str, Sequence[Mapping[str, Any]]]
 
-def gap_chapter(run: ReportRun) -> Chapter:
-    """The verdict, a sentence a verifier, and the charts of one run."""
-    document = clean(run.document)
-    return Chapter(run.title, headline_of(document), verdicts(document), [group for group in _groups(document, run) if group.blocks])
+
+def gap_chapter(title: str, document: Mapping[str, Any], sweeps: Sweeps) -> Chapter:
+    """The verdict, a sentence a verifier, and the charts of one run. ``sweeps`` as in ``ReportRun``."""
+    document = clean(document)
+    return Chapter(title, headline_of(document), verdicts(document), [group for group in _groups(document, sweeps) if group.blocks])
 
 
 def verdicts(document: Mapping[str, Any]) -> list[Claim]:
@@ -57,12 +58,12 @@ def _claim(judge: str, accuracy: Mapping[str, Any] | None, entry: Mapping[str, A
     return "none", f"filtering by {judge} brings no measurable gain: {points}"
 
 
-def _groups(document: Mapping[str, Any], run: ReportRun) -> Iterator[Group]:
+def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
     analysis = document.get("analysis") or {}
     note = "Accuracy of all responses, and of those that each verifier keeps under its weight."
     yield Group("What filtering changes", note, list(_accuracies(document)), wide=True)
     note = "How the gap changes as the filter gets stricter; the band is its interval, the straight line is no gain."
-    yield Group("Gap against threshold", f"{note} A verifier with a single threshold has no curve.", list(_curves(run)))
+    yield Group("Gap against threshold", f"{note} A verifier with a single threshold has no curve.", list(_curves(sweeps)))
     yield Group("Ensembles", "Keep a response only if every verifier keeps it.", list(_ensembles(document, analysis)), wide=True)
     note = (
         "Are scores what they say? A calibrated verifier lies on the diagonal. Where scores are no probabilities, look for a rising line."
@@ -99,10 +100,10 @@ def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
         yield interval_chart("Gap by verifier and weight", "Points right of zero keep what is more often right.", gaps, GAP)
 
 
-def _curves(run: ReportRun) -> Iterator[Block]:
+def _curves(sweeps: Sweeps) -> Iterator[Block]:
     from strop.report.figures import drawable, gap_figure, shared_domain
 
-    curves = {name: rows for name, rows in ((name, drawable(rows)) for name, rows in run.sweeps.items()) if rows}
+    curves = {name: rows for name, rows in ((name, drawable(rows)) for name, rows in sweeps.items()) if rows}
     domain = shared_domain(curves) if curves else (0.0, 0.0)
     for name, rows in curves.items():
         marks = [mark(row["gap"], x=row["threshold"], series="") for row in rows]
@@ -167,7 +168,3 @@ def doubling(size: str, curve: Mapping[str, Any]) -> bool:
     """1, 2, 4, ... and the last."""
     number = int(size)
     return number & (number - 1) == 0 or number == max(map(int, curve))
-
-
-def title_of(document: Mapping[str, Any]) -> str:
-    return visible(f"{document['task']} · {models(dict(document))}")

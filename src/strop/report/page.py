@@ -35,7 +35,7 @@ def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), compari
     from strop.report.gap_chapter import gap_chapter
     from strop.report.stories import story_chapter
 
-    chapters = [story_chapter(story) for story in stories] + [gap_chapter(run) for run in runs]
+    chapters = [story_chapter(story) for story in stories] + [gap_chapter(run.title, run.document, run.sweeps) for run in runs]
     beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
     charts: list[Row] = []
     documents = [run.document for run in runs]
