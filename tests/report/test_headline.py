@@ -30,7 +30,7 @@ def test_an_expected_gain_has_its_interval_and_its_courses() -> None:
     assert found is not None and found.unknown == ["what comes after the first round"]
     said = found.sentence.replace("\u00a0", " ")
     assert said.startswith(
-        "The gap exceeds what training lost in 12 other courses. One round of rft on what cot-binary @threshold:0.5 keeps"
+        "The gap exceeds what training lost in 12 other courses. One round of rft on what cot-binary@threshold:0.5 keeps"
     )
     assert "is expected to bring +9.0 points [5.0, 13.0]" in said
     tiles = {tile.label: (tile.value, tile.detail) for tile in found.tiles}
@@ -49,7 +49,11 @@ def test_another_model_s_judgement_is_named() -> None:
     for row in (*made["estimates"], *made["verifiers"].values()):
         row |= {"verifier_model": "ladder/1m", "name": "cot-binary"}
     found = headline_of(made)
-    assert found is not None and "asked of ladder/1m" in found.sentence and any(step.startswith("ladder/1m judged") for step in found.steps)
+    assert (
+        found is not None
+        and "cot-binary@threshold:0.5 of ladder/1m" in found.sentence
+        and any(step.startswith("ladder/1m judged") for step in found.steps)
+    )
 
 
 def test_what_has_no_verifier_or_no_verdict() -> None:

@@ -32,7 +32,7 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
 
 def _expected(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """The gain in a sentence: an expectation with its interval, or the most that a perfect fit could bring."""
-    filter_ = " ".join(filter(None, _filter(document, verdict, row)))
+    filter_ = "".join(_filter(document, verdict, row))
     gain = verdict.get("gain")
     what = f"One round of {verdict.get('method', 'training')} on what {filter_} keeps"
     if known(gain, "value") is None:
@@ -72,8 +72,8 @@ def _filter(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mappin
     """The verifier, and its weight and its model, where that is another."""
     judge = row.get("verifier_model") or document["model"]
     asked = [f"@{verdict['weigh']}"] if verdict.get("weigh") else []
-    asked += [f"asked of {judge}"] if judge != document["model"] else []
-    return str(row.get("name") or verdict.get("verifier") or DASH), ", ".join(asked)
+    asked += [f" of {judge}"] if judge != document["model"] else []
+    return str(row.get("name") or verdict.get("verifier") or DASH), "".join(asked)
 
 
 def _steps(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]:

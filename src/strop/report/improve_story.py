@@ -98,10 +98,10 @@ def _improve_headline(document: Document) -> Headline:
 def _round_charts(rounds: Sequence[Document]) -> Iterator[Block]:
     told = {"held-out problems": "accuracy", "greedy, held out": "greedy", "training problems": "train_accuracy"}
     marks = [mark(one.get(key), x=one["round"], series=name) for name, key in told.items() for one in rounds]
-    ahead = [mark(before.get("forecast"), x=one["round"], series="forecast, at most") for before, one in pairwise(rounds)]
+    ahead = [mark(before.get("forecast"), x=one["round"], series="forecast") for before, one in pairwise(rounds)]
     yield line_chart(
         "Accuracy",
-        "The forecast of a round is the accuracy of what was kept for it: a ceiling.",
+        "A forecast without a band is a ceiling: the accuracy of what was kept, as if training lost nothing.",
         marks + ahead,
         Axes("accuracy, %", "round"),
     )
