@@ -192,13 +192,13 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
 
 
 def _write_report(runs: list[Run], combined: Path | None) -> Path:
-    from strop.report import build_page
+    from strop.pages import PAGE, page_of
     from strop.store import RunFolder
 
     if combined is None:
         return runs[0].report()
-    RunFolder(combined).write_text("report.html", build_page([run.material() for run in runs]))
-    return combined / "report.html"
+    RunFolder(combined).write_text(PAGE, page_of(runs))
+    return combined / PAGE
 
 
 def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
@@ -259,11 +259,12 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about folders of gap, sharpen, improve or cross; with --json, print everything measured too."""
     from strop.api import check_weights
-    from strop.pages import documents, write_page
+    from strop.pages import documents, exhibit, write_page_of
 
-    page = write_page(run, out, check_weights(weigh or ()))
+    exhibits = [exhibit(folder, check_weights(weigh or ())) for folder in run]
+    page = write_page_of(exhibits, run, out)
     if as_json:
-        found = documents(run, weigh or ())
+        found = documents(exhibits)
         print(json.dumps(found[0] if len(found) == 1 else {"runs": found}, allow_nan=False))
     else:
         print(page)

@@ -33,24 +33,24 @@ class Exhibit:
 
 def write_page(folders: Sequence[str | Path], out: str | Path | None = None, weights: Sequence[str] = ()) -> Path:
     """Write report.html about all folders into ``out``, by default the folder itself if there is one; returns its path."""
-    paths = [Path(folder) for folder in folders]
-    place = Path(out) if out is not None else paths[0] if len(paths) == 1 else Path()
-    RunFolder(place).write_text(PAGE, page(paths, weights))
+    return write_page_of([exhibit(Path(folder), tuple(weights)) for folder in folders], folders, out)
+
+
+def write_page_of(exhibits: Sequence[Exhibit], folders: Sequence[str | Path], out: str | Path | None = None) -> Path:
+    """The same of folders that are open already."""
+    place = Path(out) if out is not None else Path(folders[0]) if len(folders) == 1 else Path()
+    runs, stories = [run for one in exhibits for run in one.runs], [story for one in exhibits for story in one.stories]
+    RunFolder(place).write_text(PAGE, page_of(runs, stories))
     return place / PAGE
 
 
-def documents(folders: Sequence[str | Path], weights: Sequence[str] = ()) -> list[dict[str, Any]]:
+def documents(exhibits: Sequence[Exhibit]) -> list[dict[str, Any]]:
     """What ``--json`` prints about each: a run's document, or the one that another command wrote; of a matrix its own alone."""
-    found = []
-    for one in (exhibit(Path(folder), tuple(weights)) for folder in folders):
-        found += [story.document for story in one.stories] or [run.document for run in one.runs]
-    return found
+    return [document for one in exhibits for document in ([s.document for s in one.stories] or [run.document for run in one.runs])]
 
 
-def page(folders: Sequence[Path], weights: Sequence[str] = ()) -> str:
-    """The page about all of them. Runs that share problems are compared, paired by problem."""
-    exhibits = [exhibit(folder, tuple(weights)) for folder in folders]
-    runs, stories = [run for one in exhibits for run in one.runs], [story for one in exhibits for story in one.stories]
+def page_of(runs: Sequence[Run], stories: Sequence[Story] = ()) -> str:
+    """The page about opened runs and what other commands made of runs. Runs that share problems are compared, paired by problem."""
     labels = labels_of(runs)
     told = [replace(run.material(), label=label) for run, label in zip(runs, labels, strict=True)]
     return build_page(told, stories, compare(runs, labels))

@@ -89,7 +89,7 @@ def test_a_folder_of_runs_is_told_run_by_run(folders: Path, tmp_path: Path) -> N
 
 
 def test_documents_are_those_that_the_commands_printed(folders: Path) -> None:
-    run, story = documents([folders / "one", folders / "cross"])
+    run, story = documents([exhibit(folders / name) for name in ("one", "cross")])
     assert run["model"] == "ladder/40k" and len(story["cells"]) == 4
 
 
