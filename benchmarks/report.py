@@ -32,7 +32,7 @@ started = time.perf_counter()
 from strop.pages import write_page
 page = write_page([sys.argv[1]])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(time.perf_counter() - started, peak, page.stat().st_size / 1e6)
+print(time.perf_counter() - started, peak, page.stat().st_size / 1e6, time.process_time())
 """
 COST = Usage(1000, 0, 5000, 1e9, 1.0)
 STAGES = {"mc": "quantile:0.7", "cot-binary": "threshold:0.5", "cot-score": "quantile:0.7"}
@@ -112,6 +112,7 @@ def main() -> None:
     told = subprocess.run([sys.executable, "-c", BUILD, str(out)], capture_output=True, text=True, check=True).stdout.split()
     found: dict[str, float | None] = dict(zip(LIMITS, map(float, told), strict=False))
     found["seconds to open"] = seconds_to_open((out / "report.html").resolve())
+    print(f"{float(told[3]):.1f} CPU seconds to build: more than the seconds on a busy machine tell")
     print(f"{asked.problems:,} problems x {asked.samples} responses x {len(STAGES)} verifiers: {out}")
     for name, limit in LIMITS.items():
         value = found[name]

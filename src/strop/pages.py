@@ -52,8 +52,9 @@ def documents(exhibits: Sequence[Exhibit]) -> list[dict[str, Any]]:
 def page_of(runs: Sequence[Run], stories: Sequence[Story] = ()) -> str:
     """The page about opened runs and what other commands made of runs. Runs that share problems are compared, paired by problem."""
     labels = labels_of(runs)
+    comparison = compare(runs, labels)
     told = [replace(run.material(), label=label) for run, label in zip(runs, labels, strict=True)]
-    return build_page(told, stories, compare(runs, labels))
+    return build_page(told, stories, comparison)
 
 
 def labels_of(runs: Sequence[Run]) -> list[str]:

@@ -232,7 +232,10 @@ class Run:
         """What a page about this run is made of."""
         from strop.report import ReportRun
 
-        return ReportRun(self.document, self.record, self.problems, self.responses, self.scores, self.sweeps())
+        document, sweeps, responses = self.document, self.sweeps(), self.responses.drop("token_ids")
+        for name in ("responses", "evidence", "counts_BP", "_score_PK", "_samples"):
+            self.__dict__.pop(name, None)  # made again when asked for: a large run's arrays and its page do not fit in a gigabyte together
+        return ReportRun(document, self.record, self.problems, responses, self.scores, sweeps)
 
     def report(self) -> Path:
         """Write report.html into the run folder; returns its path."""

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import polars
+
+Places = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 
 FILTERS = ("quantile", "threshold", "survivors")
 """Weights that keep a response or reject it; of others the page does not say."""
@@ -36,58 +42,55 @@ def flags(
     problems: polars.DataFrame, responses: polars.DataFrame, scores: Mapping[str, polars.DataFrame], weighs: Mapping[str, str]
 ) -> dict[str, Flag]:
     """The reader's filters by name; ``weighs`` tells each verifier's weight."""
-    import polars as pl
+    numbers = {problem: number for number, problem in enumerate(problems["problem"])}
+    samples = 1 + max(int(frame["sample"].max() or 0) for frame in (responses, *scores.values()))  # type: ignore[arg-type]
 
-    place = {problem: number for number, problem in enumerate(problems["problem"])}
-    marked = responses.select(
-        pl.col("problem").replace_strict(place, return_dtype=pl.Int64).alias("place"),
-        pl.col("sample"),
-        (pl.col("utility_strict") == 1).alias("right"),
-        (pl.col("utility_strict") == 0).alias("wrong"),
-        (pl.col("finish") == "length").alias("truncated"),
-    )
-    for number, (name, frame) in enumerate(scores.items()):
-        judged = _judged(frame, place, weighs[name]).rename({key: f"{key} {number}" for key in ("kept", "rejected", "unparsed")})
-        marked = marked.join(judged, on=["place", "sample"], how="left")
-    every = range(len(scores))
-    kinds = {
-        "all": [],
-        "right-rejected": [pl.col("right") & pl.col(f"rejected {number}") for number in every],
-        "wrong-kept": [pl.col("wrong") & pl.col(f"kept {number}") for number in every],
-        "unparsed": [pl.col(f"unparsed {number}") for number in every],
-        "truncated": [pl.col("truncated") for _ in every],
+    def cells(frame: polars.DataFrame) -> Places:
+        """Each row's place in a grid of problems by samples: numbers, for joining pairs of texts fills the memory of a large run."""
+        import polars as pl
+
+        place = frame["problem"].replace_strict(numbers, return_dtype=pl.Int64) * samples + frame["sample"]
+        return place.to_numpy()
+
+    own, utility = cells(responses), responses["utility_strict"].to_numpy()
+    whole = np.zeros(len(numbers) * samples, dtype=bool)
+    drawn, truncated, right, wrong = (whole.copy() for _ in range(4))
+    for marks, values in (
+        (drawn, True),
+        (truncated, responses["finish"].to_numpy() == "length"),
+        (right, utility == 1),
+        (wrong, utility == 0),
+    ):
+        marks[own] = values
+    judged = {name: _judged(frame, cells(frame), whole.reshape(-1, samples), weighs[name]) for name, frame in scores.items()}
+    marked = {
+        "right-rejected": [right & one["rejected"] for one in judged.values()],
+        "wrong-kept": [wrong & one["kept"] for one in judged.values()],
+        "unparsed": [one["unparsed"] for one in judged.values()],
     }
-    found = {name: _flag(marked, [test.fill_null(False) for test in tests]) for name, tests in kinds.items()}
-    alone = {"all": pl.lit(True), "truncated": pl.col("truncated")}
-    return found | {
-        name: Flag(_flag(marked, [test]).responses, found[name].by_verifier, _flag(marked, [test]).problems) for name, test in alone.items()
-    }
+    found = {name: _flag(np.logical_or.reduce([whole, *each]), each, samples) for name, each in marked.items()}
+    return {"all": _flag(drawn, [drawn] * len(judged), samples), "truncated": _flag(truncated, [truncated] * len(judged), samples)} | found
 
 
-def _flag(marked: polars.DataFrame, tests: list[polars.Expr]) -> Flag:
+def _flag(any_of: Marks, each: list[Marks], samples: int) -> Flag:
+    problems = np.flatnonzero(any_of.reshape(-1, samples).any(axis=1))
+    return Flag(int(any_of.sum()), [int(marks.sum()) for marks in each], problems.tolist())
+
+
+def _judged(frame: polars.DataFrame, cell: Places, grid: Marks, weigh: str) -> dict[str, Marks]:
+    """Of each cell: is its response kept, is it rejected, is a verification of it unread?"""
     import polars as pl
 
-    if not tests:
-        return Flag(0, [], [])
-    columns = marked.select(pl.col("place"), pl.any_horizontal(tests).alias("any"), *(test.alias(str(n)) for n, test in enumerate(tests)))
-    by_verifier = [int(columns[str(number)].sum()) for number in range(len(tests))]
-    return Flag(int(columns["any"].sum()), by_verifier, columns.filter("any")["place"].unique().sort().to_list())
-
-
-def _judged(frame: polars.DataFrame, place: Mapping[str, int], weigh: str) -> polars.DataFrame:
-    """Of each response, by place and sample: is it kept, is it rejected, is a verification of it unread?"""
-    import polars as pl
-
-    rows = frame.select(
-        pl.col("problem").replace_strict(place, return_dtype=pl.Int64).alias("place"),
-        "sample",
-        pl.col("score").fill_nan(None),
-        (~pl.col("parsed")).alias("unparsed"),
-    )
+    rows = pl.DataFrame({"cell": cell, "score": frame["score"].fill_nan(None), "unparsed": ~frame["parsed"]})
     if frame["draw"].n_unique() > 1:
-        rows = rows.group_by("place", "sample").agg(pl.col("score").mean(), pl.col("unparsed").any())
-    kept = _kept(weigh)
-    return rows.with_columns(kept.alias("kept"), (~kept).alias("rejected")).drop("score")
+        rows = rows.group_by("cell").agg(pl.col("score").mean(), pl.col("unparsed").any())
+    rows = rows.with_columns(place=pl.col("cell") // grid.shape[1])
+    kept = rows.select(_kept(weigh)).to_series()
+    found = {}
+    for name, values in (("kept", kept), ("rejected", ~kept), ("unparsed", rows["unparsed"])):
+        found[name] = np.zeros(grid.size, dtype=bool)
+        found[name][rows["cell"].to_numpy()] = values.fill_null(False).to_numpy()
+    return found
 
 
 def _kept(weigh: str) -> polars.Expr:
