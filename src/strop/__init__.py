@@ -10,6 +10,7 @@ The rooms, and what each answers:
     prompts    how is it put into words?               measure   what was gained, give or take?
     generate   draw responses                          report    tell it
     ladder     the embedded models                     store     the run folder
+    theory     the sharpening paper's exact world      studies   figures, tables and theorems, run again
 
 ``loop`` strings them together, ``run`` reads a finished run, ``analysis`` tells all that its samples can tell, ``api`` holds the functions
 below, ``matrix`` those about many models, ``sharpening`` best-of-N at inference.

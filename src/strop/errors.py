@@ -5,6 +5,7 @@
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
     ├── TokenLimitError        the run has spent as many tokens as it may
+    ├── QueryBudgetError       a learner of the theory laboratory has asked its oracle too often
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
@@ -42,6 +43,10 @@ class MissingExtraError(StropError, ImportError):
 
 class TokenLimitError(StropError):
     """The run has spent as many tokens as it may; what is stored is kept."""
+
+
+class QueryBudgetError(StropError):
+    """A query beyond the oracle's budget; nothing was drawn for it."""
 
 
 class StoreError(StropError):

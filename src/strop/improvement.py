@@ -15,7 +15,7 @@ from strop.course import LIKELIHOOD, Course
 from strop.harvest import Harvest
 from strop.measure import Ratio, estimate_all, gap, kept_accuracy, relative_gap
 from strop.measure.diagnosis import update
-from strop.measure.forecast import forecast
+from strop.measure.forecast import FEWEST, forecast
 from strop.measure.gap import accuracy, kept_share
 from strop.measure.intervals import difference
 from strop.measure.pass_at_k import pass_at_k
@@ -141,7 +141,7 @@ class Improvement:
         samples = one.held_out.evidence.samples
         kept = kept_accuracy(samples.utility_PK, weights_of(one.held_out, self._filter(one)), samples.mask_PK)
         course = self.course
-        known = others(self.past, course.model, course.task.label, course.filter.spec, course.method) if one.number == 0 else []
+        known = others(self.past, course.model, course.task.label, course.method, FEWEST) if one.number == 0 else []
         return forecast(kept, np.array([past.eps_update for past in known]))
 
 

@@ -67,10 +67,14 @@ def is_embedded(model: str) -> bool:
     return model.startswith(("ladder/", "llama:"))
 
 
-def others(past: Sequence[Update], model: str, task: str, filter_spec: str, method: str) -> list[Update]:
-    """The updates of other cells by the same method: this one's own would be the answer."""
-    cell = (model, task, filter_spec)
-    return [one for one in past if one.method == method and (one.model, one.task, one.filter) != cell]
+def others(past: Sequence[Update], model: str, task: str, method: str, least: int) -> list[Update]:
+    """The updates of other models and tasks by the same method: this one's own would be the answer.
+
+    Those on the same task, where there are at least so many: a task decides more than anything else what training keeps of a gap.
+    """
+    known = [one for one in past if one.method == method and (one.model, one.task) != (model, task)]
+    same = [one for one in known if one.task == task]
+    return same if len(same) >= least else known
 
 
 def write(updates: Sequence[Update], path: Path) -> None:

@@ -32,9 +32,10 @@ from strop.measure import (
     summarise,
     undefined_summary,
 )
+from strop.measure.forecast import FEWEST
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
-from strop.past import UPDATES, Update, is_embedded, read, shipped
+from strop.past import UPDATES, Update, is_embedded, others, read, shipped
 from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder
@@ -139,7 +140,7 @@ class Run:
         embedded models, for a run of one."""
         named = self.path / UPDATES
         known = read(named) if named.exists() else shipped() if is_embedded(self.plan.model) else ()
-        return [one for one in known if (one.model, one.task) != (self.plan.model, self.plan.task.label) and one.method == METHOD]
+        return others(known, self.plan.model, self.plan.task.label, METHOD, FEWEST)
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:

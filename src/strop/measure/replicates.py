@@ -58,6 +58,8 @@ def over_draws(value_M: Floats, definition: str, bounds: tuple[float, float] = A
     value = float(known_M.mean())
     if len(known_M) < 2:
         return Estimate(value, None, None, LEVEL, 1, definition, "one seed alone says nothing of others")
+    if np.ptp(known_M) == 0:
+        return Estimate(value, None, None, LEVEL, len(known_M), definition, "all seeds give the same value: no spread to go by")
     reach = t_quantile(0.5 + LEVEL / 2, len(known_M) - 1.0) * float(known_M.std(ddof=1)) / len(known_M) ** 0.5
     low, high = np.clip([value - reach, value + reach], *bounds)
     return Estimate(value, float(low), float(high), LEVEL, len(known_M), definition)

@@ -24,7 +24,15 @@ _STYLE = {
     "background": "white",
     "view": {"stroke": None, "continuousWidth": COLUMN, "continuousHeight": HEIGHT, "discreteWidth": COLUMN, "discreteHeight": HEIGHT},
     "axis": _AXIS,
-    "legend": {"labelFontSize": 10, "titleFontSize": 10, "titleFontWeight": "normal", "symbolSize": 50, "orient": "bottom", "columns": 4},
+    "legend": {
+        "labelFontSize": 10,
+        "titleFontSize": 10,
+        "titleFontWeight": "normal",
+        "symbolSize": 50,
+        "orient": "bottom",
+        "columns": 4,
+        "layout": {"bottom": {"anchor": "start", "direction": "vertical", "margin": 4}},
+    },
     "header": {"labelFontSize": 11, "titleFontSize": 11, "labelFontWeight": "normal"},
     "title": {"fontSize": 11, "fontWeight": "normal", "anchor": "start"},
     "range": {"category": list(COLOURS), "heatmap": {"scheme": "viridis"}, "diverging": {"scheme": "blueorange"}},
@@ -41,10 +49,11 @@ def points_with_intervals(
     return alt.layer(spans, *([base.mark_line(strokeWidth=1.4).encode(y=y)] if line else []), points)
 
 
-def level(value: float) -> Any:
-    """A thin dashed line across the figure, for a zero or a bound."""
+def level(value: float, axis: str = "y") -> Any:
+    """A thin dashed line through the figure at a value of the y (or x) axis, for a zero or a bound."""
     rows = alt.Data(values=[{"level": value}])
-    return alt.Chart(rows).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777").encode(y="level:Q")
+    line = alt.Chart(rows).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
+    return line.encode(y="level:Q") if axis == "y" else line.encode(x="level:Q")
 
 
 def save(chart: Any, stem: Path) -> None:

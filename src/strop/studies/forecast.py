@@ -1,17 +1,35 @@
 """How well does the gap predict what a round brings (an open question of "Mind the Gap")? Forecasts against what came.
 
-The cells were listed before any of them was trained. Each is forecast from all the others.
+The cells were listed before any of them was trained. Each is forecast from the eps_update of others: of other models and tasks alone,
+those on the same task where there are enough, as ``strop gap`` does it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
+
+import altair as alt
+import numpy as np
+import polars as pl
 
 from strop.api import find_task
 from strop.course import Course
-from strop.studies.base import Study
+from strop.improvement import weights_of
+from strop.measure import kept_accuracy
+from strop.measure.forecast import FEWEST, forecast
+from strop.measure.intervals import Floats
+from strop.measure.student import t_quantile
+from strop.past import Update, others, write
+from strop.records import Estimate
+from strop.run import Run
+from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.courses import Courses, Document, of_round, over
+from strop.studies.figures import COLUMN
 from strop.studies.improvement import SIZES
+from strop.studies.numbers import points, short, side
 
 CELLS = (
     ("ladder/125k", "arithmetic", "cot-binary"),
@@ -30,13 +48,45 @@ CELLS = (
     ("ladder/400k", "arithmetic", "cot-binary"),
 )
 """Model, task and verifier."""
+FEW = {"recall": 400}
+"""Training problems of tasks that have no more than about so many."""
+UPDATES = "updates.csv"
+PAPER = "a metric that predicts whether a task can be self-improved, and how well the gap does, are open questions (conclusion)."
+
+Cell = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Came:
+    """One cell over its seeds: gap, gain, eps_update (strict and flexible), and what came of the answer's form alone; values of M seeds."""
+
+    cell: Cell
+    gap_M: Floats
+    gain_M: Floats
+    eps_M: Floats
+    flexible_M: Floats
+    format_M: Floats
+    after_M: Floats
+
+    @classmethod
+    def of(cls, cell: Cell, documents: Sequence[Document]) -> Came:
+        def each(name: str, number: int = 1) -> Floats:
+            return np.array([of_round(one, number, name) for one in documents])
+
+        names = ("gain", "eps_update", "eps_update_flexible", "gain_in_format", "accuracy")
+        return cls(cell, each("gap_filter", 0), *map(each, names))
+
+    def update(self, course: Course) -> Update:
+        """Means over seeds, as forecasts of other cells read them."""
+        numbers = (float(values.mean()) for values in (self.gap_M, self.gain_M, self.eps_M))
+        return Update(course.model, course.task.label, course.filter.spec, course.method, *numbers)
 
 
 @dataclass(frozen=True)
 class ForecastStudy(Study):
     """One round of rft for each of the ``cells`` and seeds."""
 
-    cells: tuple[tuple[str, str, str], ...] = CELLS
+    cells: tuple[Cell, ...] = CELLS
     seeds: int = 3
     sizes: dict[str, Any] = field(default_factory=lambda: dict(SIZES))
 
@@ -49,11 +99,116 @@ class ForecastStudy(Study):
         cells = tuple((model, task, "majority") for model in ("ladder/25k", "ladder/40k") for task in ("arithmetic", "recall"))
         return cls(cells=cells, seeds=1, sizes=small)
 
-    def courses(self) -> dict[tuple[str, str, str], list[Course]]:
-        """By cell, one for each seed."""
+    def courses(self) -> dict[Cell, list[Course]]:
+        """One for each seed."""
         return {cell: [self._course(cell, seed) for seed in range(self.seeds)] for cell in self.cells}
 
-    def _course(self, cell: tuple[str, str, str], seed: int) -> Course:
+    def _course(self, cell: Cell, seed: int) -> Course:
         model, task, verifier = cell
+        sizes = self.sizes | {"train_problems": min(self.sizes["train_problems"], FEW.get(task, self.sizes["train_problems"]))}
         own = None if verifier == "cot-binary" else verifier  # the method's own, as the improvement study leaves it
-        return Course(model, find_task(task), "rft", 1, filter_by=own, seed=seed, **self.sizes)
+        return Course(model, find_task(task), "rft", 1, filter_by=own, seed=seed, **sizes)
+
+    def run(self, out: Path, tell: Tell) -> Path:
+        stored, courses = Courses(out.parent / "courses", tell), self.courses()
+        documents = {cell: [stored.document(course) for course in own] for cell, own in courses.items()}
+        came = [Came.of(cell, own) for cell, own in documents.items()]
+        updates = [one.update(courses[one.cell][0]) for one in came]
+        told_ahead = {cell: self._forecasts(stored, own, updates) for cell, own in courses.items()}
+        out.mkdir(parents=True, exist_ok=True)
+        write(updates, out / UPDATES)
+        return write_findings(out, "Forecast and outcome", self.setting, self._findings(came, updates, told_ahead), self.name)
+
+    def _forecasts(self, stored: Courses, courses: Sequence[Course], updates: Sequence[Update]) -> list[Estimate]:
+        """Of each seed's accuracy after the round, from the run before it and the updates of other cells."""
+        found = []
+        for course in courses:
+            run = Run(stored.folder(course) / "round-0" / "held-out", (), course.task)
+            samples = run.evidence.samples
+            kept = kept_accuracy(samples.utility_PK, weights_of(run, course.filter), samples.mask_PK)
+            eps = [one.eps_update for one in others(updates, course.model, course.task.label, course.method, FEWEST)]
+            found.append(forecast(kept, np.array(eps)))
+        return found
+
+    def _findings(self, came: Sequence[Came], updates: Sequence[Update], ahead: Mapping[Cell, Sequence[Estimate]]) -> Iterator[Finding]:
+        rows = list(self._rows(came, updates, ahead))
+        data = pl.DataFrame(rows, infer_schema_length=None)
+        pairs = [(one, value) for cell in came for one, value in zip(ahead[cell.cell], cell.after_M, strict=True)]
+        held = [one.low <= value <= one.high for one, value in pairs if one.low is not None and one.high is not None]
+        predictors = _predictors(data)
+        errors = {name: (data["gain"] - values).abs().to_numpy() for name, values in predictors.items()}
+        mean_errors = "; ".join(f"{name} {100 * error.mean():.1f}" for name, error in errors.items())
+        against = {name: over(errors["forecast"] - error, "") for name, error in errors.items() if name != "forecast"}
+        beside = ", ".join(f"{points(value)} against {name}" for name, value in against.items())
+        correlation = "; ".join(
+            f"{name} {_correlation(values.to_numpy(), data['gain'].to_numpy())}"
+            for name, values in predictors.items() if values.n_unique() > 1
+        )  # fmt: skip
+        in_format = [one.cell for one in came if abs(one.format_M.mean()) > 0.005]
+        seen = (
+            f"over {len(came)} cells, mean absolute error of the gain in points: {mean_errors} (paired by cell: {beside}). Correlation "
+            f"with the gain that came: {correlation}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the round held "
+            f"what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
+        )
+        better = [name for name, value in against.items() if side(value) < 0]
+        holds = (
+            f"The forecast errs less than {' and '.join(better)}, whole interval." if better else
+            "The forecast errs no less than the simpler ones, as far as these cells tell."
+        )  # fmt: skip
+        title = "Forecast of one round, and what came"
+        yield Finding("forecast", title, PAPER, seen, holds, data, self._figure(data), self._table(came, data))
+
+    def _rows(self, came: Sequence[Came], updates: Sequence[Update], ahead: Mapping[Cell, Sequence[Estimate]]) -> Iterator[dict[str, Any]]:
+        for one, update in zip(came, updates, strict=True):
+            model, task, verifier = one.cell
+            every = [other.eps_update for other in updates if other is not update]
+            near = [other.eps_update for other in others(updates, update.model, update.task, update.method, FEWEST)]
+            gain = over(one.gain_M, "gain", (-1, 1))
+            values = [estimate.value for estimate in ahead[one.cell] if estimate.value is not None]
+            yield {
+                "model": model, "task": task, "verifier": verifier, "gap": update.gap, "gain": update.gain, "gain_low": gain.low,
+                "gain_high": gain.high, "eps_update": update.eps_update, "eps_update_flexible": float(one.flexible_M.mean()),
+                "gain_in_format": float(one.format_M.mean()), "forecast_gain": update.gap - float(np.mean(near or [np.nan])),
+                "forecast_gain_all_cells": update.gap - float(np.mean(every or [np.nan])), "other_cells": len(near),
+                "forecast_accuracy": float(np.mean(values)) if values else None, "accuracy": float(one.after_M.mean()),
+                "seeds": len(one.gap_M),
+            }  # fmt: skip
+
+    def _figure(self, data: pl.DataFrame) -> Any:
+        rows = data.with_columns(pl.col("forecast_gain", "gain", "gain_low", "gain_high") * 100).with_columns(
+            pl.format("{}, {}, {}", pl.col("model").map_elements(short, pl.String), "task", "verifier").alias("cell")
+        )
+        x = alt.X("forecast_gain:Q", title="gain forecast, points")
+        base = alt.Chart(rows).encode(x=x, color=alt.Color("task:N", title=None))
+        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y("gain_low:Q", title="gain that came, points"), y2="gain_high:Q")
+        marks = base.mark_point(filled=True, size=40, opacity=1).encode(y="gain:Q", shape=alt.Shape("model:N", title=None))
+        low, high = float(rows["forecast_gain"].min()), float(rows["forecast_gain"].max())  # type: ignore[arg-type]
+        same = alt.Chart(alt.Data(values=[{"at": low}, {"at": high}])).mark_line(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
+        return alt.layer(same.encode(x="at:Q", y="at:Q"), spans, marks).properties(width=COLUMN, height=240)
+
+    def _table(self, came: Sequence[Came], data: pl.DataFrame) -> str:
+        header = ["model", "task", "verifier", "gap", "forecast gain", "gain that came", "eps_update", "in format alone"]
+        lines = []
+        for one, row in zip(came, data.iter_rows(named=True), strict=True):
+            measured = [over(values, "", (-1, 1)) for values in (one.gain_M, one.eps_M, one.format_M)]
+            lines.append([*one.cell, f"{100 * row['gap']:+.1f}", f"{100 * row['forecast_gain']:+.1f}", *map(points, measured)])
+        return markdown_table(header, lines)
+
+
+def _predictors(data: pl.DataFrame) -> dict[str, pl.Series]:
+    """Gains predicted for each cell: by the forecast, by the same with the updates of all other cells, by no change, by the whole gap."""
+    return {
+        "forecast": data["forecast_gain"], "updates of all other cells": data["forecast_gain_all_cells"],
+        "no change": pl.Series([0.0] * data.height), "whole gap": data["gap"],
+    }  # fmt: skip
+
+
+def _correlation(one: Any, other: Any) -> str:
+    """Pearson's correlation with Fisher's interval, cells being the unit."""
+    known = ~(np.isnan(one) | np.isnan(other))
+    if known.sum() < 4:
+        return "unknown (fewer than four cells)"
+    value = float(np.corrcoef(one[known], other[known])[0, 1])
+    reach = t_quantile(0.975, 1e9) / (known.sum() - 3) ** 0.5
+    low, high = np.tanh(np.arctanh(np.clip(value, -0.999999, 0.999999)) + np.array([-reach, reach]))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"

@@ -1,0 +1,53 @@
+"""Sample-and-evaluate access to a base model (Definition 3.2). Learners see the base through this alone, and every query is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from strop.errors import QueryBudgetError
+from strop.theory.base_models import BaseModel, Floats, Indices, draw
+
+
+@dataclass
+class Oracle:
+    """Prompts from mu, responses from pi(.|x) with their log-probabilities: cost m = one a response.
+
+    ``evaluate`` asks for the log-probability of a response that the oracle did not draw: the extended oracle that XPO needs (footnote 7),
+    counted apart in ``evaluated``. A query beyond ``budget`` (or ``extended_budget``) is refused before anything is drawn.
+    """
+
+    model: BaseModel
+    rng: np.random.Generator
+    budget: float = np.inf
+    extended_budget: float = np.inf
+    asked_prompts: int = field(default=0, init=False)
+    drawn: int = field(default=0, init=False)
+    evaluated: int = field(default=0, init=False)
+
+    def prompts(self, count: int) -> Indices:
+        """``count`` independent prompts. They cost nothing: m counts responses."""
+        self.asked_prompts += count
+        return draw(self.model.prompt_X, count, self.rng)
+
+    def respond(self, prompt_N: Indices, times: int = 1) -> tuple[Indices, Floats]:
+        """``times`` independent responses to each prompt, and log pi of each: two arrays (N, K)."""
+        asked = len(prompt_N) * times
+        if self.drawn + asked > self.budget:
+            raise QueryBudgetError(f"{asked} responses were asked for after {self.drawn}: the budget is {self.budget:g}; ask for fewer")
+        self.drawn += asked
+        response_NK = np.empty((len(prompt_N), times), np.int64)
+        for x in np.unique(prompt_N):
+            here_N = prompt_N == x
+            response_NK[here_N] = draw(self.model.probability_XY[x], int(here_N.sum()) * times, self.rng).reshape(-1, times)
+        return response_NK, self.model.logprob_XY[prompt_N[:, None], response_NK]
+
+    def evaluate(self, prompt_N: Indices, response_N: Indices) -> Floats:
+        """log pi(y|x) of responses from elsewhere."""
+        if self.evaluated + len(prompt_N) > self.extended_budget:
+            raise QueryBudgetError(
+                f"{len(prompt_N)} evaluations were asked for after {self.evaluated}: the budget is {self.extended_budget:g}; ask for fewer"
+            )
+        self.evaluated += len(prompt_N)
+        return np.asarray(self.model.logprob_XY[prompt_N, response_N])

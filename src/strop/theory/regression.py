@@ -1,0 +1,95 @@
+"""RLHF-Sharpening (section 4.2): reward-based DPO offline, XPO online with exploration. r_self = log base, free of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from strop.theory.base_models import Floats, Indices, draw
+from strop.theory.classes import LEAST, Pairs
+from strop.theory.oracle import Oracle
+
+
+class RegressionClass(Protocol):
+    """A class that can minimise XPO's objective over its members."""
+
+    def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """What XPO holds after a round: pi_{t+1}, its J_beta on validation draws, and all the pairs so far."""
+
+    law_XY: Floats
+    value: float
+    pairs: Pairs
+
+
+def reward_dpo(oracle: Oracle, members: RegressionClass, prompts: int, beta: float) -> Floats:
+    """Two base responses to each of n prompts, then least squares over the class (Eq. 4 / 8): a law (X, Y). Costs 2 n."""
+    return members.regress(base_pairs(oracle, oracle.prompts(prompts)), beta)
+
+
+def base_pairs(oracle: Oracle, prompt_N: Indices) -> Pairs:
+    """y, y' ~ base for each prompt."""
+    return Pairs(prompt_N, *oracle.respond(prompt_N, 2))
+
+
+@dataclass(frozen=True)
+class Xpo:
+    """Algorithm 1: x ~ mu, y ~ pi_t, y' ~ base; pi_{t+1} = argmin alpha sum log pi(y'|x) + sum (squared error).
+
+    The sign is the one of the analysis (Appendix J.2). pi_1 is the base. ``online=False`` draws y from the base too: with ``alpha`` 0 that
+    is the offline learner. ``validation`` draws of each iterate tell its J_beta; they cost extended queries, as every y ~ pi_t does.
+    """
+
+    beta: float
+    alpha: float
+    online: bool = True
+    validation: int = 32
+
+    def rounds(self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator) -> Iterator[Iterate]:
+        """One iterate a round. Which to return is ``best``'s to say."""
+        law_XY: Floats | None = None
+        pairs: Pairs | None = None
+        for _ in range(rounds):
+            fresh = self._pair(oracle, law_XY, rng)
+            pairs = fresh if pairs is None else pairs.and_also(fresh)
+            law_XY = members.regress(pairs, self.beta, self.alpha)
+            yield Iterate(law_XY, self._value(oracle, law_XY, rng), pairs)
+
+    def _pair(self, oracle: Oracle, law_XY: Floats | None, rng: np.random.Generator) -> Pairs:
+        prompt_N = oracle.prompts(1)
+        if law_XY is None or not self.online:
+            return base_pairs(oracle, prompt_N)
+        second_N1, logprob_N1 = oracle.respond(prompt_N)
+        first_N = _own_responses(law_XY, prompt_N, rng)
+        logprob_N = oracle.evaluate(prompt_N, first_N)
+        return Pairs(prompt_N, np.column_stack([first_N, second_N1[:, 0]]), np.column_stack([logprob_N, logprob_N1[:, 0]]))
+
+    def _value(self, oracle: Oracle, law_XY: Floats, rng: np.random.Generator) -> float:
+        """J_beta = E_pi[log base - beta log(pi / base)], estimated; NaN without validation draws."""
+        if not self.validation:
+            return float("nan")
+        prompt_N = oracle.prompts(self.validation)
+        response_N = _own_responses(law_XY, prompt_N, rng)
+        base_N = oracle.evaluate(prompt_N, response_N)
+        own_N = np.log(np.maximum(law_XY[prompt_N, response_N], LEAST))
+        return float(((1 + self.beta) * base_N - self.beta * own_N).mean())
+
+
+def _own_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) -> Indices:
+    """y ~ pi_t for each prompt: the learner's own draws, which cost nothing until they are evaluated."""
+    response_N = np.empty(len(prompt_N), np.int64)
+    for x in np.unique(prompt_N):
+        here_N = prompt_N == x
+        response_N[here_N] = draw(law_XY[x], int(here_N.sum()), rng)
+    return response_N
+
+
+def best(iterates: list[Iterate]) -> Iterate:
+    """The iterate with the best J_beta on its validation draws; of equals the last, which has learned from more."""
+    return max(reversed(iterates), key=lambda iterate: iterate.value)
