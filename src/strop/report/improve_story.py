@@ -36,6 +36,9 @@ _UPDATE_NOTE = (
 _STAGES = {"held-out": "held-out problems", "train": "training problems", "xpo": "XPO's own draws", "fit": "the fit that makes the next"}
 
 
+_ANSWERS = {"gain": "Yes", "loss": "No, it did harm", "none": "Not measurably", "unknown": "Unknown"}
+
+
 def improve_chapter(document: Document) -> Chapter:
     rounds = document["rounds"]
     claims = [_round_claim(one) for one in rounds if "gain" in one]
@@ -64,18 +67,15 @@ def _improve_headline(document: Document) -> Headline:
     first, last, count = rounds[0], rounds[-1], len(rounds) - 1
     total = last.get("accuracy_since_base")
     kind = kind_of(total)
-    answer = (
-        "No round yet" if not count else {"gain": "Yes", "loss": "No, it did harm", "none": "Not measurably", "unknown": "Unknown"}[kind]
-    )
-    came = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%"
-    rest = (
-        "what is left to gain by its own judgement"
+    came = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%: {points(total)}"
+    left = (
+        "its own judgement could still teach it"
         if kind_of(last["gap"]) == "gain"
-        else "its own judgement now has nothing measurable left to teach"
+        else "its own judgement has nothing measurable left to teach"
     )
-    after = f"{rest}: {points(last['gap'])}"
-    rounds_in_words = f"{count} round{'s' if count != 1 else ''} of {document['method']} moved held-out accuracy {came}"
-    sentence = f"{rounds_in_words}: {points(total)}. After them, {after}"
+    rounds_in_words = f"{count} round{'s' if count != 1 else ''} of {document['method']}"
+    moved = f"{rounds_in_words} moved held-out accuracy {came}. After that {left}: {points(last['gap'])}"
+    answer, sentence = (_ANSWERS[kind], moved) if count else ("No round yet", f"Nothing was trained: {document['stopped']}")
     last_usage = [one.get("usage") or {} for one in rounds]
     flops = sum(known(usage, "flops") or 0.0 for usage in last_usage)
     tiles = [
