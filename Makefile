@@ -12,7 +12,7 @@ WHEEL      := build/wheel-test
 VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-openai test-ray check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-browser test-openai test-ray check format dev wheel-test ladder clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 test-vllm: $(VLLM_VENV)/.done  ## the tests against a real vLLM (CPU build), in an environment of their own
 	@$(ONE_THREAD) $(VLLM_VENV)/bin/python -m pytest -q tests/vllm
 
+test-browser: $(VENV)/.browser  ## reports in a real Chromium: quiet, drawn, usable by keyboard, accessible, safe
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q tests/browser
+
 ladder: $(VENV)/.dev  ## pre-train every embedded model with every seed, evaluate them, ship the medians: hours
 	@{ echo lean-250k 0 lean-125k 0; for seed in 0 1 2; do for name in 400k 250k 125k 70k 40k 25k; do echo $$name $$seed; done; done; } | \
 	  xargs -P $(WORKERS) -n 2 sh -c '$(BIN)/strop ladder train $$0 --seed $$1 --out runs/seeds/$$0-seed$$1'
@@ -85,6 +88,11 @@ $(VENV)/.dev: $(VENV)/.core
 	@echo "Installing PyTorch and the development tools into $(VENV) (a few minutes)"
 	@$(BIN)/python $(INSTALL) "$$(grep '^torch==' constraints.txt)"
 	@$(BIN)/python $(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	@echo "Installing what drives Chromium into $(VENV)"
+	@$(BIN)/python $(INSTALL) --editable '.[browser]'
 	@touch $@
 
 # vLLM pins its own torch, and its CPU build asks for packages that break it: a complete list, installed as it stands. What strop needs

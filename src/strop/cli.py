@@ -192,13 +192,13 @@ def _tell(runs: list[Run], combined: Path | None, as_json: bool) -> None:
 
 
 def _write_report(runs: list[Run], combined: Path | None) -> Path:
-    from strop.report import build_page
+    from strop.pages import PAGE, page_of
     from strop.store import RunFolder
 
     if combined is None:
         return runs[0].report()
-    RunFolder(combined).write_text("report.html", build_page([run.material() for run in runs]))
-    return combined / "report.html"
+    RunFolder(combined).write_text(PAGE, page_of(runs))
+    return combined / PAGE
 
 
 def _dry_run(plans: list[Plan], asked: dict[str, Any], as_json: bool) -> None:
@@ -252,20 +252,22 @@ def verify(
 
 @app.command()
 def report(
-    run: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    run: Annotated[list[Path], typer.Argument(help="Folders that gap, sharpen, improve or cross wrote.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder for report.html (default: the run's, or here).")] = None,
     weigh: Weights = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one self-contained HTML page about one or more runs; with --json, print everything measured instead."""
+    """Write one self-contained HTML page about folders of gap, sharpen, improve or cross; with --json, print everything measured too."""
     from strop.api import check_weights
-    from strop.run import Run
+    from strop.pages import documents, exhibit, write_page_of
 
-    runs = [Run(path, check_weights(weigh or ())) for path in run]
+    exhibits = [exhibit(folder, check_weights(weigh or ())) for folder in run]
+    page = write_page_of(exhibits, run, out)
     if as_json:
-        _tell(runs, out or (None if len(runs) == 1 else Path()), as_json)
+        found = documents(exhibits)
+        print(json.dumps(found[0] if len(found) == 1 else {"runs": found}, allow_nan=False))
     else:
-        print(_write_report(runs, out or (None if len(runs) == 1 else Path())))
+        print(page)
 
 
 @app.command("import")
@@ -333,6 +335,7 @@ def cross(
     """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
     from strop import matrix
     from strop.cluster import open_executor
+    from strop.pages import write_page
     from strop.progress import Bars
     from strop.report.many import cross_tables
 
@@ -341,8 +344,7 @@ def cross(
             model, task, judges=verify_with or (), verifiers=find_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
-    page = _write_report(found.runs, found.path)
-    print_result(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
+    print_result(found.document, [*cross_tables(found.document), f"Report: {write_page([found.path])}"], as_json)
 
 
 @app.command()

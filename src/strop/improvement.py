@@ -86,6 +86,12 @@ class Improvement:
         told = [self._told(place) for place in range(len(self.rounds))]
         return head | {"rounds": told, "stopped": self.stopped, "definitions": definitions, "run": str(self.path)}
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the answer, the rounds, the curves."""
+        from strop.report.notebook import story_html
+
+        return story_html("improve", self.document)
+
     def _told(self, place: int) -> dict[str, Any]:
         one = self.rounds[place]
         document, evidence = one.held_out.document, one.held_out.evidence

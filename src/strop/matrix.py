@@ -63,6 +63,12 @@ class Cross:
         accuracies = {run.plan.model: run.accuracies["accuracy"].as_json() for run in self.runs}
         return head | {"accuracy": accuracies, "cells": self.cells, "transfers": self.transfers, "run": str(self.path)}
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the matrices."""
+        from strop.report.notebook import story_html
+
+        return story_html("cross", self.document)
+
     @cached_property
     def transfers(self) -> list[dict[str, Any]]:
         """What is chosen on one generator, judged on another ("Mind the Gap", section 6.1); no problem has a part in both."""

@@ -13,6 +13,7 @@ Axes of arrays, named in suffixes: P problems, K responses, M verification draws
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -145,6 +146,15 @@ class Estimate:
             return {"value": None, "why": self.why} | told
         document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")}
         return document | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text} | told
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the number, its interval, and what it means."""
+        rows = {"value": self.value, "low": self.low, "high": self.high, "level": self.level, "problems": self.n}
+        cells = "".join(f"<th scope='col'>{name}</th>" for name in rows)
+        numbers = "".join(f"<td>{'–' if value is None else format(value, '.6g')}</td>" for value in rows.values())
+        notes = [self.definition, *(note for note in (self.why, self.caution) if note)]
+        told = "".join(f"<p style='margin: 0'><small>{html.escape(note)}</small></p>" for note in notes)
+        return f"<div><table><thead><tr>{cells}</tr></thead><tbody><tr>{numbers}</tr></tbody></table>{told}</div>"
 
     def __format__(self, spec: str) -> str:
         """``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from strop.analysis import Evidence, Judge, analyse, groups_of
 from strop.errors import CorruptPartError, UsageError
@@ -232,7 +233,10 @@ class Run:
         """What a page about this run is made of."""
         from strop.report import ReportRun
 
-        return ReportRun(self.document, self.record, self.problems, self.responses, self.scores, self.sweeps())
+        document, sweeps, responses = self.document, self.sweeps(), self.responses.drop("token_ids")
+        for name in ("responses", "evidence", "counts_BP", "_score_PK", "_samples"):
+            self.__dict__.pop(name, None)  # made again when asked for: a large run's arrays and its page do not fit in a gigabyte together
+        return ReportRun(document, self.record, self.problems, responses, self.scores, sweeps)
 
     def report(self) -> Path:
         """Write report.html into the run folder; returns its path."""
@@ -240,6 +244,12 @@ class Run:
 
         self.folder.write_text("report.html", build_page([self.material()]))
         return self.path / "report.html"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the verdict, the numbers, the first charts."""
+        from strop.report.notebook import run_html
+
+        return run_html(self.document, self.sweeps())
 
     # --- arrays ---
 
@@ -267,7 +277,10 @@ class Run:
     @cached_property
     def _score_PK(self) -> dict[str, Floats]:
         """Each verifier's scores, means over draws."""
-        means = {name: frame.group_by("problem", "sample").agg(pl.col("score").mean()) for name, frame in self.scores.items()}
+        means = {
+            name: frame.group_by("problem", "sample").agg(pl.col("score").mean()) if frame["draw"].n_unique() > 1 else frame
+            for name, frame in self.scores.items()
+        }
         return {name: self._grid(frame, frame["score"]) for name, frame in means.items()}
 
     def of_responses(self, column: str) -> Floats:
@@ -276,9 +289,12 @@ class Run:
 
     def _grid(self, frame: pl.DataFrame, values: pl.Series) -> Floats:
         """A value for each row of the frame, as (P, K)."""
+        return fill_grid(self._place(frame).to_numpy(), frame["sample"].to_numpy(), values.to_numpy(), self.problems.height)
+
+    def _place(self, frame: pl.DataFrame) -> pl.Series:
+        """The number of each row's problem; null for one that the run does not have."""
         order = {problem: number for number, problem in enumerate(self.problems["problem"])}
-        problem = frame["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
-        return fill_grid(problem, frame["sample"].to_numpy(), values.to_numpy(), len(order))
+        return frame["problem"].replace_strict(order, default=None, return_dtype=pl.Int64)
 
     def _judge(self, name: str) -> Judge:
         entry = self.record["verifiers"][name]
@@ -376,11 +392,10 @@ class Run:
             found[name] = {quantity: value.as_json() for quantity, value in estimates.items()}
         return found
 
-    def _token_ids(self) -> list[list[list[int]]] | None:
+    def _token_ids(self) -> Sequence[list[list[int]]] | None:
         if self.responses["token_ids"].has_nulls():
             return None
-        rows = self.responses.group_by("problem", maintain_order=True).agg("token_ids")
-        return list(dict(rows.iter_rows()).values())
+        return _Tokens(self.responses["token_ids"], self._place(self.responses).to_numpy(), self.problems.height)
 
     def _weighed(self, product: Product) -> Weighed:
         scores = {name: self._score_PK[name] for name in product.verifiers}
@@ -395,12 +410,14 @@ class Run:
             raise CorruptPartError(
                 f"the parts in {self.path / stage} hold other columns than they should; restore them, or delete that folder"
             )
-        pairs = frame.select("problem", "sample").unique().height
+        place = self._place(frame)  # numbers: hashing pairs of texts takes hundreds of megabytes in a large run
+        pair = place * 2**31 + frame["sample"]
+        pairs = pair.n_unique()
         responses = pairs if responses is None else responses
         draws = frame["draw"].n_unique() if "draw" in frame.columns else 1
-        twice = frame.select(name for name in ("problem", "sample", "draw") if name in frame.columns).is_duplicated().any()
-        whole = pairs == responses and frame.height == responses * draws and not twice
-        if not whole or set(frame["problem"].unique()) != set(self.problems["problem"]):
+        once = pairs == frame.height if draws == 1 else pl.DataFrame({"pair": pair, "draw": frame["draw"]}).n_unique() == frame.height
+        whole = pairs == responses and frame.height == responses * draws and once
+        if not whole or place.has_nulls() or place.n_unique() != self.problems.height:
             raise CorruptPartError(
                 f"{self.path / stage} holds {frame.height} rows on {pairs} responses, expected {responses} responses to "
                 f"{self.plan.problems} problems; a part was changed: delete that folder and run the same command again"
@@ -416,6 +433,32 @@ class Run:
         entries = [self.record["verifiers"][name] for name in product.verifiers]
         alone = {"name": entries[0]["verifier"], "verifier_model": entries[0].get("model")} if len(entries) == 1 else {}
         return {"verifier": verifier, "weigh": weigh, **alone, **estimates, **counts}
+
+
+@dataclass(frozen=True)
+class _Tokens(Sequence[list[list[int]]]):
+    """The token ids of each problem's responses, made into lists when they are asked for: all at once they fill the memory."""
+
+    column: pl.Series
+    problem_N: NDArray[np.int64]
+    problems: int
+
+    def __len__(self) -> int:
+        return self.problems
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(self.problems)[place]]
+        if not -self.problems <= place < self.problems:
+            raise IndexError(place)
+        rows = self._rows[place % self.problems]
+        is_run = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1  # as strop stores them; gathering is slow in a column of many parts
+        return (self.column.slice(int(rows[0]), len(rows)) if is_run else self.column.gather(rows)).to_list()
+
+    @cached_property
+    def _rows(self) -> list[NDArray[np.int64]]:
+        order_N = np.argsort(self.problem_N, kind="stable")
+        return np.split(order_N, np.searchsorted(self.problem_N[order_N], np.arange(1, self.problems)))
 
 
 def _one_kind(rows: dict[str, Any]) -> list[dict[str, Any]]:

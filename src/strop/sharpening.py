@@ -98,6 +98,12 @@ class Sharpening:
             "run": str(self.run.path),
         }  # fmt: skip
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the answer, the gains, the curves."""
+        from strop.report.notebook import story_html
+
+        return story_html("sharpen", self.document)
+
     @property
     def is_adaptive(self) -> bool:
         """Whether problems have as many samples as adaptive stopping gave them; curves over N mean nothing then."""

@@ -12,7 +12,7 @@ import pytest
 from made_up import ESCAPE, HOSTILE, MIRROR, document, entry, estimate, run, undefined
 
 from strop.report import build_page, page
-from strop.report.page import verdicts
+from strop.report.gap_chapter import verdicts
 from strop.report.reader import PROBLEM_LIMIT, RESPONSE_LIMIT, TEXT_LIMIT, kept, reader_data, safe_json
 
 TEXTS = (HOSTILE, ESCAPE, MIRROR, "x" * 1_000_000, "\u2028</SCRIPT>&<!--", "''\"`${1}")
@@ -89,7 +89,8 @@ def test_several_runs_their_findings_and_their_charts() -> None:
     assert "one problem only" in text and "arithmetic, signs" in text and "verified by ladder/1m" in text
     found = Page(text)
     charts = found.data("chart-data")
-    assert len(charts) == 2 * 3 == text.count("data-chart=")  # accuracy, and the two curves with more than one threshold
+    # Of each run accuracy, gap, and the two curves with more than one threshold; of both together accuracy and gap.
+    assert len(charts) == 2 * 4 + 2 == text.count("data-chart=")
     assert [item["label"] for item in found.data("reader-data")] == [
         "arithmetic · ladder/250k",
         "signs · ladder/250k verified by ladder/1m",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
@@ -41,6 +42,54 @@ def cost_table(documents: Sequence[Document]) -> Table | None:
     for stage, cells in rows:
         table.add_row(Text(stage), *map(Text, cells))
     return table
+
+
+TRAINING_PROBLEMS = 1_000
+BACKWARD = 3
+"""A step forward and backward takes about three times the FLOPs of the forward pass alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestCost:
+    """What one round would cost, in words: the short of it, and what it is made of."""
+
+    short: str
+    detail: str
+
+
+def harvest_cost(document: Mapping[str, Any], verifier: str | None, row: Mapping[str, Any]) -> HarvestCost:
+    """Drawing, judging and one pass of training on ``TRAINING_PROBLEMS`` problems, as this run spent it on its own.
+
+    Training on the kept share of the responses takes ``BACKWARD`` times the FLOPs of reading them, prompts included.
+    """
+    stages = document.get("usage_by_stage") or {}
+    drawn, judged = stages.get("responses"), stages.get(f"scores/{verifier}")
+    if not drawn or not document.get("problems"):
+        return HarvestCost(DASH, "what drawing these responses cost is not known")
+    times = TRAINING_PROBLEMS / document["problems"]
+    both = [usage for usage in (drawn, judged) if usage]
+    flops = times * sum(known(usage, "flops") or 0.0 for usage in both)
+    tokens = times * sum(known(usage, key) or 0.0 for usage in both for key in ("prompt_tokens", "generated_tokens"))
+    seconds = times * sum(known(usage, "seconds") or 0.0 for usage in both)
+    dollars = times * sum(known(usage, "cost") or 0.0 for usage in both)
+    spent = [f"{tokens:,.0f} tokens", f"{seconds:,.0f} s here", *([f"${dollars:,.2f}"] if dollars else [])]
+    if not flops:
+        return HarvestCost(
+            spent[-1] if dollars else spent[0], f"to draw and judge them: {', '.join(spent)}; the cost of training is not known"
+        )
+    training = _training_flops(drawn, known(row.get("kept_share"), "value"), times)
+    trained = f"; one pass over what is kept: {training:.1e} more" if training else "; the cost of training is not known"
+    return HarvestCost(f"{flops + (training or 0):.1e} FLOPs", f"to draw and judge them: {flops:.1e}, {', '.join(spent)}{trained}")
+
+
+def _training_flops(drawn: Mapping[str, Any], kept_share: float | None, times: float) -> float | None:
+    """One pass over the kept responses, at the FLOPs a token that drawing them took."""
+    computed = sum(known(drawn, key) or 0.0 for key in ("prompt_tokens", "generated_tokens"))
+    flops = known(drawn, "flops")
+    if not computed or not flops or kept_share is None:
+        return None
+    read = computed + (known(drawn, "cached_tokens") or 0.0)
+    return BACKWARD * kept_share * flops / computed * read * times
 
 
 def _sum(key: str) -> Any:

@@ -47,7 +47,7 @@ def _accuracy_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def gap_figure(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -> Specification:
     """The gap, in points with its interval as a band, against the threshold of the filter. ``domain``: the y axis, in points."""
-    quantile = str(rows[0].get("weigh", "")).startswith("quantile")
+    quantile, rounds = (str(rows[0].get("weigh", "")).startswith(kind) for kind in ("quantile", "survivors"))
     values = [
         {
             "threshold": row["threshold"],
@@ -60,9 +60,9 @@ def gap_figure(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X(
             "threshold:Q",
-            title="quantile filtered out, q" if quantile else "threshold on the score",
+            title="quantile filtered out, q" if quantile else "rounds survived" if rounds else "threshold on the score",
             scale=alt.Scale(zero=False),
-            axis=alt.Axis(tickCount=5),
+            axis=alt.Axis(values=sorted({row["threshold"] for row in rows}), format="d") if rounds else alt.Axis(tickCount=5),
         ),
         tooltip=[alt.Tooltip("weigh:N", title="weight"), *(_tooltip(key) for key in ("value", "low", "high", "kept"))],
     )
@@ -77,6 +77,32 @@ def gap_figure(rows: Sequence[Mapping[str, Any]], domain: tuple[float, float]) -
 
 def _gap_axis(key: str, scale: alt.Scale) -> alt.Y:
     return alt.Y(f"{key}:Q", title="gap, points", scale=scale, axis=alt.Axis(tickCount=6))
+
+
+def calibration_figure(marks: Sequence[Mapping[str, Any]], probability: bool) -> Specification:
+    """Share of right responses, in per cent with its interval, against the mean score of a bin; with the diagonal for probabilities."""
+    base = alt.Chart(alt.Data(values=list(marks))).encode(
+        x=alt.X(
+            "x:Q",
+            title="score",
+            scale=alt.Scale(domain=[0, 1]) if probability else alt.Scale(zero=False, padding=10),
+            axis=alt.Axis(tickCount=5),
+        ),
+        tooltip=[
+            alt.Tooltip("x:Q", title="score"),
+            *(_tooltip(key) for key in ("value", "low", "high")),
+            alt.Tooltip("responses:Q", format=","),
+        ],
+    )
+    scale = alt.Scale(domain=[0, 100])
+    spans = base.mark_rule(color="@accent", strokeWidth=1.5).encode(y=alt.Y("low:Q", title="right, %", scale=scale), y2="high:Q")
+    line = base.mark_line(color="@accent", strokeWidth=1, opacity=0.5).encode(y=alt.Y("value:Q", scale=scale))
+    size = alt.Size("responses:Q", scale=alt.Scale(range=[30, 220]), legend=None)
+    dots = base.mark_point(filled=True, color="@accent", opacity=1).encode(y=alt.Y("value:Q", scale=scale), size=size)
+    ends = [{"x": 0, "y": 0}, {"x": 1, "y": 100}]
+    diagonal = alt.Chart(alt.Data(values=ends)).mark_line(strokeDash=[4, 4], color="@zero", strokeWidth=1).encode(x="x:Q", y="y:Q")
+    layers = [diagonal, spans, line, dots] if probability else [spans, line, dots]
+    return alt.layer(*layers).properties(width="container", height=180).to_dict()
 
 
 def drawable(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

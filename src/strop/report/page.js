@@ -13,22 +13,36 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
-  function draw() {
-    const names = { "@accent": colour("--accent"), "@muted": colour("--soft"), "@zero": colour("--soft") };
+  function settings() {
     const font = getComputedStyle(document.body).fontFamily;
     const axis = { labelColor: colour("--ink"), titleColor: colour("--soft"), titleFontWeight: "normal", gridColor: colour("--line"),
       domainColor: colour("--line"), tickColor: colour("--line"), labelFontSize: 12, titleFontSize: 12, labelPadding: 6 };
-    const config = { background: "transparent", font: font, view: { stroke: null }, axis: axis };
-    for (const place of document.querySelectorAll("[data-chart]")) {
-      const text = JSON.stringify(charts[Number(place.dataset.chart)]).replace(/"(@[a-z]+)"/g, (whole, name) => JSON.stringify(names[name] || whole));
-      const theme = dark.matches ? "dark" : "light";
-      window.vegaEmbed(place, JSON.parse(text), { actions: false, renderer: "svg", ast: true, config: config, tooltip: { theme: theme } })
-        .catch((error) => { place.textContent = "This chart could not be drawn: " + error.message; });
-    }
+    const legend = { labelColor: colour("--ink"), labelFontSize: 12, symbolSize: 60 };
+    return { background: "transparent", font: font, view: { stroke: null }, axis: axis, legend: legend };
   }
 
-  draw();
-  dark.addEventListener("change", draw);
+  function drawOne(place) {
+    const names = { "@accent": colour("--accent"), "@muted": colour("--soft"), "@zero": colour("--soft") };
+    for (let series = 1; series < 9; series += 1) names["@c" + series] = colour("--c" + series);
+    const text = JSON.stringify(charts[Number(place.dataset.chart)]).replace(/"(@[a-z]+[0-9]?)"/g, (whole, name) => JSON.stringify(names[name] || whole));
+    const specification = JSON.parse(text);
+    const theme = dark.matches ? "dark" : "light";
+    place.dataset.drawn = "begun";
+    window.vegaEmbed(place, specification, { actions: false, renderer: "svg", ast: true, config: settings(), tooltip: { theme: theme } })
+      .then(() => { place.dataset.drawn = "done"; })
+      .catch((error) => { place.textContent = "This chart could not be drawn: " + error.message; });
+  }
+
+  // A chart is drawn when it comes near the window, so that a long page opens at once; all are before printing.
+  const places = Array.from(document.querySelectorAll("[data-chart]"));
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting && !entry.target.dataset.drawn) drawOne(entry.target);
+    }
+  }, { rootMargin: "800px" });
+  places.forEach((place) => near.observe(place));
+  dark.addEventListener("change", () => places.filter((place) => place.dataset.drawn).forEach(drawOne));
+  window.addEventListener("beforeprint", () => places.filter((place) => !place.dataset.drawn && place.offsetParent).forEach(drawOne));
 
   // Reader -------------------------------------------------------------------------------------------------------------------
 
@@ -134,6 +148,9 @@
     card.append(head);
     full(card, response.text, "Response " + response.sample);
     const holder = element("div", "scroll");
+    holder.tabIndex = 0;
+    holder.setAttribute("role", "group");
+    holder.setAttribute("aria-label", "What verifiers say of response " + response.sample);
     holder.append(opinions(response));
     if (run().verifiers.length) card.append(holder);
     run().verifiers.forEach((verifier, place) => {
@@ -179,8 +196,13 @@
     });
     const listed = controls.problem.options.length;
     if (Array.from(controls.problem.options).some((item) => item.value === before)) controls.problem.value = before;
-    byId("status").textContent = listed ? responses + " distinct responses in " + listed + (listed === 1 ? " problem." : " problems.")
-      : "No response in this page is like that.";
+    const whole = run().whole[controls.filter.value], chosen = controls.verifier.value;
+    const count = (number) => number.toLocaleString("en");
+    const all = count(run().whole.all.any) + " responses";
+    const inRun = controls.filter.value === "all" ? "The whole run has " + all + "."
+      : "In the whole run: " + count(chosen === "any" ? whole.any : whole.by[Number(chosen)]) + " of " + all + ".";
+    byId("status").textContent = (listed ? responses + " distinct responses in " + listed + (listed === 1 ? " problem. " : " problems. ")
+      : "No response in this page is like that. ") + inRun;
     byId("previous").disabled = byId("next").disabled = true;
     showProblem();
   }

@@ -10,105 +10,80 @@ import base64
 import hashlib
 import importlib.resources
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from strop.report.blocks import Chart, Group, WordTable
 from strop.report.cost import cost_rows
-from strop.report.more import more_tables
-from strop.report.reader import ReportRun, reader_data, safe_json
-from strop.report.rows import clean, gap_rows, interval, known, models, notes, number, visible
+from strop.report.reader import ReportRun, Story, reader_data, safe_json
+from strop.report.rows import clean, gap_rows, models, notes, visible
 
-_PHRASES = {"majority": "majority vote", "cot-binary": "cot-binary verdict", "cot-score": "cot-score"}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One sentence of findings. ``kind``: "gain" and "loss" where the interval excludes zero, else "none", or "unknown"."""
-
-    kind: str
-    claim: str
+Row = dict[str, Any]
 
 
-def build_page(runs: list[ReportRun]) -> str:
-    """The page as HTML, from one or more runs: findings, table, charts, and a reader of problems.
+def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), comparison: Sequence[Row] = ()) -> str:
+    """The page as HTML: what runs of ``strop gap`` tell, what other commands tell (``stories``), and a reader of problems.
 
-    Raises ``ValueError`` when there is no run.
+    ``comparison``: rows of paired differences between the runs (``strop.comparison.compare``). Raises ``ValueError`` when there is no run.
     """
-    if not runs:
+    browsed = [*runs, *(run for story in stories for run in story.runs)]
+    if not browsed:
         raise ValueError("got no run to report on; expected at least one: name a run folder")
     import jinja2
     from markupsafe import Markup
 
-    charts, figures = _charts(runs)
+    from strop.report.beside import comparison_groups
+    from strop.report.gap_chapter import gap_chapter
+    from strop.report.stories import story_chapter
+
+    chapters = [story_chapter(story) for story in stories] + [gap_chapter(run.title, run.document, run.sweeps) for run in runs]
+    beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
+    charts: list[Row] = []
     documents = [run.document for run in runs]
     scripts = [Markup(_chart_library()), Markup(_own("page.js"))]  # ours and the bundle's: no text of a model or a user
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_own("page.html.j2")).render(
-        title=_title(documents),
+        title=_title(documents, stories),
         policy=_policy(scripts),
         style=Markup(_own("page.css")),
         scripts=scripts,
-        verdicts=[(visible(f"{document['task']}, {document['model']}"), verdicts(document)) for document in documents],
+        chapters=[(chapter, _groups(chapter.groups, charts)) for chapter in chapters],
+        beside=_groups(beside, charts),
         rows=gap_rows(documents),
         notes=notes(documents),
+        definitions=_definitions([*documents, *(story.document for story in stories)]),
         several_models=len({models(document) for document in documents}) > 1,
-        figures=figures,
-        more=[(_label(run), more_tables(run.document)) for run in runs],
         charts=Markup(safe_json(charts)),
-        reader=Markup(safe_json(reader_data(runs))),
-        runs=[_facts(run) for run in runs],
+        reader=Markup(safe_json(reader_data(browsed))),
+        several_browsed=len(browsed) > 1,
+        told=len(stories),
+        runs=[_facts(run) for run in browsed],
+        cost=cost_rows([run.document for run in browsed]),
     )
 
 
-def verdicts(document: Mapping[str, Any]) -> list[Verdict]:
-    """A sentence per verifier: what filtering by it does to the accuracy, in plain words and with the interval."""
-    document = clean(document)
-    found = []
-    for stage, entry in document["verifiers"].items():
-        model, name = entry.get("verifier_model", document.get("verifier_model")), entry.get("name", stage)
-        owner = "the model's own" if model in (None, document["model"]) else f"{model}'s"
-        judge = "the oracle (the reference itself)" if name == "oracle" else f"{owner} {_PHRASES.get(name, f'{name} score')}"
-        kind, claim = _claim(judge, document.get("accuracy"), entry)
-        found.append(Verdict(kind, claim[0].upper() + claim[1:]))
-    return found
+def _groups(groups: Sequence[Group], charts: list[Row]) -> list[Row]:
+    """The groups as the template wants them; each chart's specification goes to the end of ``charts``, and its place is told."""
+    return [
+        {"title": group.title, "note": group.note, "wide": group.wide, "blocks": [_block(one, charts) for one in group.blocks]}
+        for group in groups
+    ]
 
 
-def _claim(judge: str, accuracy: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> tuple[str, str]:
-    gap, kept = entry.get("gap"), entry.get("accuracy_kept")
-    value, low, high = (known(gap, key) for key in ("value", "low", "high"))
-    why = (gap or {}).get("why") or "no reason was recorded"
-    points = f"{number(gap, '+')} points {interval(gap)}".strip().replace(" ", "\u00a0")  # on one line
-    change = f"from {number(accuracy)}% to {number(kept)}%: {points}"
-    if value is None:
-        return "unknown", f"what filtering by {judge} changes is unknown: {why}"
-    if low is None or high is None:
-        return "unknown", f"filtering by {judge} moves accuracy {change}, with no interval: {why}"
-    if low > 0:
-        return "gain", f"filtering by {judge} raises accuracy {change}"
-    if high < 0:
-        return "loss", f"filtering by {judge} lowers accuracy {change}"
-    return "none", f"filtering by {judge} brings no measurable gain: {points}"
+def _block(block: Chart | WordTable, charts: list[Row]) -> Row:
+    if isinstance(block, WordTable):
+        return {"chart": None, "title": block.title, "note": block.note, "table": block}
+    charts.append(block.specification)
+    told = {"chart": len(charts) - 1, "title": block.title, "note": block.note, "table": block.table}
+    return told | {"description": block.description}
 
 
-def _charts(runs: Sequence[ReportRun]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The specifications, and for each run its heading and where in that list its charts stand."""
-    from strop.report.figures import accuracy_figure, drawable, gap_figure, shared_domain
-
-    charts: list[dict[str, Any]] = []
-    figures = []
-    for run in runs:
-        accuracy = accuracy_figure(run.document)
-        curves = {name: rows for name, rows in ((name, drawable(rows)) for name, rows in run.sweeps.items()) if rows}
-        domain = shared_domain(curves)
-        figure: dict[str, Any] = {"label": _label(run), "accuracy": None, "curves": []}
-        if accuracy is not None:
-            figure["accuracy"] = len(charts)
-            charts.append(accuracy)
-        for name, rows in curves.items():
-            figure["curves"].append({"verifier": visible(name), "chart": len(charts)})
-            charts.append(gap_figure(rows, domain))
-        figures.append(figure)
-    return charts, figures
+def _definitions(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Every quantity's definition as it was measured, each said once."""
+    found: dict[tuple[str, str], None] = {}
+    for document in map(clean, documents):
+        for source in (document.get("definitions") or {}, (document.get("analysis") or {}).get("definitions") or {}):
+            found |= {(name.replace("_", " "), str(text)): None for name, text in source.items()}
+    return list(found)
 
 
 def _facts(run: ReportRun) -> dict[str, Any]:
@@ -121,7 +96,7 @@ def _facts(run: ReportRun) -> dict[str, Any]:
     cost = ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage)
     record = json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str)
     return {
-        "label": _label(run),
+        "label": run.title,
         "size": size,
         "cost": cost,
         "spent": cost_rows([run.document]),
@@ -130,15 +105,14 @@ def _facts(run: ReportRun) -> dict[str, Any]:
     }
 
 
-def _label(run: ReportRun) -> str:
-    return visible(f"{run.document['task']} · {models(run.document)}")
-
-
-def _title(documents: Sequence[Mapping[str, Any]]) -> str:
-    generators = list(dict.fromkeys(str(document["model"]) for document in documents))
-    tasks = list(dict.fromkeys(str(document["task"]) for document in documents))
+def _title(documents: Sequence[Mapping[str, Any]], stories: Sequence[Story]) -> str:
+    """Models on tasks, and what was done if it was one thing."""
+    told = [*documents, *(story.document for story in stories)]
+    generators = list(dict.fromkeys(name for document in told for name in document.get("generators") or [str(document["model"])]))
+    tasks = list(dict.fromkeys(str(document["task"]) for document in told))
     named = [", ".join(names) if len(names) < 5 else f"{len(names)} {kind}" for names, kind in ((generators, "models"), (tasks, "tasks"))]
-    return visible(f"{named[0]} on {named[1]}")
+    done = list(dict.fromkeys(story.what for story in stories))
+    return visible(f"{named[0]} on {named[1]}" + (f": {done[0]}" if len(done) == 1 else ""))
 
 
 def _chart_library() -> str:

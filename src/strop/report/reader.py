@@ -11,14 +11,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from strop.report.flags import FILTERS, flags
 from strop.report.rows import clean, models, visible
 
 if TYPE_CHECKING:
     import polars
 
 PROBLEM_LIMIT = 40
+RARE_SHARE = 8
+"""A filter of the reader that fewer than an eighth of the problems shown are about gets as many more, so that what is rare is there."""
 RESPONSE_LIMIT = 16
 DRAW_LIMIT = 3
 TEXT_LIMIT = 4_000
@@ -34,7 +37,7 @@ class ReportRun:
 
     ``document`` is the JSON contract's document and ``record`` the content of run.json. ``problems``, ``responses`` and, for each
     verifier, ``scores`` are the run folder's tables. ``sweeps`` holds for each verifier the rows of its gap-by-threshold curve:
-    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``.
+    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``. ``label`` names it among others.
     """
 
     document: dict[str, Any]
@@ -43,6 +46,26 @@ class ReportRun:
     responses: polars.DataFrame
     scores: dict[str, polars.DataFrame]
     sweeps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the run is called on the page: ``label``, or its task and models."""
+        return visible(self.label or f"{self.document['task']} · {models(self.document)}")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a command other than gap found. ``runs`` are there to be browsed."""
+
+    command: Literal["sharpen", "improve", "cross"]
+    document: dict[str, Any]
+    runs: list[ReportRun] = field(default_factory=list)
+
+    @property
+    def what(self) -> str:
+        """What was done."""
+        return {"cross": "who verifies whom", "sharpen": "best of N", "improve": f"rounds of {self.document.get('method')}"}[self.command]
 
 
 def reader_data(runs: Sequence[ReportRun]) -> list[Row]:
@@ -60,10 +83,10 @@ def safe_json(value: Any) -> str:
 
 
 def kept(scores: Sequence[float | None], weigh: str) -> list[bool | None]:
-    """Which of one problem's responses the weight keeps: None where it does not say (no score, or neither quantile nor threshold)."""
+    """Which of one problem's responses the weight keeps: None where it does not say (no score, or a weight that is no filter)."""
     kind, _, parameter = weigh.partition(":")
     valid = sorted((score for score in scores if score is not None), reverse=True)
-    if kind not in ("quantile", "threshold") or not valid:
+    if kind not in FILTERS or not valid:
         return [None] * len(scores)
     threshold = float(parameter)
     if kind == "quantile":
@@ -84,18 +107,24 @@ def _within(run: ReportRun, share: int) -> Row:
 def _run_content(run: ReportRun, limit: int) -> Row:
     total = run.problems.height
     count = min(limit, total)
-    places = [place * total // count for place in range(count)]
+    even = [place * total // count for place in range(count)]
+    weighs = {name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores}
+    found = flags(run.problems, run.responses, run.scores, weighs)
+    places = sorted({*even, *(place for flag in found.values() for place in flag.missed(even, limit // RARE_SHARE))})
     problems = run.problems[places].to_dicts()
     chosen = [row["problem"] for row in problems]
     grouped: dict[str, list[Row]] = {identifier: [] for identifier in chosen}
     for row in _of(run.responses, chosen).sort("sample").to_dicts():
         grouped[row["problem"]].append(row)
     opinions = {name: _opinions(_of(frame, chosen)) for name, frame in run.scores.items()}
-    weighs = {name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores}
     spread = ", evenly spaced" if count < total else ""
+    more = f", and {len(places) - count} more where something is rare" if len(places) > count else ""
     return {
-        "label": visible(f"{run.document['task']} · {models(run.document)}"),
-        "note": f"Shows {count} of {total} problems{spread}.",
+        "label": run.title,
+        "note": f"Shows {len(places)} of {total} problems: {count}{spread}{more}."
+        if more
+        else f"Shows {count} of {total} problems{spread}.",
+        "whole": {name: flag.told for name, flag in found.items()},
         "verifiers": [{"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores],
         "problems": [_problem(row, grouped[row["problem"]], opinions, weighs) for row in problems],
     }
