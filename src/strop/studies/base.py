@@ -79,8 +79,11 @@ class Study(ABC):
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in value.items())
     if isinstance(value, tuple):
-        return ", ".join(map(_plain, value)) or "none"
+        parts = (" / ".join(map(_plain, one)) if isinstance(one, tuple) else _plain(one) for one in value)
+        return ", ".join(parts) or "none"
     return str(getattr(value, "label", value))
 
 
