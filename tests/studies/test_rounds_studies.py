@@ -33,6 +33,9 @@ def document(accuracies: Sequence[float], passes: Sequence[float], gaps: Sequenc
         one |= {name: {"value": gain} for name in ("gain", "gain_flexible")}
         one |= {name: {"value": before["gap"]["value"] - gain} for name in ("eps_update", "eps_update_flexible")}  # type: ignore[index]
         one |= {"gain_in_format": {"value": 0.0}}
+        for name, key in (("accuracy_since_base", "accuracy"), ("pass_at_k_since_base", "pass_at_k")):
+            now, was = ((r[key]["8"] if key == "pass_at_k" else r[key])["value"] for r in (one, rounds[0]))  # type: ignore[index]
+            one[name] = {"value": now - was, "low": now - was - 0.05, "high": now - was + 0.05}
     return {"rounds": rounds}
 
 
@@ -57,6 +60,7 @@ def test_the_improvement_study_says_when_the_gap_is_gone() -> None:
     found = list(study.findings_of({("arithmetic", "own"): own, ("arithmetic", "oracle"): better, ("signs", "own"): flat}))
     assert [one.name for one in found] == ["improvement", "improvement-pass-at-k", "improvement-controls"]
     assert "below a tenth of its start on arithmetic (round 2), and not within 2 rounds on signs" in found[0].holds
+    assert "points in 2 rounds (paired over problems: 2 of 2 seeds above zero, 0 below). signs: " in found[0].seen
     assert "pass@1 rises on arithmetic; pass@8 falls on arithmetic" in found[1].holds
     assert found[0].data.filter(pl.col("quantity") == "gap").height == 9
     assert "arithmetic, oracle: accuracy +1" in found[2].seen

@@ -78,6 +78,14 @@ def change(document: Document, number: int, *path: str) -> float:
     return of_round(document, number, *path) - of_round(document, 0, *path)
 
 
+def each_seed(documents: Sequence[Document], number: int, name: str) -> str:
+    """In how many seeds the interval over problems of a round's number lies above zero, and below."""
+    found = [document["rounds"][number][name] for document in documents]
+    known = [one for one in found if one.get("low") is not None]
+    above, below = sum(one["low"] > 0 for one in known), sum(one["high"] < 0 for one in known)
+    return f"{above} of {len(found)} seeds above zero, {below} below"
+
+
 def over(values: Iterable[float], definition: str, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
     """The mean over seeds with Student's interval."""
     return over_draws(np.array(list(values), dtype=float), definition, bounds)

@@ -42,9 +42,12 @@ _STYLE = {
 def points_with_intervals(
     rows: Any, x: alt.X, y: str, colour: alt.Color | None = None, *, title: str, low: str = "low", high: str = "high", line: bool = True
 ) -> Any:
-    """Points joined by a line, each with its interval from ``low`` to ``high``: columns of ``rows`` (a Polars frame)."""
+    """Points joined by a line, each with its interval from ``low`` to ``high``: columns of ``rows`` (a Polars frame).
+
+    The axis shows what there is; a layer with ``level(0)`` brings zero in.
+    """
     base = alt.Chart(rows).encode(x=x) if colour is None else alt.Chart(rows).encode(x=x, color=colour)
-    spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y(low, title=title), y2=high)
+    spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y(low, title=title, scale=alt.Scale(zero=False)), y2=high)
     points = base.mark_point(filled=True, size=34, opacity=1).encode(y=y)
     return alt.layer(spans, *([base.mark_line(strokeWidth=1.4).encode(y=y)] if line else []), points)
 

@@ -18,7 +18,7 @@ from strop.api import find_task
 from strop.course import Course
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
-from strop.studies.courses import Courses, Document, change, largest_k, of_round, over
+from strop.studies.courses import Courses, Document, change, each_seed, largest_k, of_round, over
 from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.numbers import listed, per_cent, points, side, told
 from strop.tasks import Task
@@ -114,10 +114,11 @@ class ImprovementStudy(Study):
 
         last = self.rounds
         gained = points(over((change(one, last, "accuracy") for one in own), "gain"))
+        seeds = each_seed(own, last, "accuracy_since_base")
         steps = ", ".join(f"{100 * over((of_round(one, n, 'gap') for one in own), 'gap').value:.1f}" for n in range(last + 1))  # type: ignore[operator]
         return (
             f"{task}: the own gap goes {steps} points by round, to {at('gap', last)}; with the base model as the verifier it ends at "
-            f"{at('gap_base_verifier', last)}; accuracy changes by {gained} points in {last} rounds."
+            f"{at('gap_base_verifier', last)}; accuracy changes by {gained} points in {last} rounds (paired over problems: {seeds})."
         )
 
     def _gone(self, own: Sequence[Document]) -> int | None:
@@ -126,7 +127,7 @@ class ImprovementStudy(Study):
         return next((number for number, mean in enumerate(means) if mean < means[0] / 10), None)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        names = {"accuracy": "accuracy", "gap": "gap, own verifier", "gap_base_verifier": "gap, base verifier"}
+        names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
         rows = data.filter(pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names))).with_columns(
             pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
         )
@@ -135,7 +136,7 @@ class ImprovementStudy(Study):
         for task in rows["task"].unique(maintain_order=True):
             own = rows.filter(pl.col("task") == task)
             colour = alt.Color("what:N", title=None, sort=list(names.values()))
-            layers = alt.layer(level(0), points_with_intervals(own, x, "value:Q", colour, title="per cent, points"))
+            layers = alt.layer(level(0), points_with_intervals(own, x, "value:Q", colour, title="gap, points"))
             panels.append(layers.properties(title=task, width=COLUMN, height=140))
         return alt.vconcat(*panels, spacing=8)
 
@@ -160,7 +161,11 @@ class ImprovementStudy(Study):
             task: [over((change(one, self.rounds, *path) for one in own), "") for path in (("accuracy",), ("pass_at_k", k))]
             for (task, arm), own in documents.items() if arm == PLAIN
         }  # fmt: skip
-        seen = "; ".join(f"{task}: pass@1 {points(one)}, pass@{k} {points(all_k)}" for task, (one, all_k) in changes.items())
+        seen = "; ".join(
+            f"{task}: pass@1 {points(one)}, pass@{k} {points(all_k)} "
+            f"(paired over problems: {each_seed(documents[task, PLAIN], self.rounds, 'pass_at_k_since_base')})"
+            for task, (one, all_k) in changes.items()
+        )
         rises = [task for task, (one, _) in changes.items() if side(one) > 0]
         falls = [task for task, (_, all_k) in changes.items() if side(all_k) < 0]
         holds = f"pass@1 rises on {listed(rises)}; pass@{k} falls on {listed(falls)} (whole interval over {self.seeds} seeds)."
@@ -183,7 +188,7 @@ class ImprovementStudy(Study):
         for task in rows["task"].unique(maintain_order=True):
             own = rows.filter(pl.col("task") == task)
             layers = points_with_intervals(own, x, "value:Q", alt.Color("after:N", title=None), title="pass@k, %")
-            panels.append(layers.resolve_scale(y="shared").properties(title=task, width=COLUMN, height=120))
+            panels.append(layers.properties(title=task, width=COLUMN, height=120))
         return alt.vconcat(*panels, spacing=8)
 
     # --- controls ---
