@@ -335,8 +335,9 @@ def cross(
     """The matrix of gaps, generator by verifying model; each model is loaded once, and a stopped matrix goes on cell by cell."""
     from strop import matrix
     from strop.cluster import open_executor
-    from strop.pages import write_page
+    from strop.pages import Exhibit, write_page_of
     from strop.progress import Bars
+    from strop.report import Story
     from strop.report.many import cross_tables
 
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
@@ -344,7 +345,8 @@ def cross(
             model, task, judges=verify_with or (), verifiers=find_verifiers(verifier, prompts), draws=draws, out=out, workers=executor,
             watcher=bars, problems=problems, samples=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed,
         )  # fmt: skip
-    print_result(found.document, [*cross_tables(found.document), f"Report: {write_page([found.path])}"], as_json)
+    page = write_page_of([Exhibit(found.runs, [Story("cross", found.document)])], [found.path])
+    print_result(found.document, [*cross_tables(found.document), f"Report: {page}"], as_json)
 
 
 @app.command()

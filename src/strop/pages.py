@@ -97,12 +97,16 @@ def _improved(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) 
 
 def _sharpened(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) -> Exhibit:
     _refuse(weights, folder, "sharpen")
-    run = Run(folder)
+    return sharpened(Run(folder), document | {"run": str(folder)})
+
+
+def sharpened(run: Run, document: dict[str, Any]) -> Exhibit:
+    """What ``strop sharpen`` found of a run."""
     if run.record["design"] == "fixed":
         material = run.material()
     else:  # its gaps mean nothing, its responses can be read
         material = ReportRun(document | {"verifiers": {}}, run.record, run.problems, run.responses, run.scores)
-    return Exhibit(stories=[Story("sharpen", document | {"run": str(folder)}, [material])])
+    return Exhibit(stories=[Story("sharpen", document, [material])])
 
 
 def _crossed(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) -> Exhibit:

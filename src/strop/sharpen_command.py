@@ -64,10 +64,10 @@ def sharpen(
     gpus_per_worker: GpusPerWorker = None,
 ) -> None:
     """Answer with the best of N by the model's own opinion, against greedy decoding: accuracy and likelihood for N = 1 to K."""
+    from strop import pages
     from strop.api import executor_of
     from strop.cluster import open_executor
     from strop.engines import DEFAULT_MODEL
-    from strop.pages import write_page
     from strop.progress import Bars
     from strop.report.sharpening import sharpen_tables
     from strop.sharpening import SELF_REWARDS, sharpen
@@ -78,7 +78,7 @@ def sharpen(
     } | ({} if shots is None else {"shots": shots})  # fmt: skip
     asked = find_verifiers(verifier, prompts) if verifier else SELF_REWARDS
     models, tasks = list(dict.fromkeys(model or [DEFAULT_MODEL])), find_tasks(task, difficulty, data, data_revision)
-    documents, pages = [], []
+    documents, exhibits, folders, written = [], [], [], []
     with open_executor(workers, ray, gpus_per_worker) as opened, Bars() as bars:
         executor = executor_of(opened)
         for name in models:
@@ -91,8 +91,10 @@ def sharpen(
                     watcher=bars, **options,
                 )  # fmt: skip
                 documents.append(sharpened.document)
-                pages.append(write_page([sharpened.run.path]))
-    if len(pages) > 1 and out is not None:
-        pages = [write_page([page.parent for page in pages], out)]
-    told = [*sharpen_tables(documents), *(f"Report: {page}" for page in pages)]
+                folders.append(sharpened.run.path)
+                exhibits.append(pages.sharpened(sharpened.run, sharpened.document))
+                written.append(pages.write_page_of(exhibits[-1:], folders[-1:]))
+    if len(folders) > 1 and out is not None:
+        written = [pages.write_page_of(exhibits, folders, out)]
+    told = [*sharpen_tables(documents), *(f"Report: {page}" for page in written)]
     print_result(documents[0] if len(documents) == 1 else {"runs": documents}, told, as_json)

@@ -112,6 +112,7 @@ def visit(browser: Browser, reports: dict[str, Path]) -> Iterator[Callable[..., 
 
     def opened(name: str, look: str = "light", **options: Any) -> Watched:
         context = browser.new_context(**LOOKS[look] | options)
+        context.set_default_timeout(120_000)  # for a busy machine: nothing here is about speed
         contexts.append(context)
         watched = Watched(context.new_page())
         watched.page.on("console", lambda message: watched.said.append(f"{message.type}: {message.text}"))
