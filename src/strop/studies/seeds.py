@@ -129,6 +129,8 @@ class SeedsStudy(Study):
         seeds = max((name for name in ("data", "training") if name in known), key=lambda name: known[name], default=None)
         if seeds is None:
             return "Not testable here."
+        if known["change"] == known[seeds] == 0:
+            return "Not testable here: nothing differs."
         larger = "larger" if known["change"] > known[seeds] else "smaller"
         change, worst = (f"{100 * known[name]:.2f}" for name in ("change", seeds))
         return (
@@ -190,9 +192,12 @@ def _residual(value_IP: Floats) -> float:
 
 def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Estimate:
     """The root of a variance less the part that is noise; the interval is chi-square's on the whole variance, less the same."""
+    definition = "standard deviation of an accuracy by this source"
+    if variance == 0:
+        return Estimate(0.0, None, None, 0.95, rests_on, definition, "no difference was seen, which says nothing of others")
     low, high = (freedom * variance / chi_square(p, freedom) for p in (0.975, 0.025))
     root = [float(max(0.0, one - noise) ** 0.5) for one in (variance, low, high)]
-    return Estimate(root[0], root[1], root[2], 0.95, rests_on, "standard deviation of an accuracy by this source")
+    return Estimate(root[0], root[1], root[2], 0.95, rests_on, definition)
 
 
 def chi_square(p: float, freedom: int) -> float:

@@ -73,12 +73,12 @@ class SftStudy(Study):
         runs = Runs(out.parent / "runs", tell)
         places = [Fits(self, runs, out / "models" / f"seed-{self.seed + number}", self.seed + number) for number in range(self.seeds)]
         measured: dict[str, list[Measured]] = {}
-        steps: dict[int, list[Measured]] = {}
-        for fits in places:
+        steps: dict[int, dict[int, Measured]] = {}
+        for number, fits in enumerate(places):
             for name, one in fits.models():
                 measured.setdefault(name, []).append(one)
             for step, one in fits.snapshots():
-                steps.setdefault(step, []).append(one)
+                steps.setdefault(step, {})[number] = one
         kept = {name: one for name, one in measured.items() if len(one) == self.seeds}
         findings = [self._table(kept, places), self._effect(kept), self._curve(kept["base"], steps)]
         return write_findings(out, "Sharpening by training", self.setting, findings, self.name)
@@ -159,12 +159,12 @@ class SftStudy(Study):
         chart = alt.layer(level(0), chart).properties(width=COLUMN, height=150)
         return Finding("sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, chart)
 
-    def _curve(self, base: Sequence[Measured], steps: Mapping[int, Sequence[Measured]]) -> Finding:
+    def _curve(self, base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measured]]) -> Finding:
         """Changes against the base model, paired by seed."""
         rows = []
         for step, own in sorted(steps.items()):
             for key, (what, where) in CURVES.items():
-                change = over((one[key] - before[key] for one, before in zip(own, base, strict=True)), None)
+                change = over((one[key] - base[number][key] for number, one in own.items()), None)
                 rows.append({"step": step, "quantity": key, "what": what, "problems": where, "seeds": len(own)} | told(change))
         seen, holds = _curve_told(base, steps)
         title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps: change against the base model"
@@ -196,18 +196,20 @@ class SftStudy(Study):
         return alt.layer(zero, spans, marks).properties(width=COLUMN, height=190)
 
 
-def _curve_told(base: Sequence[Measured], steps: Mapping[int, Sequence[Measured]]) -> tuple[str, str]:
+def _curve_told(base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measured]]) -> tuple[str, str]:
     if not steps:
         return "no snapshot could be made.", "Not testable here."
     last = steps[max(steps)]
-    found = {key: over((b[key] - a[key] for a, b in zip(base, last, strict=False)), None)
+    found = {key: over((one[key] - base[number][key] for number, one in last.items()), None)
              for key in ("train_accuracy", "accuracy", "train_base_likelihood", "base_likelihood")}  # fmt: skip
     seen = (
         f"from the base to step {max(steps)}: accuracy {points(found['train_accuracy'])} points on training problems and "
         f"{points(found['accuracy'])} held out; log-likelihood under the base {written(found['train_base_likelihood'], 1, '+.2f', '.2f')} "
         f"and {written(found['base_likelihood'], 1, '+.2f', '.2f')} nats."
     )
-    means = {step: float(np.mean([one["accuracy"] for one in own])) for step, own in steps.items()}
+    means = {
+        step: float(np.mean([one["accuracy"] - base[number]["accuracy"] for number, one in own.items()])) for step, own in steps.items()
+    }
     best = max(means, key=lambda step: means[step])
     kept = "the last snapshot is the best" if best == max(steps) else f"step {best} is better than the last"
     return seen, f"By held-out accuracy {kept}; choosing a checkpoint by it would flatter it. All seeds share one schedule."
