@@ -21,7 +21,7 @@ from strop.verify import VERIFIERS
 
 K = 6
 POINTWISE = [name for name, verifier in VERIFIERS.items() if verifier.pointwise]
-BLIND = [name for name, verifier in VERIFIERS.items() if not verifier.sees_references]
+BLIND = [name for name, kind in VERIFIERS.items() if not (kind.sees_references or kind.control)]
 PARTS = {
     "diagnosis", "pass_at_k", "diversity", "gap_inf", "sweeps", "lift", "selection", "selection_log_likelihood", "ensembles", "forecast",
     "choice", "correlations", "calibration", "definitions", "position_bias",
