@@ -74,7 +74,7 @@ def test_nothing_to_choose_among_is_a_no(run: Run) -> None:
 def test_it_is_told_in_80_columns_of_words(run: Run) -> None:
     lines = list(verdict_lines(run.document | {"verdict": told(run, 0.0, 0.01, 0.02)}))
     assert lines[0].startswith("arithmetic, ladder/125k: train. ") and "expected" in lines[-1]
-    assert "eps_update" in unknown_line(run.document)
+    assert "training keeps" in unknown_line(run.document)
     assert not list(verdict_lines({name: value for name, value in run.document.items() if name != "verdict"}))
 
 

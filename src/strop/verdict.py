@@ -23,7 +23,7 @@ from strop.records import Estimate
 
 METHOD = "rft"
 UNKNOWN = (
-    "what a fit keeps of the gap: eps_update is known of other models, tasks and verifiers only",
+    "how much of the gap training keeps here: that was measured on other models and tasks only",
     "what comes after the first round: the gap shrinks, and pass@k for large k may fall",
     "whether problems to train on are like these, which they have to be",
 )
@@ -71,8 +71,8 @@ def _decided(gap: Estimate, gain: Estimate, mixed: Ratio, courses: int) -> tuple
         return "unclear", "the gap's interval includes zero: the best verifier may know nothing; measure more problems, or another verifier"
     if gain.low is None or gain.high is None:
         return "unclear", (
-            f"the gap is above zero, but what training keeps of it is not known: name {FEWEST} courses of your own or more (--past), or "
-            "train one round"
+            f"the verifier keeps better responses, but how much of that training keeps is not known: train one round, or name {FEWEST} "
+            "finished courses or more (--past)"
         )
     if gain.low > 0:
         return "yes", f"the gap exceeds what training lost in {courses} other courses"
