@@ -157,7 +157,9 @@ class SftStudy(Study):
         colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
         chart = points_with_intervals(shown, x, "value:Q", colour, title="change against the base, points")
         chart = alt.layer(level(0), chart).properties(width=COLUMN, height=150)
-        return Finding("sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, chart)
+        return Finding(
+            "sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, None if shown.is_empty() else chart
+        )
 
     def _curve(self, base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measured]]) -> Finding:
         """Changes against the base model, paired by seed."""
@@ -169,7 +171,7 @@ class SftStudy(Study):
         seen, holds = _curve_told(base, steps)
         title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps: change against the base model"
         data = pl.DataFrame(rows, infer_schema_length=None)
-        return Finding("sft-curves", title, CURVE, seen, holds, data, self._curve_figure(data) if rows else None)
+        return Finding("sft-curves", title, CURVE, seen, holds, data, self._curve_figure(data) if rows and data["value"].count() else None)
 
     def _curve_figure(self, data: pl.DataFrame) -> Any:
         panels = []
