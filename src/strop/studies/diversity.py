@@ -91,6 +91,7 @@ class DiversityStudy(Study):
 
     name: ClassVar[str] = "diversity"
     description: ClassVar[str] = "pass@1 gained and pass@K lost after rounds of rft, under each option that may keep diversity"
+    beyond: ClassVar[str] = "33 courses of three rounds and those on fresh seeds: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> DiversityStudy:

@@ -92,6 +92,7 @@ class ForecastStudy(Study):
 
     name: ClassVar[str] = "forecast"
     description: ClassVar[str] = "the accuracy forecast from the gap before training, against what came of one round"
+    beyond: ClassVar[str] = "42 courses of one round: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> ForecastStudy:

@@ -48,6 +48,7 @@ class ImprovementStudy(Study):
 
     name: ClassVar[str] = "improvement"
     description: ClassVar[str] = "rounds of self-improvement: gaps, accuracy and pass@k, with an oracle and a fixed verifier as controls"
+    beyond: ClassVar[str] = "21 courses of four rounds: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> ImprovementStudy:
