@@ -38,7 +38,8 @@ def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     assert code_lines(ROOT / "examples" / "4_new_task.py") <= 60
 
 
-SOURCES = ("cli.py", "cli_parts.py", "ladder_commands.py", "list_commands.py", "sharpen_command.py", "improve_command.py")
+SOURCES = ("cli.py", "cli_parts.py", "ladder_commands.py", "list_commands.py", "sharpen_command.py", "improve_command.py",
+           "study_command.py")  # fmt: skip
 
 
 def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,9 +49,10 @@ def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
     from strop.ladder_commands import ladder_app
     from strop.list_commands import list_app
     from strop.sharpen_command import sharpen_app
+    from strop.study_command import study_app
 
     text = (ROOT / "README.md").read_text()
-    commands = [command for one in (app, improve_app, list_app, sharpen_app) for command in one.registered_commands]
+    commands = [command for one in (app, improve_app, list_app, sharpen_app, study_app) for command in one.registered_commands]
     names = {command.name or command.callback.__name__ for command in commands if command.callback} | {"ladder"}
     assert {command.name for command in ladder_app.registered_commands} == {"list", "train", "eval", "ship"}
     for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
