@@ -45,7 +45,7 @@ MEANING = {
     PLAIN: "rft as it is", "cap": "at most two responses of a problem", "distinct": "one response of each answer",
     "hard": "problems weigh by their inverse accuracy, as the verifier sees it", "base": "30% of the weight: unfiltered base samples",
     "earlier": "half of the weight: rows of earlier rounds", "verification": "30% of the weight: verification documents of pre-training",
-    "tilt": "weights e and 1 in place of kept and dropped", "kl": "0.3 KL(base || model) in the loss",
+    "tilt": "weights e and 1 in place of kept and dropped", "kl": "0.3 times the divergence from the base model in the loss",
     "warm": "training samples at temperature 1", "small step": "step size 3e-4 in place of 1e-3",
 }  # fmt: skip
 INFORMED = ("verification",)
