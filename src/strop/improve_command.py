@@ -49,7 +49,7 @@ def improve(
         str | None,
         typer.Option(
             help="What chooses the rows (default: the method's verifier): a verifier, one with its weight as in cot-binary@tilt:0.5, or an "
-            "ensemble as in mc@quantile:0.7&cot-binary@threshold:0.5. Controls: oracle (knows what is right), chance (knows nothing).",
+            "ensemble as in mc@quantile:0.7&cot-binary@threshold:0.5. Controls: oracle (knows what is right), chance (knows nothing)."
         ),
     ] = None,
     verify_with: Annotated[str | None, typer.Option(help="A fixed model that filters every round (default: the model as it is).")] = None,
@@ -58,9 +58,9 @@ def improve(
     samples: Samples = 32,
     train_samples: Annotated[int | None, typer.Option(help="Responses to each training problem (default: --samples).")] = None,
     cap: Annotated[int | None, typer.Option(help="Train on at most so many responses of a problem.", rich_help_panel=KEEPING)] = None,
-    distinct: Annotated[str, typer.Option(help="Of responses with the same answer or text, train on one.", rich_help_panel=KEEPING)] = "",
+    distinct: Annotated[str, typer.Option(help="answer or text: of those with the same, train on one.", rich_help_panel=KEEPING)] = "",
     balance: Annotated[
-        str, typer.Option(help="Problems count the same, or responses do, or hard problems count more.", rich_help_panel=KEEPING)
+        str, typer.Option(help="problems, responses (which count the same), or hard.", rich_help_panel=KEEPING)
     ] = "problems",
     train_temperature: Annotated[
         float | None, typer.Option(help="Temperature of the training samples alone.", rich_help_panel=KEEPING)
@@ -83,7 +83,9 @@ def improve(
         float | None,
         typer.Option(help="Default: 3e-4 for embedded models (reward-dpo, xpo: 1e-4), else 1e-5 (1e-6).", rich_help_panel=TRAINER),
     ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the rows (default: 1; for pairs 4).", rich_help_panel=TRAINER)] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the rows (default: 1; regressions: 4).", rich_help_panel=TRAINER)
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows of an optimiser step (default: 64).", rich_help_panel=TRAINER)] = None,
     lora_rank: Annotated[int | None, typer.Option(help="LoRA instead of all weights.", rich_help_panel=TRAINER)] = None,
     past: Past = None,
