@@ -83,9 +83,7 @@ def improve(
         float | None,
         typer.Option(help="Default: 3e-4 for embedded models (reward-dpo, xpo: 1e-4), else 1e-5 (1e-6).", rich_help_panel=TRAINER),
     ] = None,
-    epochs: Annotated[
-        float | None, typer.Option(help="Passes over the rows (default: 1; regressions: 4).", rich_help_panel=TRAINER)
-    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows (default: 1; xpo and dpo 4).", rich_help_panel=TRAINER)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows of an optimiser step (default: 64).", rich_help_panel=TRAINER)] = None,
     lora_rank: Annotated[int | None, typer.Option(help="LoRA instead of all weights.", rich_help_panel=TRAINER)] = None,
     past: Past = None,
