@@ -75,7 +75,7 @@ def _decided(gap: Estimate, gain: Estimate, mixed: Ratio, courses: int) -> tuple
             "finished courses or more (--past)"
         )
     if gain.low > 0:
-        return "yes", f"the gap exceeds what training lost in {courses} other courses"
+        return "yes", f"the gap exceeds what training lost in {courses} other trainings"
     if gain.high < 0:
-        return "no", f"training lost more than this gap in {courses} other courses"
-    return "unclear", f"the gap is above zero, but training lost about as much in {courses} other courses"
+        return "no", f"training lost more than this gap in {courses} other trainings"
+    return "unclear", f"the gap is above zero, but training lost about as much in {courses} other trainings"

@@ -35,7 +35,7 @@ def document(task: str = "arithmetic", model: str = "ladder/250k", verifier_mode
         "logprob": entry("best-of:32", estimate(-0.05, 0.02), estimate(0.362)),
     }
     rows = [{"verifier": name, **values} for name, values in verifiers.items()]
-    verdict = {"train": "yes", "why": "the gap exceeds what training lost in 12 other courses", "verifier": "cot-binary"}
+    verdict = {"train": "yes", "why": "the gap exceeds what training lost in 12 other trainings", "verifier": "cot-binary"}
     verdict |= {"weigh": "threshold:0.5", "gap": estimate(0.131), "gain": estimate(0.09), "expected_accuracy": estimate(0.502)}
     verdict |= {"method": "rft", "other_courses": 12, "unknown": ["what comes after the first round"]}
     return {

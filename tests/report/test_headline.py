@@ -30,12 +30,12 @@ def test_an_expected_gain_has_its_interval_and_its_courses() -> None:
     assert found is not None and found.unknown == ["what comes after the first round"]
     said = found.sentence.replace("\u00a0", " ")
     assert said.startswith(
-        "The gap exceeds what training lost in 12 other courses. One round of rft on what cot-binary@threshold:0.5 keeps"
+        "The gap exceeds what training lost in 12 other trainings. One round of rft on what cot-binary@threshold:0.5 keeps"
     )
     assert "is expected to bring +9.0 points [5.0, 13.0]" in said
     tiles = {tile.label: (tile.value, tile.detail) for tile in found.tiles}
     assert tiles["accuracy now"] == ("41.2%", "[36.0, 46.4]") and tiles["after one round"] == ("50.2%", "[46.2, 54.2]")
-    assert any("+13.1\u00a0points" in step for step in found.steps) and any("12 other courses" in step for step in found.steps)
+    assert any("+13.1\u00a0points" in step for step in found.steps) and any("12 other trainings" in step for step in found.steps)
 
 
 def test_a_gain_without_an_interval_is_the_most_to_expect() -> None:

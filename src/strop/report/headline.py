@@ -39,7 +39,7 @@ def _expected(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapp
         return f"{what}: what to expect is unknown"
     if known(gain, "low") is None:
         return f"{what} brings at most {points(gain)}, as if training lost nothing"
-    return f"{what} is expected to bring {points(gain)}, by what training lost in {verdict.get('other_courses', 0)} other courses"
+    return f"{what} is expected to bring {points(gain)}, by what training lost in {verdict.get('other_courses', 0)} other trainings"
 
 
 def _tiles(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> list[Tile]:
@@ -91,7 +91,7 @@ def _steps(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping
     fair = "So that choosing among verifiers does not flatter it, each fifth of the problems is judged by the verifier that did best"
     yield f"{fair} on the other four: {points(verdict.get('gap'))}"
     if verdict.get("other_courses"):
-        lost = f"minus what training lost of its gap in {verdict['other_courses']} other courses"
+        lost = f"minus what training lost of its gap in {verdict['other_courses']} other trainings"
         yield f"The gain of a round is that gap {lost}; their spread widens its interval"
     else:
         yield "What training loses of the gap is not known, so the gain is the most that a round could bring"

@@ -25,7 +25,7 @@ def verdict_lines(document: Document) -> Iterator[str]:
         yield f"  {upper}: an upper figure, as if training lost nothing"
     else:
         told = f"accuracy {number(document['accuracy'])}; after one round of {found['method']} {number(expected)} {interval(expected)}"
-        yield f"  {told} expected ({number(gain, '+')} {interval(gain)}), by what training lost in {found['other_courses']} other courses"
+        yield f"  {told} expected ({number(gain, '+')} {interval(gain)}), by what training lost in {found['other_courses']} other trainings"
 
 
 def unknown_line(document: Document) -> str:
