@@ -153,6 +153,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
         ({"filter_by": "mc@"}, "is no verifier with its weight"),
         ({"filter_by": "logprob@best-of:50"}, "ask for best-of:8 or less"),
         ({"filter_by": "majority", "verify_with": "ladder/40k"}, "asks no model; leave one of them out"),
+        ({"filter_by": "mc@quantile:0.5&majority@best-of:K", "verify_with": "ladder/40k"}, "asks no model; leave one of them out"),
         ({"method": "rpo", "keeping": Keeping(cap=1)}, "replay and what is kept of a problem are for rft and sft-sharpen"),
         ({"method": "sft-sharpen", "train_temperature": 1.0}, "is defined at temperature 1; leave it out"),
         ({"replay": (Replay("base", 0.5), Replay("earlier", 0.5))}, "the shares add up to 1; expected less than 1"),

@@ -81,6 +81,15 @@ class Evidence:
         """Each verifier's default weights (P, K)."""
         return {name: judge.weight(judge.score_PK, self.samples.mask_PK) for name, judge in self.judges.items()}
 
+    def weigh(self, product: Product) -> Floats:
+        """Weights (P, K) of the responses, from the scores of the product's verifiers."""
+        return product({name: self.judges[name].score_PK for name in product.verifiers}, self.samples.mask_PK)
+
+    @cached_property
+    def folds_P(self) -> NDArray[np.int64]:
+        """The fold of each problem, wherever a choice is judged on problems that had no part in it."""
+        return balanced_folds(len(self.samples.mask_PK), FOLDS, self.seed, np.array(self.questions))
+
     @cached_property
     def swept(self) -> dict[str, dict[str, tuple[Ratio, Ratio]]]:
         """Gap and kept share of every verifier under every weight worth trying, its default among them."""
@@ -266,8 +275,7 @@ def choice(evidence: Evidence, counts_BP: Floats, judged: Evidence | None = None
     if not names:
         return {"value": None, "why": "no verifier without references to choose"}
     gaps_PC, judged_PC = (np.stack([one.swept[name][spec][0].above_P for name, spec in names], axis=1) for one in (evidence, judged))
-    folds_P = balanced_folds(len(gaps_PC), FOLDS, evidence.seed, np.array(evidence.questions))
-    found = crossfit(gaps_PC, judged_PC, folds_P, counts_BP, (-1.0, 1.0))
+    found = crossfit(gaps_PC, judged_PC, evidence.folds_P, counts_BP, (-1.0, 1.0))
     labels = [f"{name}@{spec}" for name, spec in names]
     return {
         "gap_cross_fitted": found.crossfitted.as_json(definition=True),

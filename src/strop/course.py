@@ -12,16 +12,13 @@ from typing import Any
 
 from strop import api
 from strop.distill import TRAINERS, Comparison, Trainer, Weighted
-from strop.engines import model_folder
+from strop.engines import is_embedded, model_folder
 from strop.errors import UsageError
 from strop.harvest import Keeping
-from strop.past import is_embedded
 from strop.replay import Replay
 from strop.tasks import Task
-from strop.verify import Verifier
+from strop.verify import LogProbability, Verifier
 from strop.weigh import Product, parse_product, parse_weight
-
-LIKELIHOOD = "logprob"
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,9 @@ class Method:
 METHODS = {
     "rft": Method("sft", "cot-binary", False, "fine-tune on the responses that the verifier keeps"),
     "rpo": Method("rpo", "cot-binary", False, "prefer kept responses over rejected ones, with a likelihood term"),
-    "sft-sharpen": Method("sft", LIKELIHOOD, True, "fine-tune on each problem's likeliest response"),
-    "reward-dpo": Method("reward-dpo", LIKELIHOOD, True, "regress the differences of self-rewards on the log-ratios to the base"),
-    "xpo": Method("xpo", LIKELIHOOD, True, "the same online, with a bonus for exploration"),
+    "sft-sharpen": Method("sft", LogProbability.name, True, "fine-tune on each problem's likeliest response"),
+    "reward-dpo": Method("reward-dpo", LogProbability.name, True, "regress the differences of self-rewards on the log-ratios to the base"),
+    "xpo": Method("xpo", LogProbability.name, True, "the same online, with a bonus for exploration"),
 }
 
 
@@ -78,7 +75,7 @@ class Course:
         for name in ("rounds", "train_problems", "problems", "samples", "train_samples", "pairs"):
             if (number := getattr(self, name)) is not None and number < 1:
                 raise UsageError(f"--{name.replace('_', '-')} {number}: expected 1 or more")
-        if self.method == "xpo" and (self.filter_by not in (None, LIKELIHOOD) or self.verify_with):
+        if self.method == "xpo" and (self.filter_by not in (None, LogProbability.name) or self.verify_with):
             raise UsageError("--method xpo: its reward is the base model's log-probability; leave --filter-by and --verify-with out")
         if self.method in ("rpo", "reward-dpo") and (drawn := self.train_samples or self.samples) < 2:
             raise UsageError(f"--samples {drawn}: --method {self.method} compares two responses to a problem; ask for 2 or more")
@@ -90,8 +87,10 @@ class Course:
             raise UsageError(f"--method {self.method} fits pairs: replay and what is kept of a problem are for rft and sft-sharpen")
         if sum(one.share for one in self.replay) >= 1:
             raise UsageError(f"--replay: the shares add up to {sum(one.share for one in self.replay):g}; expected less than 1")
-        if self.verify_with and not any(kind.asks_model for kind in self._kinds(self.filter)):
-            raise UsageError(f"--verify-with {self.verify_with}: {self.filter.spec} asks no model; leave one of them out")
+        if self.verify_with and not all(kind.asks_model for kind in self._kinds(self.filter)):
+            raise UsageError(
+                f"--verify-with {self.verify_with}: {self.filter.spec} has a verifier that asks no model; leave one of them out"
+            )
         api.check_weights([self.filter.spec], min(self.samples, self.train_samples or self.samples))
         model_folder(self.model)
         _ = self.trainer

@@ -96,7 +96,6 @@ def improve(
 ) -> None:
     """Rounds of self-improvement: sample, verify, filter, train, measure on held-out problems; the same command resumes (extra: train)."""
     from strop.cluster import open_executor
-    from strop.pages import write_page
     from strop.past import of_courses
     from strop.progress import Bars
     from strop.report.rounds import rounds_tables
@@ -116,7 +115,7 @@ def improve(
     known = of_courses(map(Path, past)) if past else None
     with open_executor(workers, ray, gpus_per_worker) as executor, Bars() as bars:
         improvement = run(course, stop_at_zero=stop_at_zero, out=out, workers=executor, watcher=bars, tell=_shown_by(bars), past=known)
-    print_result(improvement.document, [*rounds_tables(improvement.document), f"Report: {write_page([improvement.path])}"], as_json)
+    print_result(improvement.document, [*rounds_tables(improvement.document), f"Report: {_page(improvement)}"], as_json)
 
 
 def _shown_by(bars: Bars) -> Callable[[Improvement], None]:
@@ -124,3 +123,10 @@ def _shown_by(bars: Bars) -> Callable[[Improvement], None]:
     from strop.report.rounds import round_line, rounds_table
 
     return lambda so_far: bars.show(rounds_table(so_far.document), round_line(so_far.document))
+
+
+def _page(improvement: Improvement) -> Path:
+    """report.html, of runs that are open already."""
+    from strop.pages import improved, write_page_of
+
+    return write_page_of([improved([one.held_out for one in improvement.rounds], improvement.document)], [improvement.path])

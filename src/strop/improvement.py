@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from strop.course import LIKELIHOOD, Course
+from strop.course import Course
 from strop.harvest import Harvest
+from strop.loop import stage_name
 from strop.measure import Ratio, estimate_all, gap, kept_accuracy, relative_gap
 from strop.measure.diagnosis import update
 from strop.measure.forecast import FEWEST, forecast
@@ -22,8 +23,7 @@ from strop.measure.pass_at_k import pass_at_k
 from strop.past import Update, others
 from strop.records import Estimate, Usage, total_usage
 from strop.run import Run
-from strop.store import slug
-from strop.verify import VERIFIERS
+from strop.verify import VERIFIERS, Likelihood, LogProbability
 from strop.weigh import Product
 
 NO_MODEL = "{} asks no model: the base model cannot be its verifier"
@@ -44,20 +44,21 @@ class Round:
     replayed: int = 0
 
 
-def asked_of(product: Product, model: str, generator: str) -> Product | None:
-    """The same weights on the scores that ``model`` gave to the generator's responses, by the names of their stages.
+def asked_of(product: Product, judge: str, generator: str) -> Product | None:
+    """The same weights on the verifiers that ``judge`` can be: what another model thinks by log-probability is ``likelihood``.
 
-    What a model thinks of another's responses by log-probability is ``likelihood``. None where no model is asked.
+    None where the product has a verifier that asks no model, and the judge is not the generator.
     """
-    if model == generator:
+    if judge == generator:
         return product
-    factors = []
-    for name, weight in product.factors:
-        name = "likelihood" if name == LIKELIHOOD else name
-        if not VERIFIERS[name].asks_model:
-            return None
-        factors.append((f"{name}--{slug(model)}", weight))
-    return Product(tuple(factors))
+    factors = [(Likelihood.name if name == LogProbability.name else name, weight) for name, weight in product.factors]
+    return Product(tuple(factors)) if all(VERIFIERS[name].asks_model for name, _ in factors) else None
+
+
+def staged(product: Product, judge: str, generator: str) -> Product | None:
+    """``asked_of`` by the names under which the scores stand."""
+    asked = asked_of(product, judge, generator)
+    return asked and Product(tuple((stage_name(name, judge, generator), weight) for name, weight in asked.factors))
 
 
 @dataclass(frozen=True)
@@ -121,33 +122,28 @@ class Improvement:
         samples = one.held_out.evidence.samples
         judges = {
             "gap": self.course.judge,
-            "gap_base_verifier": asked_of(self.course.judge, self.course.model, one.model),
+            "gap_base_verifier": staged(self.course.judge, self.course.model, one.model),
             "gap_filter": self._filter(one),
         }
         for name, product in judges.items():
             if product is not None:
-                yield name, gap(samples.utility_PK, weights_of(one.held_out, product), samples.mask_PK)
-        weight_PK = weights_of(one.held_out, self.course.judge)
+                yield name, gap(samples.utility_PK, one.held_out.evidence.weigh(product), samples.mask_PK)
+        weight_PK = one.held_out.evidence.weigh(self.course.judge)
         yield "relative_gap", relative_gap(samples.utility_PK, weight_PK, samples.mask_PK)
-        yield "kept_share", kept_share(weights_of(one.held_out, self._filter(one)), samples.mask_PK)
+        yield "kept_share", kept_share(one.held_out.evidence.weigh(self._filter(one)), samples.mask_PK)
 
     def _filter(self, one: Round) -> Product:
-        product = asked_of(self.course.filter, self.course.verify_with or one.model, one.model)
+        product = staged(self.course.filter, self.course.verify_with or one.model, one.model)
         assert product is not None
         return product
 
     def _forecast(self, one: Round) -> Estimate:
         """Accuracy after training on what the filter keeps. Updates of other courses are of first rounds, and speak of these alone."""
         samples = one.held_out.evidence.samples
-        kept = kept_accuracy(samples.utility_PK, weights_of(one.held_out, self._filter(one)), samples.mask_PK)
+        kept = kept_accuracy(samples.utility_PK, one.held_out.evidence.weigh(self._filter(one)), samples.mask_PK)
         course = self.course
         known = others(self.past, course.model, course.task.label, course.method, FEWEST) if one.number == 0 else []
         return forecast(kept, np.array([past.eps_update for past in known]))
-
-
-def weights_of(run: Run, product: Product) -> Any:
-    """Weights (P, K) of a run's responses."""
-    return product({name: run.evidence.judges[name].score_PK for name in product.verifiers}, run.evidence.samples.mask_PK)
 
 
 def _compared(one: Round, before: Round, kept_by: Product) -> dict[str, Ratio]:
@@ -156,7 +152,7 @@ def _compared(one: Round, before: Round, kept_by: Product) -> dict[str, Ratio]:
     What strict accuracy gained beyond flexible accuracy is format.
     """
     earlier, now = before.held_out.evidence.samples, one.held_out.evidence.samples
-    weight_PK = weights_of(before.held_out, kept_by)
+    weight_PK = before.held_out.evidence.weigh(kept_by)
     ratios: dict[str, Ratio] = {}
     for ending, was_PK, is_PK in (("", earlier.utility_PK, now.utility_PK), ("_flexible", earlier.flexible_PK, now.flexible_PK)):
         after, start = accuracy(is_PK, now.mask_PK), accuracy(was_PK, earlier.mask_PK)

@@ -254,6 +254,11 @@ def sample_stages(plan: Plan, engine: Engine, problems: list[Problem], folder: R
         run_stage(stage, plan.divide(problems), engine, folder, crew)
 
 
+def stage_name(verifier: str, judge: str, generator: str) -> str:
+    """The name under which scores stand: the verifier's, with that of the model it asks where that is not the generator."""
+    return verifier if judge == generator else f"{verifier}--{slug(judge)}"
+
+
 @dataclass(frozen=True)
 class Verification:
     """One verifier's stage of a run: which model it asks, and how many verifications of each response it draws (M).
@@ -274,10 +279,8 @@ class Verification:
         return cls(verifier, engine if verifier.asks_model else None, draws if verifier.samples_text else 1)
 
     def stage(self, generator: str) -> str:
-        """The name under which its scores stand: the verifier's, with the model's where that is not the generator."""
-        if self.engine is None or self.engine.name == generator:
-            return self.verifier.name
-        return f"{self.verifier.name}--{slug(self.engine.name)}"
+        """The name under which its scores stand."""
+        return stage_name(self.verifier.name, self.engine.name if self.engine else generator, generator)
 
     def record(self) -> dict[str, Any]:
         """What run.json says of it. The scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``."""

@@ -90,9 +90,14 @@ def _improved(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) 
     if "rounds" not in document:
         raise StoreError(f"{folder} is not finished; repeat the command that began it")
     runs = [Run(folder / f"round-{one['round']}" / "held-out") for one in document["rounds"]]
+    return improved(runs, document | {"run": str(folder)})
+
+
+def improved(runs: Sequence[Run], document: dict[str, Any]) -> Exhibit:
+    """What ``strop improve`` found; ``runs`` are its rounds' on held-out problems."""
     labels = [f"round {one['round']} · {document['task']}" for one in document["rounds"]]
     told = [replace(run.material(), label=label) for run, label in zip(runs, labels, strict=True)]
-    return Exhibit(stories=[Story("improve", document | {"run": str(folder)}, told)])
+    return Exhibit(stories=[Story("improve", document, told)])
 
 
 def _sharpened(folder: Path, document: dict[str, Any], weights: tuple[str, ...]) -> Exhibit:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import importlib.resources
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from strop.errors import CorruptPartError, UsageError
 
@@ -62,11 +63,6 @@ def of_courses(folders: Iterable[Path]) -> tuple[Update, ...]:
     return tuple(found)
 
 
-def is_embedded(model: str) -> bool:
-    """Whether a model is of the embedded engine's kind, as those of the shipped updates are."""
-    return model.startswith(("ladder/", "llama:"))
-
-
 def others(past: Sequence[Update], model: str, task: str, method: str, least: int) -> list[Update]:
     """The updates of other models and tasks by the same method: this one's own would be the answer.
 
@@ -85,6 +81,7 @@ def write(updates: Sequence[Update], path: Path) -> None:
         writer.writerows(asdict(one) for one in updates)
 
 
-def _update(row: dict[str, object]) -> Update:
-    numbers = ("gap", "gain", "eps_update")
-    return Update(**{field.name: (float if field.name in numbers else str)(row[field.name]) for field in fields(Update)})  # type: ignore[arg-type]
+def _update(row: Mapping[str, Any]) -> Update:
+    model, task, kept_by, method = (str(row[name]) for name in ("model", "task", "filter", "method"))
+    gap, gain, eps_update = (float(row[name]) for name in ("gap", "gain", "eps_update"))
+    return Update(model, task, kept_by, method, gap, gain, eps_update)

@@ -20,13 +20,13 @@ from typing import Any
 from strop import api
 from strop.course import METHODS, Course, Method
 from strop.distill import Iterate, Row, Weighted, Xpo, explore
-from strop.engines import Engine, model_folder
+from strop.engines import Engine, is_embedded, model_folder, trained_name
 from strop.errors import CorruptPartError, RunMismatchError, UsageError
 from strop.harvest import Harvest, Keeping, comparisons, one_of_each, preferences, unfiltered, weighted
-from strop.improvement import Improvement, Round, asked_of, weights_of
+from strop.improvement import Improvement, Round, asked_of, staged
 from strop.loop import Crew, Executor, Verification, Watcher
 from strop.matrix import Titled
-from strop.past import Update, is_embedded, shipped
+from strop.past import Update, shipped
 from strop.progress import Silent
 from strop.replay import DOCUMENTS, ROWS, Replay, documents, mixed
 from strop.run import Run
@@ -99,14 +99,14 @@ class _Work:
         course, engine = self.course, self.executor.load(one.model)
         judge = course.verify_with or one.model
         train = self._judged(one.train, engine, one.number, course.filter, judge)
-        staged = asked_of(course.filter, judge, one.model)
-        assert staged is not None
+        kept_by = staged(course.filter, judge, one.model)
+        assert kept_by is not None
         if course.method in ("reward-dpo", "xpo"):
-            harvest = comparisons(train, train.evidence.judges[staged.verifiers[0]].score_PK, course.pairs)
+            harvest = comparisons(train, train.evidence.judges[kept_by.verifiers[0]].score_PK, course.pairs)
         elif course.method == "rpo":
-            harvest = preferences(train, weights_of(train, staged), course.pairs)
+            harvest = preferences(train, train.evidence.weigh(kept_by), course.pairs)
         else:
-            harvest = weighted(train, weights_of(train, staged), course.keeping)
+            harvest = weighted(train, train.evidence.weigh(kept_by), course.keeping)
         return replace(one, train=train, harvest=harvest)
 
     def trained(self, rounds: list[Round]) -> str:
@@ -125,7 +125,7 @@ class _Work:
             base = None if course.trainer.needs_base else model_folder(course.model)
             titled = Titled(self.watcher, f"round {one.number + 1}")
             fitted = course.trainer.fit(folder, rows, out, base=base, data=told, watcher=titled)
-        return self._named(fitted)
+        return trained_name(course.model, fitted)
 
     def _with_replay(self, rounds: list[Round]) -> Sequence[Row]:
         """The rows of the last round, with those that are mixed in."""
@@ -148,10 +148,6 @@ class _Work:
         harvests = [one.harvest.rows for one in rounds[:-1] if one.harvest]
         return [row for rows in harvests for row in rows if isinstance(row, Weighted)]
 
-    def _named(self, folder: Path) -> str:
-        """A folder as a model's name: one of the embedded kind runs in NumPy, like its base."""
-        return f"llama:{folder}" if is_embedded(self.course.model) else str(folder)
-
     def _sampled(self, engine: Engine, number: int, name: str, split: str, problems: int) -> Run:
         """Responses alone: who verifies them is added to the run."""
         out, titled = self.path / f"round-{number}" / name, Titled(self.watcher, f"round {number} {name}")
@@ -161,9 +157,9 @@ class _Work:
 
     def _judged(self, run: Run, generator: Engine, number: int, product: Product, judge: str) -> Run:
         """The run with every verifier of the product, asked of ``judge``, added; one that asks no model has no other judge."""
-        staged = asked_of(product, judge, generator.name)
-        for stage in staged.verifiers if staged else ():
-            verifier = api.find_verifier(stage.partition("--")[0])
+        asked = asked_of(product, judge, generator.name)
+        for name in asked.verifiers if asked else ():
+            verifier = api.find_verifier(name)
             engine = (generator if judge == generator.name else self.executor.load(judge)) if verifier.asks_model else None
             titled = Titled(self.watcher, f"round {number} {run.path.name}")
             api.verify_run(run, Verification.of(verifier, engine), Crew(self.executor, titled))
@@ -178,7 +174,7 @@ class _Work:
             kind, _, number = stage.partition(" ")
             which = int(kind == "base")
             options = self.course.drawing(training=True) | {"split": "train", "problems": self.course.train_problems, "samples": 1 + which}
-            name = one.model if folder == base else self._named(folder)
+            name = one.model if folder == base else trained_name(self.course.model, folder)
             engine, options["seed"] = self.executor.load(name), derive(self.course.seed, "xpo", number or kind)
             out = place / slug(stage if number else f"{kind}-{folder.name}")
             return one_of_each(api.gap(engine, self.course.task, verifiers=[], out=out, workers=self.executor, **options), which)

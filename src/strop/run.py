@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from strop.analysis import Evidence, Judge, analyse, groups_of
+from strop.engines import is_embedded
 from strop.errors import CorruptPartError, UsageError
 from strop.loop import Plan
 from strop.measure import (
@@ -35,7 +36,7 @@ from strop.measure import (
 from strop.measure.forecast import FEWEST
 from strop.measure.gap import SHARE, mean_over_problems
 from strop.measure.intervals import Floats, Groups
-from strop.past import UPDATES, Update, is_embedded, others, read, shipped
+from strop.past import UPDATES, Update, others, read, shipped
 from strop.records import Estimate, Problem, Usage, total_usage
 from strop.seeds import derive
 from strop.store import RESPONSE_SCHEMA, SCORE_SCHEMA, RunFolder

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from strop.analysis import FOLDS, Evidence
+from strop.analysis import Evidence
 from strop.measure import Ratio
-from strop.measure.crossfit import balanced_folds, crossfit
+from strop.measure.crossfit import crossfit
 from strop.measure.diagnosis import improvable
 from strop.measure.forecast import FEWEST, forecast
-from strop.measure.gap import GAP_DEFINITION, SHARE, accuracy_P, gap_P, mean_over_problems
+from strop.measure.gap import GAP_DEFINITION, SHARE, accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats
 from strop.past import Update
 from strop.records import Estimate
@@ -35,12 +35,11 @@ def verdict(evidence: Evidence, counts_BP: Floats, past: Sequence[Update]) -> di
     if not names:
         return {"train": "unclear", "why": "no verifier that could filter was asked", "unknown": list(UNKNOWN)}
     samples = evidence.samples
-    gaps_PC = np.stack([gap_P(samples.utility_PK, evidence.weights[name], samples.mask_PK) for name in names], axis=1)
-    folds_P = balanced_folds(len(gaps_PC), FOLDS, evidence.seed, np.array(evidence.questions))
-    found = crossfit(gaps_PC, gaps_PC, folds_P, counts_BP, (-1.0, 1.0))
+    gaps_PC = np.stack([evidence.swept[name][evidence.judges[name].weight.spec][0].above_P for name in names], axis=1)
+    found = crossfit(gaps_PC, gaps_PC, evidence.folds_P, counts_BP, (-1.0, 1.0))
     if found.chosen is None:
         return {"train": "unclear", "why": "no verifier could be chosen", "unknown": list(UNKNOWN)}
-    gained_P = np.take_along_axis(gaps_PC, np.maximum(found.chosen_F, 0)[folds_P][:, None], axis=1)[:, 0]
+    gained_P = np.take_along_axis(gaps_PC, np.maximum(found.chosen_F, 0)[evidence.folds_P][:, None], axis=1)[:, 0]
     eps = np.array([one.eps_update for one in past])
     gain = forecast(mean_over_problems(gained_P, GAP_DEFINITION, (-1.0, 1.0)), eps)
     expected = forecast(mean_over_problems(accuracy_P(samples.utility_PK, samples.mask_PK) + gained_P, "J(f[w])", SHARE), eps)

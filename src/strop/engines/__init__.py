@@ -75,6 +75,16 @@ def model_folder(name: str) -> Path:
     return folder
 
 
+def is_embedded(name: str) -> bool:
+    """Whether a model is of the embedded kind, run in NumPy."""
+    return name.startswith(("ladder/", "llama:"))
+
+
+def trained_name(base: str, folder: Path) -> str:
+    """The name of a model that was trained from ``base`` into a folder: one of the embedded kind runs in NumPy, like its base."""
+    return f"llama:{folder}" if is_embedded(base) else str(folder)
+
+
 def embedded_models() -> dict[str, dict[str, Any]]:
     """The cards of the ladder's models: family by family, smallest first."""
     cards = {f"ladder/{path.parent.name}": json.loads(path.read_text()) for path in LADDER.glob("*/card.json")}
@@ -82,6 +92,6 @@ def embedded_models() -> dict[str, dict[str, Any]]:
 
 
 __all__ = [
-    "DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_folder", "embedded_models", "load_engine",
-    "model_folder",
+    "DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_folder", "embedded_models",
+    "is_embedded", "load_engine", "model_folder", "trained_name",
 ]  # fmt: skip

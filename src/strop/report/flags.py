@@ -43,7 +43,7 @@ def flags(
 ) -> dict[str, Flag]:
     """The reader's filters by name; ``weighs`` tells each verifier's weight."""
     numbers = {problem: number for number, problem in enumerate(problems["problem"])}
-    samples = 1 + max(int(frame["sample"].max() or 0) for frame in (responses, *scores.values()))  # type: ignore[arg-type]
+    samples = 1 + max(int(frame["sample"].to_numpy().max(initial=0)) for frame in (responses, *scores.values()))
 
     def cells(frame: polars.DataFrame) -> Places:
         """Each row's place in a grid of problems by samples: numbers, for joining pairs of texts fills the memory of a large run."""

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from strop.analysis import FOLDS, MAJORITY, sparse
+from strop.loop import stage_name
 from strop.measure.crossfit import balanced_folds, crossfit
 from strop.measure.gap import accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats
@@ -124,7 +125,7 @@ def verification_options(run: Run, verifiers: Sequence[str], judges: Sequence[st
     """Every verifier, verifying model and number of verifications (1, 2, 4, ..); the value is each problem's gap."""
     for judge in judges:
         for verifier in verifiers:
-            stage = verifier if judge == run.plan.model else f"{verifier}--{slug(judge)}"
+            stage = stage_name(verifier, judge, run.plan.model)
             by_draws = gaps_by_draws(run, stage)
             each_draw = run.usage_by_stage[f"scores/{stage}"].flops / run.responses.height / max(by_draws)
             for draws in sparse(max(by_draws)):

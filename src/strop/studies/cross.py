@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from strop.engines.pretraining import Pretraining
+from strop.loop import stage_name
 from strop.measure import Ratio
 from strop.measure.scaling import Trend, trend_of
 from strop.records import Estimate
@@ -65,7 +66,7 @@ class CrossStudy(Study):
         ratios, found, rows = {}, {}, []
         for model, run in of_model.items():
             for judge in self._judges:
-                stage = verifier if judge == model else f"{verifier}--{slug(judge)}"
+                stage = stage_name(verifier, judge, model)
                 ratios[model, judge] = gaps(run, stage)
                 measured = estimates(run, ratios[model, judge])
                 found[model, judge] = measured["gap"]

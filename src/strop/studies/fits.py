@@ -18,7 +18,7 @@ from strop import api
 from strop.course import Course
 from strop.distill import RewardDpo, Sft, Trainer
 from strop.distill.base import Row
-from strop.engines import model_folder
+from strop.engines import is_embedded, model_folder, trained_name
 from strop.harvest import comparisons, one_of_each, weighted
 from strop.measure.gap import accuracy_P
 from strop.measure.intervals import Floats
@@ -35,7 +35,6 @@ Measured = dict[str, float]
 """By quantity; "train_" before those of training problems. NaN is unknown."""
 REWARD = "logprob"
 BATCH = 64
-EMBEDDED = ("ladder/", "llama:")
 
 
 class Recipe(Protocol):
@@ -97,13 +96,13 @@ class Fits:
         if self._fit(trainer, partial(self._best_of, size), out) is None:
             return
         for folder in sorted((out / "steps").glob("*")):
-            yield int(folder.name), self._measured(f"curve-{folder.name}", named(self.study.model, folder))
+            yield int(folder.name), self._measured(f"curve-{folder.name}", trained_name(self.study.model, folder))
 
     # --- fits ---
 
     def _trained(self, name: str, trainer: Trainer, rows: Callable[[], Sequence[Row]]) -> Iterator[tuple[str, Measured]]:
         if (folder := self._fit(trainer, rows, self.place / name)) is not None:
-            yield name, self._measured(name, named(self.study.model, folder))
+            yield name, self._measured(name, trained_name(self.study.model, folder))
         else:
             self.left_out.append(f"{name} had nothing to train on: no response ended before its limit")
 
@@ -166,13 +165,8 @@ class Fits:
 
 def usual(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
     """The settings of a fit: a step that suits the embedded models, a hundredth of it for others."""
-    rate = 1e-3 if model.startswith(EMBEDDED) else 1e-5
+    rate = 1e-3 if is_embedded(model) else 1e-5
     return {"learning_rate": times * rate, "batch_size": BATCH, "seed": seed}
-
-
-def named(model: str, folder: Path) -> str:
-    """A trained folder as a model's name: one of the embedded kind runs in NumPy, like its base."""
-    return f"llama:{folder}" if model.startswith(EMBEDDED) else str(folder)
 
 
 def best_of(run: Run, size: int) -> Sequence[Row]:

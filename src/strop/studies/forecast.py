@@ -17,7 +17,6 @@ import polars as pl
 
 from strop.api import find_task
 from strop.course import Course
-from strop.improvement import weights_of
 from strop.measure import kept_accuracy
 from strop.measure.forecast import FEWEST, forecast
 from strop.measure.intervals import Floats
@@ -126,7 +125,7 @@ class ForecastStudy(Study):
         for course in courses:
             run = Run(stored.folder(course) / "round-0" / "held-out", (), course.task)
             samples = run.evidence.samples
-            kept = kept_accuracy(samples.utility_PK, weights_of(run, course.filter), samples.mask_PK)
+            kept = kept_accuracy(samples.utility_PK, run.evidence.weigh(course.filter), samples.mask_PK)
             eps = [one.eps_update for one in others(updates, course.model, course.task.label, course.method, FEWEST)]
             found.append(forecast(kept, np.array(eps)))
         return found
@@ -183,8 +182,9 @@ class ForecastStudy(Study):
         base = alt.Chart(rows).encode(x=x, color=alt.Color("task:N", title=None))
         spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y("gain_low:Q", title="gain that came, points"), y2="gain_high:Q")
         marks = base.mark_point(filled=True, size=40, opacity=1).encode(y="gain:Q", shape=alt.Shape("model:N", title=None))
-        low, high = float(rows["forecast_gain"].min()), float(rows["forecast_gain"].max())  # type: ignore[arg-type]
-        same = alt.Chart(alt.Data(values=[{"at": low}, {"at": high}])).mark_line(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
+        ends = rows["forecast_gain"].to_list()
+        corners = alt.Data(values=[{"at": one} for one in (min(ends), max(ends))])
+        same = alt.Chart(corners).mark_line(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
         return alt.layer(same.encode(x="at:Q", y="at:Q"), spans, marks).properties(width=COLUMN, height=240)
 
     def _table(self, came: Sequence[Came], data: pl.DataFrame) -> str:

@@ -17,7 +17,7 @@ from strop.measure.replicates import mean_of_cells
 from strop.measure.summary import nothing_to_filter
 from strop.records import Estimate
 from strop.run import Run
-from strop.weigh import parse_weight
+from strop.weigh import Product, parse_weight
 
 FULL = ("ladder/25k", "ladder/40k", "ladder/70k", "ladder/125k", "ladder/250k", "ladder/400k")
 LEAN = ("ladder/lean-125k", "ladder/lean-250k")
@@ -31,7 +31,7 @@ def weights_of(evidence: Evidence, verifier: str, weigh: str | None = None) -> F
     """A verifier's weights (P, K), by its default unless another is named."""
     if weigh is None:
         return evidence.weights[verifier]
-    return parse_weight(weigh)(evidence.judges[verifier].score_PK, evidence.samples.mask_PK)
+    return evidence.weigh(Product(((verifier, parse_weight(weigh)),)))
 
 
 def gaps(run: Run, verifier: str, weigh: str | None = None) -> dict[str, Ratio]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from strop import api
 from strop.engines import Engine
-from strop.loop import Crew, Executor, Plan, Verification
+from strop.loop import Crew, Executor, Plan, Verification, stage_name
 from strop.progress import Silent
 from strop.run import Run
 from strop.store import RunFolder, slug
@@ -67,8 +67,8 @@ class Wanted:
         found = {}
         for verifier in api.find_verifiers(self.verifiers):
             for judge in (self.model, *self.judged_by):
-                alone = judge == self.model or not verifier.asks_model
-                found[verifier.name if alone else f"{verifier.name}--{slug(judge)}"] = (verifier, self.model if alone else judge)
+                asked = judge if verifier.asks_model else self.model
+                found[stage_name(verifier.name, asked, self.model)] = (verifier, asked)
         return found
 
 

@@ -20,14 +20,14 @@ import numpy as np
 import polars as pl
 
 from strop.distill import Sft
-from strop.engines import model_folder
+from strop.engines import model_folder, trained_name
 from strop.measure.gap import accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, difference
 from strop.records import Estimate
 from strop.run import Run
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.figures import COLUMN, level, points_with_intervals
-from strop.studies.fits import best_of, holds, named, usual
+from strop.studies.fits import best_of, holds, usual
 from strop.studies.numbers import estimates, short, tally, told, written
 from strop.studies.runs import Runs, Wanted
 from strop.tasks import Task
@@ -90,7 +90,7 @@ class SeedsStudy(Study):
                         continue
                     runs.tell(f"{folder.parent.name}, {folder.name}")
                     trainer.fit(model_folder(base), rows, folder)
-                yield (draw, training), named(base, folder)
+                yield (draw, training), trained_name(base, folder)
 
     def _finding(self, base: Run, fits: Mapping[tuple[int, int], Run]) -> Finding:
         rows, gains = [], {}

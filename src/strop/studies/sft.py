@@ -16,7 +16,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.measure.student import t_quantile
+from strop.measure.intervals import ANYTHING
+from strop.measure.replicates import over_draws
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.figures import COLUMN, level, points_with_intervals
@@ -219,18 +220,8 @@ def _curve_told(base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measu
 
 def over(values: Iterable[float], key: str | None) -> Estimate:
     """Mean over seeds, and Student's 95% interval over them; shares are cut at 0 and 1."""
-    known = np.array([value for value in values if np.isfinite(value)])
-    definition = "mean over seeds"
-    if len(known) == 0:
-        return Estimate(None, None, None, 0.95, 0, definition, "no seed has a value")
-    if len(known) == 1:
-        return Estimate(float(known[0]), None, None, 0.95, 1, definition, "one seed says nothing of others")
-    if known.std() == 0:
-        return Estimate(float(known[0]), None, None, 0.95, len(known), definition, "all seeds give the same value")
-    reach = t_quantile(0.975, len(known) - 1) * float(known.std(ddof=1)) / len(known) ** 0.5
     is_share = key is not None and not key.endswith("likelihood")
-    low, high = np.clip([known.mean() - reach, known.mean() + reach], *((0, 1) if is_share else (-np.inf, np.inf)))
-    return Estimate(float(known.mean()), float(low), float(high), 0.95, len(known), definition)
+    return over_draws(np.array(list(values), dtype=float), "mean over seeds", (0.0, 1.0) if is_share else ANYTHING)
 
 
 def _cell(value: Estimate, key: str, form: str = ".1f") -> str:
