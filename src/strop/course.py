@@ -12,7 +12,7 @@ from typing import Any
 
 from strop import api
 from strop.distill import TRAINERS, Comparison, Trainer, Weighted
-from strop.engines import is_embedded, model_folder
+from strop.engines import is_embedded
 from strop.errors import UsageError
 from strop.harvest import Keeping
 from strop.replay import Replay
@@ -92,7 +92,6 @@ class Course:
                 f"--verify-with {self.verify_with}: {self.filter.spec} has a verifier that asks no model; leave one of them out"
             )
         api.check_weights([self.filter.spec], min(self.samples, self.train_samples or self.samples))
-        model_folder(self.model)
         _ = self.trainer
 
     @staticmethod

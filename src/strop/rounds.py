@@ -51,8 +51,10 @@ def improve(
     """Run the course: ``course.rounds`` rounds, or until the interval of the filter's held-out gap first includes zero.
 
     ``tell`` hears of every round that is over. ``past``: first rounds of other courses, for the forecast; by default those that the
-    package holds of its embedded models, where the course is of one.
+    package holds of its embedded models, where the course is of one. ModelError for a model that is in no
+    local folder: it cannot be trained.
     """
+    model_folder(course.model)
     named = api.default_folder("improve", course.asked() | {"task": slug(course.task.label)})
     path = (Path(out) if out is not None else named).resolve()  # trained models are named by their folders
     _claim(path, course)

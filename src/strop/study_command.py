@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -41,6 +42,7 @@ def study(
     out: Annotated[Path, typer.Option("--out", help="Folder: one below it for each study, and their runs, which they share.")] = Path(
         "runs/studies"
     ),
+    docs: Annotated[Path | None, typer.Option("--docs", help="Write the page there as well (a .md file), its figures beside it.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Reproduce a figure, a table or a theorem; `strop study all` writes one page with every one. What is stored is not made again."""
@@ -64,7 +66,13 @@ def study(
     if dry_run:
         _dry_run(studies, as_json)
         return
-    _run(studies, out, name == ALL, as_json)
+    if docs is not None and docs.suffix != ".md":
+        raise UsageError(f"--docs {docs}: expected the name of a .md file")
+    page = _run(studies, out, name == ALL, as_json)
+    if docs is not None:
+        from strop.studies.pages import publish
+
+        publish(page, docs)
 
 
 def asked(study: Study, given: dict[str, Any], strict: bool) -> Study:
@@ -91,11 +99,12 @@ def _fits(now: object, value: object) -> bool:
     return isinstance(now, int) and isinstance(value, int)
 
 
-def _run(studies: dict[str, Study], out: Path, every: bool, as_json: bool) -> None:
+def _run(studies: dict[str, Study], out: Path, every: bool, as_json: bool) -> Path:
+    """The page: that of all studies, or the only one's."""
     from strop.errors import MissingExtraError
     from strop.studies.pages import Section, write_index
 
-    command = shlex.join(["strop", *sys.argv[1:]])
+    command = re.sub(r" --docs[ =]\S+", "", shlex.join(["strop", *sys.argv[1:]]))
     sections: list[Section] = []
     for name, study in studies.items():
         why = ""
@@ -116,25 +125,23 @@ def _run(studies: dict[str, Study], out: Path, every: bool, as_json: bool) -> No
     if as_json:
         pages = {one.name: str(one.page) if one.page else {"value": None, "why": one.why} for one in sections}
         print_result({"pages": pages} | ({"page": str(index)} if every else {}), [], True)
+    return index if every or page is None else page
 
 
 def _dry_run(studies: dict[str, Study], as_json: bool) -> None:
-    from strop.studies.cost import cost_of
+    from strop.studies.cost import cost_of, total
 
     wanted = {name: study.wanted() for name, study in studies.items()}
-    costs = {name: cost_of(runs) for name, runs in wanted.items() if runs}
-    together = cost_of([run for runs in wanted.values() for run in runs])
-    besides = {name: study.beyond or "all that it does" for name, study in studies.items() if study.beyond or name not in costs}
+    besides = {name: list(study.besides()) for name, study in studies.items()}
+    costs = {name: total([cost_of(runs), *besides[name]]) for name, runs in wanted.items() if runs or besides[name]}
+    together = total([cost_of([run for runs in wanted.values() for run in runs]), *(cost for own in besides.values() for cost in own)])
+    uncounted = {name: study.beyond or "all that it does" for name, study in studies.items() if study.beyond or name not in costs}
     if as_json:
         counted = {name: cost.as_json() for name, cost in costs.items()}
-        print_result({"dry_run": counted, "not_counted": besides, "together": together.as_json()}, [], True)
+        print_result({"dry_run": counted, "not_counted": uncounted, "together": together.as_json()}, [], True)
         return
     for name, cost in (costs | ({"together, shared runs once": together} if len(costs) > 1 else {})).items():
-        seconds = "" if cost.seconds_at_most is None else f", about {cost.seconds_at_most:,.0f} s or less on one core"
-        print(
-            f"{name}: {cost.runs} runs, {cost.responses:,} responses, {cost.verifications:,} verifications; {cost.prompt_tokens:,} prompt "
-            f"tokens and at most {cost.generated_at_most:,} generated, at most {cost.flops_at_most:.1e} FLOPs{seconds}"
-        )
-    for name, text in besides.items():
+        print(f"{name}: {cost.told}")
+    for name, text in uncounted.items():
         print(f"{name}: not counted: {text}")
     print("nothing was stored")

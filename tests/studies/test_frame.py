@@ -15,11 +15,13 @@ import pytest
 from typer.testing import CliRunner
 
 from strop import api
+from strop.api import find_task
 from strop.cli import app
+from strop.course import Course
 from strop.errors import MissingExtraError, UsageError
 from strop.studies import STUDIES
 from strop.studies.base import Finding, Study
-from strop.studies.cost import Sketch, cost_of, parameters_of, stand_in
+from strop.studies.cost import Sketch, cost_of, cost_of_course, cost_of_fit, parameters_of, stand_in
 from strop.studies.runs import Runs, Wanted, merged
 from strop.study_command import asked
 
@@ -157,7 +159,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two")
 def test_all_writes_one_page_whose_links_lead_somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["study", "all", "--quick", "--model", "ladder/25k", "--out", str(tmp_path)]
+    arguments = ["study", "all", "--quick", "--model", "ladder/25k", "--out", str(tmp_path), "--docs", str(tmp_path / "kept.md")]
     monkeypatch.setattr(sys, "argv", ["strop", *arguments])
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
@@ -166,6 +168,9 @@ def test_all_writes_one_page_whose_links_lead_somewhere(tmp_path: Path, monkeypa
     assert "Not run: " in text and "strop[train]" in text
     [link] = [part.partition(")")[0] for part in text.split("![Accuracies](")[1:]]
     assert link == "tiny/tiny.svg" and (tmp_path / link).exists() and (tmp_path / link).with_suffix(".png").exists()
+    assert "--docs" not in text, "a study alone would write over the page of all"
+    assert (tmp_path / "kept.md").read_text() == text.replace(link, "kept/tiny.svg")
+    assert (tmp_path / "kept" / "tiny.svg").read_bytes() == (tmp_path / link).read_bytes()
 
 
 @pytest.mark.usefixtures("two")
@@ -203,3 +208,28 @@ def test_judging_by_another_model_costs_that_models_flops() -> None:
     drawn = cost_of([Wanted("1B", "signs", **SMALL)])
     assert both.flops_at_most - alone.flops_at_most == pytest.approx(9 * (alone.flops_at_most - drawn.flops_at_most))
     assert both.verifications == 2 * alone.verifications == 30
+
+
+def test_a_course_costs_its_rounds_and_its_fits() -> None:
+    course = Course("1B", find_task("signs"), "rft", 1, train_problems=6, train_samples=3, problems=5, samples=2)
+    once, twice = cost_of_course(course), cost_of_course(replace(course, rounds=2))
+    assert once.fits == 1 and once.responses == 2 * 5 * (2 + 1) + 6 * (3 + 1)
+    assert once.verifications == 2 * 5 * 2 + 5 * 2 + 6 * 3, (
+        "the base model's and the first model's own, the base verifier's, the training ones"
+    )
+    first = cost_of([Wanted("1B", "signs", ("cot-binary",), problems=5, samples=2)])
+    for name in ("responses", "verifications", "prompt_tokens", "generated_at_most", "flops_at_most", "trained_tokens_at_most", "fits"):
+        assert getattr(twice, name) == pytest.approx(2 * getattr(once, name) - getattr(first, name))
+    fit = cost_of_fit(Wanted("1B", "signs", **SMALL), rows=6 * 3)
+    assert fit.trained_tokens_at_most == once.trained_tokens_at_most >= 6 * 3 * find_task("signs").max_tokens
+    assert fit.flops_at_most == pytest.approx(6e9 * fit.trained_tokens_at_most)
+
+
+@pytest.mark.parametrize("name", ["improvement", "forecast", "diversity", "sft", "seeds"])
+def test_a_study_that_trains_counts_what_it_makes(name: str) -> None:
+    size = [] if name == "forecast" else ["--model", "7B"]  # its cells name their models
+    result = CliRunner().invoke(app, ["study", name, "--quick", "--dry-run", "--json", *size])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.output)
+    assert document["dry_run"][name]["fits"] > 0 and not document["not_counted"]
+    assert (document["dry_run"][name]["seconds_at_most"] is None) == bool(size)

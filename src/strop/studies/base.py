@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import polars as pl
 
 if TYPE_CHECKING:
+    from strop.studies.cost import Cost
     from strop.studies.runs import Runs, Wanted
 
 Tell = Callable[[str], None]
@@ -41,7 +42,7 @@ class Study(ABC):
 
     ``strop study NAME`` sets ``models``, ``tasks``, ``problems``, ``samples`` and ``seed`` by its options, where a study has them. A study
     either says ``wanted`` and ``findings``, or has a ``run`` of its own. Its folder stands beside the folder ``runs``, which all studies
-    share. ``beyond``: what it does besides, which a dry run does not count.
+    share. ``beyond``: what it does besides, which a dry run cannot count.
     ``own_tasks``: it is about its tasks, and ``strop study all --task`` leaves them alone.
     """
 
@@ -70,6 +71,10 @@ class Study(ABC):
     def findings(self, runs: Runs) -> Iterable[Finding]:
         """What the runs tell; no engine is asked."""
         raise NotImplementedError(f"study {self.name} has neither findings nor a run of its own")
+
+    def besides(self) -> Iterable[Cost]:
+        """For a dry run: the courses and fits that it makes, and what it reads of them, at most."""
+        return ()
 
     @property
     def setting(self) -> str:

@@ -1,4 +1,5 @@
-"""What studies would cost, before anything is sampled: ``strop study NAME --dry-run``. Runs that several studies read count once.
+"""What studies would cost, before anything is sampled: ``strop study NAME --dry-run``. Runs that several studies read count once;
+courses and fits count as if nothing were shared.
 
 A model may be given as any engine takes it, or by its number of parameters alone: ``7B``, ``1.5e9``, or the hub id of a model whose
 parameters are known (``strop/engines/pretraining.py``). Then nothing is loaded, and a token is taken for four characters.
@@ -16,15 +17,18 @@ from typing import Any
 
 import numpy as np
 
+from strop.course import Course
 from strop.engines import Engine, Generation, Request, Scored, load_engine
 from strop.engines.base import plain_text
 from strop.engines.pretraining import pretraining_flops
 from strop.errors import UsageError
-from strop.preview import Preview, preview
-from strop.records import Prompt, Sample, Sampling, Usage
+from strop.preview import PROBE_PROBLEMS, Preview, Probe, preview
+from strop.prompts import solution_prompt
+from strop.records import Prompt, Sample, Sampling, Usage, blind
 from strop.studies.runs import Wanted, merged
 from strop.verify import PromptedVerifier, Verifier
 
+PROBE_SAMPLES = 16
 CHARACTERS = 4
 """Of a token, roughly, in English text under a large vocabulary."""
 _COUNT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([kKmMbBtT]?)")
@@ -33,8 +37,8 @@ _TIMES = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run, or of several. ``seconds`` is a guess for one core of this machine, None where no model was loaded; ``at_most``: every
-    text is taken to run to its limit.
+    """Of one run, or of several. ``seconds`` is a guess for one core of this machine, without the fits, None where no model was loaded;
+    ``at_most``: every text is taken to run to its limit.
     """
 
     runs: int
@@ -44,6 +48,18 @@ class Cost:
     generated_at_most: int
     flops_at_most: float
     seconds_at_most: float | None
+    fits: int = 0
+    trained_tokens_at_most: int = 0
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        sampling = "" if self.seconds_at_most is None else f"; sampling takes about {self.seconds_at_most:,.0f} s or less on one core"
+        fits = f", {self.fits} fits to at most {self.trained_tokens_at_most:,} tokens" if self.fits else ""
+        return (
+            f"{self.runs} runs, {self.responses:,} responses, {self.verifications:,} verifications; {self.prompt_tokens:,} prompt "
+            f"tokens and at most {self.generated_at_most:,} generated{fits}, at most {self.flops_at_most:.1e} FLOPs{sampling}"
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,18 +75,53 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 
 def cost_of(wanted: Sequence[Wanted]) -> Cost:
-    """What it takes to make these runs from nothing."""
-    return total(map(_cost, merged(wanted)))
+    """What it takes to make these runs from nothing. The problems of one seed stand for those of another."""
+    return total(_cost(replace(one, seed=0)) for one in sorted(merged(wanted), key=lambda one: one.model))
+
+
+def cost_of_fit(drawn: Wanted, rows: int, epochs: float = 1.0) -> Cost:
+    """A fit that goes ``epochs`` times through at most ``rows`` responses of a run: forward, and twice that backward."""
+    plan, engine = drawn.plan, stand_in(drawn.model)
+    shots = plan.draw_shots()
+    read = max(engine.count_tokens(solution_prompt(plan.task, blind(problem), shots)) for problem in plan.draw_problems())
+    length, passes = read + plan.sampling().max_tokens, math.ceil(rows * epochs)
+    return Cost(0, 0, 0, 0, 0, 3 * passes * engine.forward_flops(0, length), 0.0, 1, passes * length)
+
+
+def cost_of_course(course: Course) -> Cost:
+    """All rounds: every model on the held-out problems, verified by itself and by the base model; training samples; fits. A fixed verifier
+    is counted beside the model's own, and every training response as a row.
+    """
+    judges, verifiers = (course.verify_with,) if course.verify_with else (), (*course.judge.verifiers, *course.filter.verifiers)
+    asked = {name: course.drawing()[name] for name in ("temperature", "top_p")}
+    bare = Wanted(course.model, course.task, problems=course.problems, samples=course.samples, **asked)
+    held_out = replace(bare, verifiers=tuple(dict.fromkeys(verifiers)), judged_by=judges)
+    drawn = (course.train_samples or course.samples) if course.method != "xpo" else 2 * course.pairs
+    train = replace(held_out, problems=course.train_problems, samples=drawn, split="train")
+    again = less(_cost(held_out), _cost(bare))
+    fit = cost_of_fit(train, course.train_problems * drawn, float(course.trainer.settings()["epochs"]))
+    return total([_cost(held_out), *course.rounds * [_cost(held_out), again, _cost(train), fit]])
+
+
+def less(whole: Cost, part: Cost) -> Cost:
+    """What is left of the numbers; the runs are the whole's."""
+    names = [name for name in asdict(whole) if name not in ("runs", "seconds_at_most")]
+    known = whole.seconds_at_most is not None and part.seconds_at_most is not None
+    seconds = max(0.0, (whole.seconds_at_most or 0.0) - (part.seconds_at_most or 0.0)) if known else None
+    return replace(whole, runs=0, seconds_at_most=seconds, **{name: getattr(whole, name) - getattr(part, name) for name in names})
 
 
 @lru_cache(maxsize=1024)
 def _cost(wanted: Wanted) -> Cost:
     plan, known = wanted.plan, not any(isinstance(stand_in(name), Sketch) for name in (wanted.model, *wanted.judged_by))
-    parts, verifications = [preview(plan, stand_in(wanted.model), ())], 0
+    asked: dict[str, list[Verifier]] = {wanted.model: []}
+    verifications = 0
     for verifier, judge in wanted.stages.values():
         if isinstance(verifier, PromptedVerifier):
             verifications += plan.problems * verifier.questions(plan.samples) * (wanted.draws if verifier.samples_text else 1)
-            parts.append(_judging(wanted, stand_in(judge), verifier))
+            asked.setdefault(judge, []).append(verifier)
+    parts = [_preview(wanted, wanted.model, asked.pop(wanted.model))]
+    parts += [_judging(wanted, judge, verifiers) for judge, verifiers in asked.items()]
     return Cost(
         1, plan.problems * (plan.samples + 1), verifications, sum(part.prompt_tokens for part in parts),
         sum(part.generated_at_most for part in parts), sum(part.flops_at_most for part in parts),
@@ -78,15 +129,26 @@ def _cost(wanted: Wanted) -> Cost:
     )  # fmt: skip
 
 
-def _judging(wanted: Wanted, engine: Engine, verifier: Verifier) -> Preview:
-    """A verifier alone: what a run with it takes more than one without."""
-    both, drawn = preview(wanted.plan, engine, [verifier], wanted.draws), preview(wanted.plan, engine, ())
+def _preview(wanted: Wanted, model: str, verifiers: Sequence[Verifier]) -> Preview:
+    asked = replace(wanted, verifiers=(), judged_by=(), draws=1, problems=PROBE_PROBLEMS, samples=1)
+    return preview(wanted.plan, stand_in(model), verifiers, wanted.draws, _probe(asked, model))
+
+
+@lru_cache(maxsize=1024)
+def _probe(asked: Wanted, model: str) -> Probe:
+    """Large enough to tell how fast samples come."""
+    return Probe.of(asked.plan, stand_in(model), PROBE_SAMPLES)
+
+
+def _judging(wanted: Wanted, judge: str, verifiers: Sequence[Verifier]) -> Preview:
+    """Verifiers alone: what a run with them takes more than one without."""
+    both, drawn = _preview(wanted, judge, verifiers), _preview(wanted, judge, ())
     names = ("prompt_tokens", "generated_at_most", "flops_at_most")
     more = {name: getattr(both, name) - getattr(drawn, name) for name in names}
     return replace(both, **more, seconds_estimated=max(0.0, both.seconds_estimated - drawn.seconds_estimated))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def stand_in(name: str) -> Engine:
     """The model itself where it is at hand, else what is known of its size. UsageError where nothing is."""
     if (parameters := parameters_of(name)) is not None:

@@ -7,7 +7,7 @@ right, which no model's own samples do: so the best of the options without them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from strop.harvest import Keeping
 from strop.records import Estimate
 from strop.replay import Replay
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.cost import Cost, cost_of_course
 from strop.studies.courses import Courses, Document, change, largest_k, of_round, over
 from strop.studies.figures import COLUMN, level
 from strop.studies.improvement import SIZES
@@ -91,7 +92,6 @@ class DiversityStudy(Study):
 
     name: ClassVar[str] = "diversity"
     description: ClassVar[str] = "pass@1 gained and pass@K lost after rounds of rft, under each option that may keep diversity"
-    beyond: ClassVar[str] = "33 courses of three rounds and those on fresh seeds: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> DiversityStudy:
@@ -106,6 +106,11 @@ class DiversityStudy(Study):
     def _course(self, option: str, seed: int) -> Course:
         settings: dict[str, Any] = {"settings": LARGE_STEP} | OPTIONS[option]
         return Course(self.model, find_task(self.task), "rft", self.rounds, seed=seed, **self.sizes, **settings)
+
+    def besides(self) -> Iterable[Cost]:
+        """On fresh seeds the plain one and at most two winners run; any option costs about what the plain one does."""
+        counted = [course for option in self.options for course in self.courses(option)] + 3 * self.courses(PLAIN, fresh=True)
+        return map(cost_of_course, counted)
 
     def run(self, out: Path, tell: Tell) -> Path:
         stored = Courses(out.parent / "courses", tell)

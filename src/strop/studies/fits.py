@@ -27,6 +27,7 @@ from strop.rounds import improve
 from strop.run import Run
 from strop.seeds import derive
 from strop.store import RunFolder
+from strop.studies.cost import Cost, cost_of, cost_of_course, cost_of_fit
 from strop.studies.runs import Runs, Wanted
 from strop.tasks import Task
 from strop.weigh import BestOfN
@@ -121,13 +122,28 @@ class Fits:
 
     def _explored(self) -> str:
         study, stored = self.study, self.place / "xpo" / "improve.json"
-        settings = {"epochs": 2 * study.epochs} | {"learning_rate": usual(study.model, 0, 0.1)["learning_rate"]}
         if not stored.exists():
             self.runs.tell(f"seed {self.seed}: XPO, {study.pairs} rounds")
-            course = Course(study.model, api.find_task(study.task), "xpo", train_problems=study.train_problems, problems=16, samples=2,
-                            pairs=study.pairs, seed=derive(self.seed, "xpo study") % 2**31, settings=settings)  # fmt: skip
-            improve(course, out=stored.parent)
+            improve(self._course, out=stored.parent)
         return str(json.loads(stored.read_text())["rounds"][-1]["model"])
+
+    @property
+    def _course(self) -> Course:
+        study, settings = self.study, {"epochs": 2 * self.study.epochs, "learning_rate": usual(self.study.model, 0, 0.1)["learning_rate"]}
+        return Course(study.model, api.find_task(study.task), "xpo", train_problems=study.train_problems, problems=16, samples=2,
+                      pairs=study.pairs, seed=derive(self.seed, "xpo study") % 2**31, settings=settings)  # fmt: skip
+
+    # --- what it costs ---
+
+    def costs(self) -> Iterator[Cost]:
+        """The base model and all that is made of it, at most."""
+        study, read = self.study, [self.wanted(self.study.model, split) for split in ("test", "train")]
+        models = 1 + len(study.sizes) + 2 + study.snapshots
+        yield from models * [cost_of(read)]
+        fits = [*len(study.sizes) * [(study.train_problems, study.epochs)], (2 * study.pairs * study.train_problems, 2 * study.epochs),
+                (BATCH * study.curve_steps, 1.0)]  # fmt: skip
+        yield from (cost_of_fit(read[1], rows, epochs) for rows, epochs in fits)
+        yield cost_of_course(self._course)
 
     # --- what a model is worth ---
 
@@ -148,9 +164,12 @@ class Fits:
         RunFolder(stored.parent).write_json(stored.name, {"asked": asked, "measured": plain})
         return measured
 
+    def wanted(self, model: str, split: str) -> Wanted:
+        return Wanted(model, self.study.task, (REWARD,), problems=self.study.problems if split == "test" else self.study.train_problems,
+                      samples=self.study.samples, temperature=1.0, top_p=1.0, seed=self.seed, split=split)  # fmt: skip
+
     def _run(self, model: str, split: str) -> Run:
-        wanted = Wanted(model, self.study.task, (REWARD,), problems=self.study.problems if split == "test" else self.study.train_problems,
-                        samples=self.study.samples, temperature=1.0, top_p=1.0, seed=self.seed, split=split)  # fmt: skip
+        wanted = self.wanted(model, split)
         self.runs.make([wanted])
         return self.runs.run(wanted)
 

@@ -6,7 +6,7 @@ those on the same task where there are enough, as ``strop gap`` does it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +25,7 @@ from strop.past import Update, others, write
 from strop.records import Estimate
 from strop.run import Run
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.cost import Cost, cost_of_course
 from strop.studies.courses import Courses, Document, of_round, over
 from strop.studies.figures import COLUMN
 from strop.studies.improvement import SIZES
@@ -91,7 +92,6 @@ class ForecastStudy(Study):
 
     name: ClassVar[str] = "forecast"
     description: ClassVar[str] = "the accuracy forecast from the gap before training, against what came of one round"
-    beyond: ClassVar[str] = "42 courses of one round: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> ForecastStudy:
@@ -108,6 +108,9 @@ class ForecastStudy(Study):
         sizes = self.sizes | {"train_problems": min(self.sizes["train_problems"], FEW.get(task, self.sizes["train_problems"]))}
         own = None if verifier == "cot-binary" else verifier  # the method's own, as the improvement study leaves it
         return Course(model, find_task(task), "rft", 1, filter_by=own, seed=seed, **sizes)
+
+    def besides(self) -> Iterable[Cost]:
+        return (cost_of_course(course) for own in self.courses().values() for course in own)
 
     def run(self, out: Path, tell: Tell) -> Path:
         stored, courses = Courses(out.parent / "courses", tell), self.courses()

@@ -6,7 +6,7 @@ what is right, and by a fixed larger verifier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from strop.api import find_task
 from strop.course import Course
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.cost import Cost, cost_of_course
 from strop.studies.courses import Courses, Document, change, each_seed, largest_k, of_round, over
 from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.numbers import listed, per_cent, points, side, told
@@ -48,7 +49,6 @@ class ImprovementStudy(Study):
 
     name: ClassVar[str] = "improvement"
     description: ClassVar[str] = "rounds of self-improvement: gaps, accuracy and pass@k, with an oracle and a fixed verifier as controls"
-    beyond: ClassVar[str] = "21 courses of four rounds: sampling, verifying and training"
 
     @classmethod
     def quick(cls) -> ImprovementStudy:
@@ -66,6 +66,9 @@ class ImprovementStudy(Study):
 
     def _course(self, task: str | Task, seed: int, settings: dict[str, Any]) -> Course:
         return Course(self.model, find_task(task), "rft", self.rounds, seed=seed, **self.sizes, **settings)
+
+    def besides(self) -> Iterable[Cost]:
+        return (cost_of_course(course) for own in self.courses().values() for course in own)
 
     def run(self, out: Path, tell: Tell) -> Path:
         stored, found = Courses(out.parent / "courses", tell), self.courses()

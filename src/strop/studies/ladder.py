@@ -10,7 +10,7 @@ Rules that were fixed before the models were trained:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,8 @@ from strop.records import Estimate
 from strop.run import Run
 from strop.seeds import derive
 from strop.studies.base import Study
+from strop.studies.cost import Cost, cost_of
+from strop.studies.runs import Wanted
 from strop.tasks import TASKS
 
 LEVELS = ("easy", "standard", "hard")
@@ -222,7 +224,6 @@ class LadderStudy(Study):
 
     name: ClassVar[str] = "ladder"
     description: ClassVar[str] = "the embedded models: every task, difficulty and verifier, and how the relative gap grows with size"
-    beyond: ClassVar[str] = "runs of its own: every embedded model on 12 tasks with 5 verifiers"
 
     @classmethod
     def quick(cls) -> LadderStudy:
@@ -232,6 +233,13 @@ class LadderStudy(Study):
         """Every model; what ``out`` holds already is read."""
         models = trained_models(self.models)
         return Evaluation(models, [evaluate(model, out, self.problems, self.samples, tell) for model in models])
+
+    def besides(self) -> Iterable[Cost]:
+        tasks = [TASKS[task].at(level) for task in EVALUATED for level in LEVELS]
+        models = [f"llama:{one.folder}" for one in trained_models(self.models)]
+        yield cost_of(
+            [Wanted(model, task, (*PROMPTED, BEST), problems=self.problems, samples=self.samples) for model in models for task in tasks]
+        )
 
     def run(self, out: Path, tell: Callable[[str], None]) -> Path:
         from strop.studies.ladder_page import page

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _LINK = re.compile(r"(\]\()(?![a-z]+:|/|#)([^)\s]+\))")
+_FIGURE = re.compile(r"(!\[[^\]]*\]\()([^):]+\.svg)(\))")
 _HEADING = re.compile(r"^(#{1,5} )", re.MULTILINE)
 
 
@@ -31,6 +33,19 @@ def write_index(out: Path, sections: Sequence[Section], command: str) -> Path:
     path = out / "findings.md"
     path.write_text("\n\n".join([*head, *(block for one in sections for block in _blocks(one, out))]) + "\n", encoding="utf-8")
     return path
+
+
+def publish(page: Path, to: Path) -> None:
+    """A copy of a page, with its figures in a folder of its name beside it: what a repository keeps of a full run."""
+    figures = to.with_suffix("")
+
+    def moved(link: re.Match[str]) -> str:
+        source = page.parent / link[2]
+        shutil.copyfile(source, figures / source.name)
+        return f"{link[1]}{figures.name}/{source.name}{link[3]}"
+
+    figures.mkdir(parents=True, exist_ok=True)
+    to.write_text(_FIGURE.sub(moved, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _blocks(section: Section, out: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ Axes: I fits, P problems.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from pathlib import Path
@@ -26,6 +26,7 @@ from strop.measure.intervals import Floats, difference
 from strop.records import Estimate
 from strop.run import Run
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.cost import Cost, cost_of, cost_of_fit
 from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.fits import best_of, holds, usual
 from strop.studies.numbers import estimates, short, tally, told, written
@@ -53,11 +54,18 @@ class SeedsStudy(Study):
 
     name: ClassVar[str] = "seeds"
     description: ClassVar[str] = "training seeds, training data, problems and samples as sources of noise"
-    beyond: ClassVar[str] = "fits, and sampling from what they make: 9 models (extra: train)"
 
     @classmethod
     def quick(cls) -> SeedsStudy:
         return cls(draws=2, trainings=2, problems=48, train_problems=32, samples=8)
+
+    def besides(self) -> Iterable[Cost]:
+        yield cost_of([self._wanted(model, "test") for model in self.models])
+        if len(self.models) == 1:
+            train = [self._wanted(self.models[0], "train", draw) for draw in range(self.draws)]
+            yield cost_of(train)
+            fit = cost_of_fit(train[0], self.train_problems, self.epochs)
+            yield from self.draws * self.trainings * [fit, cost_of([self._wanted(self.models[0], "test")])]
 
     def run(self, out: Path, tell: Tell) -> Path:
         runs = Runs(out.parent / "runs", tell)

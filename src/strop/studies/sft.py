@@ -20,6 +20,7 @@ from strop.measure.intervals import ANYTHING
 from strop.measure.replicates import over_draws
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.cost import Cost
 from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.fits import Fits, Measured
 from strop.studies.numbers import per_cent, points, short, told, written
@@ -64,15 +65,20 @@ class SftStudy(Study):
 
     name: ClassVar[str] = "sft"
     description: ClassVar[str] = "what SFT-Sharpening, reward-DPO and XPO keep of the lift, by N and by step"
-    beyond: ClassVar[str] = "fits, and sampling from what they make: about 18 models a seed (extra: train)"
 
     @classmethod
     def quick(cls) -> SftStudy:
         return cls(seeds=2, problems=32, train_problems=32, samples=8, sizes=(2, 8), pairs=1, curve_steps=10, snapshots=2)
 
-    def run(self, out: Path, tell: Tell) -> Path:
+    def _fits(self, out: Path, tell: Tell) -> list[Fits]:
         runs = Runs(out.parent / "runs", tell)
-        places = [Fits(self, runs, out / "models" / f"seed-{self.seed + number}", self.seed + number) for number in range(self.seeds)]
+        return [Fits(self, runs, out / "models" / f"seed-{seed}", seed) for seed in range(self.seed, self.seed + self.seeds)]
+
+    def besides(self) -> Iterable[Cost]:
+        return (cost for fits in self._fits(Path(), print) for cost in fits.costs())
+
+    def run(self, out: Path, tell: Tell) -> Path:
+        places = self._fits(out, tell)
         measured: dict[str, list[Measured]] = {}
         steps: dict[int, dict[int, Measured]] = {}
         for number, fits in enumerate(places):

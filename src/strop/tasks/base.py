@@ -10,6 +10,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from strop.errors import UsageError
@@ -214,6 +215,11 @@ def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: st
 
     PATIENCE draws in a row without a new one mean that there are no more.
     """
+    return list(_drawn(draw, name, split, count, seed))
+
+
+@lru_cache(maxsize=64)
+def _drawn(draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int) -> tuple[Problem, ...]:
     check_split(split)
     rng = random.Random(derive("problems", name, seed))
     found: dict[str, Problem] = {}
@@ -225,4 +231,4 @@ def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: st
             found[problem.id] = problem
         if idle == PATIENCE:
             raise UsageError(f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer")
-    return list(found.values())
+    return tuple(found.values())
