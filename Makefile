@@ -12,7 +12,7 @@ WHEEL      := build/wheel-test
 VLLM_VENV  ?= build/vllm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-browser test-openai test-ray check format dev wheel-test ladder clean
+.PHONY: help demo fuzz test test-browser test-openai test-ray check format dev wheel-test ladder findings clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ ladder: $(VENV)/.dev  ## pre-train every embedded model with every seed, evaluat
 	  xargs -P $(WORKERS) -n 2 sh -c '$(BIN)/strop ladder train $$0 --seed $$1 --out runs/seeds/$$0-seed$$1'
 	@$(BIN)/strop ladder eval --models runs/seeds --docs docs/ladder.md
 	@$(BIN)/strop ladder ship --models runs/seeds
+
+findings: $(VENV)/.dev  ## every study in full, and docs/findings.md from them: hours, unless runs/studies has them
+	@$(ONE_THREAD) $(BIN)/strop study all --docs docs/findings.md
 
 clean:  ## remove caches and build output; the environment and your runs stay
 	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,40 @@ def gap(
     message says what to do.
     """
     asked, weighed = find_verifiers(verifiers), check_weights(weights, options.get("samples", Plan.samples))
-    crew = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total))
+    crew, updates = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total)), of_courses(map(Path, past))
     engine = crew.executor.load(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine, crew.executor)
-    found, updates = find_task(task), of_courses(map(Path, past))
-    plan = Plan(model=engine.name, task=found, **{"shots": found.default_shots} | options)
-    stages = [Verification.of(verifier, judge, draws) for verifier in asked]
+    run = _made(engine, find_task(task), judge, [Verification.of(verifier, judge, draws) for verifier in asked], out, crew, options, draws)
+    if updates:
+        write_updates(updates, run.path / UPDATES)
+    return measured(Run(run.path, weighed, run.plan.task))
+
+
+def sample(
+    engine: Engine,
+    task: str | Task,
+    *,
+    out: str | Path | None = None,
+    workers: int | Executor | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> Run:
+    """Responses alone, with ``options`` as of ``gap``: ``verify_run`` adds who judges them, and ``measured`` measures the run then."""
+    return _made(engine, find_task(task), engine, (), out, Crew(executor_of(workers), watcher or Silent()), options)
+
+
+def _made(
+    engine: Engine,
+    task: Task,
+    judge: Engine,
+    stages: Sequence[Verification],
+    out: str | Path | None,
+    crew: Crew,
+    options: dict[str, Any],
+    draws: int = 1,
+) -> Run:
+    """The run, sampled and verified; what is stored is left alone."""
+    plan = Plan(model=engine.name, task=task, **{"shots": task.default_shots} | options)
     problems = plan.draw_problems()
     record = _record(plan, engine, judge, stages, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
@@ -88,11 +117,9 @@ def gap(
         sample_stages(plan, engine, problems, folder, crew)
         for verification in stages:
             verify_stage(plan, verification, problems, folder, crew)
-        if updates:
-            write_updates(updates, path / UPDATES)
         if not set(record["verifiers"]) <= set(stored.get("verifiers", ())):
             raise CorruptPartError(f"{path / 'run.json'} lacks verifiers that were asked for; restore it, or choose another --out")
-        return measured(Run(path, weighed, plan.task))
+    return Run(path, (), task)
 
 
 def add_verifier(
@@ -210,7 +237,13 @@ def find_task(task: str | Task, data: str | Path | None = None, data_revision: s
         return found.at(rest if colon else STANDARD, **origin)
     if data or data_revision:
         raise UsageError(f"task {name} makes its own problems; --data and --data-revision are for {', '.join(_data_sets())}")
-    return found.at(rest if colon else STANDARD)
+    return _embedded(found, rest if colon else STANDARD)
+
+
+@lru_cache
+def _embedded(kind: type[Task], level: str) -> Task:
+    """One instance for all who ask, so that its problems are drawn once."""
+    return kind.at(level)
 
 
 def _data_sets() -> list[str]:

@@ -86,7 +86,7 @@ def evaluate(
     quick: Annotated[bool, typer.Option("--quick", help="A small version.")] = False,
 ) -> None:
     """The frozen evaluation: every model on every task and difficulty with every prompted verifier."""
-    from strop.studies.ladder import LadderStudy
+    from strop.studies.ladder import TABLES, LadderStudy
     from strop.studies.ladder_page import BEGIN, insert
 
     if docs is not None and (not docs.exists() or BEGIN not in docs.read_text(encoding="utf-8")):
@@ -96,7 +96,7 @@ def evaluate(
         study = LadderStudy(models, study.problems, study.samples)
     page = study.run(out, lambda line: print(line, file=sys.stderr, flush=True))
     if docs is not None:
-        docs.write_text(insert(docs.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")), encoding="utf-8")
+        docs.write_text(insert(docs.read_text(encoding="utf-8"), (out / TABLES).read_text(encoding="utf-8")), encoding="utf-8")
         shutil.copy(out / "ladder.csv", docs.with_suffix(".csv"))
     print(page)
 

@@ -109,7 +109,7 @@ def cross(
     runs = []
     for name in dict.fromkeys(map(_name, models)):
         folder, titled = path / slug(name), Titled(watcher or Silent(), name)
-        run = api.gap(engines[name], found, verifiers=(), out=folder, workers=executor, watcher=titled, **options)
+        run = api.sample(engines[name], found, out=folder, workers=executor, watcher=titled, **options)
         for judge in judging:
             for verifier in asked:
                 api.verify_run(run, Verification.of(verifier, judge, draws), Crew(executor, titled))

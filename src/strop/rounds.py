@@ -154,8 +154,7 @@ class _Work:
         """Responses alone: who verifies them is added to the run."""
         out, titled = self.path / f"round-{number}" / name, Titled(self.watcher, f"round {number} {name}")
         options = self.course.drawing(training=split == "train") | {"split": split, "problems": problems}
-        run = api.gap(engine, self.course.task, verifiers=[], out=out, workers=self.executor, watcher=titled, **options)
-        return Run(run.path, (), self.course.task)
+        return api.sample(engine, self.course.task, out=out, workers=self.executor, watcher=titled, **options)
 
     def _judged(self, run: Run, generator: Engine, number: int, product: Product, judge: str) -> Run:
         """The run with every verifier of the product, asked of ``judge``, added; one that asks no model has no other judge."""
@@ -179,7 +178,7 @@ class _Work:
             name = one.model if folder == base else trained_name(self.course.model, folder)
             engine, options["seed"] = self.executor.load(name), derive(self.course.seed, "xpo", number or kind)
             out = place / slug(stage if number else f"{kind}-{folder.name}")
-            return one_of_each(api.gap(engine, self.course.task, verifiers=[], out=out, workers=self.executor, **options), which)
+            return one_of_each(api.sample(engine, self.course.task, out=out, workers=self.executor, **options), which)
 
         def reward(rows: Sequence[Weighted]) -> list[float]:
             from strop.distill.scoring import score_rows

@@ -27,6 +27,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     assert page == out / "coverage.md" and len(told) == len(WORLDS)
     text = page.read_text()
     assert all(f"### {quantity}\n" in text for quantity in QUANTITIES) and f"{EXPERIMENTS} experiments a cell" in text
+    assert "- Holds? Somewhere below the band: " in text and (out / "coverage.svg").exists()
     return pl.read_parquet(out / "coverage.parquet")
 
 

@@ -81,8 +81,8 @@ def test_a_study_run_again_gives_the_same_and_loads_no_model(tmp_path: Path, mon
 
 def test_runs_are_shared_and_nothing_is_sampled_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    real = api.gap
-    monkeypatch.setattr(api, "gap", lambda *args, **options: calls.append(str(options["out"].name)) or real(*args, **options))
+    real = api.sample
+    monkeypatch.setattr(api, "sample", lambda *args, **options: calls.append(str(options["out"].name)) or real(*args, **options))
     once = Wanted("ladder/25k", "signs", ("mc",), **SMALL)
     more = replace(once, verifiers=("cot-binary",))
     several = replace(once, verifiers=("cot-binary",), draws=3)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from strop.studies.runs import Runs, Wanted
 
 Tell = Callable[[str], None]
+FOLDED = 16
+"""Lines of a table that a page folds away."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         parts = (" / ".join(map(_plain, one)) if isinstance(one, tuple) else _plain(one) for one in value)
         return ", ".join(parts) or "none"
-    return str(getattr(value, "label", value))
+    if isinstance(value, Path):
+        return f"folder {value.name}"
+    return str(getattr(value, "label", value)) or "by default"
 
 
 def write_findings(out: Path, title: str, introduction: str, findings: Iterable[Finding], name: str) -> Path:
@@ -104,11 +108,16 @@ def write_findings(out: Path, title: str, introduction: str, findings: Iterable[
         if finding.figure is not None:
             save(finding.figure, out / finding.name)
             blocks.append(f"![{finding.title}]({finding.name}.svg)")
-        blocks += [finding.table] if finding.table else []
         blocks.append(f"- The paper: {finding.paper}\n- Here: {finding.seen}\n- Holds? {finding.holds}")
+        blocks += [_folded(finding.table)] if finding.table else []
     path = out / f"{name}.md"
     path.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
     return path
+
+
+def _folded(table: str) -> str:
+    """A long table, shown when it is asked for."""
+    return table if table.count("\n") <= FOLDED else f"<details><summary>The numbers</summary>\n\n{table}\n\n</details>"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -12,8 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import altair as alt
 import numpy as np
 import polars as pl
 import threadpoolctl
@@ -27,7 +28,9 @@ from strop.measure.pass_at_k import pass_at_k
 from strop.measure.selection import selection_curve
 from strop.records import Estimate
 from strop.seeds import derive
-from strop.studies.base import Study
+from strop.studies.base import Finding, Study, write_findings
+from strop.studies.figures import COLUMN, level
+from strop.studies.numbers import listed
 from strop.studies.populations import KINDS, Population, populations
 from strop.weigh import Quantile
 
@@ -38,6 +41,7 @@ QUANTITIES = ("accuracy", "accuracy kept", "gap_K", "relative gap", f"best-of-{F
 CELLS, LOSS, LOSS_SPREAD = 5, 0.02, 0.03
 """What updates lose (eps_update), normally spread: on five other cells, and on the one that is forecast."""
 BAND = (0.93, 0.97)
+PAPER = "neither tests how often its intervals or standard errors hold what they should."
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,8 @@ class CoverageStudy(Study):
             for (world, samples), found in zip(cells, pool.map(partial(_cell, self), cells), strict=True):
                 tell(f"{populations()[world].name}, {samples} samples")
                 rows += found
-        out.mkdir(parents=True, exist_ok=True)
         frame = pl.DataFrame([asdict(row) for row in rows]).sort("population", "problems", "samples", maintain_order=True)
-        frame.write_parquet(out / "coverage.parquet")
-        (out / "coverage.md").write_text(as_markdown(frame), encoding="utf-8")
-        return out / "coverage.md"
+        return write_findings(out, "Coverage of the intervals", self.setting, [finding(frame)], self.name)
 
 
 def _cell(study: CoverageStudy, cell: tuple[int, int]) -> list[Row]:
@@ -155,6 +156,43 @@ def measured(utility_PK: Floats, score_PK: Floats, population: Population) -> It
     yield "gap_inf", limit_gap(score_PK, utility_PK, mask_PK, population.weight.at)
 
 
+def finding(frame: pl.DataFrame) -> Finding:
+    """How many cells are inside the band, which quantities leave it, and by how much."""
+    experiments, inside = frame["experiments"][0], pl.col("covered").is_between(*BAND)
+    by_quantity = frame.group_by("quantity", maintain_order=True).agg(
+        pl.col("covered").min().alias("low"), pl.col("covered").max().alias("high"), inside.sum().alias("inside"), pl.len().alias("cells")
+    )
+    ranges = "; ".join(
+        f"{one['quantity']} {100 * one['low']:.1f} to {100 * one['high']:.1f}% ({one['inside']} of {one['cells']})"
+        for one in by_quantity.iter_rows(named=True)
+    )
+    below, above = (listed(one["quantity"] for one in by_quantity.filter(which).iter_rows(named=True))
+                    for which in (pl.col("low") < BAND[0], pl.col("high") > BAND[1]))  # fmt: skip
+    noise = 100 * 1.96 * (0.95 * 0.05 / experiments) ** 0.5
+    band = f"{BAND[0]:.0%} to {BAND[1]:.0%}"
+    return Finding(
+        "coverage", "How often nominal 95% intervals hold the truth", PAPER,
+        f"{frame.filter(inside).height} of {frame.height} cells (population x problems x samples x quantity) lie between "
+        f"{band}; lowest and highest by quantity, and how many are inside: {ranges}. {experiments:,} experiments a "
+        f"cell leave {noise:.1f} points of noise.",
+        f"Somewhere below the band: {below}; somewhere above it: {above}. An experiment without an interval counts as not covered.",
+        frame, _figure(frame), as_markdown(frame),
+    )  # fmt: skip
+
+
+def _figure(frame: pl.DataFrame) -> Any:
+    """Every cell, by quantity; the number of problems apart."""
+    shown = frame.with_columns(pl.col("covered") * 100)
+    sizes = sorted(frame["problems"].unique().to_list())
+    band = alt.Chart(alt.Data(values=[{"low": 100 * BAND[0], "high": 100 * BAND[1]}])).mark_rect(color="#ddd", opacity=0.6)
+    points = alt.Chart(shown).mark_point(filled=True, size=16, opacity=0.7).encode(
+        x=alt.X("covered:Q", title="intervals that hold the truth, %", scale=alt.Scale(zero=False)),
+        y=alt.Y("quantity:N", sort=None, title=None), yOffset=alt.YOffset("problems:N", sort=sizes),
+        color=alt.Color("problems:N", sort=sizes, title="problems"),
+    )  # fmt: skip
+    return alt.layer(band.encode(x="low:Q", x2="high:Q"), level(95, "x"), points).properties(width=COLUMN - 40, height=220)
+
+
 def as_markdown(frame: pl.DataFrame) -> str:
     """One table a quantity: populations down, sizes across; what lies outside the band is bold."""
     sizes: list[tuple[int, int]] = frame.select("problems", "samples").unique().sort("problems", "samples").rows()
@@ -165,10 +203,7 @@ def as_markdown(frame: pl.DataFrame) -> str:
         for name in frame["population"].unique(maintain_order=True):
             cells = [_cell_text(frame.row(by_predicate=_is(name, p, k, quantity), named=True)) for p, k in sizes]
             lines.append(" | ".join([f"| {name!s}", *cells]) + " |")
-    inside = frame.filter(pl.col("covered").is_between(*BAND)).height
-    experiments = frame["experiments"].to_list()[0]
-    head = f"{inside} of {frame.height} cells lie between {BAND[0]:.0%} and {BAND[1]:.0%}; {experiments:,} experiments a cell."
-    return "\n".join([head, *lines]) + "\n"
+    return "\n".join(lines).strip()
 
 
 def _cell_text(row: dict[str, float]) -> str:

@@ -92,9 +92,10 @@ class CrossStudy(Study):
             if isinstance(trend, str) or trend.p_two_sided is None:
                 parts.append(f"Whether it {word} with the {what}'s compute cannot be tested here")
                 continue
-            told_apart = trend.p_two_sided <= ALPHA or side(trend.slope) != 0
-            holds = side(trend.slope) == sign
-            parts.append(f"It {word} with the {what}'s compute: {'yes' if holds else 'no' if told_apart else 'not shown'}")
+            in_order = trend.p_two_sided <= ALPHA
+            answer = "not shown" if side(trend.slope) == 0 else "no" if side(trend.slope) != sign else "yes"
+            orderly = "" if answer != "yes" or in_order else ", by the slope; not in order of size"
+            parts.append(f"It {word} with the {what}'s compute: {answer}{orderly}")
         both = [name for name in self.models if name in self._judges and found[name, name].value is not None]
         better = [
             f"{short(judge)} for {short(name)}" for name in both

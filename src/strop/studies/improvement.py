@@ -140,7 +140,7 @@ class ImprovementStudy(Study):
         for task in rows["task"].unique(maintain_order=True):
             own = rows.filter(pl.col("task") == task)
             colour = alt.Color("what:N", title=None, sort=list(names.values()))
-            layers = alt.layer(level(0), points_with_intervals(own, x, "value:Q", colour, title="gap, points"))
+            layers = alt.layer(level(0), points_with_intervals(own, x, "value:Q", colour, title="gap, points", apart="what:N"))
             panels.append(layers.properties(title=task, width=COLUMN, height=140))
         return alt.vconcat(*panels, spacing=8)
 
@@ -191,7 +191,7 @@ class ImprovementStudy(Study):
         panels = []
         for task in rows["task"].unique(maintain_order=True):
             own = rows.filter(pl.col("task") == task)
-            layers = points_with_intervals(own, x, "value:Q", alt.Color("after:N", title=None), title="pass@k, %")
+            layers = points_with_intervals(own, x, "value:Q", alt.Color("after:N", title=None), title="pass@k, %", apart="after:N")
             panels.append(layers.properties(title=task, width=COLUMN, height=120))
         return alt.vconcat(*panels, spacing=8)
 

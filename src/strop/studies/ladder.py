@@ -33,7 +33,7 @@ from strop.measure.summary import summary_ratios
 from strop.records import Estimate
 from strop.run import Run
 from strop.seeds import derive
-from strop.studies.base import Study
+from strop.studies.base import Study, write_findings
 from strop.studies.cost import Cost, cost_of
 from strop.studies.runs import Wanted
 from strop.tasks import TASKS
@@ -48,6 +48,7 @@ PROBLEMS, SAMPLES = 100, 32
 OF_MODEL = ("accuracy", "greedy", "pass@K", "best-of-K")
 OF_VERIFIER = ("gap", "relative_gap", "tpr", "fpr", "auroc_pooled")
 STORED = "cells.parquet"
+TABLES = "tables.md"
 
 Cell = tuple[str, str]
 Ratios = dict[tuple[Cell, str, str], Ratio]
@@ -235,16 +236,16 @@ class LadderStudy(Study):
         return Evaluation(models, [evaluate(model, out, self.problems, self.samples, tell) for model in models])
 
     def besides(self) -> Iterable[Cost]:
-        tasks = [TASKS[task].at(level) for task in EVALUATED for level in LEVELS]
+        tasks = [api.find_task(f"{task}:{level}") for task in EVALUATED for level in LEVELS]
         models = [f"llama:{one.folder}" for one in trained_models(self.models)]
         yield cost_of(
             [Wanted(model, task, (*PROMPTED, BEST), problems=self.problems, samples=self.samples) for model in models for task in tasks]
         )
 
     def run(self, out: Path, tell: Callable[[str], None]) -> Path:
-        from strop.studies.ladder_page import page
+        from strop.studies.ladder_page import finding, page
 
         found = self.evaluate(out, tell)
         found.table.write_csv(out / "ladder.csv")
-        (out / "ladder.md").write_text(page(found, self.problems, self.samples), encoding="utf-8")
-        return out / "ladder.md"
+        (out / TABLES).write_text(tables := page(found, self.problems, self.samples), encoding="utf-8")
+        return write_findings(out, "The embedded models", self.setting, [finding(found, tables)], self.name)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
 
 from strop.measure.replicates import over_seeds
 from strop.measure.scaling import Trend
 from strop.records import Estimate
+from strop.studies.base import Finding
+from strop.studies.figures import COLUMN, HEIGHT, by_family, level
 from strop.studies.ladder import EVALUATED, LEVELS, MEASURED_BY, PROMPTED, SCALED, Cell, Evaluation, scaling_measure
+from strop.studies.numbers import listed, told
 
+PAPER = "the relative gap grows with pre-training compute, about linearly in its logarithm (Mind the Gap, section 4.1)."
 BEGIN, END = "<!-- written by strop ladder eval: begin -->", "<!-- written by strop ladder eval: end -->"
 
 
@@ -25,6 +33,38 @@ def page(found: Evaluation, problems: int, samples: int) -> str:
         *_findings(found),
     ]
     return "\n".join(parts) + "\n"
+
+
+def finding(found: Evaluation, tables: str) -> Finding:
+    """The growth of the relative gap with compute; ``tables`` are everything else."""
+    rows = [
+        {"model": name, "family": card["family"], "flops": found.models[places[0]].flops, "verifier": verifier, "seeds": len(places)}
+        | told(over_seeds([scaling_measure(found.ratios[place], verifier) for place in places]))
+        for name, places in found.sizes.items() for card in [found.models[places[0]].card] for verifier in MEASURED_BY
+    ]  # fmt: skip
+    data = pl.DataFrame(rows, infer_schema_length=None)
+    trends = {verifier: found.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
+    seen = "; ".join(
+        f"{verifier}: Spearman {_share(one.spearman)}, p {_p(one)}, over {one.sizes} sizes" for verifier, one in trends.items()
+    )
+    seeds = sorted({len(places) for places in found.sizes.values()})
+    rises = [verifier for verifier, one in trends.items() if one.p_rising is not None and one.p_rising <= 0.05]
+    return Finding(
+        "ladder", "The relative gap of the embedded models against compute", PAPER,
+        f"mean relative gap over {', '.join(SCALED)}, each {', '.join(LEVELS)}, of the full family: {seen}. "
+        f"Training seeds of a size: {listed(map(str, seeds))}.",
+        f"{'Yes: it' if rises else 'Not shown; it'} rises with {listed(rises)} (p of Kendall's tau at most 0.05). Seeds of one size can "
+        "differ widely: docs/ladder.md has all.",
+        data, _figure(data), tables,
+    )  # fmt: skip
+
+
+def _figure(data: pl.DataFrame) -> Any:
+    shown = data.filter(pl.col("value").is_not_null())
+    x = alt.X("flops:Q", scale=alt.Scale(type="log", nice=False, padding=10), title="pre-training FLOPs",
+              axis=alt.Axis(format=".0e", tickCount=4))  # fmt: skip
+    layers, drawn = by_family(shown, x, alt.Color("verifier:N", title=None), title="mean relative gap")
+    return alt.layer(level(0), *layers).properties(width=COLUMN, height=HEIGHT, title=drawn)
 
 
 def insert(document: str, text: str) -> str:

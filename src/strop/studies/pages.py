@@ -11,6 +11,8 @@ from pathlib import Path
 
 _LINK = re.compile(r"(\]\()(?![a-z]+:|/|#)([^)\s]+\))")
 _FIGURE = re.compile(r"(!\[[^\]]*\]\()([^):]+\.svg)(\))")
+_FINDING = re.compile(r"^## (?P<title>.+?)$.*?^- Holds\? (?P<holds>.+?)$", re.MULTILINE | re.DOTALL)
+_SENTENCE = re.compile(r"(?<=[\w)%\]])\. (?=[A-Z])")
 _HEADING = re.compile(r"^(#{1,5} )", re.MULTILINE)
 
 
@@ -26,13 +28,27 @@ class Section:
 
 
 def write_index(out: Path, sections: Sequence[Section], command: str) -> Path:
-    """OUT/findings.md: a table of contents, then every study's page one heading lower, its links relative to ``out``."""
+    """OUT/findings.md: contents, all answers in a table, then every study's page one heading lower, its links relative to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     contents = [f"- [{one.name}](#{one.name}): {one.description}" for one in sections]
-    head = ["# Findings", f"Written by `{command}`. Each section says which command makes it alone.", "\n".join(contents)]
+    head = [
+        "# Findings",
+        f"Written by `{command}`. Each section says which command makes it alone.",
+        "\n".join(contents),
+        _answers(sections),
+    ]
     path = out / "findings.md"
     path.write_text("\n\n".join([*head, *(block for one in sections for block in _blocks(one, out))]) + "\n", encoding="utf-8")
     return path
+
+
+def _answers(sections: Sequence[Section]) -> str:
+    """Of every finding the first sentence of whether it holds."""
+    rows = ["| study | finding | does it hold here? |", "| --- | --- | --- |"]
+    for one in sections:
+        found = _FINDING.finditer(one.page.read_text(encoding="utf-8")) if one.page else ()
+        rows += [f"| [{one.name}](#{one.name}) | {each['title']} | {_SENTENCE.split(each['holds'])[0].rstrip('.')} |" for each in found]
+    return "\n".join(["## At a glance", "", *rows])
 
 
 def publish(page: Path, to: Path) -> None:

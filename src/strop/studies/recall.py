@@ -12,7 +12,7 @@ import polars as pl
 from strop.measure import estimate
 from strop.studies.base import Finding, Study, markdown_table
 from strop.studies.figures import COLUMN, level
-from strop.studies.numbers import FULL, LEAN, counts, estimates, gaps, per_cent, points, share, short, tally, told
+from strop.studies.numbers import FULL, LEAN, counts, estimates, gaps, listed, per_cent, points, share, short, side, tally, told
 from strop.studies.runs import Runs, Wanted, each
 from strop.tasks import Task
 
@@ -68,8 +68,10 @@ class RecallStudy(Study):
         surely_small = sum(value.high is not None and value.high < SMALL for value in gaps_found)
         seen = f"{tally(gaps_found)}; {surely_small} lie wholly below 1 point."
         seen += f" The largest gap is {points(largest[1])} points, {largest[0]}." if largest else ""
+        some = [name for name, value in found if side(value) > 0 and (value.value or 0.0) > SMALL]
         holds = (
             f"No: above 1 point with their whole interval are {', '.join(large)}." if large
+            else f"Nearly: no gap lies wholly above 1 point, but there are some, and of {listed(some)} the best guess is more." if some
             else "Yes as far as the intervals tell: none lies wholly above 1 point; many reach above it, so small gaps are not excluded."
         )  # fmt: skip
         data = pl.DataFrame(rows, infer_schema_length=None)

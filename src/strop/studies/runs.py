@@ -143,7 +143,7 @@ class Runs:
             return
         self.tell(f"{plan.model}, {plan.task.label}: {plan.problems} problems x {plan.samples} samples")
         options = {name: getattr(plan, name) for name in ("problems", "samples", "temperature", "top_p", "seed", "split")}
-        api.gap(self._load(plan.model), plan.task, verifiers=(), out=path, workers=self.executor, **options)
+        api.sample(self._load(plan.model), plan.task, out=path, workers=self.executor, **options)
 
     def _judge(self, wanted: Wanted, own: bool) -> None:
         for stage, (verifier, judge) in self._missing(wanted):

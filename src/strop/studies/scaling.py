@@ -22,7 +22,7 @@ from strop.measure.scaling import Trend, trend_of
 from strop.records import Estimate
 from strop.run import Run
 from strop.studies.base import Finding, Study, markdown_table
-from strop.studies.figures import COLUMN, level, points_with_intervals
+from strop.studies.figures import COLUMN, by_family, level
 from strop.studies.numbers import ALPHA, CHECKED, FULL, LEAN, counts, gaps, joint_counts, listed, mean_over_tasks, points, share, side, told
 from strop.studies.runs import Runs, Wanted
 from strop.tasks import Task
@@ -151,14 +151,9 @@ class ScalingStudy(Study):
             last = quantity == "gap"
             x = alt.X("flops:Q", scale=alt.Scale(type="log", nice=False, padding=10), title="pre-training FLOPs" if last else None,
                       axis=alt.Axis(format=".0e", tickCount=4, labels=last))  # fmt: skip
-            layers = [level(0)]
-            for number, family in enumerate(rows["family"].unique(maintain_order=True)):
-                own = rows.filter(pl.col("family") == family)
-                colour = alt.Color("verifier:N", title=None)
-                layers.append(points_with_intervals(own, x, "value:Q", colour, title=title, line=number == 0))
-                if number:
-                    layers.append(alt.Chart(own).mark_line(strokeDash=[4, 3], strokeWidth=1.2).encode(x=x, y="value:Q", color=colour))
-            panels.append(alt.layer(*layers).properties(width=COLUMN, height=130))
+            layers, drawn = by_family(rows, x, alt.Color("verifier:N", title=None), title=title)
+            named = {"title": drawn} if drawn and not last else {}
+            panels.append(alt.layer(level(0), *layers).properties(width=COLUMN, height=130, **named))
         return alt.vconcat(*panels, spacing=6)
 
 

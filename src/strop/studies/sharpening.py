@@ -151,8 +151,9 @@ class SharpeningStudy(Study):
         return Finding(
             "sharpening-lifts", f"Best of {self.samples} against greedy decoding: lift in per cent of greedy accuracy", LIFTS,
             f"gain in points over greedy, {len(found)} cells: {'; '.join(parts)}.{largest}",
-            f"{risen} of {len(gains)} gains lie wholly above zero. Accuracy at N = {self.samples} lies wholly below that at N = 1 "
-            f"or at N = {self.samples // 2} for {listed(falls)}. Greedy decoding of these models is strong against one sample, as their "
+            f"{'In most cells' if 2 * risen > len(gains) else 'In few cells' if risen else 'Not shown'}: {risen} of {len(gains)} gains "
+            f"over greedy lie wholly above zero. Accuracy at N = {self.samples} lies wholly below that at N = 1 or at "
+            f"N = {self.samples // 2} for {listed(falls)}. Greedy decoding of these models is strong against one sample, as their "
             "slips are drawn by chance.",
             data, figures.heatmaps(data, self.samples), markdown_table(header, lines),
         )  # fmt: skip
@@ -265,4 +266,4 @@ def _fails(one: Dominance) -> str:
 
 
 def _counted(verdicts: Sequence[str]) -> str:
-    return listed(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
+    return listed(f"{one} in {verdicts.count(one)}" for one in dict.fromkeys(verdicts))

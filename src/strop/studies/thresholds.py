@@ -97,7 +97,7 @@ class ThresholdsStudy(Study):
             cells = [f"{one.best:g} [{low:g}, {high:g}]", points(one.gaps[int(one.gap_PT.mean(axis=0).argmax())]), shape(one)]
             lines.append([task, model, *cells, points(own) if own else "–", points(loss) if loss else "–"])
         small = short(self.models[0])
-        header = ["task", "model", f"best {kind_of(verifier)} [95% of resamples]", "gap there (in-sample), points", "shape",
+        header = ["task", "model", f"best {swept(verifier)} [95% of resamples]", "gap there (in-sample), points", "shape",
                   "gap, chosen on itself (cross-fitted)", f"change when chosen on {small}"]  # fmt: skip
         return Finding(
             f"thresholds-{verifier}", f"Gap against threshold: {verifier}", PAPER, self._seen(verifier, curves, transfers),
@@ -112,7 +112,7 @@ class ThresholdsStudy(Study):
         for task in dict.fromkeys(task for _, task in curves):
             best = [one.best for (_, other), one in curves.items() if other == task]
             spread.append(f"{min(best):g} to {max(best):g} on {task}")
-        text = f"of {len(shapes)} curves {counted}; the best {kind_of(verifier)} of the models goes from {listed(spread)}."
+        text = f"of {len(shapes)} curves {counted}; the best {swept(verifier)} of the models goes from {listed(spread)}."
         losses = [loss for loss, _ in transfers.values() if loss.value is not None]
         if losses:
             worst = min(losses, key=lambda one: one.value or 0.0)
@@ -144,8 +144,8 @@ class ThresholdsStudy(Study):
         for number, task in enumerate(tasks):
             last = number == len(tasks) - 1
             own = data.filter(pl.col("task") == task)
-            titles = {"survivors": "rounds survived", "quantile": "quantile"}
-            x = alt.X("threshold:Q", title=titles.get(kind_of(verifier), "threshold") if last else None, axis=alt.Axis(labels=last),
+            whole = alt.Undefined if data["threshold"].max() <= 1 else 1  # type: ignore[operator]  # a column of numbers
+            x = alt.X("threshold:Q", title=swept(verifier) if last else None, axis=alt.Axis(labels=last, tickMinStep=whole),
                       scale=alt.Scale(zero=False, nice=False, padding=10))  # fmt: skip
             chart = points_with_intervals(own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title="gap, points")
             panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=105, title=task))
@@ -154,6 +154,11 @@ class ThresholdsStudy(Study):
 
 def kind_of(verifier: str) -> str:
     return KINDS.get(verifier, "threshold")
+
+
+def swept(verifier: str) -> str:
+    """What a curve's axis is called."""
+    return "number of rounds survived" if kind_of(verifier) == "survivors" else kind_of(verifier)
 
 
 def curve(run: Run, verifier: str) -> Curve:

@@ -71,12 +71,13 @@ class VerifiersStudy(Study):
         header = ["task", "model", *(f"{' / '.join(pair)}: pooled; within problems" for pair in pairs)]
         values = {pair: [one["pearson_pooled"].value for place, one in cells.items() if place[2] == pair] for pair in pairs}
         ranges = [f"{' / '.join(pair)} {_range(found_values)}" for pair, found_values in values.items()]
-        high = [value for one in values.values() for value in one if value is not None]
+        known = {pair: [value for value in one if value is not None] for pair, one in values.items()}
+        low = listed(f"{' / '.join(pair)} in {sum(abs(value) < 0.5 for value in one)} of {len(one)} cells" for pair, one in known.items())
         return Finding(
             "verifiers-correlations", "Correlations between verifiers", ALIKE,
             f"Pearson's correlation over all responses, model by task, lowest, median and highest: {'; '.join(ranges)}. The table has "
             "every cell with its interval.",
-            f"{sum(abs(value) < 0.5 for value in high)} of {len(high)} are below 0.5 in size. Correlations within problems, which are what "
+            f"Below 0.5 in size are {low}. Correlations within problems, which are what "
             "a filter can use, are given beside the pooled ones; the checks of the embedded models were taught by one rule, so that their "
             "two written verifiers have more in common than prompts of a large model.",
             data, self._correlation_figure(data), markdown_table(header, lines),
