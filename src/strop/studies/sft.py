@@ -158,11 +158,10 @@ class SftStudy(Study):
             ]
             holds = f"{'More N brings more on ' + ' and on '.join(above) if above else 'Not shown'}; intervals are over {self.seeds} seeds."
         data = pl.DataFrame(rows, infer_schema_length=None)
-        x = alt.X("N:Q", scale=alt.Scale(type="log", base=2, nice=False, padding=10), title="N of SFT-Sharpening",
-                  axis=alt.Axis(values=list(self.sizes)))  # fmt: skip
+        x = alt.X("N:O", title="N of SFT-Sharpening", axis=alt.Axis(labelAngle=0))
         shown = data.filter(pl.col("value").is_not_null()).with_columns(pl.col("value", "low", "high") * 100)
         colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
-        chart = points_with_intervals(shown, x, "value:Q", colour, title="change against the base, points")
+        chart = points_with_intervals(shown, x, "value:Q", colour, title="change against the base, points", apart="where:N")
         chart = alt.layer(level(0), chart).properties(width=COLUMN, height=150)
         return Finding(
             "sft-effect-of-N", "The effect of N on SFT-Sharpening", EFFECT, seen, holds, data, None if shown.is_empty() else chart
@@ -185,8 +184,9 @@ class SftStudy(Study):
         for what, title in (("accuracy", "accuracy, points"), ("log-likelihood", "log-likelihood, nats")):
             times, last = (100, False) if what == "accuracy" else (1, True)
             shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null()).with_columns(pl.col("value", "low", "high") * times)
-            x = alt.X("step:Q", title="optimiser step" if last else None, axis=alt.Axis(labels=last), scale=alt.Scale(padding=10))
-            chart = points_with_intervals(shown, x, "value:Q", alt.Color("problems:N", sort=None, title=None), title=title)
+            x = alt.X("step:O", title="optimiser step" if last else None, axis=alt.Axis(labels=last, labelAngle=0))
+            colour = alt.Color("problems:N", sort=None, title=None)
+            chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="problems:N")
             panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
         return alt.vconcat(*panels, spacing=6)
 
