@@ -188,7 +188,7 @@ def _growth(best: Sequence[tuple[float, str, Estimate]]) -> str:
         return "What a budget buys is not known here."
     enough = next(budget for budget, _, value in best if value.value is not None and value.value >= last.low)
     reached = (
-        f"What a smaller budget buys lies below the interval of what the largest ({enough:.1e} FLOPs) does" if enough == best[-1][0]
+        f"No smaller budget buys what the largest ({enough:.1e} FLOPs) does" if enough == best[-1][0]
         else f"From {enough:.1e} FLOPs on, the best choice lies within the interval of what the largest budget ({best[-1][0]:.1e}) buys"
     )  # fmt: skip
     return f"{reached}; the question is open in the paper, so there is nothing to hold."

@@ -86,6 +86,12 @@ def each_seed(documents: Sequence[Document], number: int, name: str) -> str:
     return f"{above} of {len(found)} seeds above zero, {below} below"
 
 
+def in_every_seed(documents: Sequence[Document], number: int, name: str, sign: int) -> bool:
+    """Whether the interval over problems of a round's number lies above zero (or below, ``sign`` -1) in every seed."""
+    ends = [document["rounds"][number][name]["low" if sign > 0 else "high"] for document in documents]
+    return all(end is not None and sign * end > 0 for end in ends)
+
+
 def over(values: Iterable[float], definition: str, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
     """The mean over seeds with Student's interval."""
     return over_draws(np.array(list(values), dtype=float), definition, bounds)

@@ -106,9 +106,15 @@ class SudokuStudy(Study):
         above = {model: sum(side(found[model, blanks, judge, "gap"]) > 0 for blanks in every) for model in self.models}
         told_above = listed(f"{short(model)} {count} of {len(every)}" for model, count in above.items())
         hard = [short(model) for model in self.models if side(found[model, every[-1], judge, "gap"]) > 0]
-        only = "Yes, only the largest" if hard == [short(self.models[-1])] else "No, not only the largest" if hard else "Not shown; none"
+        only = (
+            "Yes: only the largest has"
+            if hard == [short(self.models[-1])]
+            else "No: not only the largest has"
+            if hard
+            else "Not shown: none has"
+        )
         return (
-            f"{only} verifies well where most is blank (a gap above zero: {listed(hard)}). Numbers of blanks with a gap above zero: "
+            f"{only} a gap above zero where most is blank ({listed(hard)}). Numbers of blanks with a gap above zero: "
             f"{told_above}. What differs: these models were trained on this task and on its checks, the paper's were not."
         )
 
