@@ -35,6 +35,7 @@ from strop.store import RunFolder, slug
 from strop.weigh import Product
 
 MOST_DOCUMENTS = 4_000
+NOTHING_KEPT = "kept no response"
 Told = Callable[[Improvement], None]
 
 
@@ -48,7 +49,8 @@ def improve(
     tell: Told | None = None,
     past: Sequence[Update] | None = None,
 ) -> Improvement:
-    """Run the course: ``course.rounds`` rounds, or until the interval of the filter's held-out gap first includes zero.
+    """Run the course: ``course.rounds`` rounds, or until the interval of the filter's held-out gap first includes zero, or
+    nothing is kept to train on.
 
     ``tell`` hears of every round that is over. ``past``: first rounds of other courses, for the forecast; by default those that the
     package holds of its embedded models, where the course is of one. ModelError for a model that is in no
@@ -73,7 +75,10 @@ def improve(
         if stop_at_zero and reached and _includes_zero(reached.document["rounds"][-1]["gap_filter"]):
             stopped = f"the held-out gap's interval includes zero at round {number - 1}"
             break
-        rounds[-1] = work.harvested(rounds[-1])
+        rounds[-1] = one = work.harvested(rounds[-1])
+        if one.harvest is not None and not one.harvest.rows and course.method != "xpo":
+            stopped = f"round {number - 1} {NOTHING_KEPT} of {course.train_problems} problems: there was nothing to train on"
+            break
         rounds.append(work.measured(number, work.trained(rounds)))
     found = so_far(stopped)
     RunFolder(path).write_json("improve.json", {"asked": course.asked()} | found.document)
@@ -115,8 +120,6 @@ class _Work:
         """One fit on what the last of the rounds harvested and on what is replayed; the next model's name."""
         one, course = rounds[-1], self.course
         assert one.harvest is not None
-        if not one.harvest.rows and course.method != "xpo":
-            raise UsageError(f"round {one.number} kept no response of {course.train_problems} problems: there is nothing to train on")
         folder, out = model_folder(one.model), self.path / f"round-{one.number + 1}" / "model"
         if isinstance(course.trainer, Xpo):
             fitted = _best(self._explored(course.trainer, one, out))

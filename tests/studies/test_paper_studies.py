@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import transformers
 
-from strop.engines import embedded_folder
 from strop.measure import estimate, resample_counts
 from strop.measure.gap import gap
 from strop.run import Run
@@ -79,19 +77,6 @@ def test_a_study_writes_its_findings_and_again_from_what_is_stored(name: str, ou
         path.unlink()
     study.run(out / name, lambda line: pytest.fail(f"something was made again: {line}"))
     assert {path: path.read_bytes() for path in before} == before
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Llama that has learned nothing."""
-    folder, source = tmp_path_factory.mktemp("fresh"), embedded_folder("ladder/25k")
-    import torch
-
-    torch.manual_seed(0)
-    transformers.LlamaForCausalLM(transformers.LlamaConfig.from_pretrained(str(source))).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_bytes((source / name).read_bytes())
-    return str(folder)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_the_improvement_study_says_when_the_gap_is_gone() -> None:
     assert [one.name for one in found] == ["improvement", "improvement-pass-at-k", "improvement-controls"]
     assert "below a tenth of its start on arithmetic (round 2), and not within 2 rounds on signs" in found[0].holds
     assert "points in 2 rounds (paired over problems: 2 of 2 seeds above zero, 0 below). signs: " in found[0].seen
-    assert "pass@1 rises on arithmetic; pass@8 falls on arithmetic" in found[1].holds
+    assert "pass@1 rises on arithmetic and pass@8 falls on arithmetic in each of 2 seeds" in found[1].holds
     assert found[0].data.filter(pl.col("quantity") == "gap").height == 9
     assert "arithmetic, oracle: accuracy +1" in found[2].seen
 
@@ -119,9 +120,30 @@ def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mo
         stored.document(course)
     folder = stored.folder(course)
     folder.mkdir()
-    made = {"asked": course.asked()} | document((0.1, 0.2, 0.3), (0.5, 0.5, 0.5), (0.1, 0.1, 0.1))
+    made = {"asked": course.asked(), "stopped": "2 rounds were asked for"} | document((0.1, 0.2, 0.3), (0.5, 0.5, 0.5), (0.1, 0.1, 0.1))
     (folder / "improve.json").write_text(json.dumps(made))
     assert len(stored.document(course)["rounds"]) == 2 and len(ran) == 1
     (folder / "improve.json").write_text(json.dumps(made | {"rounds": made["rounds"][:1]}))
     with pytest.raises(RuntimeError):
         stored.document(course)
+
+
+SMALLEST = {"train_problems": 6, "train_samples": 2, "problems": 5, "samples": 2}
+
+
+@pytest.mark.parametrize("name", ["improvement", "forecast", "diversity"])
+def test_a_study_of_rounds_runs_on_a_fresh_llama_and_says_that_nothing_was_kept(
+    name: str, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study: Any = {
+        "improvement": ImprovementStudy(fresh, ("recall",), (), "ladder/25k", rounds=2, seeds=1, sizes=SMALLEST),
+        "forecast": ForecastStudy(seeds=1, models=(fresh,), tasks=("recall", "signs"), sizes=SMALLEST),
+        "diversity": DiversityStudy(fresh, "recall", ("plain", "base"), rounds=1, seeds=1, sizes=SMALLEST),
+    }[name]
+    page = study.run(tmp_path / name, lambda line: None)
+    text = page.read_text(encoding="utf-8")
+    assert "- Holds? " in text and "kept no response of 6 problems: there was nothing to train on" in text
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    monkeypatch.setattr("strop.loop.load_engine", lambda *_, **__: pytest.fail("a model was loaded"))
+    study.run(tmp_path / name, lambda line: pytest.fail(f"something was made again: {line}"))
+    assert page.read_text(encoding="utf-8") == text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from strop import api
 from strop.course import Course
 from strop.measure.replicates import over_draws
 from strop.records import Estimate
-from strop.rounds import improve
+from strop.rounds import NOTHING_KEPT, improve
 from strop.store import slug
+from strop.studies.numbers import listed
 
 Document = Mapping[str, Any]
 
@@ -31,17 +32,30 @@ class Courses:
 
     place: Path
     tell: Callable[[str], None]
+    left: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> str:
+        """A sentence about the courses that ended before their last round, where there are any."""
+        return f" Ended before the last round: {listed(self.left)}." if self.left else ""
 
     def document(self, course: Course, like: Course | None = None) -> Document:
         """What came of the course, run if it is not stored. ``like``: a stored one of the same base model and seed, whose held-out samples
         of the base model, and training samples where they are drawn alike, are these ones too, so that they are not drawn again."""
         folder = self.folder(course)
         if (stored := _stored(folder, course)) is not None:
-            return stored
+            return self._whole(stored, course)
         self.tell(f"{course.method} of {course.model} on {course.task.label}, filter {course.filter.spec}, seed {course.seed}")
         if like is not None and not folder.exists():
             _begin_like(folder, course, self.folder(like), like)
-        return improve(course, out=folder).document
+        return self._whole(improve(course, out=folder).document, course)
+
+    def _whole(self, document: Document, course: Course) -> Document:
+        """The document with all rounds and no more; those that never came to be are unknown."""
+        rounds = document["rounds"][: course.rounds + 1]
+        if missing := course.rounds + 1 - len(rounds):
+            self.left.append(f"{course.model} on {course.task.label} by {course.filter.spec}, seed {course.seed} ({document['stopped']})")
+        return {**document, "rounds": [*rounds, *missing * [_Unknown()]]}
 
     def folder(self, course: Course) -> Path:
         """Named by everything that was asked but the number of rounds."""
@@ -49,12 +63,19 @@ class Courses:
 
 
 def _stored(folder: Path, course: Course) -> Document | None:
-    """A finished document with at least as many rounds; the rounds beyond are cut off."""
+    """A finished document with at least as many rounds, or as far as one came that kept nothing."""
     file = folder / "improve.json"
     document = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if document.get("asked") != course.asked() or len(document.get("rounds", ())) <= course.rounds:
+    if document.get("asked") != course.asked() or not (len(document["rounds"]) > course.rounds or NOTHING_KEPT in document["stopped"]):
         return None
-    return document | {"rounds": document["rounds"][: course.rounds + 1]}
+    return document
+
+
+class _Unknown(dict[str, Any]):
+    """A round that did not come to be: every number of it is None."""
+
+    def __missing__(self, key: str) -> Any:
+        return None if key in ("value", "low", "high") else self
 
 
 def _begin_like(folder: Path, course: Course, other: Path, like: Course) -> None:

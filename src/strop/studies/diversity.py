@@ -122,7 +122,7 @@ class DiversityStudy(Study):
         chosen_on = {option: documents(option) for option in (PLAIN, *(one for one in self.options if one != PLAIN))}
         winners = self._winners(chosen_on)
         fresh = {option: documents(option, fresh=True) for option in (PLAIN, *winners)} if winners else {}
-        return write_findings(out, "Keeping diversity", self.setting, self._findings(chosen_on, fresh), self.name)
+        return write_findings(out, "Keeping diversity", self.setting + stored.ended, self._findings(chosen_on, fresh), self.name)
 
     def _winners(self, found: dict[str, list[Document]]) -> list[str]:
         """Of the options that win, the one that loses least of pass@K; if it is an informed one, the best of the others too."""

@@ -30,6 +30,7 @@ from strop.studies.courses import Courses, Document, of_round, over
 from strop.studies.figures import COLUMN
 from strop.studies.improvement import SIZES
 from strop.studies.numbers import points, short, side
+from strop.tasks import Task
 
 CELLS = (
     ("ladder/125k", "arithmetic", "cot-binary"),
@@ -50,6 +51,8 @@ CELLS = (
 """Model, task and verifier."""
 FEW = {"recall": 400}
 """Training problems of tasks that have no more than about so many."""
+OWN = "cot-binary"
+"""The verifier of the method."""
 UPDATES = "updates.csv"
 PAPER = "a metric that predicts whether a task can be self-improved, and how well the gap does, are open questions (conclusion)."
 
@@ -84,9 +87,11 @@ class Came:
 
 @dataclass(frozen=True)
 class ForecastStudy(Study):
-    """One round of rft for each of the ``cells`` and seeds."""
+    """One round of rft for each of the ``cells`` and seeds; or every one of ``models`` on every one of ``tasks``, where these are given."""
 
     cells: tuple[Cell, ...] = CELLS
+    models: tuple[str, ...] = ()
+    tasks: tuple[str | Task, ...] = ()
     seeds: int = 3
     sizes: dict[str, Any] = field(default_factory=lambda: dict(SIZES))
 
@@ -101,13 +106,22 @@ class ForecastStudy(Study):
 
     def courses(self) -> dict[Cell, list[Course]]:
         """One for each seed."""
-        return {cell: [self._course(cell, seed) for seed in range(self.seeds)] for cell in self.cells}
+        tasks = {found.label: found for found in map(find_task, (*(task for _, task, _ in self.cells), *self.tasks))}
+        return {cell: [self._course(cell, tasks[cell[1]], seed) for seed in range(self.seeds)] for cell in self._cells}
 
-    def _course(self, cell: Cell, seed: int) -> Course:
-        model, task, verifier = cell
-        sizes = self.sizes | {"train_problems": min(self.sizes["train_problems"], FEW.get(task, self.sizes["train_problems"]))}
-        own = None if verifier == "cot-binary" else verifier  # the method's own, as the improvement study leaves it
-        return Course(model, find_task(task), "rft", 1, filter_by=own, seed=seed, **sizes)
+    @property
+    def _cells(self) -> tuple[Cell, ...]:
+        if not (self.models or self.tasks):
+            return self.cells
+        models, tasks = (dict.fromkeys(cell[place] for cell in self.cells) for place in (0, 1))
+        named = [find_task(task).label for task in self.tasks] or tasks
+        return tuple((model, task, OWN) for model in self.models or models for task in named)
+
+    def _course(self, cell: Cell, task: Task, seed: int) -> Course:
+        model, name, verifier = cell
+        sizes = self.sizes | {"train_problems": min(self.sizes["train_problems"], FEW.get(name, self.sizes["train_problems"]))}
+        own = None if verifier == OWN else verifier  # the method's own, as the improvement study leaves it
+        return Course(model, task, "rft", 1, filter_by=own, seed=seed, **sizes)
 
     def besides(self) -> Iterable[Cost]:
         return (cost_of_course(course) for own in self.courses().values() for course in own)
@@ -115,12 +129,14 @@ class ForecastStudy(Study):
     def run(self, out: Path, tell: Tell) -> Path:
         stored, courses = Courses(out.parent / "courses", tell), self.courses()
         documents = {cell: [stored.document(course) for course in own] for cell, own in courses.items()}
-        came = [Came.of(cell, own) for cell, own in documents.items()]
+        came = [one for one in (Came.of(cell, own) for cell, own in documents.items()) if not np.isnan(one.gain_M).any()]
         updates = [one.update(courses[one.cell][0]) for one in came]
-        told_ahead = {cell: self._forecasts(stored, own, updates) for cell, own in courses.items()}
+        told_ahead = {one.cell: self._forecasts(stored, courses[one.cell], updates) for one in came}
         out.mkdir(parents=True, exist_ok=True)
         write(updates, out / UPDATES)
-        return write_findings(out, "Forecast and outcome", self.setting, self._findings(came, updates, told_ahead), self.name)
+        return write_findings(
+            out, "Forecast and outcome", self.setting + stored.ended, self._findings(came, updates, told_ahead), self.name
+        )
 
     def _forecasts(self, stored: Courses, courses: Sequence[Course], updates: Sequence[Update]) -> list[Estimate]:
         """Of each seed's accuracy after the round, from the run before it and the updates of other cells."""
@@ -134,13 +150,17 @@ class ForecastStudy(Study):
         return found
 
     def _findings(self, came: Sequence[Came], updates: Sequence[Update], ahead: Mapping[Cell, Sequence[Estimate]]) -> Iterator[Finding]:
+        title = "Forecast of one round, and what came"
+        if not came:
+            yield Finding("forecast", title, PAPER, "no cell could be trained.", "Not testable here.", pl.DataFrame({"model": []}))
+            return
         rows = list(self._rows(came, updates, ahead))
         data = pl.DataFrame(rows, infer_schema_length=None)
         pairs = [(one, value) for cell in came for one, value in zip(ahead[cell.cell], cell.after_M, strict=True)]
         held = [one.low <= value <= one.high for one, value in pairs if one.low is not None and one.high is not None]
         predictors = _predictors(data)
         errors = {name: (data["gain"] - values).abs().to_numpy() for name, values in predictors.items()}
-        mean_errors = "; ".join(f"{name} {100 * error.mean():.1f}" for name, error in errors.items())
+        mean_errors = "; ".join(f"{name} {_size(error)}" for name, error in errors.items())
         against = {name: over(errors["forecast"] - error, "") for name, error in errors.items() if name != "forecast"}
         beside = ", ".join(f"{points(value)} against {name}" for name, value in against.items())
         correlation = "; ".join(
@@ -150,15 +170,14 @@ class ForecastStudy(Study):
         in_format = [one.cell for one in came if abs(one.format_M.mean()) > 0.005]
         seen = (
             f"over {len(came)} cells, mean absolute error of the gain in points: {mean_errors} (paired by cell: {beside}). Correlation "
-            f"with the gain that came: {correlation}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the round held "
-            f"what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
+            f"with the gain that came: {correlation or 'unknown'}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the "
+            f"round held what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
         )
         better = [name for name, value in against.items() if side(value) < 0]
         holds = (
             f"The forecast errs less than {' and '.join(better)}, whole interval." if better else
             "The forecast errs no less than the simpler ones, as far as these cells tell."
         )  # fmt: skip
-        title = "Forecast of one round, and what came"
         yield Finding("forecast", title, PAPER, seen, holds, data, self._figure(data), self._table(came, data))
 
     def _rows(self, came: Sequence[Came], updates: Sequence[Update], ahead: Mapping[Cell, Sequence[Estimate]]) -> Iterator[dict[str, Any]]:
@@ -185,7 +204,9 @@ class ForecastStudy(Study):
         base = alt.Chart(rows).encode(x=x, color=alt.Color("task:N", title=None))
         spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=alt.Y("gain_low:Q", title="gain that came, points"), y2="gain_high:Q")
         marks = base.mark_point(filled=True, size=40, opacity=1).encode(y="gain:Q", shape=alt.Shape("model:N", title=None))
-        ends = rows["forecast_gain"].to_list()
+        ends = rows["forecast_gain"].drop_nans().to_list()
+        if not ends:
+            return None
         corners = alt.Data(values=[{"at": one} for one in (min(ends), max(ends))])
         same = alt.Chart(corners).mark_line(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
         return alt.layer(same.encode(x="at:Q", y="at:Q"), spans, marks).properties(width=COLUMN, height=240)
@@ -195,7 +216,8 @@ class ForecastStudy(Study):
         lines = []
         for one, row in zip(came, data.iter_rows(named=True), strict=True):
             measured = [over(values, "", (-1, 1)) for values in (one.gain_M, one.eps_M, one.format_M)]
-            lines.append([*one.cell, f"{100 * row['gap']:+.1f}", f"{100 * row['forecast_gain']:+.1f}", *map(points, measured)])
+            ahead = "–" if np.isnan(row["forecast_gain"]) else f"{100 * row['forecast_gain']:+.1f}"
+            lines.append([*one.cell, f"{100 * row['gap']:+.1f}", ahead, *map(points, measured)])
         return markdown_table(header, lines)
 
 
@@ -205,6 +227,12 @@ def _predictors(data: pl.DataFrame) -> dict[str, pl.Series]:
         "forecast": data["forecast_gain"], "updates of all other cells": data["forecast_gain_all_cells"],
         "no change": pl.Series([0.0] * data.height), "whole gap": data["gap"],
     }  # fmt: skip
+
+
+def _size(error: Floats) -> str:
+    """The mean of the errors that are known, in points."""
+    known = error[~np.isnan(error)]
+    return f"{100 * known.mean():.1f}" if len(known) else "unknown"
 
 
 def _correlation(one: Any, other: Any) -> str:

@@ -79,7 +79,7 @@ class ImprovementStudy(Study):
             ]
             for (task, arm), courses in found.items()
         }  # fmt: skip
-        return write_findings(out, "Rounds of self-improvement", self.setting, self.findings_of(documents), self.name)
+        return write_findings(out, "Rounds of self-improvement", self.setting + stored.ended, self.findings_of(documents), self.name)
 
     def findings_of(self, documents: Mapping[Cell, Sequence[Document]]) -> Iterator[Finding]:
         """From the courses' documents, by task and arm."""
@@ -119,7 +119,8 @@ class ImprovementStudy(Study):
         last = self.rounds
         gained = points(over((change(one, last, "accuracy") for one in own), "gain"))
         seeds = each_seed(own, last, "accuracy_since_base")
-        steps = ", ".join(f"{100 * over((of_round(one, n, 'gap') for one in own), 'gap').value:.1f}" for n in range(last + 1))  # type: ignore[operator]
+        means = [over((of_round(one, number, "gap") for one in own), "gap").value for number in range(last + 1)]
+        steps = ", ".join("unknown" if mean is None else f"{100 * mean:.1f}" for mean in means)
         return (
             f"{task}: the own gap goes {steps} points by round, to {at('gap', last)}; with the base model as the verifier it ends at "
             f"{at('gap_base_verifier', last)}; accuracy changes by {gained} points in {last} rounds (paired over problems: {seeds})."
@@ -127,8 +128,9 @@ class ImprovementStudy(Study):
 
     def _gone(self, own: Sequence[Document]) -> int | None:
         """The first round whose mean gap is below a tenth of the base model's."""
-        means = [over((of_round(one, number, "gap") for one in own), "gap").value or 0.0 for number in range(self.rounds + 1)]
-        return next((number for number, mean in enumerate(means) if mean < means[0] / 10), None)
+        means = [over((of_round(one, number, "gap") for one in own), "gap").value for number in range(self.rounds + 1)]
+        first = means[0]
+        return next((n for n, mean in enumerate(means) if first is not None and mean is not None and mean < first / 10), None)
 
     def _figure(self, data: pl.DataFrame) -> Any:
         names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
