@@ -167,3 +167,11 @@ def test_a_file_without_training_rows_trains_nothing(tmp_path: Path) -> None:
     assert len(task.shots(4, 0)) == 4
     with pytest.raises(UsageError, match="asked for 1 train problems of gsm8k, but there are 0"):
         task.problems("train", 1, 0)
+
+
+def test_a_course_that_keeps_nothing_ends_and_says_so(tmp_path: Path) -> None:
+    asked = Course(MODEL, Recall(), filter_by="oracle", rounds=2, train_problems=6, problems=5, samples=1, train_temperature=10.0)
+    found = improve(asked, out=tmp_path / "run").document
+    assert [one["round"] for one in found["rounds"]] == [0]
+    assert found["stopped"] == "round 0 kept no response of 6 problems: there was nothing to train on"
+    assert json.loads((tmp_path / "run" / "improve.json").read_text())["stopped"] == found["stopped"]
