@@ -30,13 +30,13 @@ class ModelError(StropError):
 
 
 class MissingExtraError(StropError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed, or does not import: ``why`` is what Python said."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'")
-        self.asked = (feature, extra)
+    def __init__(self, feature: str, extra: str, why: str = "") -> None:
+        super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'" + (f" ({why})" if why else ""))
+        self.asked = (feature, extra, why)
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
         """A worker's error reaches its user through pickle, which makes it anew of what it was made of."""
         return type(self), self.asked
 

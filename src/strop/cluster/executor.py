@@ -239,8 +239,8 @@ def _import_ray() -> Any:
     try:
         import ray
         import ray.exceptions
-    except ImportError:
-        raise MissingExtraError("--ray", "ray") from None
+    except ImportError as error:
+        raise MissingExtraError("--ray", "ray", str(error)) from None
     return ray
 
 

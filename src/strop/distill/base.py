@@ -172,8 +172,8 @@ class Trainer(ABC):
             import peft
             import transformers
             import trl
-        except ImportError:
-            raise MissingExtraError(f"training ({self.name})", "train") from None
+        except ImportError as error:
+            raise MissingExtraError(f"training ({self.name})", "train", str(error)) from None
         del peft, transformers, trl
         from strop.distill.fitting import Fit
 

@@ -52,8 +52,8 @@ def lay_over(model: Any, folder: Path) -> Any:
     read_config(folder)
     try:
         from peft import PeftModel, get_peft_model_state_dict
-    except ImportError:
-        raise MissingExtraError(f"the adapter {folder}", "adapters") from None
+    except ImportError as error:
+        raise MissingExtraError(f"the adapter {folder}", "adapters", str(error)) from None
     from safetensors import SafetensorError, safe_open
 
     try:

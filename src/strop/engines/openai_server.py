@@ -79,8 +79,8 @@ class Server:
     def __init__(self, label: str, model: str, url: str, *, key_env: str, timeout: float, retries: int, backoff: float) -> None:
         try:
             import openai
-        except ImportError:
-            raise MissingExtraError("the openai engine", "openai") from None
+        except ImportError as error:
+            raise MissingExtraError("the openai engine", "openai", str(error)) from None
         _check_address(label, url)
         self.label, self.model, self.retries, self.backoff = label, model, retries, backoff
         self._openai, self._key, self._key_env = openai, os.environ.get(key_env, ""), key_env

@@ -77,8 +77,8 @@ class TransformersEngine(Engine):
         try:
             import torch
             import transformers
-        except ImportError:
-            raise MissingExtraError("the transformers engine", "hf") from None
+        except ImportError as error:
+            raise MissingExtraError("the transformers engine", "hf", str(error)) from None
         if batch_rows is not None and batch_rows < 1:
             raise UsageError(f"batch_rows is {batch_rows}; expected at least 1")
         self._torch, self._version = torch, transformers.__version__
