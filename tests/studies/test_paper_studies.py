@@ -142,12 +142,15 @@ def test_shapes_of_curves(judged: Run) -> None:
     assert shape(made_up(judged, [0.1, 0.5, 0.3])) == "concave"
     assert shape(made_up(judged, [0.5, 0.3, 0.1])) == "falling"
     assert shape(made_up(judged, [0.0, 0.001, 0.0], noise=0.2)) == "flat"
+    assert shape(made_up(judged, [0.5, 0.6])) == "no curve"
 
 
 def test_a_threshold_from_another_model_costs_what_it_is_worse_by(judged: Run) -> None:
     own, other = made_up(judged, [0.1, 0.5, 0.3]), made_up(judged, [0.1, 0.3, 0.5], seed=1)
     loss, value = transfer(other, own)
     assert value.value == pytest.approx(own.gap_PT[:, 1].mean()) and loss.value == pytest.approx(0.3 - 0.5)
+    loss, _ = transfer(made_up(judged, [0.1]), own)
+    assert loss.value is None and loss.why == "too few thresholds to choose from"
     assert side(loss) == -1
     same, _ = transfer(own, own)
     assert same.value == same.low == same.high == 0

@@ -28,6 +28,8 @@ from strop.tasks import Task
 
 KINDS = {"mc": "quantile", "cot-score": "quantile", "tournament": "survivors"}
 """What is swept of each verifier; thresholds for all others."""
+FEWEST = 3
+"""Thresholds that a curve has."""
 PAPER = (
     "the gap is concave in the threshold for MC and the tournament and rises for CoT-Score; the best threshold is similar for all models "
     "of a task, so that a small model can choose it (section 6.1, Figures 5 and 6)."
@@ -112,7 +114,7 @@ class ThresholdsStudy(Study):
         for task in dict.fromkeys(task for _, task in curves):
             best = [one.best for (_, other), one in curves.items() if other == task]
             spread.append(f"{min(best):g} to {max(best):g} on {task}")
-        text = f"of {len(shapes)} curves {counted}; the best {swept(verifier)} of the models goes from {listed(spread)}."
+        text = f"of {len(shapes)} cells {counted}; the best {swept(verifier)} of the models goes from {listed(spread)}."
         losses = [loss for loss, _ in transfers.values() if loss.value is not None]
         if losses:
             worst = min(losses, key=lambda one: one.value or 0.0)
@@ -124,15 +126,16 @@ class ThresholdsStudy(Study):
     def _holds(self, verifier: str, curves: Mapping[tuple[str, str], Curve], transfers: Mapping[Any, tuple[Estimate, Estimate]]) -> str:
         expected = "rising" if verifier == "cot-score" else "concave"
         shapes = [shape(one) for one in curves.values()]
-        losses = [loss for loss, _ in transfers.values()]
+        losses = [loss for loss, _ in transfers.values() if loss.value is not None]
         lost = sum(side(loss) < 0 for loss in losses)
         carried = (
             f"In {lost} of {len(losses)} cells the smallest model's choice costs some of the gap (whole interval below zero); in the "
-            "others a loss is not shown, which is not the same as none." if losses else "With one model there is nothing to carry over."
+            "others a loss is not shown, which is not the same as none." if losses else "With one model, or too few thresholds, there is nothing to carry over."
         )  # fmt: skip
+        drawn = len(shapes) - shapes.count("no curve")
         return (
-            f"{shapes.count(expected)} of {len(shapes)} curves are {expected} as in the paper, as far as their points tell; a curve within "
-            f"noise is called flat. {carried}"
+            f"{shapes.count(expected)} of {drawn} curves are {expected} as in the paper, as far as their points tell; a curve within noise "
+            f"is called flat{', and scores of two levels have none' if drawn < len(shapes) else ''}. {carried}"
         )
 
     def _figure(self, rows: Sequence[Mapping[str, Any]], verifier: str) -> Any:
@@ -182,7 +185,11 @@ def best_interval(one: Curve) -> tuple[float, float]:
 
 
 def shape(one: Curve) -> str:
-    """flat where no interval excludes zero; else by the best threshold: at the end rising, at the start falling, between concave."""
+    """flat where no interval excludes zero; else by the best threshold: at the end rising, at the start falling, between concave. Scores of
+    two levels have no curve.
+    """
+    if len(one.threshold_T) < FEWEST:
+        return "no curve"
     if not any(side(value) for value in one.gaps):
         return "flat"
     place, last = int(one.gap_PT.mean(axis=0).argmax()), len(one.threshold_T) - 1
@@ -190,7 +197,9 @@ def shape(one: Curve) -> str:
 
 
 def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
-    """The gap under the threshold chosen on ``chooser`` minus that under its own choice; and its own. Of thresholds that both have."""
+    """The gap under the threshold chosen on ``chooser`` minus that under its own choice; and its own. Of thresholds that both have: where
+    these are too few for a choice, the first is unknown.
+    """
     common = [threshold for threshold in chooser.threshold_T if threshold in judged.threshold_T]
     gap_PT, other_PT = (
         one.gap_PT[:, [int(np.flatnonzero(one.threshold_T == threshold)[0]) for threshold in common]] for one in (judged, chooser)
@@ -200,6 +209,7 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     own, carried = (crossfit(choose_PT, gap_PT, folds_P, counts_BP, (-1.0, 1.0)).crossfitted for choose_PT in (gap_PT, other_PT))
     draws_B = repeated_selection(other_PT, gap_PT, folds_P, counts_BP) - repeated_selection(gap_PT, gap_PT, folds_P, counts_BP)
     definition = "gap under the threshold chosen on another model minus that under the model's own choice, both cross-fitted"
-    if own.value is None or carried.value is None:
-        return Estimate(None, None, None, 0.95, 0, definition, own.why or carried.why), own
+    why = "too few thresholds to choose from" if len(common) < FEWEST else own.why or carried.why
+    if own.value is None or carried.value is None or len(common) < FEWEST:
+        return Estimate(None, None, None, 0.95, 0, definition, why), own
     return from_draws(carried.value - own.value, draws_B, own.n, definition), own
