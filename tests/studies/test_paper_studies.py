@@ -149,9 +149,9 @@ def test_a_threshold_from_another_model_costs_what_it_is_worse_by(judged: Run) -
     own, other = made_up(judged, [0.1, 0.5, 0.3]), made_up(judged, [0.1, 0.3, 0.5], seed=1)
     loss, value = transfer(other, own)
     assert value.value == pytest.approx(own.gap_PT[:, 1].mean()) and loss.value == pytest.approx(0.3 - 0.5)
-    loss, _ = transfer(made_up(judged, [0.1]), own)
-    assert loss.value is None and loss.why == "too few thresholds to choose from"
     assert side(loss) == -1
+    unknown, _ = transfer(made_up(judged, [0.1]), own)
+    assert unknown.value is None and unknown.why == "too few thresholds to choose from"
     same, _ = transfer(own, own)
     assert same.value == same.low == same.high == 0
 

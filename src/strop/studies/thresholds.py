@@ -130,7 +130,8 @@ class ThresholdsStudy(Study):
         lost = sum(side(loss) < 0 for loss in losses)
         carried = (
             f"In {lost} of {len(losses)} cells the smallest model's choice costs some of the gap (whole interval below zero); in the "
-            "others a loss is not shown, which is not the same as none." if losses else "With one model, or too few thresholds, there is nothing to carry over."
+            "others a loss is not shown, which is not the same as none." if losses
+            else "With one model, or too few thresholds, there is nothing to carry over."
         )  # fmt: skip
         drawn = len(shapes) - shapes.count("no curve")
         return (
