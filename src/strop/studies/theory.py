@@ -33,6 +33,7 @@ class TheoryStudy(Study):
 
     name: ClassVar[str] = "theory"
     description: ClassVar[str] = "the sharpening paper's theorems on exact small worlds: fitted exponents beside the theory's"
+    beyond: ClassVar[str] = "simulations of small exact worlds, in which no model has a part"
 
     @classmethod
     def quick(cls) -> TheoryStudy:
