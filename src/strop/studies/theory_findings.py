@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import altair as alt
 import polars as pl
@@ -104,13 +103,13 @@ def _max_cut(random_graphs: int) -> Finding:
         " maximum cuts, by looking at every sequence. The figure has one weighted graph of 6 vertices."
     )
     table = markdown_table(("graphs", "tried", "agree"), [[name, f"{len(agree):,}", f"{sum(agree):,}"] for name, agree in counts.items()])
-    ends: list[Any] = [
-        alt.Chart(data).mark_point(filled=True, size=24, color=colour).encode(
-            x=alt.X("cut:Q", title="weight cut"), y=alt.Y(f"{column}:Q", title="log-probability", scale=LINEAR))
-        for column, colour in (("logprob", "#0072B2"), ("other", "#D55E00"))
-    ]  # fmt: skip
-    note = "\n\nBlue: sequences that end in symbol 1; orange: in symbol 0."
-    return Finding("theory-prop-e-1", words.title, words.paper, seen, words.holds, data, alt.layer(*ends), table + note)
+    names = {"logprob": "sequences that end in symbol 1", "other": "in symbol 0"}
+    ends = data.unpivot(index="cut", variable_name="end").with_columns(pl.col("end").replace(names))
+    figure = alt.Chart(ends).mark_point(filled=True, size=24, opacity=1).encode(
+        x=alt.X("cut:Q", title="weight cut"), y=alt.Y("value:Q", title="log-probability", scale=LINEAR),
+        color=alt.Color("end:N", sort=None, title=None, legend=alt.Legend(columns=2)),
+    )  # fmt: skip
+    return Finding("theory-prop-e-1", words.title, words.paper, seen, words.holds, data, figure, table)
 
 
 def _unsharpenable() -> Finding:
