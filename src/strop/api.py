@@ -72,10 +72,11 @@ def gap(
     crew, updates = Crew(executor_of(workers), watcher or Silent(), _checked_limit(max_tokens_total)), of_courses(map(Path, past))
     engine = crew.executor.load(model, options.get("revision")) if isinstance(model, str) else model
     judge = _judge(asked, verify_with, engine, crew.executor)
-    run = _made(engine, find_task(task), judge, [Verification.of(verifier, judge, draws) for verifier in asked], out, crew, options, draws)
+    found, stages = find_task(task), [Verification.of(verifier, judge, draws) for verifier in asked]
+    run = _made(engine, found, judge, stages, out, crew, options, draws)
     if updates:
         write_updates(updates, run.path / UPDATES)
-    return measured(Run(run.path, weighed, run.plan.task))
+    return measured(Run(run.path, weighed, found))
 
 
 def sample(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,12 +104,14 @@ def _run(studies: dict[str, Study], out: Path, every: bool, as_json: bool) -> Pa
     from strop.errors import MissingExtraError
     from strop.studies.pages import Section, write_index
 
-    command = re.sub(r" --docs[ =]\S+", "", shlex.join(["strop", *sys.argv[1:]]))
+    words = sys.argv[1:]  # but for --docs: a study alone would write over the page of all
+    typed = [word for before, word in zip(["", *words], words, strict=False) if "--docs" not in (before, word.partition("=")[0])]
+    command = shlex.join(["strop", *typed])
     sections: list[Section] = []
     for name, study in studies.items():
         why = ""
         try:
-            page = study.run(out / name, lambda line, name=name: print(f"{name}: {line}", file=sys.stderr, flush=True))  # type: ignore[misc]
+            page = study.run(out / name, partial(_tell, name))
         except MissingExtraError as error:
             if not every:
                 raise
@@ -126,6 +128,10 @@ def _run(studies: dict[str, Study], out: Path, every: bool, as_json: bool) -> Pa
         pages = {one.name: str(one.page) if one.page else {"value": None, "why": one.why} for one in sections}
         print_result({"pages": pages} | ({"page": str(index)} if every else {}), [], True)
     return index if every or page is None else page
+
+
+def _tell(name: str, line: str) -> None:
+    print(f"{name}: {line}", file=sys.stderr, flush=True)
 
 
 def _dry_run(studies: dict[str, Study], as_json: bool) -> None:

@@ -16,9 +16,9 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.analysis import FOLDS, MAJORITY, sparse
+from strop.analysis import MAJORITY, sparse
 from strop.loop import stage_name
-from strop.measure.crossfit import balanced_folds, crossfit
+from strop.measure.crossfit import crossfit
 from strop.measure.gap import accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats
 from strop.measure.majority import majority_curve_PN
@@ -154,8 +154,7 @@ def frontier(run: Run, options: Sequence[Option], bounds: tuple[float, float]) -
     """(budget, what most folds chose, its cross-fitted value): the best of what a budget affords."""
     cost_C = np.array([option.flops for option in options])
     value_PC = np.stack([option.value_P for option in options], axis=1)
-    evidence = run.evidence
-    folds_P = balanced_folds(len(value_PC), FOLDS, evidence.seed, np.array(evidence.questions))
+    folds_P = run.evidence.folds_P
     known_C = np.isfinite(value_PC).all(axis=0)
     found = []
     for budget in np.geomspace(cost_C[known_C].min(), cost_C[known_C].max(), BUDGETS):

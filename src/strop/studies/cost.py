@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from strop import api
 from strop.course import Course
 from strop.engines import Engine, Generation, Request, Scored, load_engine
 from strop.engines.base import plain_text
 from strop.engines.pretraining import pretraining_flops
 from strop.errors import UsageError
-from strop.preview import PROBE_PROBLEMS, Preview, Probe, preview
+from strop.preview import PROBE_PROBLEMS, Probe, preview
 from strop.prompts import solution_prompt
 from strop.records import Prompt, Sample, Sampling, Usage, blind
 from strop.studies.runs import Wanted, merged
-from strop.verify import PromptedVerifier, Verifier
+from strop.verify import PromptedVerifier
 
 PROBE_SAMPLES = 16
 CHARACTERS = 4
@@ -113,39 +114,25 @@ def less(whole: Cost, part: Cost) -> Cost:
 
 @lru_cache(maxsize=1024)
 def _cost(wanted: Wanted) -> Cost:
-    plan, known = wanted.plan, not any(isinstance(stand_in(name), Sketch) for name in (wanted.model, *wanted.judged_by))
-    asked: dict[str, list[Verifier]] = {wanted.model: []}
-    verifications = 0
-    for verifier, judge in wanted.stages.values():
-        if isinstance(verifier, PromptedVerifier):
-            verifications += plan.problems * verifier.questions(plan.samples) * (wanted.draws if verifier.samples_text else 1)
-            asked.setdefault(judge, []).append(verifier)
-    parts = [_preview(wanted, wanted.model, asked.pop(wanted.model))]
-    parts += [_judging(wanted, judge, verifiers) for judge, verifiers in asked.items()]
+    if wanted.judged_by:  # as if each judge drew and judged, but for what it would draw
+        alone = replace(wanted, judged_by=())
+        others = [replace(alone, model=judge) for judge in dict.fromkeys(wanted.judged_by) if judge != wanted.model]
+        return total([_cost(alone), *(less(_cost(one), _cost(replace(one, verifiers=()))) for one in others)])
+    plan, engine = wanted.plan, stand_in(wanted.model)
+    asked = [verifier for verifier in api.find_verifiers(wanted.verifiers) if isinstance(verifier, PromptedVerifier)]
+    questions = sum(one.questions(plan.samples) * (wanted.draws if one.samples_text else 1) for one in asked)
+    probe = _probe(replace(wanted, verifiers=(), draws=1, problems=PROBE_PROBLEMS, samples=1))
+    found = preview(plan, engine, asked, wanted.draws, probe)
     return Cost(
-        1, plan.problems * (plan.samples + 1), verifications, sum(part.prompt_tokens for part in parts),
-        sum(part.generated_at_most for part in parts), sum(part.flops_at_most for part in parts),
-        sum(part.seconds_estimated for part in parts) if known else None,
+        1, plan.problems * (plan.samples + 1), plan.problems * questions, found.prompt_tokens, found.generated_at_most,
+        found.flops_at_most, None if isinstance(engine, Sketch) else found.seconds_estimated,
     )  # fmt: skip
 
 
-def _preview(wanted: Wanted, model: str, verifiers: Sequence[Verifier]) -> Preview:
-    asked = replace(wanted, verifiers=(), judged_by=(), draws=1, problems=PROBE_PROBLEMS, samples=1)
-    return preview(wanted.plan, stand_in(model), verifiers, wanted.draws, _probe(asked, model))
-
-
 @lru_cache(maxsize=1024)
-def _probe(asked: Wanted, model: str) -> Probe:
+def _probe(asked: Wanted) -> Probe:
     """Large enough to tell how fast samples come."""
-    return Probe.of(asked.plan, stand_in(model), PROBE_SAMPLES)
-
-
-def _judging(wanted: Wanted, judge: str, verifiers: Sequence[Verifier]) -> Preview:
-    """Verifiers alone: what a run with them takes more than one without."""
-    both, drawn = _preview(wanted, judge, verifiers), _preview(wanted, judge, ())
-    names = ("prompt_tokens", "generated_at_most", "flops_at_most")
-    more = {name: getattr(both, name) - getattr(drawn, name) for name in names}
-    return replace(both, **more, seconds_estimated=max(0.0, both.seconds_estimated - drawn.seconds_estimated))
+    return Probe.of(asked.plan, stand_in(asked.model), PROBE_SAMPLES)
 
 
 @lru_cache(maxsize=8)

@@ -99,18 +99,16 @@ def change(document: Document, number: int, *path: str) -> float:
     return of_round(document, number, *path) - of_round(document, 0, *path)
 
 
+def sides(documents: Sequence[Document], number: int, name: str) -> list[int]:
+    """Of each seed: 1 where the interval over problems of a round's number lies above zero, -1 below, 0 where it does not tell."""
+    found = [document["rounds"][number][name] for document in documents]
+    return [0 if one.get("low") is None else int(one["low"] > 0) - int(one["high"] < 0) for one in found]
+
+
 def each_seed(documents: Sequence[Document], number: int, name: str) -> str:
     """In how many seeds the interval over problems of a round's number lies above zero, and below."""
-    found = [document["rounds"][number][name] for document in documents]
-    known = [one for one in found if one.get("low") is not None]
-    above, below = sum(one["low"] > 0 for one in known), sum(one["high"] < 0 for one in known)
-    return f"{above} of {len(found)} seeds above zero, {below} below"
-
-
-def in_every_seed(documents: Sequence[Document], number: int, name: str, sign: int) -> bool:
-    """Whether the interval over problems of a round's number lies above zero (or below, ``sign`` -1) in every seed."""
-    ends = [document["rounds"][number][name]["low" if sign > 0 else "high"] for document in documents]
-    return all(end is not None and sign * end > 0 for end in ends)
+    found = sides(documents, number, name)
+    return f"{found.count(1)} of {len(found)} seeds above zero, {found.count(-1)} below"
 
 
 def over(values: Iterable[float], definition: str, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:

@@ -19,7 +19,7 @@ from strop.course import Course
 from strop.records import Estimate
 from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.cost import Cost, cost_of_course
-from strop.studies.courses import Courses, Document, change, each_seed, in_every_seed, largest_k, of_round, over
+from strop.studies.courses import Courses, Document, change, each_seed, largest_k, of_round, over, sides
 from strop.studies.figures import COLUMN, level, points_with_intervals
 from strop.studies.numbers import listed, per_cent, points, side, told
 from strop.tasks import Task
@@ -119,16 +119,19 @@ class ImprovementStudy(Study):
         last = self.rounds
         gained = points(over((change(one, last, "accuracy") for one in own), "gain"))
         seeds = each_seed(own, last, "accuracy_since_base")
-        means = [over((of_round(one, number, "gap") for one in own), "gap").value for number in range(last + 1)]
-        steps = ", ".join("unknown" if mean is None else f"{100 * mean:.1f}" for mean in means)
+        steps = ", ".join("unknown" if mean is None else f"{100 * mean:.1f}" for mean in self._mean_gaps(own))
         return (
             f"{task}: the own gap goes {steps} points by round, to {at('gap', last)}; with the base model as the verifier it ends at "
             f"{at('gap_base_verifier', last)}; accuracy changes by {gained} points in {last} rounds (paired over problems: {seeds})."
         )
 
+    def _mean_gaps(self, own: Sequence[Document]) -> list[float | None]:
+        """The own gap of every round, over seeds."""
+        return [over((of_round(one, number, "gap") for one in own), "gap").value for number in range(self.rounds + 1)]
+
     def _gone(self, own: Sequence[Document]) -> int | None:
         """The first round whose mean gap is below a tenth of the base model's."""
-        means = [over((of_round(one, number, "gap") for one in own), "gap").value for number in range(self.rounds + 1)]
+        means = self._mean_gaps(own)
         first = means[0]
         return next((n for n, mean in enumerate(means) if first is not None and mean is not None and mean < first / 10), None)
 
@@ -163,20 +166,20 @@ class ImprovementStudy(Study):
 
     def _diversity_finding(self, documents: Mapping[Cell, Sequence[Document]], data: pl.DataFrame) -> Finding:
         k = largest_k(next(iter(documents.values())))
+        own = {task: one for (task, arm), one in documents.items() if arm == PLAIN}
         changes = {
-            task: [over((change(one, self.rounds, *path) for one in own), "") for path in (("accuracy",), ("pass_at_k", k))]
-            for (task, arm), own in documents.items() if arm == PLAIN
-        }  # fmt: skip
+            task: [over((change(one, self.rounds, *path) for one in some), "") for path in (("accuracy",), ("pass_at_k", k))]
+            for task, some in own.items()
+        }
         seen = "; ".join(
             f"{task}: pass@1 {points(one)}, pass@{k} {points(all_k)} "
-            f"(paired over problems: {each_seed(documents[task, PLAIN], self.rounds, 'pass_at_k_since_base')})"
+            f"(paired over problems: {each_seed(own[task], self.rounds, 'pass_at_k_since_base')})"
             for task, (one, all_k) in changes.items()
         )
         rises = [task for task, (one, _) in changes.items() if side(one) > 0]
         falls = [task for task, (_, all_k) in changes.items() if side(all_k) < 0]
-        own = {task: one for (task, arm), one in documents.items() if arm == PLAIN}
-        up = [task for task, one in own.items() if in_every_seed(one, self.rounds, "accuracy_since_base", 1)]
-        down = [task for task, one in own.items() if in_every_seed(one, self.rounds, "pass_at_k_since_base", -1)]
+        up = [task for task, one in own.items() if set(sides(one, self.rounds, "accuracy_since_base")) == {1}]
+        down = [task for task, one in own.items() if set(sides(one, self.rounds, "pass_at_k_since_base")) == {-1}]
         holds = (
             f"pass@1 rises on {listed(up)} and pass@{k} falls on {listed(down)} in each of {self.seeds} seeds, by the interval over "
             f"problems; the interval over seeds, wide as they are few, shows a rise on {listed(rises)} and a fall on {listed(falls)}."

@@ -14,8 +14,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.analysis import FOLDS, sweep_weights
-from strop.measure.crossfit import balanced_folds, crossfit, repeated_selection
+from strop.analysis import sweep_weights
+from strop.measure.crossfit import crossfit, repeated_selection
 from strop.measure.gap import gap, kept_share
 from strop.measure.intervals import Floats, from_draws
 from strop.records import Estimate
@@ -148,7 +148,7 @@ class ThresholdsStudy(Study):
         for number, task in enumerate(tasks):
             last = number == len(tasks) - 1
             own = data.filter(pl.col("task") == task)
-            whole = alt.Undefined if data["threshold"].max() <= 1 else 1  # type: ignore[operator]  # a column of numbers
+            whole = 1 if kind_of(verifier) == "survivors" else alt.Undefined
             x = alt.X("threshold:Q", title=swept(verifier) if last else None, axis=alt.Axis(labels=last, tickMinStep=whole),
                       scale=alt.Scale(zero=False, nice=False, padding=10))  # fmt: skip
             chart = points_with_intervals(own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title="gap, points")
@@ -205,8 +205,7 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     gap_PT, other_PT = (
         one.gap_PT[:, [int(np.flatnonzero(one.threshold_T == threshold)[0]) for threshold in common]] for one in (judged, chooser)
     )
-    evidence, counts_BP = judged.run.evidence, judged.run.counts_BP
-    folds_P = balanced_folds(len(gap_PT), FOLDS, evidence.seed, np.array(evidence.questions))
+    folds_P, counts_BP = judged.run.evidence.folds_P, judged.run.counts_BP
     own, carried = (crossfit(choose_PT, gap_PT, folds_P, counts_BP, (-1.0, 1.0)).crossfitted for choose_PT in (gap_PT, other_PT))
     draws_B = repeated_selection(other_PT, gap_PT, folds_P, counts_BP) - repeated_selection(gap_PT, gap_PT, folds_P, counts_BP)
     definition = "gap under the threshold chosen on another model minus that under the model's own choice, both cross-fitted"
