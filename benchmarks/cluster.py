@@ -42,21 +42,37 @@ def rate(model: str, cluster: RayCluster) -> float:
     """Tokens per second of one run."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        strop.gap(model, "arithmetic", problems=PROBLEMS, samples=SAMPLES, out=Path(folder) / "run", workers=cluster, watcher=clock)
+        strop.gap(
+            model,
+            "arithmetic",
+            problems=PROBLEMS,
+            samples=SAMPLES,
+            out=Path(folder) / "run",
+            workers=cluster,
+            watcher=clock,
+        )
     return clock.tokens / clock.seconds
 
 
 def main() -> None:
     model = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_MODEL
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)  # the workers that wait cost nothing
+    ray.init(
+        address="local", num_cpus=3, include_dashboard=False, log_to_driver=False
+    )  # the workers that wait cost nothing
     with RayCluster(workers=1) as one, RayCluster(workers=2) as two:
-        pairs = [(rate(model, one), rate(model, two)) for _ in range(rounds + 1)][1:]  # the first round warms up
+        pairs = [(rate(model, one), rate(model, two)) for _ in range(rounds + 1)][
+            1:
+        ]  # the first round warms up
     ratios = sorted(both / alone for alone, both in pairs)
-    print(f"{model}: {PROBLEMS} problems x {SAMPLES} samples, two verifiers, {rounds} rounds; medians, and ratios round by round")
+    print(
+        f"{model}: {PROBLEMS} problems x {SAMPLES} samples, two verifiers, {rounds} rounds; medians, and ratios round by round"
+    )
     print(f"{statistics.median(alone for alone, _ in pairs):>9,.0f} tok/s   one worker")
     spread = f"{statistics.median(ratios):.2f}x [{ratios[0]:.2f}, {ratios[-1]:.2f}]"
-    print(f"{statistics.median(both for _, both in pairs):>9,.0f} tok/s   two workers: {spread}, expected at least {LEAST}x")
+    print(
+        f"{statistics.median(both for _, both in pairs):>9,.0f} tok/s   two workers: {spread}, expected at least {LEAST}x"
+    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,10 @@ SAMPLING = Sampling(0.7, 0.9, TASK.max_tokens)
 
 def requests() -> list[Request]:
     problems = TASK.problems("test", PROBLEMS, seed=0)
-    return [Request(solution_prompt(TASK, p, []), tuple(derive(p.id, k) for k in range(SAMPLES))) for p in problems]
+    return [
+        Request(solution_prompt(TASK, p, []), tuple(derive(p.id, k) for k in range(SAMPLES)))
+        for p in problems
+    ]
 
 
 def by_engine(engine: Engine) -> int:
@@ -46,25 +49,38 @@ def by_generate(engine: TransformersEngine) -> int:
     prompt = batch["input_ids"].shape[1]
     with torch.inference_mode():
         out = engine.model.generate(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], do_sample=True, temperature=0.7, top_p=0.9, top_k=0,
-            max_new_tokens=SAMPLING.max_tokens, num_return_sequences=SAMPLES,
-        )  # fmt: skip
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            do_sample=True,
+            temperature=0.7,
+            top_p=0.9,
+            top_k=0,
+            max_new_tokens=SAMPLING.max_tokens,
+            num_return_sequences=SAMPLES,
+        )
     return int((out[:, prompt:] != engine.tokenizer.pad_token_id).sum())
 
 
 def verifications() -> list[Prompt]:
     shots = TASK.shots(4, seed=0)
     problems = TASK.problems("test", 64, seed=1)
-    return [verification_prompt("multiple_choice", TASK, p, f" {TASK.gold_response(p)}", shots) for p in problems]
+    return [
+        verification_prompt("multiple_choice", TASK, p, f" {TASK.gold_response(p)}", shots)
+        for p in problems
+    ]
 
 
 def compare_sharing(folder: Path, rounds: int) -> None:
     """Scoring two options after each verification prompt, and drawing one verification of 64 tokens: ratios of seconds, round by round."""
     prompts = verifications()
-    shared, whole = (TransformersEngine(str(folder), share_prompts=share) for share in (True, False))
+    shared, whole = (
+        TransformersEngine(str(folder), share_prompts=share) for share in (True, False)
+    )
     ways: dict[str, Callable[[Engine], Usage]] = {
         "two options scored": lambda engine: engine.score(prompts, (CORRECT, INCORRECT)).usage,
-        "one verification drawn": lambda engine: engine.sample([Request(p, (1,)) for p in prompts], Sampling(0.7, 0.9, 64)).usage,
+        "one verification drawn": lambda engine: (
+            engine.sample([Request(p, (1,)) for p in prompts], Sampling(0.7, 0.9, 64)).usage
+        ),
     }
     for name, way in ways.items():
         ratios = []
@@ -77,7 +93,9 @@ def compare_sharing(folder: Path, rounds: int) -> None:
             ratios += [seconds[1] / seconds[0]] if number else []
         tokens = [way(engine).prompt_tokens / len(prompts) for engine in (shared, whole)]
         spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
-        print(f"examples run once: {spread} faster, {tokens[0]:.0f} instead of {tokens[1]:.0f} tokens a prompt   {name}")
+        print(
+            f"examples run once: {spread} faster, {tokens[0]:.0f} instead of {tokens[1]:.0f} tokens a prompt   {name}"
+        )
 
 
 def main() -> None:
@@ -100,7 +118,9 @@ def main() -> None:
             if number:  # the first round warms up
                 rates[name].append(tokens / (time.perf_counter() - started))
     first = rates["embedded (NumPy)"]
-    print(f"{folder.name}: {PROBLEMS} problems x {SAMPLES} samples, {rounds} rounds, one thread; medians, and ratios round by round")
+    print(
+        f"{folder.name}: {PROBLEMS} problems x {SAMPLES} samples, {rounds} rounds, one thread; medians, and ratios round by round"
+    )
     for name, own in rates.items():
         ratios = sorted(a / b for a, b in zip(first, own, strict=True))
         spread = f"{statistics.median(ratios):.2f}x [{ratios[0]:.2f}, {ratios[-1]:.2f}]"

@@ -13,11 +13,16 @@ import time
 
 import numpy as np
 
-from strop.analysis import Evidence, Judge, analyse
 from strop.measure import Samples, Weighed, estimate, gap, resample_counts, summarise
+from strop.run.analysis import Evidence, Judge, analyse
 from strop.weigh import parse_weight
 
-VERIFIERS = {"mc": "quantile:0.7", "cot-binary": "threshold:0.5", "cot-score": "quantile:0.7", "logprob": "best-of:K"}
+VERIFIERS = {
+    "mc": "quantile:0.7",
+    "cot-binary": "threshold:0.5",
+    "cot-score": "quantile:0.7",
+    "logprob": "best-of:K",
+}
 
 
 def made_up(problems: int, samples: int) -> Evidence:
@@ -26,9 +31,15 @@ def made_up(problems: int, samples: int) -> Evidence:
     ability_P1 = rng.beta(0.7, 1.2, (problems, 1))
     utility_PK = (rng.random((problems, samples)) < ability_P1).astype(float)
     noisy_PK = rng.normal(size=utility_PK.shape) + utility_PK
-    scores = (1 / (1 + np.exp(-noisy_PK)), (noisy_PK > 0.5) * 1.0, np.clip(np.round(5 + 2 * noisy_PK), 1, 10), -20 + 5 * noisy_PK)
+    scores = (
+        1 / (1 + np.exp(-noisy_PK)),
+        (noisy_PK > 0.5) * 1.0,
+        np.clip(np.round(5 + 2 * noisy_PK), 1, 10),
+        -20 + 5 * noisy_PK,
+    )
     judges = {
-        name: Judge(score, parse_weight(spec), True, False, True) for (name, spec), score in zip(VERIFIERS.items(), scores, strict=True)
+        name: Judge(score, parse_weight(spec), True, False, True)
+        for (name, spec), score in zip(VERIFIERS.items(), scores, strict=True)
     }
     answer_PK = np.where(utility_PK > 0, 0, rng.integers(-1, 20, utility_PK.shape))
     mask_PK = np.ones(utility_PK.shape, bool)
@@ -50,10 +61,13 @@ def everything(evidence: Evidence) -> int:
     problems = len(evidence.samples.mask_PK)
     counts_BP = resample_counts(problems, 1)
     weighed = {
-        name: Weighed(judge.score_PK, judge.weight(judge.score_PK, evidence.samples.mask_PK)) for name, judge in evidence.judges.items()
+        name: Weighed(judge.score_PK, judge.weight(judge.score_PK, evidence.samples.mask_PK))
+        for name, judge in evidence.judges.items()
     }
     summaries = summarise(evidence.samples, weighed, counts_BP)
-    return sum(len(summary.estimates) for summary in summaries.values()) + leaves(analyse(evidence, counts_BP))
+    return sum(len(summary.estimates) for summary in summaries.values()) + leaves(
+        analyse(evidence, counts_BP)
+    )
 
 
 def leaves(document: object) -> int:
@@ -85,9 +99,15 @@ def main() -> None:
     mask_PK = evidence.samples.mask_PK
     ratio = gap(evidence.samples.utility_PK, judge.weight(judge.score_PK, mask_PK), mask_PK)
     loop = plain_loop(ratio.above_P, 2_000)
-    print(f"{asked.problems:,} problems x {asked.samples} responses x {len(evidence.judges)} verifiers, 2,000 resamples")
-    print(f"{count:,} estimates in {seconds:.1f} s, peak {peak:,.0f} MB ({before:,.0f} MB of them before measuring)")
-    print(f"a plain loop of percentile intervals takes {loop:.2f} s for one: {loop * count / seconds:,.0f} times as long for all")
+    print(
+        f"{asked.problems:,} problems x {asked.samples} responses x {len(evidence.judges)} verifiers, 2,000 resamples"
+    )
+    print(
+        f"{count:,} estimates in {seconds:.1f} s, peak {peak:,.0f} MB ({before:,.0f} MB of them before measuring)"
+    )
+    print(
+        f"a plain loop of percentile intervals takes {loop:.2f} s for one: {loop * count / seconds:,.0f} times as long for all"
+    )
     print(f"gap of mc: {estimate(ratio, resample_counts(asked.problems, 1)):.2%}")
 
 

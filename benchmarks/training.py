@@ -43,9 +43,15 @@ class Runner:
     training: Training
 
     def __post_init__(self) -> None:
-        inner, outer = ([p for group in old.param_groups for p in group["params"]] for old in self.training.optimizers)
+        inner, outer = (
+            [p for group in old.param_groups for p in group["params"]]
+            for old in self.training.optimizers
+        )
         recipe = self.training.recipe
-        self.training.optimizers = [self.make(inner, recipe.muon_rate), adam(outer, recipe.adam_rate)]
+        self.training.optimizers = [
+            self.make(inner, recipe.muon_rate),
+            adam(outer, recipe.adam_rate),
+        ]
 
 
 def main() -> None:
@@ -65,11 +71,15 @@ def main() -> None:
             started = time.monotonic()
             runner.training.step(batch)
             runner.training.seconds += time.monotonic() - started
-    print(f"{recipe.name}, {tokens_in(batch)} tokens a batch, {recipe.tokens:,} tokens, one thread, in turns")
+    print(
+        f"{recipe.name}, {tokens_in(batch)} tokens a batch, {recipe.tokens:,} tokens, one thread, in turns"
+    )
     rates = [runner.training.seen / runner.training.seconds for runner in runners]
     for runner, rate in zip(runners, rates, strict=True):
         loss = float(np.mean(runner.training.losses[-100:]))
-        print(f"{runner.name:<30} {rate:>8,.0f} tokens/s ({rate / rates[0]:.2f} of AdamW)   loss {loss:.3f}")
+        print(
+            f"{runner.name:<30} {rate:>8,.0f} tokens/s ({rate / rates[0]:.2f} of AdamW)   loss {loss:.3f}"
+        )
 
 
 if __name__ == "__main__":

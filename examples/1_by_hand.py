@@ -10,7 +10,7 @@ from strop.measure import accuracy, estimate, gap, resample_counts
 from strop.records import Sampling, blind
 from strop.seeds import derive
 from strop.tasks import Signs
-from strop.verify import Bench, Candidate, ChainOfThoughtBinary
+from strop.verify import Candidate, ChainOfThoughtBinary, VerificationContext
 from strop.weigh import Threshold
 
 task, engine = Signs(), load_engine("ladder/40k")
@@ -18,10 +18,14 @@ problems, K = task.problems("test", 50, seed=0), 16
 
 # problems --engine.sample--> responses. The engine sees no reference.
 seeds = [response_seeds(0, "responses", problem, K) for problem in problems]
-samples = draw_responses(engine, task, [blind(p) for p in problems], [], Sampling(0.7, 0.9, task.max_tokens), seeds).samples
+samples = draw_responses(
+    engine, task, [blind(p) for p in problems], [], Sampling(0.7, 0.9, task.max_tokens), seeds
+).samples
 
 # responses --verifier--> scores. Neither does the verifier.
-bench = Bench(task, engine, shots=[], sampling=Sampling(0.7, 0.9, task.verification_max_tokens))
+bench = VerificationContext(
+    task, engine, shots=[], sampling=Sampling(0.7, 0.9, task.verification_max_tokens)
+)
 candidates = [
     Candidate(blind(problem), sample.text, derive("verify", problem.id, k))
     for problem, row in zip(problems, samples, strict=True)
@@ -31,7 +35,12 @@ scores = ChainOfThoughtBinary().score(candidates, bench).scores
 
 # scores --weight--> weights. (utility, weights) --measure--> estimates.
 score_PK = np.array([score.score for score in scores]).reshape(len(problems), K)
-utility_PK = np.array([[task.grade(s.text, p).utility_strict for s in row] for p, row in zip(problems, samples, strict=True)])
+utility_PK = np.array(
+    [
+        [task.grade(s.text, p).utility_strict for s in row]
+        for p, row in zip(problems, samples, strict=True)
+    ]
+)
 mask_PK = np.ones_like(score_PK, bool)
 weight_PK = Threshold(0.5)(score_PK, mask_PK)
 counts_BP = resample_counts(len(problems), seed=0)

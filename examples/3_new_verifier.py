@@ -15,7 +15,7 @@ import strop
 from strop.prompts import solution_prompt
 from strop.records import Problem, Prompt, Score, Usage, total_usage
 from strop.tasks.base import Task
-from strop.verify import Bench, Candidate, PromptedVerifier, Verdicts
+from strop.verify import Candidate, PromptedVerifier, Verdicts, VerificationContext
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,35 @@ class Confidence(PromptedVerifier):
     """Log-probability of the response as the model's own answer, divided by its length in characters."""
 
     name: ClassVar[str] = "confidence"
-    description: ClassVar[str] = "log-probability of the response per character, under the model that answers"
+    description: ClassVar[str] = (
+        "log-probability of the response per character, under the model that answers"
+    )
     default_weight: ClassVar[str] = "quantile:0.7"
 
-    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+    def prompt(
+        self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]
+    ) -> Prompt:
         return solution_prompt(task, problem, shots)
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         scores, usages = [], [Usage()]
         for candidate, prompt in zip(candidates, self.prompts(candidates, bench), strict=True):
             scored = bench.engine.score([prompt], [candidate.text or " "])
-            scores.append(Score(float(scored.logprobs_PC[0, 0]) / max(1, len(candidate.text)), parsed=True))
+            scores.append(
+                Score(float(scored.logprobs_PC[0, 0]) / max(1, len(candidate.text)), parsed=True)
+            )
             usages.append(scored.usage)
         return Verdicts(scores, total_usage(usages))
 
 
 if __name__ == "__main__":
     out = sys.argv[1] if len(sys.argv) > 1 else "runs/confidence"
-    run = strop.gap(model="ladder/40k", task="recall", problems=50, samples=16, verifiers=[Confidence()], out=out)
+    run = strop.gap(
+        model="ladder/40k",
+        task="recall",
+        problems=50,
+        samples=16,
+        verifiers=[Confidence()],
+        out=out,
+    )
     print(run.estimates.filter(quantity="gap").select("verifier", "weigh", "value", "low", "high"))

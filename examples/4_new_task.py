@@ -16,7 +16,7 @@ import strop
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found, whole
+from strop.tasks.extraction import Found, whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,11 @@ class Reverse(Task):
     description: ClassVar[str] = "write a word backwards"
     instruction: ClassVar[str] = "Write this word backwards."
     max_tokens: ClassVar[int] = 16
-    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"length": 3}, "standard": {}, "hard": {"length": 8}}
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"length": 3},
+        "standard": {},
+        "hard": {"length": 8},
+    }
 
     def draw(self, rng: random.Random) -> Problem:
         word = "".join(rng.choices("abcdefghij", k=self.length))
@@ -50,7 +54,9 @@ class Reverse(Task):
 
     def check(self, problem: Problem, response: str) -> Check:
         gold, written = problem.question[::-1], response.strip()
-        return Check(f"{problem.question} backwards is {gold}, and {written} is claimed.", (written == gold,))
+        return Check(
+            f"{problem.question} backwards is {gold}, and {written} is claimed.", (written == gold,)
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,13 @@ TIMEOUT = 600
 def start(arguments: Sequence[str], out: Path) -> subprocess.Popen[str]:
     """``strop gap`` in a process of its own."""
     command = [sys.executable, "-m", "strop", "gap", *arguments, "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "140"})
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "140"},
+    )
 
 
 def finish(arguments: Sequence[str], out: Path) -> None:
@@ -100,7 +106,9 @@ def main() -> None:
         landed = kill_often(arguments, killed, len(parts_of(alone)), options.kills, options.seed)
         assert_same_rows(alone, killed)
         counts = {stage: frame.height for stage, frame in rows(killed).items()}
-        print(f"{landed} of {options.kills} kills met a living run; rows identical to the run left alone: {counts}")
+        print(
+            f"{landed} of {options.kills} kills met a living run; rows identical to the run left alone: {counts}"
+        )
 
 
 if __name__ == "__main__":

@@ -24,8 +24,13 @@ def drawn() -> list[tuple[str, str, Sample, Sample, Prompt]]:
     engine, task = load_engine("ladder/25k"), Arithmetic()
     problems = task.problems("train", PROBLEMS, seed=0)
     prompts = [solution_prompt(task, problem, []) for problem in problems]
-    rows = engine.sample([Request(prompt, (1, 2)) for prompt in prompts], Sampling(1.0, 1.0, 48)).samples
-    return [(problem.id, engine.render(prompt), *row, prompt) for problem, prompt, row in zip(problems, prompts, rows, strict=True)]
+    rows = engine.sample(
+        [Request(prompt, (1, 2)) for prompt in prompts], Sampling(1.0, 1.0, 48)
+    ).samples
+    return [
+        (problem.id, engine.render(prompt), *row, prompt)
+        for problem, prompt, row in zip(problems, prompts, rows, strict=True)
+    ]
 
 
 def rows_for(name: str) -> list[Row]:
@@ -33,18 +38,32 @@ def rows_for(name: str) -> list[Row]:
     rows: list[Row] = []
     for problem, prompt, one, other, _ in drawn():
         if TRAINERS[name].row is Weighted:
-            rows += [Weighted(problem, prompt, one.token_ids, 1.0), Weighted(problem, prompt, other.token_ids, 0.25)]
+            rows += [
+                Weighted(problem, prompt, one.token_ids, 1.0),
+                Weighted(problem, prompt, other.token_ids, 0.25),
+            ]
         elif TRAINERS[name].row is Preference:
             kept, rejected = sorted((one, other), key=lambda sample: -sample.logprob)
             rows.append(Preference(problem, prompt, kept.token_ids, rejected.token_ids))
         else:
-            rows.append(Comparison(problem, prompt, one.token_ids, other.token_ids, one.logprob - other.logprob))
+            rows.append(
+                Comparison(
+                    problem, prompt, one.token_ids, other.token_ids, one.logprob - other.logprob
+                )
+            )
     return rows
 
 
-def fit_small(out: Path, name: str, rank: int = 0, accumulation: int = 1, steps: int = STEPS) -> Path:
+def fit_small(
+    out: Path, name: str, rank: int = 0, accumulation: int = 1, steps: int = STEPS
+) -> Path:
     trainer = TRAINERS[name](
-        learning_rate=3e-3, batch_size=4, steps=steps, checkpoint_every=CHECKPOINT_EVERY, lora_rank=rank, gradient_accumulation=accumulation
+        learning_rate=3e-3,
+        batch_size=4,
+        steps=steps,
+        checkpoint_every=CHECKPOINT_EVERY,
+        lora_rank=rank,
+        gradient_accumulation=accumulation,
     )
     return replace(trainer, seed=3).fit(MODEL, rows_for(name), out)
 

@@ -16,14 +16,24 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(path), str(tmp_path / "run")], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, str(path), str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
     assert done.returncode == 0 and ("gap" in done.stdout or "value" in done.stdout), done.stderr
 
 
 def code_lines(path: Path) -> int:
     """Lines that are neither blank nor docstring."""
     tree = ast.parse(path.read_text())
-    owners = [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    owners = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    ]
     docstrings = [node.body[0] for node in owners if ast.get_docstring(node) is not None]
     text = sum(1 for line in path.read_text().splitlines() if line.strip())
     return text - sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in docstrings)
@@ -38,23 +48,41 @@ def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     assert code_lines(ROOT / "examples" / "4_new_task.py") <= 60
 
 
-SOURCES = ("cli.py", "cli_parts.py", "ladder_commands.py", "list_commands.py", "sharpen_command.py", "improve_command.py",
-           "study_command.py")  # fmt: skip
+SOURCES = (
+    "cli.py",
+    "cli_parts.py",
+    "ladder_commands.py",
+    "list_commands.py",
+    "sharpen_command.py",
+    "improve_command.py",
+    "study_command.py",
+)
 
 
 def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
     """Every strop command and option in the README is one that the command line knows."""
-    from strop.cli import app
-    from strop.improve_command import improve_app
-    from strop.ladder_commands import ladder_app
-    from strop.list_commands import list_app
-    from strop.sharpen_command import sharpen_app
-    from strop.study_command import study_app
+    from strop.cli.improve import improve_app
+    from strop.cli.ladder import ladder_app
+    from strop.cli.listing import list_app
+    from strop.cli.main import app
+    from strop.cli.sharpen import sharpen_app
+    from strop.cli.study import study_app
 
     text = (ROOT / "README.md").read_text()
-    commands = [command for one in (app, improve_app, list_app, sharpen_app, study_app) for command in one.registered_commands]
-    names = {command.name or command.callback.__name__ for command in commands if command.callback} | {"ladder"}
-    assert {command.name for command in ladder_app.registered_commands} == {"list", "train", "eval", "ship"}
+    commands = [
+        command
+        for one in (app, improve_app, list_app, sharpen_app, study_app)
+        for command in one.registered_commands
+    ]
+    names = {
+        command.name or command.callback.__name__ for command in commands if command.callback
+    } | {"ladder"}
+    assert {command.name for command in ladder_app.registered_commands} == {
+        "list",
+        "train",
+        "eval",
+        "ship",
+    }
     for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
         for command in re.findall(r"\bstrop ([a-z]+)", block):
             assert command in names, command

@@ -21,34 +21,79 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from strop.api import add_verifier, gap, import_samples
+    from strop.cross_verification import cross
     from strop.engines import Engine, load_engine
     from strop.errors import StropError
-    from strop.loop import Plan
-    from strop.matrix import cross, scale
-    from strop.planning import plan_from_assumptions, plan_from_run
+    from strop.improvement.rounds import Course, improve
     from strop.prompts import Wording, read_wording
     from strop.records import Estimate, Problem, Usage
-    from strop.rounds import Course, improve
-    from strop.run import Run
+    from strop.run.gap import add_verifier, gap, import_samples
+    from strop.run.plan import Plan
+    from strop.run.planning import plan_from_assumptions, plan_from_run
+    from strop.run.run import Run
+    from strop.scaling import scale
     from strop.sharpening import sharpen
     from strop.tasks import TASKS, Task
     from strop.verify import VERIFIERS, Verifier
     from strop.weigh import WEIGHTS, Weight
 
 _HOMES = {
-    "gap": "api", "add_verifier": "api", "import_samples": "api", "cross": "matrix", "scale": "matrix", "plan_from_run": "planning",
-    "sharpen": "sharpening", "improve": "rounds", "Course": "rounds",
-    "plan_from_assumptions": "planning", "Engine": "engines", "load_engine": "engines", "StropError": "errors", "Plan": "loop",
-    "Estimate": "records", "Problem": "records", "Usage": "records", "Run": "run", "TASKS": "tasks", "Task": "tasks",
-    "VERIFIERS": "verify", "Verifier": "verify", "WEIGHTS": "weigh", "Weight": "weigh", "Wording": "prompts", "read_wording": "prompts",
-}  # fmt: skip
+    "cross": "strop.cross_verification",
+    "Engine": "strop.engines",
+    "load_engine": "strop.engines",
+    "StropError": "strop.errors",
+    "Course": "strop.improvement.rounds",
+    "improve": "strop.improvement.rounds",
+    "Wording": "strop.prompts",
+    "read_wording": "strop.prompts",
+    "Estimate": "strop.records",
+    "Problem": "strop.records",
+    "Usage": "strop.records",
+    "add_verifier": "strop.run.gap",
+    "gap": "strop.run.gap",
+    "import_samples": "strop.run.gap",
+    "Plan": "strop.run.plan",
+    "plan_from_assumptions": "strop.run.planning",
+    "plan_from_run": "strop.run.planning",
+    "Run": "strop.run.run",
+    "scale": "strop.scaling",
+    "sharpen": "strop.sharpening",
+    "TASKS": "strop.tasks",
+    "Task": "strop.tasks",
+    "VERIFIERS": "strop.verify",
+    "Verifier": "strop.verify",
+    "WEIGHTS": "strop.weigh",
+    "Weight": "strop.weigh",
+}
 
 __all__ = [
-    "TASKS", "VERIFIERS", "WEIGHTS", "Course", "Engine", "Estimate", "Plan", "Problem", "Run", "StropError", "Task", "Usage", "Verifier",
-    "Weight", "Wording", "add_verifier", "cross", "gap", "import_samples", "improve", "load_engine", "plan_from_assumptions",
-    "plan_from_run", "read_wording", "scale", "sharpen",
-]  # fmt: skip
+    "TASKS",
+    "VERIFIERS",
+    "WEIGHTS",
+    "Course",
+    "Engine",
+    "Estimate",
+    "Plan",
+    "Problem",
+    "Run",
+    "StropError",
+    "Task",
+    "Usage",
+    "Verifier",
+    "Weight",
+    "Wording",
+    "add_verifier",
+    "cross",
+    "gap",
+    "import_samples",
+    "improve",
+    "load_engine",
+    "plan_from_assumptions",
+    "plan_from_run",
+    "read_wording",
+    "scale",
+    "sharpen",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -57,7 +102,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'strop' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"strop.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,5 @@
 """``python -m strop``."""
 
-from strop.cli import main
+from strop.cli.main import main
 
 main()

@@ -33,7 +33,10 @@ class MissingExtraError(StropError, ImportError):
     """An optional dependency is not installed, or does not import: ``why`` is what Python said."""
 
     def __init__(self, feature: str, extra: str, why: str = "") -> None:
-        super().__init__(f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'" + (f" ({why})" if why else ""))
+        super().__init__(
+            f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'"
+            + (f" ({why})" if why else "")
+        )
         self.asked = (feature, extra, why)
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:

@@ -112,7 +112,11 @@ class Usage:
 
     def as_json(self) -> dict[str, int | float]:
         """Every field; cost and failures only where there are any."""
-        return {name: value for name, value in asdict(self).items() if value or name not in ("cost", "failures")}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if value or name not in ("cost", "failures")
+        }
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:
@@ -144,16 +148,32 @@ class Estimate:
         told = {"definition": self.definition} if definition else {}
         if self.value is None:
             return {"value": None, "why": self.why} | told
-        document = {k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")}
-        return document | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text} | told
+        document = {
+            k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")
+        }
+        return (
+            document
+            | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text}
+            | told
+        )
 
     def _repr_html_(self) -> str:
         """In a notebook: the number, its interval, and what it means."""
-        rows = {"value": self.value, "low": self.low, "high": self.high, "level": self.level, "problems": self.n}
+        rows = {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "level": self.level,
+            "problems": self.n,
+        }
         cells = "".join(f"<th scope='col'>{name}</th>" for name in rows)
-        numbers = "".join(f"<td>{'–' if value is None else format(value, '.6g')}</td>" for value in rows.values())
+        numbers = "".join(
+            f"<td>{'–' if value is None else format(value, '.6g')}</td>" for value in rows.values()
+        )
         notes = [self.definition, *(note for note in (self.why, self.caution) if note)]
-        told = "".join(f"<p style='margin: 0'><small>{html.escape(note)}</small></p>" for note in notes)
+        told = "".join(
+            f"<p style='margin: 0'><small>{html.escape(note)}</small></p>" for note in notes
+        )
         return f"<div><table><thead><tr>{cells}</tr></thead><tbody><tr>{numbers}</tr></tbody></table>{told}</div>"
 
     def __format__(self, spec: str) -> str:

@@ -20,26 +20,46 @@ from typing import Any
 import polars as pl
 import psutil
 import pytest
-from kill_resume import TIMEOUT, assert_same_rows, kill_often, kill_when, parts_of, start
 
 import strop
 from strop import errors
 from strop.cluster import RayCluster, executor, open_executor
 from strop.cluster import address as address_module
 from strop.cluster.worker import Worker
-from strop.errors import CorruptPartError, ModelError, RunLockedError, StoreError, StropError, TokenLimitError, UsageError
-from strop.loop import Part, Stage
+from strop.errors import (
+    CorruptPartError,
+    ModelError,
+    RunLockedError,
+    StoreError,
+    StropError,
+    TokenLimitError,
+    UsageError,
+)
 from strop.progress import Silent
 from strop.records import Usage
-from strop.store import RunFolder
+from strop.run.executors import Stage
+from strop.run.plan import Part
+from strop.run.store import RunFolder
 from strop.tasks import Arithmetic
+from tests.kill_resume import TIMEOUT, assert_same_rows, kill_often, kill_when, parts_of, start
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")  # one cluster for all
 
 MODEL = "ladder/40k"
 OPTIONS: dict[str, Any] = {"problems": 40, "samples": 8}
-ASKED = ["--model", MODEL, "--task", "arithmetic", "--problems", "40", "--samples", "8", "--workers", "2"]
+ASKED = [
+    "--model",
+    MODEL,
+    "--task",
+    "arithmetic",
+    "--problems",
+    "40",
+    "--samples",
+    "8",
+    "--workers",
+    "2",
+]
 PARTS = 4 * 3  # responses, greedy, mc and cot-binary; 40 problems in parts of 16
 
 
@@ -48,7 +68,12 @@ def address() -> Iterator[str]:
     """A cluster of this machine: room for the workers of the tests here, and for those of commands in other processes."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(
-        address="local", num_cpus=6, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=100_000_000
+        address="local",
+        num_cpus=6,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100_000_000,
     )
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
@@ -67,7 +92,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def workers_of(cluster: RayCluster) -> list[int]:
-    return [arrival.process for arrival in ray.get([worker.arrive.remote() for worker in cluster._workers])]
+    return [
+        arrival.process
+        for arrival in ray.get([worker.arrive.remote() for worker in cluster._workers])
+    ]
 
 
 def at_work() -> list[psutil.Process]:
@@ -87,13 +115,23 @@ def test_the_rows_of_a_run_without_ray(alone: Path, cluster: RayCluster, tmp_pat
     assert_same_rows(alone, run.path)
     assert (run.path / "run.json").read_bytes() == (alone / "run.json").read_bytes()
     assert run.problems.equals(strop.Run(alone).problems)
-    assert run.document["usage"]["generated_tokens"] == strop.Run(alone).document["usage"]["generated_tokens"]
+    assert (
+        run.document["usage"]["generated_tokens"]
+        == strop.Run(alone).document["usage"]["generated_tokens"]
+    )
 
 
 def test_a_verifier_with_a_model_of_its_own(cluster: RayCluster, tmp_path: Path) -> None:
     """Workers hold both models; a verifier that asks none works there too; a verifier is added to what threads began."""
     runs = [
-        strop.gap(MODEL, **OPTIONS, verifiers=["mc", "majority"], verify_with="ladder/25k", out=tmp_path / name, workers=workers)
+        strop.gap(
+            MODEL,
+            **OPTIONS,
+            verifiers=["mc", "majority"],
+            verify_with="ladder/25k",
+            out=tmp_path / name,
+            workers=workers,
+        )
         for name, workers in (("here", 1), ("there", cluster))
     ]
     assert_same_rows(runs[0].path, runs[1].path)
@@ -109,13 +147,17 @@ class Killer(Silent):
         self.workers, self.killed = workers, 0
 
     def advance(self, usage: Usage) -> None:
-        busy = [] if self.killed else [process for process in at_work() if process.pid in self.workers]
+        busy = (
+            [] if self.killed else [process for process in at_work() if process.pid in self.workers]
+        )
         if busy:
             busy[0].kill()
             self.killed = busy[0].pid
 
 
-def test_a_killed_workers_part_is_done_again(alone: Path, cluster: RayCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_killed_workers_part_is_done_again(
+    alone: Path, cluster: RayCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before, killer = cluster.lost, Killer(workers_of(cluster))
     run = strop.gap(MODEL, **OPTIONS, out=tmp_path / "run", workers=cluster, watcher=killer)
     assert killer.killed and cluster.lost == before + 1
@@ -154,11 +196,16 @@ def test_a_part_that_kills_every_worker_ends_the_run(cluster: RayCluster, tmp_pa
             os.kill(os.getpid(), signal.SIGKILL)
 
     (tmp_path / "run.json").touch()
-    with pytest.raises(StropError, match=r"3 workers in turn were lost at part 7 of responses.*run the same command again"):
+    with pytest.raises(
+        StropError,
+        match=r"3 workers in turn were lost at part 7 of responses.*run the same command again",
+    ):
         cluster.work(Deadly(), [Part(7, [])], None, RunFolder(tmp_path), lambda _: None)
 
 
-def test_a_killed_driver_and_a_killed_worker(alone: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_driver_and_a_killed_worker(
+    alone: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGKILL of the driver midway, nobody else writing meanwhile; then the same command again, with SIGKILL of a worker midway."""
     monkeypatch.setenv("RAY_AUTH_MODE", "token")  # Ray brings a token to its own processes alone
     out, asked = tmp_path / "run", [*ASKED, "--ray", address, "--json"]
@@ -199,8 +246,13 @@ def test_a_cluster_started_here_killed_often(alone: Path, tmp_path: Path) -> Non
 
 def told(*arguments: str) -> str:
     """The one line of a command that ends with exit code 2."""
-    done = subprocess.run([sys.executable, "-m", "strop", *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, (done.returncode, done.stderr)
+    done = subprocess.run(
+        [sys.executable, "-m", "strop", *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, (
+        done.returncode,
+        done.stderr,
+    )
     return done.stderr
 
 
@@ -231,7 +283,9 @@ def test_somebody_else_at_the_address(answer: bytes, monkeypatch: pytest.MonkeyP
         serving.join()
 
 
-@pytest.mark.parametrize("address", ["nowhere", "ray://head:10001", ":6379", "head:", "head:port", "127.0.0.1:99999"])
+@pytest.mark.parametrize(
+    "address", ["nowhere", "ray://head:10001", ":6379", "head:", "head:port", "127.0.0.1:99999"]
+)
 def test_addresses_that_cannot_be(address: str) -> None:
     with pytest.raises(UsageError, match=f"--ray {address}"):
         address_module.check_answers(address)
@@ -246,7 +300,9 @@ def test_addresses_that_cannot_be(address: str) -> None:
         (1, "auto", -1.0, "--gpus-per-worker -1: expected"),
     ],
 )
-def test_options_that_cannot_be(workers: int, ray_: str | None, gpus: float | None, word: str) -> None:
+def test_options_that_cannot_be(
+    workers: int, ray_: str | None, gpus: float | None, word: str
+) -> None:
     with pytest.raises(UsageError, match=word):
         open_executor(workers, ray_, gpus)
 
@@ -275,9 +331,13 @@ def test_a_workers_error_is_the_users(alone: Path, cluster: RayCluster, tmp_path
         strop.add_verifier(run.path, "majority", workers=cluster)
 
 
-def test_a_workers_error_ends_the_command(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workers_error_ends_the_command(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    assert "no embedded model 'ladder/huge'" in told("gap", "--model", "ladder/huge", "--task", "signs", "--workers", "1", "--ray", address)
+    assert "no embedded model 'ladder/huge'" in told(
+        "gap", "--model", "ladder/huge", "--task", "signs", "--workers", "1", "--ray", address
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -296,9 +356,14 @@ class Guarded(Arithmetic):
 
 @pytest.mark.parametrize(
     ("task", "word"),
-    [(Sums(), "cannot read what it was sent .*test_cluster"), (Guarded(), "responses cannot be sent .*cannot pickle a guard")],
+    [
+        (Sums(), "cannot read what it was sent .*test_cluster"),
+        (Guarded(), "responses cannot be sent .*cannot pickle a guard"),
+    ],
 )
-def test_what_cannot_be_sent_is_told(task: Arithmetic, word: str, cluster: RayCluster, tmp_path: Path) -> None:
+def test_what_cannot_be_sent_is_told(
+    task: Arithmetic, word: str, cluster: RayCluster, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=word):
         strop.gap(MODEL, task, **OPTIONS, out=tmp_path / "run", workers=cluster)
 
@@ -308,7 +373,9 @@ def test_a_model_of_this_process_is_refused(cluster: RayCluster, tmp_path: Path)
         strop.gap(strop.load_engine(MODEL), **OPTIONS, out=tmp_path / "run", workers=cluster)
 
 
-def test_a_folder_that_is_not_shared(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_not_shared(
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worker does not see the run; or writes, and it is not seen here."""
     part = Part(0, [])
     with pytest.raises(StoreError, match="does not see the run folder"):
@@ -337,16 +404,30 @@ def test_other_weights_under_the_same_name_are_refused(alone: Path) -> None:
 
 
 def test_every_error_survives_the_way_back() -> None:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StropError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, StropError)
+    ]
     for kind in kinds:
         error = kind("--ray", "ray") if kind is errors.MissingExtraError else kind("told")
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is kind and str(again) == str(error)
 
 
-def test_a_token_limit_ends_the_parts_that_are_handed_out(cluster: RayCluster, tmp_path: Path) -> None:
-    asked: dict[str, Any] = {"problems": 96, "samples": 2, "verifiers": ["mc"], "out": tmp_path / "run", "workers": cluster}
+def test_a_token_limit_ends_the_parts_that_are_handed_out(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {
+        "problems": 96,
+        "samples": 2,
+        "verifiers": ["mc"],
+        "out": tmp_path / "run",
+        "workers": cluster,
+    }
     with pytest.raises(TokenLimitError, match="a higher limit goes on"):
         strop.gap("ladder/25k", "recall", max_tokens_total=500, **asked)
     assert 1 <= len(list((tmp_path / "run").rglob("part-*.parquet"))) <= 4
-    assert strop.gap("ladder/25k", "recall", max_tokens_total=10**9, **asked).responses.height == 192
+    assert (
+        strop.gap("ladder/25k", "recall", max_tokens_total=10**9, **asked).responses.height == 192
+    )

@@ -6,10 +6,10 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-from test_tasks import DRAWN, every_task
 
 from strop.tasks import Task
 from strop.tasks.numbers import canonical_number
+from tests.contracts.test_tasks import DRAWN, every_task
 
 
 def bare(text: str) -> str:
@@ -25,17 +25,28 @@ def test_a_gold_answer_stands_where_it_was_found(task: Task) -> None:
             grade = task.grade(before + gold + after, problem)
             assert grade.found_by and grade.found_at is not None and grade.answer_flexible
             there = (before + gold + after)[grade.found_at :]
-            same = bare(there).startswith(bare(grade.answer_flexible)) or canonical_number(there) == grade.answer_flexible
+            same = (
+                bare(there).startswith(bare(grade.answer_flexible))
+                or canonical_number(there) == grade.answer_flexible
+            )
             assert same, (problem, grade)
-        assert grade.found_at >= len(before) and task.grade(gold, problem).found_at == grade.found_at - len(before)
+        assert grade.found_at >= len(before) and task.grade(
+            gold, problem
+        ).found_at == grade.found_at - len(before)
 
 
 @every_task
 @given(text=st.text(max_size=200) | st.text("0123456789-+*@&~=#. ?()ABCDtruefalse\n", max_size=80))
 def test_what_is_found_in_any_text_has_its_place_there(task: Task, text: str) -> None:
     problem = task.problems("test", 1, seed=3)[0]
-    for said in (text, f"{text} {task.gold_response(problem)}", f"{task.gold_response(problem)} {text}"):
+    for said in (
+        text,
+        f"{text} {task.gold_response(problem)}",
+        f"{task.gold_response(problem)} {text}",
+    ):
         grade = task.grade(said, problem)
-        assert (grade.found_by is None) == (grade.found_at is None) == (grade.answer_flexible is None)
+        assert (
+            (grade.found_by is None) == (grade.found_at is None) == (grade.answer_flexible is None)
+        )
         assert grade.answer_strict is None or grade.answer_flexible is not None
         assert grade.found_at is None or not said[grade.found_at].isspace()

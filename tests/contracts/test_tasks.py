@@ -6,16 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strop.api import find_task
 from strop.errors import UsageError
-from strop.tasks import TASKS, Dataset, Task
+from strop.tasks import TASKS, Dataset, Task, find_task
 from strop.tasks.dataset import ROWS
 from strop.tasks.qa import QuestionsAndAnswers
 
 
 def instances() -> list[Task]:
     """Every task at every difficulty; those made of data on the package's own rows."""
-    made = [task.at(level) for task in TASKS.values() if not issubclass(task, Dataset) for level in task.levels]
+    made = [
+        task.at(level)
+        for task in TASKS.values()
+        if not issubclass(task, Dataset)
+        for level in task.levels
+    ]
     own = [task.example() for task in TASKS.values() if issubclass(task, Dataset)]
     return [*made, *own, QuestionsAndAnswers(data=str(ROWS / "qa.jsonl"), grading="numeric")]
 
@@ -29,7 +33,9 @@ DRAWN = 12
 def test_a_label_finds_its_task_again(task: Task) -> None:
     if not isinstance(task, Dataset):
         assert find_task(task.label) == task == find_task(f"{task.name}:{task.difficulty}")
-    with pytest.raises(UsageError, match=f"task {task.name} has no difficulty 'absurd'; it has .*standard"):
+    with pytest.raises(
+        UsageError, match=f"task {task.name} has no difficulty 'absurd'; it has .*standard"
+    ):
         find_task(f"{task.name}:absurd")
 
 
@@ -43,19 +49,29 @@ def test_gold_is_right_and_another_problems_gold_is_wrong(task: Task) -> None:
             assert (grade.utility_strict, grade.utility_flexible) == (1.0, 1.0), (problem, text)
         other = golds[number - 1]
         alike = bool(task.choices) and problems[number - 1].reference == problem.reference
-        assert other == gold or task.grade(other, problem).utility_flexible == float(alike), (problem, other)
+        assert other == gold or task.grade(other, problem).utility_flexible == float(alike), (
+            problem,
+            other,
+        )
 
 
 @every_task
 def test_ids_unique_splits_disjoint_same_seed_same_problems(task: Task) -> None:
     count = 5 if isinstance(task, Dataset) else 100
-    drawn = {(split, seed): task.problems(split, count, seed) for split in ("train", "test") for seed in (0, 1)}
+    drawn = {
+        (split, seed): task.problems(split, count, seed)
+        for split in ("train", "test")
+        for seed in (0, 1)
+    }
     for (split, seed), problems in drawn.items():
         assert len({problem.id for problem in problems}) == count
         assert all(problem.split == split for problem in problems)
         assert problems == task.problems(split, count, seed)
         assert problems[: count // 3] == task.problems(split, count // 3, seed)
-    train, test = ({problem.question for seed in (0, 1) for problem in drawn[split, seed]} for split in ("train", "test"))
+    train, test = (
+        {problem.question for seed in (0, 1) for problem in drawn[split, seed]}
+        for split in ("train", "test")
+    )
     assert not train & test
 
 
@@ -77,7 +93,12 @@ def test_examples_of_checks_are_right_about_their_responses(task: Task) -> None:
     judged = task.judged(shots)
     assert len(judged) == len(shots) and {check.correct for _, _, check in judged} == {True, False}
     for shot, right, wrong in task.contested(shots):
-        assert shot.split == "train" and right[1].correct and not wrong[1].correct and right[0] != wrong[0]
+        assert (
+            shot.split == "train"
+            and right[1].correct
+            and not wrong[1].correct
+            and right[0] != wrong[0]
+        )
 
 
 @every_task
@@ -105,5 +126,10 @@ def test_any_text_is_graded_and_strict_implies_flexible(task: Task, text: str) -
 @every_task
 def test_a_megabyte_is_graded_like_any_text(task: Task) -> None:
     problem = task.problems("test", 1, seed=4)[0]
-    for text in ("1" * 1_000_000, " " * 1_000_000, "#" * 1_000_000, task.gold_response(problem) * 50_000):
+    for text in (
+        "1" * 1_000_000,
+        " " * 1_000_000,
+        "#" * 1_000_000,
+        task.gold_response(problem) * 50_000,
+    ):
         task.grade(text, problem)

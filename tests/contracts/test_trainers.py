@@ -13,14 +13,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from small_fit import MODEL, drawn, fit_small, rows_for  # noqa: E402
-
-from strop.distill import TRAINERS, Trainer  # noqa: E402
-from strop.distill.losses import exploratory, preference, reward_difference, weighted_likelihood  # noqa: E402
-from strop.engines import load_engine  # noqa: E402
-from strop.engines.base import Request  # noqa: E402
-from strop.errors import RunMismatchError, UsageError  # noqa: E402
-from strop.records import Sampling, Usage  # noqa: E402
+from strop.distill import TRAINERS, Trainer
+from strop.distill.losses import exploratory, preference, reward_difference, weighted_likelihood
+from strop.engines import load_engine
+from strop.engines.base import Request
+from strop.errors import RunMismatchError, UsageError
+from strop.records import Sampling, Usage
+from tests.small_fit import MODEL, drawn, fit_small, rows_for  # noqa: E402
 
 torch.set_num_threads(1)
 every_trainer = pytest.mark.parametrize("name", TRAINERS)
@@ -54,7 +53,11 @@ class Case:
 
 def sft_case() -> Case:
     weight_PY = torch.tensor([[4.0, 1.0, 2.0, 1.0], [1.0, 1.0, 0.5, 0.25]], dtype=torch.float64)
-    return Case(BASE_PY, weight_PY / weight_PY.sum(-1, keepdim=True), lambda pi: weighted_likelihood(pi.ravel(), weight_PY.ravel()))
+    return Case(
+        BASE_PY,
+        weight_PY / weight_PY.sum(-1, keepdim=True),
+        lambda pi: weighted_likelihood(pi.ravel(), weight_PY.ravel()),
+    )
 
 
 def rpo_case() -> Case:
@@ -65,7 +68,15 @@ def rpo_case() -> Case:
 
     def loss(pi_PY: torch.Tensor) -> torch.Tensor:
         pi, log_base = pi_PY[0], base.log()
-        return preference(pi[kept], pi[rejected], log_base[kept], log_base[rejected], beta=BETA, alpha=1.0, tokens=4)
+        return preference(
+            pi[kept],
+            pi[rejected],
+            log_base[kept],
+            log_base[rejected],
+            beta=BETA,
+            alpha=1.0,
+            tokens=4,
+        )
 
     return Case(base[None], share[None], loss)
 
@@ -73,7 +84,9 @@ def rpo_case() -> Case:
 def comparison_case(loss: Callable[..., torch.Tensor]) -> Case:
     """Every pair of responses once, and the log-probability as the reward: the optimum is base^(1 + 1/beta)."""
     base = BASE_PY.log()
-    one, other = (index.ravel() for index in torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij"))
+    one, other = (
+        index.ravel() for index in torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
+    )
     first, second = base[:, one].ravel(), base[:, other].ravel()
     return Case(
         BASE_PY,
@@ -147,11 +160,21 @@ def rank(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="module", params=TRAINERS)
-def fitted(request: pytest.FixtureRequest, rank: int, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path, Heard]:
-    trainer: Trainer = TRAINERS[request.param](learning_rate=3e-3, batch_size=11, epochs=12, lora_rank=rank)
+def fitted(
+    request: pytest.FixtureRequest, rank: int, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trainer, Path, Heard]:
+    trainer: Trainer = TRAINERS[request.param](
+        learning_rate=3e-3, batch_size=11, epochs=12, lora_rank=rank
+    )
     heard = Heard()
     out = tmp_path_factory.mktemp("fits") / "out"
-    return trainer, trainer.fit(MODEL, rows_for(trainer.name), out, data="two responses a problem", watcher=heard), heard
+    return (
+        trainer,
+        trainer.fit(
+            MODEL, rows_for(trainer.name), out, data="two responses a problem", watcher=heard
+        ),
+        heard,
+    )
 
 
 def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Heard]) -> None:
@@ -162,9 +185,13 @@ def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Hear
     assert len(losses) == count and np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
     assert heard.stages == [("train", count, 0)] and len(heard.usages) == count
     tokens = 12 * sum(len(one.token_ids) + len(other.token_ids) for _, _, one, other, _ in drawn())
-    assert record["response_tokens"] == tokens == sum(usage.generated_tokens for usage in heard.usages)
+    assert (
+        record["response_tokens"] == tokens == sum(usage.generated_tokens for usage in heard.usages)
+    )
     base_pass = 2 * record["tokens"] / 12 if trainer.needs_base else 0
-    assert record["flops"] == pytest.approx(record["parameters"] * (6 * record["tokens"] + base_pass))
+    assert record["flops"] == pytest.approx(
+        record["parameters"] * (6 * record["tokens"] + base_pass)
+    )
     rates = [step["learning_rate"] for step in record["steps"]]
     assert rates[0] == trainer.learning_rate and rates == sorted(rates, reverse=True)
 
@@ -172,26 +199,48 @@ def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Hear
 def test_the_folder_is_an_ordinary_one(fitted: tuple[Trainer, Path, Heard]) -> None:
     """Both engines load it and answer alike; the tokenizer is the model's own; nothing pickled, nothing left over."""
     trainer, folder, _ = fitted
-    expected = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    expected = {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
     extra = {"adapter"} if trainer.lora_rank else set()
-    assert {path.name for path in folder.iterdir()} == expected | {"README.md", "training.json"} | extra
+    assert {path.name for path in folder.iterdir()} == expected | {
+        "README.md",
+        "training.json",
+    } | extra
     assert (folder / "tokenizer.json").read_bytes() == (MODEL / "tokenizer.json").read_bytes()
-    assert json.loads((folder / "config.json").read_text()) == json.loads((MODEL / "config.json").read_text())
+    assert json.loads((folder / "config.json").read_text()) == json.loads(
+        (MODEL / "config.json").read_text()
+    )
     asked = [Request(prompt, (0,)) for *_, prompt in drawn()]
     texts = {
-        name: [row[0].text for row in load_engine(name).sample(asked, Sampling(0.0, 1.0, 48)).samples]
+        name: [
+            row[0].text for row in load_engine(name).sample(asked, Sampling(0.0, 1.0, 48)).samples
+        ]
         for name in (f"llama:{folder}", f"{folder}?device=cpu", "ladder/25k")
     }
     ours, theirs, before = texts.values()
     assert ours == theirs != before
     card = (folder / "README.md").read_text()
-    assert "in-sample" in card and "two responses a problem" in card and f"| learning_rate | {trainer.learning_rate} |" in card
+    assert (
+        "in-sample" in card
+        and "two responses a problem" in card
+        and f"| learning_rate | {trainer.learning_rate} |" in card
+    )
 
 
-def test_a_finished_fit_is_not_repeated_and_no_other_is_written_over_it(fitted: tuple[Trainer, Path, Heard]) -> None:
+def test_a_finished_fit_is_not_repeated_and_no_other_is_written_over_it(
+    fitted: tuple[Trainer, Path, Heard],
+) -> None:
     trainer, folder, _ = fitted
     rows, stamp = rows_for(trainer.name), (folder / "model.safetensors").stat().st_mtime_ns
-    assert trainer.fit(MODEL, rows, folder) == folder and (folder / "model.safetensors").stat().st_mtime_ns == stamp
+    assert (
+        trainer.fit(MODEL, rows, folder) == folder
+        and (folder / "model.safetensors").stat().st_mtime_ns == stamp
+    )
     with pytest.raises(RunMismatchError, match="other settings"):
         replace(trainer, seed=9).fit(MODEL, rows, folder)
     with pytest.raises(RunMismatchError, match="other rows"):
@@ -199,7 +248,9 @@ def test_a_finished_fit_is_not_repeated_and_no_other_is_written_over_it(fitted: 
 
 
 @every_trainer
-def test_nothing_is_printed_and_the_same_fit_gives_the_same_weights(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_and_the_same_fit_gives_the_same_weights(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     one, other = (fit_small(tmp_path / place, name, rank=2, steps=3) for place in ("one", "other"))
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
     assert capfd.readouterr() == ("", "")
@@ -208,6 +259,8 @@ def test_nothing_is_printed_and_the_same_fit_gives_the_same_weights(name: str, t
 @every_trainer
 def test_rows_of_another_kind_are_one_clear_line(name: str, tmp_path: Path) -> None:
     foreign = rows_for("rpo" if name != "rpo" else "sft")
-    with pytest.raises(UsageError, match=f"{name} got a row of type {type(foreign[0]).__name__}; expected"):
+    with pytest.raises(
+        UsageError, match=f"{name} got a row of type {type(foreign[0]).__name__}; expected"
+    ):
         TRAINERS[name]().fit(MODEL, foreign, tmp_path / "out")
     assert not (tmp_path / "out").exists()

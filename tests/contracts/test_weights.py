@@ -14,7 +14,15 @@ from strop.errors import UsageError
 from strop.weigh import WEIGHTS, Weight, parse_product, parse_weight
 from strop.weigh.base import Floats
 
-SPECS = ("quantile:0.7", "quantile:0", "threshold:0.5", "tilt:0.3", "survivors:1", "best-of:1", "best-of:K")
+SPECS = (
+    "quantile:0.7",
+    "quantile:0",
+    "threshold:0.5",
+    "tilt:0.3",
+    "survivors:1",
+    "best-of:1",
+    "best-of:K",
+)
 every_weight = pytest.mark.parametrize("weight", [parse_weight(spec) for spec in SPECS], ids=SPECS)
 
 # Few distinct values, so that ties are common.
@@ -28,9 +36,15 @@ def test_every_kind_is_covered() -> None:
 
 @every_weight
 @given(score_PK=scores, mask_PK=masks)
-def test_finite_not_negative_shape_and_ties_kept(weight: Weight, score_PK: Floats, mask_PK: np.ndarray) -> None:
+def test_finite_not_negative_shape_and_ties_kept(
+    weight: Weight, score_PK: Floats, mask_PK: np.ndarray
+) -> None:
     weight_PK = weight(score_PK, mask_PK)
-    assert weight_PK.shape == score_PK.shape and np.isfinite(weight_PK).all() and (weight_PK >= 0).all()
+    assert (
+        weight_PK.shape == score_PK.shape
+        and np.isfinite(weight_PK).all()
+        and (weight_PK >= 0).all()
+    )
     assert (weight_PK[~mask_PK] == 0).all()
     for row, own, mask in zip(score_PK, weight_PK, mask_PK, strict=True):
         for value in np.unique(row[mask]):
@@ -39,36 +53,52 @@ def test_finite_not_negative_shape_and_ties_kept(weight: Weight, score_PK: Float
 
 @every_weight
 @given(score_PK=scores, mask_PK=masks)
-def test_masked_scores_are_never_read(weight: Weight, score_PK: Floats, mask_PK: np.ndarray) -> None:
+def test_masked_scores_are_never_read(
+    weight: Weight, score_PK: Floats, mask_PK: np.ndarray
+) -> None:
     noisy = np.where(mask_PK, score_PK, 1e9)
     assert (weight(score_PK, mask_PK) == weight(noisy, mask_PK)).all()
 
 
 @every_weight
 @given(score_PK=scores, mask_PK=masks)
-def test_rank_based_weights_survive_a_rising_transform(weight: Weight, score_PK: Floats, mask_PK: np.ndarray) -> None:
+def test_rank_based_weights_survive_a_rising_transform(
+    weight: Weight, score_PK: Floats, mask_PK: np.ndarray
+) -> None:
     moved = weight(np.exp(3 * score_PK) + 7, mask_PK)
     if weight.rank_based:
         assert (moved == weight(score_PK, mask_PK)).all()
 
 
 @given(score_PK=scores, mask_PK=masks)
-def test_threshold_survives_when_it_is_transformed_too(score_PK: Floats, mask_PK: np.ndarray) -> None:
+def test_threshold_survives_when_it_is_transformed_too(
+    score_PK: Floats, mask_PK: np.ndarray
+) -> None:
     moved = parse_weight(f"threshold:{np.exp(0.5)}")
-    assert (moved(np.exp(score_PK), mask_PK) == parse_weight("threshold:0.5")(score_PK, mask_PK)).all()
+    assert (
+        moved(np.exp(score_PK), mask_PK) == parse_weight("threshold:0.5")(score_PK, mask_PK)
+    ).all()
 
 
 @pytest.mark.parametrize(
-    ("q", "count", "kept"), [(0.7, 10, 3), (0.7, 32, 10), (0.0, 5, 5), (0.9, 5, 1), (0.99, 3, 1), (0.5, 3, 2), (0.7, 1, 1)]
+    ("q", "count", "kept"),
+    [(0.7, 10, 3), (0.7, 32, 10), (0.0, 5, 5), (0.9, 5, 1), (0.99, 3, 1), (0.5, 3, 2), (0.7, 1, 1)],
 )
 def test_quantile_keeps_the_m_best(q: float, count: int, kept: int) -> None:
-    assert parse_weight(f"quantile:{q}")(np.arange(count, dtype=float)[None], np.ones((1, count), bool)).sum() == kept
+    assert (
+        parse_weight(f"quantile:{q}")(
+            np.arange(count, dtype=float)[None], np.ones((1, count), bool)
+        ).sum()
+        == kept
+    )
 
 
 def test_quantile_on_few_passes_keeps_everything_and_nan_is_last() -> None:
     mask_PK = np.ones((1, 5), bool)
     assert parse_weight("quantile:0.5")(np.array([[1.0, 0, 0, 0, 0]]), mask_PK).sum() == 5
-    assert parse_weight("quantile:0.5")(np.array([[1.0, np.nan, 2, 3, np.nan]]), mask_PK).tolist() == [[1, 0, 1, 1, 0]]
+    assert parse_weight("quantile:0.5")(
+        np.array([[1.0, np.nan, 2, 3, np.nan]]), mask_PK
+    ).tolist() == [[1, 0, 1, 1, 0]]
 
 
 def test_shapes_that_do_not_fit_are_both_printed() -> None:
@@ -110,13 +140,17 @@ def test_spec_round_trip(weight: Weight) -> None:
 
 
 @given(score_PK=scores, mask_PK=masks, shift=st.floats(-700, 700))
-def test_tilt_survives_a_constant_added(score_PK: Floats, mask_PK: np.ndarray, shift: float) -> None:
+def test_tilt_survives_a_constant_added(
+    score_PK: Floats, mask_PK: np.ndarray, shift: float
+) -> None:
     tilt = parse_weight("tilt:0.3")
     assert tilt(score_PK + shift, mask_PK) == pytest.approx(tilt(score_PK, mask_PK), abs=1e-9)
 
 
 def test_tilt_of_extreme_scores_does_not_overflow() -> None:
-    assert parse_weight("tilt:0.001")(np.array([[1e6, -1e6, np.nan]]), np.ones((1, 3), bool)).tolist() == [[1, 0, 0]]
+    assert parse_weight("tilt:0.001")(
+        np.array([[1e6, -1e6, np.nan]]), np.ones((1, 3), bool)
+    ).tolist() == [[1, 0, 0]]
 
 
 @given(score_PK=scores, mask_PK=masks, n=st.integers(1, 6), missing=arrays(np.bool_, (4, 6)))
@@ -143,10 +177,14 @@ def test_best_of_more_than_there_are_is_refused() -> None:
 
 
 @given(first=scores, second=scores, mask_PK=masks)
-def test_an_ensemble_is_the_and_of_its_filters(first: Floats, second: Floats, mask_PK: np.ndarray) -> None:
+def test_an_ensemble_is_the_and_of_its_filters(
+    first: Floats, second: Floats, mask_PK: np.ndarray
+) -> None:
     ensemble = parse_product("mc@quantile:0.5&cot-score@threshold:0.5")
     together = ensemble({"mc": first, "cot-score": second}, mask_PK)
-    both = (parse_weight("quantile:0.5")(first, mask_PK) > 0) & (parse_weight("threshold:0.5")(second, mask_PK) > 0)
+    both = (parse_weight("quantile:0.5")(first, mask_PK) > 0) & (
+        parse_weight("threshold:0.5")(second, mask_PK) > 0
+    )
     assert (together == both).all()
     assert parse_product(ensemble.spec) == ensemble and ensemble.verifiers == ("mc", "cot-score")
 

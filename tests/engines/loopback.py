@@ -23,7 +23,18 @@ from strop.engines.llama import LlamaEngine
 from strop.records import Message, Prompt, Sampling
 from strop.seeds import fraction
 
-STANDARD = {"model", "temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "seed", "n", "stop", "logprobs"}
+STANDARD = {
+    "model",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "max_tokens",
+    "seed",
+    "n",
+    "stop",
+    "logprobs",
+}
 FAULTS = ("429", "500", "time-out", "reset", "truncated", "empty", "wrong n")
 
 
@@ -75,7 +86,9 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status: int, document: Any, **headers: str) -> None:
         content = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.send_response(status)
-        for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(content))} | headers).items():
+        for name, value in (
+            {"Content-Type": "application/json", "Content-Length": str(len(content))} | headers
+        ).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
@@ -102,10 +115,18 @@ class Model(Handler):
                 raise ConnectionAbortedError
         time.sleep(self.server.seconds)
         if talent.key and self.headers.get("Authorization") != f"Bearer {talent.key}":
-            return self.refuse(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
+            return self.refuse(
+                401, f"Incorrect API key provided: {self.headers.get('Authorization')}"
+            )
         chat = self.path.endswith("/chat/completions")
-        known = STANDARD | ({"messages", "top_logprobs"} if chat else {"prompt", "echo"}) | {talent.limit}
-        known |= {"top_k", "min_p", "repetition_penalty", "return_token_ids"} if talent.extras else set()
+        known = (
+            STANDARD
+            | ({"messages", "top_logprobs"} if chat else {"prompt", "echo"})
+            | {talent.limit}
+        )
+        known |= (
+            {"top_k", "min_p", "repetition_penalty", "return_token_ids"} if talent.extras else set()
+        )
         known -= {"max_tokens"} - {talent.limit}
         if strange := sorted(set(body) - known):
             return self.refuse(400, f"Unrecognized request argument supplied: {strange[0]}")
@@ -126,7 +147,11 @@ class Loopback(Quiet):
 
     def __init__(self, folder: Path, talent: Talent | None = None, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Model)
-        self.engine, self.talent, self.lock = LlamaEngine(folder), talent or Talent(), threading.Lock()
+        self.engine, self.talent, self.lock = (
+            LlamaEngine(folder),
+            talent or Talent(),
+            threading.Lock(),
+        )
         self.asked: list[dict[str, Any]] = []
         self.lives, self.is_dead, self.seconds = -1, False, 0.0
 
@@ -136,7 +161,9 @@ class Loopback(Quiet):
         threading.Thread(target=lambda: (self.shutdown(), self.server_close()), daemon=True).start()
 
     def answer(self, body: dict[str, Any], chat: bool) -> dict[str, Any]:
-        texts = ["\n".join(turn["content"] for turn in body["messages"])] if chat else body["prompt"]
+        texts = (
+            ["\n".join(turn["content"] for turn in body["messages"])] if chat else body["prompt"]
+        )
         texts = texts if isinstance(texts, list) else [texts]
         choices, generated = [], 0
         for text in texts:
@@ -145,10 +172,24 @@ class Loopback(Quiet):
                 choices.append(self._choice(text, ids, finish, reason, body, chat))
                 generated += len(ids)
             if body.get("echo"):
-                choices.append({"text": text, "finish_reason": "length", "logprobs": self._logprobs([], self._ids(text), body, False)})
+                choices.append(
+                    {
+                        "text": text,
+                        "finish_reason": "length",
+                        "logprobs": self._logprobs([], self._ids(text), body, False),
+                    }
+                )
         read = sum(len(self._ids(text)) for text in texts)
-        usage = {"prompt_tokens": read, "completion_tokens": generated, "total_tokens": read + generated}
-        return {"choices": [choice | {"index": i} for i, choice in enumerate(choices)], "usage": usage, "system_fingerprint": "loopback"}
+        usage = {
+            "prompt_tokens": read,
+            "completion_tokens": generated,
+            "total_tokens": read + generated,
+        }
+        return {
+            "choices": [choice | {"index": i} for i, choice in enumerate(choices)],
+            "usage": usage,
+            "system_fingerprint": "loopback",
+        }
 
     def _ids(self, text: str) -> list[int]:
         return list(self.engine.tokenizer.encode(text).ids)
@@ -156,26 +197,53 @@ class Loopback(Quiet):
     def _draw(self, text: str, body: dict[str, Any]) -> list[tuple[list[int], str, str | None]]:
         count = body.get("n", 1) if self.talent.several else 1
         seeds = tuple(body.get("seed", 0) + number for number in range(count))
-        sampling = Sampling(body["temperature"], body["top_p"], body[self.talent.limit], tuple(body.get("stop") or ()))
+        sampling = Sampling(
+            body["temperature"],
+            body["top_p"],
+            body[self.talent.limit],
+            tuple(body.get("stop") or ()),
+        )
         prompt: Prompt = (Message("user", text),)
         [samples] = self.engine.sample([Request(prompt, seeds)], sampling).samples
         return [
-            (list(s.token_ids or ()), "length" if s.finish == "length" else "stop", sampling.stop[0] if s.finish == "stop" else None)
+            (
+                list(s.token_ids or ()),
+                "length" if s.finish == "length" else "stop",
+                sampling.stop[0] if s.finish == "stop" else None,
+            )
             for s in samples
         ]
 
-    def _choice(self, text: str, ids: list[int], finish: str, reason: str | None, body: dict[str, Any], chat: bool) -> dict[str, Any]:
+    def _choice(
+        self,
+        text: str,
+        ids: list[int],
+        finish: str,
+        reason: str | None,
+        body: dict[str, Any],
+        chat: bool,
+    ) -> dict[str, Any]:
         engine = self.engine
         written = engine.tokenizer.decode(ids, skip_special_tokens=True)
         for stop in body.get("stop") or ():
             written = written.split(stop)[0]
         said = {"message": {"role": "assistant", "content": written}} if chat else {"text": written}
         told = ids if self.talent.ends or finish == "length" else ids[:-1]
-        logprobs = self._logprobs(self._ids(text), told, body, chat) if self.talent.logprobs and body.get("logprobs") else None
-        ids_told = {"token_ids": ids} if body.get("return_token_ids") and self.talent.token_ids else {}
-        return said | {"finish_reason": finish, "stop_reason": reason, "logprobs": logprobs} | ids_told
+        logprobs = (
+            self._logprobs(self._ids(text), told, body, chat)
+            if self.talent.logprobs and body.get("logprobs")
+            else None
+        )
+        ids_told = (
+            {"token_ids": ids} if body.get("return_token_ids") and self.talent.token_ids else {}
+        )
+        return (
+            said | {"finish_reason": finish, "stop_reason": reason, "logprobs": logprobs} | ids_told
+        )
 
-    def _logprobs(self, before: list[int], ids: list[int], body: dict[str, Any], chat: bool) -> dict[str, Any]:
+    def _logprobs(
+        self, before: list[int], ids: list[int], body: dict[str, Any], chat: bool
+    ) -> dict[str, Any]:
         """Of the tokens ``ids`` after ``before``, with the likeliest in each place."""
         model, whole = self.engine.model, before + ids
         hidden, _ = model.prefill(np.array([whole]), np.array([len(whole)]))
@@ -187,8 +255,16 @@ class Loopback(Quiet):
         for place, token in enumerate(ids, start=len(before)):
             row = logprobs_TV[place - 1] if place else None
             likeliest = np.argsort(-row)[:most] if row is not None else []
-            top = {self._spell(int(i)): float(row[i]) for i in likeliest} if row is not None else None
-            entries.append({"token": self._spell(token), "logprob": None if row is None else float(row[token]), "top": top})
+            top = (
+                {self._spell(int(i)): float(row[i]) for i in likeliest} if row is not None else None
+            )
+            entries.append(
+                {
+                    "token": self._spell(token),
+                    "logprob": None if row is None else float(row[token]),
+                    "top": top,
+                }
+            )
         if chat:
             return {"content": [_as_chat(entry) for entry in entries]}
         lists = (("tokens", "token"), ("token_logprobs", "logprob"), ("top_logprobs", "top"))
@@ -199,8 +275,16 @@ class Loopback(Quiet):
 
 
 def _as_chat(entry: dict[str, Any]) -> dict[str, Any]:
-    top = [{"token": text, "logprob": value, "bytes": list(text.encode())} for text, value in entry["top"].items()]
-    return {"token": entry["token"], "logprob": entry["logprob"], "bytes": list(entry["token"].encode()), "top_logprobs": top}
+    top = [
+        {"token": text, "logprob": value, "bytes": list(text.encode())}
+        for text, value in entry["top"].items()
+    ]
+    return {
+        "token": entry["token"],
+        "logprob": entry["logprob"],
+        "bytes": list(entry["token"].encode()),
+        "top_logprobs": top,
+    }
 
 
 class Spoiler(Handler):
@@ -210,7 +294,10 @@ class Spoiler(Handler):
         self.reply(*self._hand_on("GET", b""))
 
     def do_POST(self) -> None:
-        fault, asked = self.server.next_fault(), self.body()  # read also where it is of no use: the next request follows it
+        fault, asked = (
+            self.server.next_fault(),
+            self.body(),
+        )  # read also where it is of no use: the next request follows it
         if fault == "429":
             return self.reply(429, {"error": {"message": "slow down"}}, Retry_After="0.02")
         if fault == "500":

@@ -29,15 +29,25 @@ def folder(tmp_path: Path) -> Path:
 def test_an_embedded_model_by_its_folder_is_the_same_model(folder: Path) -> None:
     ours, theirs = load_engine(f"llama:{folder}"), load_engine("ladder/25k")
     asked = [Request(PROMPT, (1, 2, 3))]
-    assert ours.sample(asked, Sampling(1.0, 1.0, 40)).samples == theirs.sample(asked, Sampling(1.0, 1.0, 40)).samples
+    assert (
+        ours.sample(asked, Sampling(1.0, 1.0, 40)).samples
+        == theirs.sample(asked, Sampling(1.0, 1.0, 40)).samples
+    )
     assert ours.name == f"llama:{folder}" and ours.fingerprint == theirs.fingerprint
 
 
 def test_names_lead_to_folders(folder: Path) -> None:
     assert model_folder("ladder/25k") == SMALLEST
-    assert model_folder(str(folder)) == model_folder(f"llama:{folder}") == model_folder(f"{folder}?dtype=float32") == folder
+    assert (
+        model_folder(str(folder))
+        == model_folder(f"llama:{folder}")
+        == model_folder(f"{folder}?dtype=float32")
+        == folder
+    )
     for name in ("Qwen/Qwen2-0.5B", "openai:x@http://localhost", "tabular:nothing.json"):
-        with pytest.raises(ModelError, match="is no local folder; expected ladder/NAME or a folder"):
+        with pytest.raises(
+            ModelError, match="is no local folder; expected ladder/NAME or a folder"
+        ):
             model_folder(name)
     with pytest.raises(ModelError, match="there is no embedded model"):
         model_folder("ladder/9k")
@@ -53,7 +63,9 @@ def edit(name: str, **changes: Any) -> Callable[[Path], None]:
     return change
 
 
-def edit_weights(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]) -> Callable[[Path], None]:
+def edit_weights(
+    change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+) -> Callable[[Path], None]:
     def rewrite(folder: Path) -> None:
         save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors")
 
@@ -67,23 +79,58 @@ def cut_short(folder: Path) -> None:
 
 REFUSED = {
     "another architecture": (edit("config.json", model_type="gpt2"), "it is of type 'gpt2'"),
-    "another activation": (edit("config.json", hidden_act="gelu"), "its activation is 'gelu', not silu"),
-    "half precision": (edit_weights(lambda w: {k: v.astype(np.float16) for k, v in w.items()}), "its weights are F16, not float32"),
+    "another activation": (
+        edit("config.json", hidden_act="gelu"),
+        "its activation is 'gelu', not silu",
+    ),
+    "half precision": (
+        edit_weights(lambda w: {k: v.astype(np.float16) for k, v in w.items()}),
+        "its weights are F16, not float32",
+    ),
     "biases": (
-        edit_weights(lambda w: w | {"model.layers.0.self_attn.q_proj.bias": np.zeros(32, np.float32)}),
+        edit_weights(
+            lambda w: w | {"model.layers.0.self_attn.q_proj.bias": np.zeros(32, np.float32)}
+        ),
         "other weights than a plain",
     ),
-    "a missing layer": (edit("config.json", num_hidden_layers=3), "other weights than a plain Llama, model.layers.2"),
-    "no head": (edit("config.json", tie_word_embeddings=False), "its head is neither tied nor there"),
-    "a chat template": (edit("tokenizer_config.json", chat_template="{{ messages }}"), "it has a chat template"),
-    "another tokenizer": (edit("tokenizer_config.json", tokenizer_class="LlamaTokenizer"), "its tokenizer is of class 'LlamaTokenizer'"),
-    "more end tokens": (edit("generation_config.json", eos_token_id=[2, 7]), "names other end tokens"),
-    "scaled positions": (edit("config.json", rope_parameters={"rope_type": "linear", "factor": 2.0}), "scales its rotary embedding"),
+    "a missing layer": (
+        edit("config.json", num_hidden_layers=3),
+        "other weights than a plain Llama, model.layers.2",
+    ),
+    "no head": (
+        edit("config.json", tie_word_embeddings=False),
+        "its head is neither tied nor there",
+    ),
+    "a chat template": (
+        edit("tokenizer_config.json", chat_template="{{ messages }}"),
+        "it has a chat template",
+    ),
+    "another tokenizer": (
+        edit("tokenizer_config.json", tokenizer_class="LlamaTokenizer"),
+        "its tokenizer is of class 'LlamaTokenizer'",
+    ),
+    "more end tokens": (
+        edit("generation_config.json", eos_token_id=[2, 7]),
+        "names other end tokens",
+    ),
+    "scaled positions": (
+        edit("config.json", rope_parameters={"rope_type": "linear", "factor": 2.0}),
+        "scales its rotary embedding",
+    ),
     "a file cut short": (cut_short, "model.safetensors cannot be read"),
-    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "has no model.safetensors"),
+    "no weights": (
+        lambda folder: (folder / "model.safetensors").unlink(),
+        "has no model.safetensors",
+    ),
     "no config": (lambda folder: (folder / "config.json").unlink(), "has no readable config.json"),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no readable tokenizer.json"),
-    "a list for a config": (lambda folder: (folder / "config.json").write_text("[]"), "config.json is no JSON object"),
+    "no tokenizer": (
+        lambda folder: (folder / "tokenizer.json").unlink(),
+        "has no readable tokenizer.json",
+    ),
+    "a list for a config": (
+        lambda folder: (folder / "config.json").write_text("[]"),
+        "config.json is no JSON object",
+    ),
 }
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loopback import FAULTS, FaultyProxy, Loopback, Talent, serving
 
 import strop
 from strop.engines import LADDER, load_engine
@@ -29,6 +28,7 @@ from strop.errors import ModelError, TokenLimitError, UsageError
 from strop.prompts import CORRECT, INCORRECT, solution_prompt, verification_prompt
 from strop.records import Prompt, Sampling, Usage
 from strop.tasks import Arithmetic
+from tests.engines.loopback import FAULTS, FaultyProxy, Loopback, Talent, serving
 
 pytest.importorskip("openai")
 
@@ -69,7 +69,10 @@ def checks(ladder: LlamaEngine) -> list[Prompt]:
     """Verification prompts of sampled responses."""
     problems = TASK.problems("test", 20, seed=3)
     drawn = ladder.sample([Request(prompt, (5,)) for prompt in SOLUTIONS], WARM).samples
-    return [verification_prompt("multiple_choice", TASK, p, s.text, []) for p, [s] in zip(problems, drawn, strict=True)]
+    return [
+        verification_prompt("multiple_choice", TASK, p, s.text, [])
+        for p, [s] in zip(problems, drawn, strict=True)
+    ]
 
 
 # --- what a whole server can do ---
@@ -83,7 +86,11 @@ def test_samples_are_the_embedded_models_own(server: Loopback, ladder: LlamaEngi
         ours = engine.sample([Request(prompt, (7,)) for prompt in SOLUTIONS], sampling).samples
         theirs = ladder.sample([Request(prompt, (7,)) for prompt in SOLUTIONS], sampling).samples
         for [one], [other] in zip(ours, theirs, strict=True):
-            assert (one.text, one.token_ids, one.finish) == (other.text, other.token_ids, other.finish)
+            assert (one.text, one.token_ids, one.finish) == (
+                other.text,
+                other.token_ids,
+                other.finish,
+            )
             assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
     assert {s.finish for [s] in ours} == {"length"}
 
@@ -102,29 +109,53 @@ def test_every_field_is_sent_with_every_request(server: Loopback) -> None:
     engine.score([SOLUTIONS[0]], (CORRECT, INCORRECT))
     for body in server.asked:
         assert body["top_k"] == -1 and body["min_p"] == 0 and body["repetition_penalty"] == 1
-        assert {"temperature", "top_p", "max_tokens", "n", "presence_penalty", "frequency_penalty", "model"} <= body.keys()
+        assert {
+            "temperature",
+            "top_p",
+            "max_tokens",
+            "n",
+            "presence_penalty",
+            "frequency_penalty",
+            "model",
+        } <= body.keys()
     first = server.asked[0]
-    assert (first["n"], first["temperature"], first["top_p"], first["max_tokens"], first["stop"]) == (3, 0.7, 0.9, 48, ["="])
+    assert (
+        first["n"],
+        first["temperature"],
+        first["top_p"],
+        first["max_tokens"],
+        first["stop"],
+    ) == (3, 0.7, 0.9, 48, ["="])
     assert first["seed"] == 1
 
 
 def test_usage_is_the_servers_count_with_its_price(server: Loopback, ladder: LlamaEngine) -> None:
     engine = served(server, Talent(), "&price_in=3&price_out=15&parameters=1000")
     probing = engine.sample([], WARM).usage
-    assert probing.prompt_tokens > 0 and probing.generated_tokens > 0  # what was asked to find out is billed too, once
+    assert (
+        probing.prompt_tokens > 0 and probing.generated_tokens > 0
+    )  # what was asked to find out is billed too, once
     generation = engine.sample([Request(prompt, (1, 2)) for prompt in SOLUTIONS], WARM)
     read = sum(map(ladder.count_tokens, SOLUTIONS))
     written = sum(len(s.token_ids or ()) for row in generation.samples for s in row)
     assert (generation.usage.prompt_tokens, generation.usage.generated_tokens) == (read, written)
     assert generation.usage.cost == pytest.approx((3 * read + 15 * written) / 1e6)
     assert generation.usage.flops == 2000 * (read + written) and generation.usage.failures == 0
-    assert engine.count_tokens(SOLUTIONS[0]) == pytest.approx(ladder.count_tokens(SOLUTIONS[0]), rel=0.2) and engine.context is None
+    assert (
+        engine.count_tokens(SOLUTIONS[0])
+        == pytest.approx(ladder.count_tokens(SOLUTIONS[0]), rel=0.2)
+        and engine.context is None
+    )
 
 
-def test_a_tokenizer_makes_counts_exact_and_refuses_early(server: Loopback, ladder: LlamaEngine) -> None:
+def test_a_tokenizer_makes_counts_exact_and_refuses_early(
+    server: Loopback, ladder: LlamaEngine
+) -> None:
     engine = served(server, Talent(), f"&tokenizer={SMALL}")
     assert engine.context == ladder.context
-    assert [engine.count_tokens(prompt) for prompt in SOLUTIONS] == [ladder.count_tokens(prompt) for prompt in SOLUTIONS]
+    assert [engine.count_tokens(prompt) for prompt in SOLUTIONS] == [
+        ladder.count_tokens(prompt) for prompt in SOLUTIONS
+    ]
     server.asked.clear()
     with pytest.raises(UsageError, match="fewer shots"):
         engine.sample([Request(SOLUTIONS[0], (1,))], Sampling(1, 1, 2000))
@@ -144,12 +175,17 @@ LESS = {
     "no log-probabilities": (Talent(logprobs=False), False),
     "log-probabilities after temperature": (Talent(at_temperature_1=False), False),
     "chat alone": (Talent(chat=True, completions=False, echo=False), True),
-    "chat by new names": (Talent(chat=True, completions=False, limit="max_completion_tokens", extras=False), True),
+    "chat by new names": (
+        Talent(chat=True, completions=False, limit="max_completion_tokens", extras=False),
+        True,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", LESS)
-def test_what_a_server_lacks_is_found_out_and_worked_around(name: str, server: Loopback, ladder: LlamaEngine) -> None:
+def test_what_a_server_lacks_is_found_out_and_worked_around(
+    name: str, server: Loopback, ladder: LlamaEngine
+) -> None:
     talent, has_logprobs = LESS[name]
     engine = served(server, talent)
     assert len(server.asked) <= 14
@@ -168,7 +204,9 @@ def test_what_a_server_lacks_is_found_out_and_worked_around(name: str, server: L
             ended = other.finish == "end" and not talent.ends
             assert not has_logprobs or one.tokens == (other.tokens or 0) - ended
             if not has_logprobs:
-                assert np.isnan(one.logprob) and str(described["log_probabilities"]).startswith("none: ")
+                assert np.isnan(one.logprob) and str(described["log_probabilities"]).startswith(
+                    "none: "
+                )
             elif ended:
                 assert one.logprob >= other.logprob - 1e-6
             else:
@@ -177,12 +215,21 @@ def test_what_a_server_lacks_is_found_out_and_worked_around(name: str, server: L
 
 def test_a_prompt_by_chat_is_shown_as_its_messages(server: Loopback) -> None:
     engine = served(server, Talent(chat=True))
-    assert json.loads(engine.render(SOLUTIONS[0])) == [{"role": "user", "content": SOLUTIONS[0][0].content}]
-    assert served(server, Talent(chat=True), "&chat=false").render(SOLUTIONS[0]) == SOLUTIONS[0][0].content
+    assert json.loads(engine.render(SOLUTIONS[0])) == [
+        {"role": "user", "content": SOLUTIONS[0][0].content}
+    ]
+    assert (
+        served(server, Talent(chat=True), "&chat=false").render(SOLUTIONS[0])
+        == SOLUTIONS[0][0].content
+    )
 
 
-@pytest.mark.parametrize("talent", [Talent(), Talent(echo=False), Talent(most_top=1), Talent(chat=True)])
-def test_options_are_scored_as_the_embedded_engine_scores_them(talent: Talent, server: Loopback, ladder: LlamaEngine) -> None:
+@pytest.mark.parametrize(
+    "talent", [Talent(), Talent(echo=False), Talent(most_top=1), Talent(chat=True)]
+)
+def test_options_are_scored_as_the_embedded_engine_scores_them(
+    talent: Talent, server: Loopback, ladder: LlamaEngine
+) -> None:
     engine = served(server, talent, "&top=128")
     prompts = checks(ladder)
     expected = ladder.score(prompts, (CORRECT, INCORRECT)).logprobs_PC
@@ -195,7 +242,9 @@ def split_incorrect(folder: Path) -> Path:
     """The same model with a tokenizer that has no token for " Incorrect", and spells it letter by letter."""
     shutil.copytree(SMALL, folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["content"] != INCORRECT]
+    tokenizer["added_tokens"] = [
+        token for token in tokenizer["added_tokens"] if token["content"] != INCORRECT
+    ]
     tokenizer["model"]["vocab"].pop(INCORRECT, None)
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     return folder
@@ -211,21 +260,44 @@ def test_an_option_of_several_tokens_is_scored_whole(tmp_path: Path) -> None:
     server = Loopback(folder)
     with serving(server):
         for talent in (Talent(), Talent(echo=False)):
-            assert served(server, talent, "&top=128").score(prompts, (CORRECT, INCORRECT)).logprobs_PC == pytest.approx(expected, abs=1e-3)
-        by_chat = served(server, Talent(chat=True), "&top=128").score(prompts, (CORRECT, INCORRECT)).logprobs_PC
+            assert served(server, talent, "&top=128").score(
+                prompts, (CORRECT, INCORRECT)
+            ).logprobs_PC == pytest.approx(expected, abs=1e-3)
+        by_chat = (
+            served(server, Talent(chat=True), "&top=128")
+            .score(prompts, (CORRECT, INCORRECT))
+            .logprobs_PC
+        )
     known = ~np.isnan(by_chat)
     assert by_chat[known] == pytest.approx(expected[known], abs=1e-3) and not known.all()
 
 
-def test_what_needs_log_probabilities_is_refused_before_anything_is_sampled(server: Loopback, tmp_path: Path) -> None:
+def test_what_needs_log_probabilities_is_refused_before_anything_is_sampled(
+    server: Loopback, tmp_path: Path
+) -> None:
     engine = served(server, Talent(logprobs=False))
     server.asked.clear()
     for verifier in ("mc", "logprob", "logprob-per-token"):
-        with pytest.raises(UsageError, match=f"verifier {verifier} cannot be used .*log-probabilities.*another verifier"):
-            strop.gap(engine, TASK, problems=2, samples=2, verifiers=[verifier], out=tmp_path / "run")
+        with pytest.raises(
+            UsageError,
+            match=f"verifier {verifier} cannot be used .*log-probabilities.*another verifier",
+        ):
+            strop.gap(
+                engine, TASK, problems=2, samples=2, verifiers=[verifier], out=tmp_path / "run"
+            )
     assert server.asked == [] and not (tmp_path / "run").exists()
-    run = strop.gap(engine, TASK, problems=4, samples=3, verifiers=["cot-binary", "majority"], out=tmp_path / "run")
-    assert run.responses["logprob"].is_nan().all() and run.responses["tokens"].null_count() in (0, 12)
+    run = strop.gap(
+        engine,
+        TASK,
+        problems=4,
+        samples=3,
+        verifiers=["cot-binary", "majority"],
+        out=tmp_path / "run",
+    )
+    assert run.responses["logprob"].is_nan().all() and run.responses["tokens"].null_count() in (
+        0,
+        12,
+    )
 
 
 # --- bad names, keys and servers ---
@@ -238,7 +310,10 @@ def test_what_needs_log_probabilities_is_refused_before_anything_is_sampled(serv
         ("openai:@http://localhost/v1", "expected openai:NAME@URL"),
         ("openai:tiny@localhost:80", "expected openai:NAME@URL"),
         ("openai:tiny@http://", "is no address"),
-        ("openai:tiny@http://localhost:80/v1?concurrency=0", "concurrency is 0; expected 1 or more"),
+        (
+            "openai:tiny@http://localhost:80/v1?concurrency=0",
+            "concurrency is 0; expected 1 or more",
+        ),
         ("openai:tiny@http://localhost:80/v1?timeout=inf", "timeout is inf"),
         ("openai:tiny@http://localhost:80/v1?api_key=1", "there is no setting 'api_key'"),
         ("openai:tiny@http://localhost:80/v1?tokenizer=nowhere", "has no readable tokenizer.json"),
@@ -255,7 +330,9 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert KEY not in str(error.value)
 
 
-def test_a_key_that_is_refused_is_not_shown(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_refused_is_not_shown(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ModelError, match=r"without a key \(OPENAI_API_KEY is not set\)"):
         served(server, Talent(key="another"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -286,8 +363,24 @@ def test_nobody_there(tmp_path: Path) -> None:
         {"choices": [{"text": "a"}]},
         {"choices": [{"text": 1, "finish_reason": "stop"}]},
         {"choices": [{"text": "a", "finish_reason": "error"}]},
-        {"choices": [{"text": "a", "finish_reason": "stop", "logprobs": {"tokens": ["a"], "token_logprobs": []}}]},
-        {"choices": [{"message": {"content": "a"}, "finish_reason": "stop", "logprobs": {"content": [{"token": "a"}]}}]},
+        {
+            "choices": [
+                {
+                    "text": "a",
+                    "finish_reason": "stop",
+                    "logprobs": {"tokens": ["a"], "token_logprobs": []},
+                }
+            ]
+        },
+        {
+            "choices": [
+                {
+                    "message": {"content": "a"},
+                    "finish_reason": "stop",
+                    "logprobs": {"content": [{"token": "a"}]},
+                }
+            ]
+        },
     ],
 )
 def test_answers_that_cannot_be_used(document: dict[str, object]) -> None:
@@ -296,24 +389,58 @@ def test_answers_that_cannot_be_used(document: dict[str, object]) -> None:
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
-    assert _retry_after({"retry-after": "1.5"}) == 1.5 and _retry_after({}) is None and _retry_after({"retry-after": "soon"}) is None
-    assert _retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)}) == pytest.approx(30, abs=2)
+    assert (
+        _retry_after({"retry-after": "1.5"}) == 1.5
+        and _retry_after({}) is None
+        and _retry_after({"retry-after": "soon"}) is None
+    )
+    assert _retry_after(
+        {"retry-after": formatdate(time.time() + 30, usegmt=True)}
+    ) == pytest.approx(30, abs=2)
 
 
 def test_the_key_is_nowhere(server: Loopback, tmp_path: Path) -> None:
     """Not under the run folder, and in no output, of a run that is finished, and of one whose server refuses."""
     server.talent = Talent(key=KEY)
-    asked = ["--task", "arithmetic", "--problems", "4", "--samples", "2", "--verifier", "mc", "--out", str(tmp_path / "run")]
+    asked = [
+        "--task",
+        "arithmetic",
+        "--problems",
+        "4",
+        "--samples",
+        "2",
+        "--verifier",
+        "mc",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     environment = os.environ | {"OPENAI_API_KEY": KEY}
     outputs = []
-    for model, extra, code in (("tiny", "--json", 0), ("tiny", "--dry-run", 0), ("other", "--json", 2)):
-        command = [sys.executable, "-m", "strop", "gap", "--model", f"openai:{model}@{server.url}", *asked, extra]
+    for model, extra, code in (
+        ("tiny", "--json", 0),
+        ("tiny", "--dry-run", 0),
+        ("other", "--json", 2),
+    ):
+        command = [
+            sys.executable,
+            "-m",
+            "strop",
+            "gap",
+            "--model",
+            f"openai:{model}@{server.url}",
+            *asked,
+            extra,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
         assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
         outputs.append(done.stdout + done.stderr)
     assert (tmp_path / "run" / "report.html").exists()
     assert not any(KEY in text for text in outputs)
-    assert not any(KEY.encode() in path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
+    assert not any(
+        KEY.encode() in path.read_bytes()
+        for path in (tmp_path / "run").rglob("*")
+        if path.is_file()
+    )
 
 
 # --- faults ---
@@ -324,13 +451,21 @@ def through_faults(problems: int, samples: int, out: Path) -> None:
     behind = Loopback(SMALL)
     proxy = FaultyProxy(behind, rate=0.0, patience=2.5)
     with serving(behind), serving(proxy):
-        engine = load_engine(f"openai:tiny@{proxy.url}?timeout=2&backoff=0.01&retries=12&concurrency=12")
+        engine = load_engine(
+            f"openai:tiny@{proxy.url}?timeout=2&backoff=0.01&retries=12&concurrency=12"
+        )
         proxy.rate = 0.2
-        run = strop.gap(engine, TASK, problems=problems, samples=samples, verifiers=["logprob"], out=out)
+        run = strop.gap(
+            engine, TASK, problems=problems, samples=samples, verifiers=["logprob"], out=out
+        )
     spoilt, ladder = proxy.spoilt, LlamaEngine(SMALL)
     print(f"{proxy.requests} requests, spoilt: {dict(spoilt)}")
     assert set(spoilt) == set(FAULTS) and sum(spoilt.values()) > 0.1 * proxy.requests
-    assert run.responses.select("problem", "sample").unique().height == run.responses.height == problems * samples
+    assert (
+        run.responses.select("problem", "sample").unique().height
+        == run.responses.height
+        == problems * samples
+    )
     assert run.greedy["problem"].n_unique() == run.greedy.height == problems
     stored = json.loads((out / "estimates.json").read_text())
     assert stored["usage"]["failures"] == sum(spoilt.values())
@@ -338,7 +473,9 @@ def through_faults(problems: int, samples: int, out: Path) -> None:
     assert not run.responses["logprob"].is_nan().any()
     # No text was given to another problem: the log-probabilities belong to the stored prompts.
     prompts = [solution_prompt(TASK, problem, []) for problem in run.stored_problems()[:20]]
-    greedy = ladder.sample([Request(prompt, (0,)) for prompt in prompts], replace(run.plan.sampling(), temperature=0.0)).samples
+    greedy = ladder.sample(
+        [Request(prompt, (0,)) for prompt in prompts], replace(run.plan.sampling(), temperature=0.0)
+    ).samples
     assert run.greedy["text"].to_list()[:20] == [s.text for [s] in greedy]
 
 
@@ -346,7 +483,9 @@ def test_a_fifth_of_all_requests_fails(tmp_path: Path) -> None:
     through_faults(96, 8, tmp_path / "run")
 
 
-@pytest.mark.skipif(not os.environ.get("STROP_LONG"), reason="takes minutes; `make test-openai` runs it")
+@pytest.mark.skipif(
+    not os.environ.get("STROP_LONG"), reason="takes minutes; `make test-openai` runs it"
+)
 def test_a_fifth_of_all_requests_fails_in_a_large_run(tmp_path: Path) -> None:
     through_faults(1_000, 16, tmp_path / "run")
 
@@ -356,7 +495,12 @@ def test_abilities_are_found_out_through_faults(server: Loopback) -> None:
     proxy = FaultyProxy(server, rate=0.3, patience=0.6)
     with serving(proxy):
         engine = load_engine(f"openai:tiny@{proxy.url}?timeout=0.5&backoff=0.01&retries=20")
-        assert isinstance(engine, OpenAIEngine) and engine.abilities.logprobs and engine.abilities.echo and engine.abilities.several
+        assert (
+            isinstance(engine, OpenAIEngine)
+            and engine.abilities.logprobs
+            and engine.abilities.echo
+            and engine.abilities.several
+        )
 
 
 def test_a_server_that_dies_midway(tmp_path: Path) -> None:
@@ -365,9 +509,25 @@ def test_a_server_that_dies_midway(tmp_path: Path) -> None:
     port, out = server.server_address[1], tmp_path / "run"
     settings = "?retries=2&backoff=0.05&timeout=20&concurrency=2"
     command = [
-        sys.executable, "-m", "strop", "gap", "--model", f"openai:tiny@{server.url}{settings}", "--task", "arithmetic", "--problems", "96",
-        "--samples", "4", "--verifier", "mc", "--out", str(out), "--workers", "1",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "strop",
+        "gap",
+        "--model",
+        f"openai:tiny@{server.url}{settings}",
+        "--task",
+        "arithmetic",
+        "--problems",
+        "96",
+        "--samples",
+        "4",
+        "--verifier",
+        "mc",
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+    ]
     with serving(server):
         server.lives = 60
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -388,18 +548,36 @@ def test_an_interrupt_asks_for_nothing_more(tmp_path: Path) -> None:
     """A part of many slow requests is not paid to its end: exit code 130 soon, and little was asked for after it."""
     server = Loopback(SMALL)
     command = [
-        sys.executable, "-m", "strop", "gap", "--model", f"openai:tiny@{server.url}?n=1&concurrency=2", "--task", "arithmetic",
-        "--problems", "32", "--samples", "32", "--out", str(tmp_path / "run"), "--workers", "2",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "strop",
+        "gap",
+        "--model",
+        f"openai:tiny@{server.url}?n=1&concurrency=2",
+        "--task",
+        "arithmetic",
+        "--problems",
+        "32",
+        "--samples",
+        "32",
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "2",
+    ]
     with serving(server):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         while len(server.asked) < 20 and process.poll() is None:
             time.sleep(0.02)
         server.seconds = 0.5
         asked = len(server.asked)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and errors.splitlines()[-1].startswith("strop: interrupted"), errors
+    assert process.returncode == 130 and errors.splitlines()[-1].startswith("strop: interrupted"), (
+        errors
+    )
     assert len(server.asked) <= asked + 10
 
 
@@ -408,10 +586,19 @@ def test_an_interrupt_asks_for_nothing_more(tmp_path: Path) -> None:
 
 def test_a_token_limit_stops_a_run_that_can_go_on(server: Loopback, tmp_path: Path) -> None:
     engine = served(server, Talent(), "&price_in=3&price_out=15")
-    asked = {"problems": 64, "samples": 4, "verifiers": ["mc"], "out": tmp_path / "run", "workers": 1}
+    asked = {
+        "problems": 64,
+        "samples": 4,
+        "verifiers": ["mc"],
+        "out": tmp_path / "run",
+        "workers": 1,
+    }
     with pytest.raises(UsageError, match="--max-tokens-total 0"):
         strop.gap(engine, TASK, max_tokens_total=0, **asked)
-    with pytest.raises(TokenLimitError, match=r"has spent [\d,]+ tokens, and --max-tokens-total is 3,000; .*a higher limit goes on"):
+    with pytest.raises(
+        TokenLimitError,
+        match=r"has spent [\d,]+ tokens, and --max-tokens-total is 3,000; .*a higher limit goes on",
+    ):
         strop.gap(engine, TASK, max_tokens_total=3_000, **asked)
     stood = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("part-*.parquet")}
     assert stood
@@ -423,7 +610,10 @@ def test_a_token_limit_stops_a_run_that_can_go_on(server: Loopback, tmp_path: Pa
     assert {path: path.stat().st_mtime_ns for path in stood} == stood
     usage = run.document["usage"]
     tokens = usage["prompt_tokens"], usage["generated_tokens"]
-    assert usage["cost"] == pytest.approx((3 * tokens[0] + 15 * tokens[1]) / 1e6) and "failures" not in usage
+    assert (
+        usage["cost"] == pytest.approx((3 * tokens[0] + 15 * tokens[1]) / 1e6)
+        and "failures" not in usage
+    )
     assert any(f"${usage['cost']:,.2f}" in note for note in run.document["notes"])
     assert sum(tokens) == run.folder.spent_tokens()
 
@@ -452,14 +642,26 @@ def test_the_command_line_says_the_limit_and_the_price(server: Loopback, tmp_pat
     found = re.search(r"\$([\d,.]+) or less; nothing was stored", dry.stdout)
     assert dry.returncode == 0 and found, dry.stderr
     most = float(found[1].replace(",", ""))
-    stopped = subprocess.run([*command, *out, "--max-tokens-total", "500"], capture_output=True, text=True, timeout=120)
-    assert stopped.returncode == 2 and stopped.stderr.splitlines()[-1].startswith("strop: ") and "Traceback" not in stopped.stderr
+    stopped = subprocess.run(
+        [*command, *out, "--max-tokens-total", "500"], capture_output=True, text=True, timeout=120
+    )
+    assert (
+        stopped.returncode == 2
+        and stopped.stderr.splitlines()[-1].startswith("strop: ")
+        and "Traceback" not in stopped.stderr
+    )
     whole = subprocess.run([*command, *out, "--json"], capture_output=True, text=True, timeout=120)
     assert whole.returncode == 0 and 0 < json.loads(whole.stdout)["usage"]["cost"] < most
 
 
 def test_parts_of_earlier_versions_cost_nothing_known() -> None:
     """Stored usage without cost and failures still reads, and is printed as it was."""
-    old = {"prompt_tokens": 1, "cached_tokens": 2, "generated_tokens": 3, "flops": 4.0, "seconds": 5.0}
+    old = {
+        "prompt_tokens": 1,
+        "cached_tokens": 2,
+        "generated_tokens": 3,
+        "flops": 4.0,
+        "seconds": 5.0,
+    }
     assert Usage(**old).as_json() == old  # type: ignore[arg-type]
     assert Usage(cost=0.5, failures=2).as_json().items() >= {"cost": 0.5, "failures": 2}.items()

@@ -10,10 +10,17 @@ from strop.errors import UsageError
 
 
 def test_settings_are_split_from_the_name_and_read_in_their_kinds() -> None:
-    bare, options = split_options("openai:m@http://localhost:8000/v1?chat=true&concurrency=8&price=0.5&dtype=a%26b")
+    bare, options = split_options(
+        "openai:m@http://localhost:8000/v1?chat=true&concurrency=8&price=0.5&dtype=a%26b"
+    )
     assert bare == "openai:m@http://localhost:8000/v1"
     known = {"chat": bool, "concurrency": int, "price": float, "dtype": str}
-    assert read_options("m", options, known) == {"chat": True, "concurrency": 8, "price": 0.5, "dtype": "a&b"}
+    assert read_options("m", options, known) == {
+        "chat": True,
+        "concurrency": 8,
+        "price": 0.5,
+        "dtype": "a&b",
+    }
     assert split_options("ladder/25k") == ("ladder/25k", {})
 
 
@@ -21,7 +28,10 @@ def test_settings_are_split_from_the_name_and_read_in_their_kinds() -> None:
     ("name", "message"),
     [
         ("ladder/25k?dtype=float32", "there is no setting 'dtype'; there are none"),
-        (f"{LADDER / '25k'}?dtyp=float32", "there is no setting 'dtyp'; there are device, dtype, batch_rows"),
+        (
+            f"{LADDER / '25k'}?dtyp=float32",
+            "there is no setting 'dtyp'; there are device, dtype, batch_rows",
+        ),
         (f"{LADDER / '25k'}?batch_rows=many", "batch_rows is 'many'; expected int"),
         (f"{LADDER / '25k'}?dtype", "'dtype' cannot be read; expected settings as in"),
         (f"{LADDER / '25k'}?dtype=float32&dtype=float32", "a setting is given twice"),

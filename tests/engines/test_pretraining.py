@@ -75,11 +75,20 @@ def count(model: str) -> tuple[int, int]:
     name = model.split("/")[1].lower().removesuffix("-deduped")
     layers, hidden, wide, query, key, vocabulary, tied = ARCHITECTURES[name]
     attention = 2 * hidden * query + 2 * hidden * key
-    if name.startswith("pythia"):  # two-matrix feed-forward, biases everywhere, layer norms with shift
-        layer = attention + query + 2 * key + hidden + 2 * hidden * wide + wide + hidden + 4 * hidden
+    if name.startswith(
+        "pythia"
+    ):  # two-matrix feed-forward, biases everywhere, layer norms with shift
+        layer = (
+            attention + query + 2 * key + hidden + 2 * hidden * wide + wide + hidden + 4 * hidden
+        )
         final = 2 * hidden
     else:
-        extra = {"qwen1": query + 2 * key, "qwen2": query + 2 * key, "qwen3": 2 * 128, "olmo-": query + key}.get(name[:5], 0)
+        extra = {
+            "qwen1": query + 2 * key,
+            "qwen2": query + 2 * key,
+            "qwen3": 2 * 128,
+            "olmo-": query + key,
+        }.get(name[:5], 0)
         layer = attention + 3 * hidden * wide + 2 * hidden + extra
         final = hidden
     rest = layers * layer + final
@@ -112,7 +121,9 @@ def test_size_is_about_the_one_in_the_name(row: Row) -> None:
 def test_published_totals() -> None:
     """Llama 3 report, section 3: 3.8e25 FLOPs for the 405B."""
     assert pretraining_flops("meta-llama/Llama-3.1-405B").flops == pytest.approx(3.8e25, rel=0.01)
-    assert max(row.flops for row in REGISTRY) == pretraining_flops("meta-llama/Llama-3.1-405B").flops
+    assert (
+        max(row.flops for row in REGISTRY) == pretraining_flops("meta-llama/Llama-3.1-405B").flops
+    )
 
 
 def test_names_are_unique_and_nothing_left_out_has_a_row() -> None:
@@ -123,7 +134,9 @@ def test_names_are_unique_and_nothing_left_out_has_a_row() -> None:
 
 def test_larger_is_more_within_a_family() -> None:
     for family in {row.family for row in REGISTRY}:
-        rows = sorted((row for row in REGISTRY if row.family == family), key=lambda row: row.parameters)
+        rows = sorted(
+            (row for row in REGISTRY if row.family == family), key=lambda row: row.parameters
+        )
         assert [row.flops for row in rows] == sorted({row.flops for row in rows}), family
 
 
@@ -131,7 +144,11 @@ def test_embedded_models_say_what_their_cards_say() -> None:
     for name, card in embedded_models().items():
         found = pretraining_flops(name)
         assert found.family == {"full": "ladder", "lean": "ladder lean"}[card["family"]]
-        assert (found.parameters, found.tokens, found.flops) == (card["parameters"], card["tokens"], card["flops"])
+        assert (found.parameters, found.tokens, found.flops) == (
+            card["parameters"],
+            card["tokens"],
+            card["flops"],
+        )
         assert found.flops == pytest.approx(6 * card["parameters"] * card["tokens"], rel=1e-9)
 
 
@@ -148,7 +165,11 @@ def test_embedded_models_say_what_their_cards_say() -> None:
 def test_other_names_of_a_model(name: str, base: str) -> None:
     found, expected = pretraining_flops(name), pretraining_flops(base)
     assert found.model == name
-    assert (found.family, found.flops, found.source) == (expected.family, expected.flops, expected.source)
+    assert (found.family, found.flops, found.source) == (
+        expected.family,
+        expected.flops,
+        expected.source,
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +226,9 @@ def test_what_is_left_out_says_why(name: str) -> None:
             pretraining_flops(variant)
 
 
-def test_a_folder_is_not_the_model_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_not_the_model_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "Qwen" / "Qwen2-7B").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     for name in ("Qwen/Qwen2-7B", "vllm:Qwen/Qwen2-7B", str(tmp_path / "Qwen" / "Qwen2-7B")):
@@ -221,7 +244,14 @@ def test_given_comes_first() -> None:
     card = pretraining_flops("ladder/250k", {"ladder/250k": 5.0})
     assert (card.family, card.flops, card.source) == ("ladder", 5.0, GIVEN)
     new = pretraining_flops("./mine", {"./mine": 1e18, "other": 2e18})
-    assert (new.model, new.family, new.parameters, new.tokens, new.flops, new.source) == ("./mine", "given", None, None, 1e18, GIVEN)
+    assert (new.model, new.family, new.parameters, new.tokens, new.flops, new.source) == (
+        "./mine",
+        "given",
+        None,
+        None,
+        1e18,
+        GIVEN,
+    )
 
 
 def test_given_reaches_the_same_model_behind_an_engine() -> None:
@@ -239,17 +269,37 @@ def test_given_must_be_a_number_above_zero(flops: float) -> None:
         pretraining_flops("x", {"x": flops})
 
 
-@given(model=st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool), flops=st.floats(1e-300, 1e300))
+@given(
+    model=st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool),
+    flops=st.floats(1e-300, 1e300),
+)
 def test_parse_reads_back_what_was_written(model: str, flops: float) -> None:
     assert parse_flops(f"{model}={flops!r}") == (model, flops)
 
 
 def test_parse_splits_at_the_last_equals_sign() -> None:
-    assert parse_flops("openai:m@http://there?key=1=1.2e22") == ("openai:m@http://there?key=1", 1.2e22)
+    assert parse_flops("openai:m@http://there?key=1=1.2e22") == (
+        "openai:m@http://there?key=1",
+        1.2e22,
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["", "=", "=1e22", " =1e22", "model", "model=", "model=big", "a=1e22=b", "m=0", "m=-1e22", "m=nan", "m=inf"]
+    "text",
+    [
+        "",
+        "=",
+        "=1e22",
+        " =1e22",
+        "model",
+        "model=",
+        "model=big",
+        "a=1e22=b",
+        "m=0",
+        "m=-1e22",
+        "m=nan",
+        "m=inf",
+    ],
 )
 def test_parse_refuses_rubbish(text: str) -> None:
     with pytest.raises(UsageError, match="--flops got") as raised:

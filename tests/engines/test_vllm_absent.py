@@ -15,11 +15,16 @@ pytestmark = pytest.mark.skipif(spec is not None and spec.origin is not None, re
 
 
 def test_the_extra_is_named() -> None:
-    with pytest.raises(MissingExtraError, match=r"the vLLM engine needs the extra 'vllm': run  pip install 'strop\[vllm\]'"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"the vLLM engine needs the extra 'vllm': run  pip install 'strop\[vllm\]'",
+    ):
         load_engine(f"vllm:{LADDER / '40k'}")
 
 
-def test_a_folder_of_that_name_is_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_that_name_is_no_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "vllm").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingExtraError):
@@ -27,7 +32,9 @@ def test_a_folder_of_that_name_is_no_library(tmp_path: Path, monkeypatch: pytest
 
 
 def test_wrong_settings_are_said_before_anything_is_loaded() -> None:
-    with pytest.raises(UsageError, match="there is no setting 'flavour'; there are dtype, tensor_parallel_size"):
+    with pytest.raises(
+        UsageError, match="there is no setting 'flavour'; there are dtype, tensor_parallel_size"
+    ):
         load_engine("vllm:x?flavour=sweet")
     with pytest.raises(UsageError, match="gpu_memory_utilization is 'most'; expected float"):
         load_engine("vllm:x?gpu_memory_utilization=most")

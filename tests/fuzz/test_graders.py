@@ -92,7 +92,11 @@ def texts(task: Task, count: int) -> list[str]:
     for number in range(count):
         kind = number % 4
         if kind == 0:
-            made.append(rng.choice(ATTACKS) if rng.random() < 0.5 else f"{rng.choice(golds)} {rng.choice(ATTACKS)} {rng.choice(golds)}")
+            made.append(
+                rng.choice(ATTACKS)
+                if rng.random() < 0.5
+                else f"{rng.choice(golds)} {rng.choice(ATTACKS)} {rng.choice(golds)}"
+            )
         elif kind == 1:
             made.append(mutated(rng.choice(golds), rng))
         elif kind == 2:
@@ -100,7 +104,12 @@ def texts(task: Task, count: int) -> list[str]:
         else:
             made.append(
                 "".join(
-                    chr(rng.choice((rng.randrange(32, 127), rng.randrange(0x250), rng.randrange(0xD800)))) for _ in range(rng.randrange(80))
+                    chr(
+                        rng.choice(
+                            (rng.randrange(32, 127), rng.randrange(0x250), rng.randrange(0xD800))
+                        )
+                    )
+                    for _ in range(rng.randrange(80))
                 )
             )
     return made
@@ -112,7 +121,18 @@ def mutated(text: str, rng: random.Random) -> str:
     for _ in range(rng.randint(1, 4)):
         place = rng.randrange(len(chars) + 1)
         chars[place : place + rng.randrange(3)] = rng.choice(
-            ("", rng.choice(text or " "), "#", "\\", "{", "}", "-", "9", "\n", text[: rng.randrange(20)])
+            (
+                "",
+                rng.choice(text or " "),
+                "#",
+                "\\",
+                "{",
+                "}",
+                "-",
+                "9",
+                "\n",
+                text[: rng.randrange(20)],
+            )
         )
     return "".join(chars)
 
@@ -143,7 +163,10 @@ def test_no_text_breaks_a_grader(task: Task) -> None:
     for number, text in enumerate(texts(task, TEXTS // len(TASKS_TRIED) + 1)):
         problem = problems[number % len(problems)]
         grade = graded(text, task, problem)
-        assert grade.utility_strict in (0.0, 1.0) and grade.utility_strict <= grade.utility_flexible <= 1.0, text
+        assert (
+            grade.utility_strict in (0.0, 1.0)
+            and grade.utility_strict <= grade.utility_flexible <= 1.0
+        ), text
         assert grade.utility_strict == 0.0 or grade.answer_strict is not None
     assert CANARY not in os.environ
 
@@ -152,5 +175,18 @@ def test_no_text_breaks_a_grader(task: Task) -> None:
 def test_a_megabyte_of_anything_is_quick(task: Task) -> None:
     problem = task.problems("test", 1, seed=0)[0]
     gold = task.gold_response(problem)
-    for unit in ("1", ",", "{", "\\frac", "#### ", "$", "(", "\n", "The answer is (A). ", "a b ", "ﷺ", f"{gold} "):
+    for unit in (
+        "1",
+        ",",
+        "{",
+        "\\frac",
+        "#### ",
+        "$",
+        "(",
+        "\n",
+        "The answer is (A). ",
+        "a b ",
+        "ﷺ",
+        f"{gold} ",
+    ):
         graded((unit * 1_000_000)[:1_000_000], task, problem)

@@ -17,6 +17,10 @@ ERROR = 0.03
 
 @pytest.mark.parametrize("subject", CORPUS_TASKS)
 def test_a_bag_of_characters_tells_no_more_than_the_table_says(subject: str) -> None:
-    names, values = re.findall(r"^\| (arithmetic .*|0\.\d+ .*) \|$", DOCS.read_text(encoding="utf-8").split("## What can be read")[1], re.M)
+    names, values = re.findall(
+        r"^\| (arithmetic .*|0\.\d+ .*) \|$",
+        DOCS.read_text(encoding="utf-8").split("## What can be read")[1],
+        re.M,
+    )
     stated = dict(zip(names.split(" | "), map(float, values.split(" | ")), strict=True))
     assert surface_auroc(subject) <= stated[subject] + ERROR

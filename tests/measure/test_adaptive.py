@@ -33,7 +33,10 @@ def test_stopping_times_are_the_rule_s() -> None:
     mask_PK = np.arange(20) < count_P[:, None]
     for delta in (0.01, 0.1, 0.5):
         stops_P, reached_P = stopping_times_P(logprob_PK, mask_PK, enough(delta))
-        expected = [by_hand(list(row[:count]), enough(delta)) for row, count in zip(logprob_PK, count_P, strict=True)]
+        expected = [
+            by_hand(list(row[:count]), enough(delta))
+            for row, count in zip(logprob_PK, count_P, strict=True)
+        ]
         assert list(zip(stops_P, reached_P, strict=True)) == expected
         assert 0 < reached_P.mean() < 1
 
@@ -52,9 +55,13 @@ def test_drawing_adaptively_gives_the_first_responses_of_drawing_all() -> None:
     all_of_them = draw_responses(engine, task, problems, [], sampling, seeds)
     mu = enough(0.1)
     adaptive = draw_adaptively(engine, task, problems, [], sampling, seeds, mu)
-    logprobs = [[math.nan if s.finish == "length" else s.logprob for s in row] for row in all_of_them.samples]
+    logprobs = [
+        [math.nan if s.finish == "length" else s.logprob for s in row]
+        for row in all_of_them.samples
+    ]
     counts = [by_hand(row, mu)[0] for row in logprobs]
     assert [[s.token_ids for s in row] for row in adaptive.samples] == [
-        [s.token_ids for s in row[:count]] for row, count in zip(all_of_them.samples, counts, strict=True)
+        [s.token_ids for s in row[:count]]
+        for row, count in zip(all_of_them.samples, counts, strict=True)
     ]
     assert min(counts) < 24 and adaptive.usage.generated_tokens < all_of_them.usage.generated_tokens

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from strop.measure.budget import Assumed, Law, Variances, accuracy_law, fit_law, gap_law, plan, split_variance
+from strop.measure.budget import (
+    Assumed,
+    Law,
+    Variances,
+    accuracy_law,
+    fit_law,
+    gap_law,
+    plan,
+    split_variance,
+)
 from strop.measure.gap import accuracy_P
 from strop.measure.intervals import Floats
 from strop.weigh import parse_weight
@@ -18,7 +27,9 @@ from strop.weigh import parse_weight
 everything = np.ones((2, 2), bool)
 
 
-@pytest.mark.parametrize("mask_PK", [np.ones((2, 3), bool), np.array([[True, True, False], [True, True, True]])])
+@pytest.mark.parametrize(
+    "mask_PK", [np.ones((2, 3), bool), np.array([[True, True, False], [True, True, True]])]
+)
 def test_the_split_is_unbiased_by_enumeration(mask_PK: np.ndarray) -> None:
     """Two problems of accuracies that are 0.2 or 0.7 at random; every outcome of six responses with its chance."""
     chances = (0.2, 0.7)
@@ -43,7 +54,9 @@ def test_at_the_pilots_own_k_the_error_is_the_textbook_one(utility_PK: Floats) -
         return
     between, _ = split_variance(utility_PK, mask_PK)
     textbook = utility_PK.mean(axis=1).std(ddof=1) / np.sqrt(5)
-    assert law.error(5, 4) == pytest.approx(textbook) if between >= 0 else law.error(5, 4) >= textbook
+    assert (
+        law.error(5, 4) == pytest.approx(textbook) if between >= 0 else law.error(5, 4) >= textbook
+    )
     assert (between < 0) == any("set to 0" in note for note in law.notes)
     assert "estimates" in law.notes[0]
 
@@ -53,10 +66,15 @@ def test_a_pilot_predicts_the_spread_of_other_designs() -> None:
     utility_PK, _ = world.responses(8, seed=1, problems=3000)
     law = accuracy_law(utility_PK, np.ones(utility_PK.shape, bool))
     truth = world.accuracy_law()
-    assert law.between == pytest.approx(0.4 * 0.21, rel=0.1) and law.within == pytest.approx(0.6 * 0.21, rel=0.1)
+    assert law.between == pytest.approx(0.4 * 0.21, rel=0.1) and law.within == pytest.approx(
+        0.6 * 0.21, rel=0.1
+    )
     for samples in (2, 32):
         means = (
-            accuracy_P(world.responses(samples, seed=2, problems=40_000)[0], np.ones((40_000, samples), bool))
+            accuracy_P(
+                world.responses(samples, seed=2, problems=40_000)[0],
+                np.ones((40_000, samples), bool),
+            )
             .reshape(1000, 40)
             .mean(axis=1)
         )
@@ -69,7 +87,10 @@ def test_all_right_or_all_wrong_gives_no_plan_but_a_reason(value: float) -> None
     law = accuracy_law(np.full((6, 4), value), np.ones((6, 4), bool))
     result = plan(law.at((1, 8)), 0.02)
     assert result.cheapest is None and "no spread" in str(result.why)
-    assert all(need.problems is None and need.responses is None and "no spread" in str(need.why) for need in result.needs)
+    assert all(
+        need.problems is None and need.responses is None and "no spread" in str(need.why)
+        for need in result.needs
+    )
 
 
 def test_one_response_a_problem_plans_for_one_response_only() -> None:
@@ -85,7 +106,9 @@ def test_one_response_a_problem_plans_for_one_response_only() -> None:
 def test_problems_without_a_response_are_no_part_of_a_pilot() -> None:
     utility_PK = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
     mask_PK = np.array([[True, True], [True, True], [False, False]])
-    assert accuracy_law(utility_PK, mask_PK).single == accuracy_law(utility_PK[:2], everything).single
+    assert (
+        accuracy_law(utility_PK, mask_PK).single == accuracy_law(utility_PK[:2], everything).single
+    )
     with pytest.raises(ValueError, match="two problems"):
         accuracy_law(utility_PK[1:], mask_PK[1:])
 
@@ -97,15 +120,25 @@ def test_problems_without_a_response_are_no_part_of_a_pilot() -> None:
     level=st.sampled_from([0.8, 0.95, 0.99]),
     grid=st.lists(st.integers(1, 200), min_size=1, max_size=5, unique=True),
 )
-def test_the_need_is_the_fewest_problems_that_do(single: float, share: float, half_width: float, level: float, grid: list[int]) -> None:
+def test_the_need_is_the_fewest_problems_that_do(
+    single: float, share: float, half_width: float, level: float, grid: list[int]
+) -> None:
     z = {0.8: 1.2815515655446004, 0.95: 1.959963984540054, 0.99: 2.5758293035489004}[level]
     law = Law(single, share * single, None, ())
     result = plan(law.at(grid), half_width, level)
     for need in result.needs:
-        assert need.problems is not None and need.responses == need.problems * need.samples and need.problems >= 2
+        assert (
+            need.problems is not None
+            and need.responses == need.problems * need.samples
+            and need.problems >= 2
+        )
         assert z * law.error(need.problems, need.samples) <= half_width * (1 + 1e-6)
-        assert need.problems == 2 or z * law.error(need.problems - 1, need.samples) > half_width * (1 - 1e-6)
-    assert result.cheapest is not None and result.cheapest.responses == min(need.responses or 0 for need in result.needs)
+        assert need.problems == 2 or z * law.error(need.problems - 1, need.samples) > half_width * (
+            1 - 1e-6
+        )
+    assert result.cheapest is not None and result.cheapest.responses == min(
+        need.responses or 0 for need in result.needs
+    )
 
 
 def test_a_plan_keeps_to_the_problems_there_are() -> None:
@@ -124,7 +157,10 @@ def test_a_plan_keeps_to_the_problems_there_are() -> None:
 @given(a=st.floats(0, 1), b=st.floats(0, 1))
 def test_the_fit_gives_back_an_exact_law(a: float, b: float) -> None:
     samples_N = np.array([4.0, 8, 16, 32])
-    assert fit_law(samples_N, a + b / samples_N) == (pytest.approx(a, abs=1e-9), pytest.approx(b, abs=1e-9))
+    assert fit_law(samples_N, a + b / samples_N) == (
+        pytest.approx(a, abs=1e-9),
+        pytest.approx(b, abs=1e-9),
+    )
 
 
 @given(variance_N=arrays(np.float64, 3, elements=st.floats(0, 1)))
@@ -132,7 +168,10 @@ def test_no_other_law_with_parts_above_zero_fits_better(variance_N: Floats) -> N
     samples_N = np.array([4.0, 8, 32])
     a, b = fit_law(samples_N, variance_N)
     assert a >= 0 and b >= 0
-    a_C, b_C = (grid.ravel()[:, None] for grid in np.meshgrid(np.linspace(0, 1.5, 31), np.linspace(0, 9, 61)))
+    a_C, b_C = (
+        grid.ravel()[:, None]
+        for grid in np.meshgrid(np.linspace(0, 1.5, 31), np.linspace(0, 9, 61))
+    )
     others_C = ((variance_N - a_C - b_C / samples_N) ** 2).sum(axis=1)
     assert ((variance_N - a - b / samples_N) ** 2).sum() <= others_C.min() + 1e-12
 
@@ -147,14 +186,20 @@ def test_the_law_of_the_gap_and_its_notes() -> None:
     assert any("K = 64: outside the pilot's 4 to 32" in note for note in law.at((8, 64)).notes)
     assert not any("outside" in note for note in law.at((8, 32)).notes)
     one = gap_law({8: gaps[8]})
-    assert one.variance(8) == one.variance(64) == pytest.approx(gaps[8].var(ddof=1)) and any("K = 8 only" in note for note in one.notes)
+    assert one.variance(8) == one.variance(64) == pytest.approx(gaps[8].var(ddof=1)) and any(
+        "K = 8 only" in note for note in one.notes
+    )
     alone = plan(law.at((1,)), 0.02).needs[0]
     assert alone.problems is None and alone.why == "the gap of one response is always 0"
 
 
 def test_a_gap_that_never_varies_or_is_missing() -> None:
     law = gap_law({4: np.full(7, 0.1), 8: np.full(7, 0.1)})
-    assert law.single is None and "no spread" in str(law.why) and plan(law.at((4,)), 0.1).cheapest is None
+    assert (
+        law.single is None
+        and "no spread" in str(law.why)
+        and plan(law.at((4,)), 0.1).cheapest is None
+    )
     some = gap_law({4: np.array([0.1, np.nan, 0.4, 0.0]), 8: np.array([0.1, 0.2, 0.2, 0.0])})
     assert any("1 problems have no gap" in note for note in some.notes)
     for bad in ({}, {1: np.zeros(4)}):
@@ -170,7 +215,10 @@ def test_the_assumed_world_is_what_was_assumed(rho: float) -> None:
     utility_PK, score_PK = world.responses(4, problems=20_000)
     between, within = split_variance(utility_PK, np.ones(utility_PK.shape, bool))
     assert utility_PK.mean() == pytest.approx(0.3, abs=0.015)
-    assert (between, within) == (pytest.approx(rho * 0.21, abs=0.006), pytest.approx((1 - rho) * 0.21, abs=0.006))
+    assert (between, within) == (
+        pytest.approx(rho * 0.21, abs=0.006),
+        pytest.approx((1 - rho) * 0.21, abs=0.006),
+    )
     right, wrong = score_PK[utility_PK == 1][:10_000], score_PK[utility_PK == 0][:10_000]
     assert (right > wrong[: len(right)]).mean() == pytest.approx(0.8, abs=0.02)
 
@@ -178,7 +226,11 @@ def test_the_assumed_world_is_what_was_assumed(rho: float) -> None:
 def test_simulated_variances_follow_the_seed_and_not_the_grid() -> None:
     world, weigh = Assumed(0.4), parse_weight("quantile:0.75")
     both, one = world.gap_variances(weigh, (4, 8), seed=1), world.gap_variances(weigh, (8,), seed=1)
-    assert both.by_samples[8] == one.by_samples[8] != world.gap_variances(weigh, (8,), seed=2).by_samples[8]
+    assert (
+        both.by_samples[8]
+        == one.by_samples[8]
+        != world.gap_variances(weigh, (8,), seed=2).by_samples[8]
+    )
     assert any("assumed, not measured" in note for note in both.notes)
     settled = plan(Assumed(0.4, rho=1.0).gap_variances(weigh, (1, 8)), 0.02)
     assert settled.cheapest is None and "same gap" in str(settled.why)
@@ -200,4 +252,8 @@ def test_impossible_worlds_are_refused(numbers: tuple[float, float, float]) -> N
 
 def test_unknown_variance_is_no_need_of_zero() -> None:
     result = plan(Variances({8: float("nan")}, "never measured"), 0.1)
-    assert (result.needs[0].problems, result.needs[0].why, result.why) == (None, "never measured", "never measured")
+    assert (result.needs[0].problems, result.needs[0].why, result.why) == (
+        None,
+        "never measured",
+        "never measured",
+    )

@@ -21,7 +21,9 @@ def test_curve_and_errors_agree_with_plain_loops() -> None:
     expected = sum(abs(u[b].mean() - s[b].mean()) * b.mean() for b in inside if b.any())
     assert result.ece.value == pytest.approx(expected) and result.unscored == 1
     assert result.brier.value == pytest.approx(((s - u) ** 2).mean())
-    assert [b.right.value for b in result.bins] == pytest.approx([u[b].mean() for b in inside if b.any()])
+    assert [b.right.value for b in result.bins] == pytest.approx(
+        [u[b].mean() for b in inside if b.any()]
+    )
     assert sum(b.responses for b in result.bins) == known.sum()
     mass = calibration(score, right, mask, resample_counts(30, 0, 100), "mass")
     counts = [b.responses for b in mass.bins]
@@ -51,7 +53,15 @@ def test_scores_that_are_no_probabilities_have_a_curve_by_level_and_no_error() -
 
 
 def test_corners() -> None:
-    nothing = calibration(np.full((2, 3), np.nan), np.ones((2, 3)), np.ones((2, 3), bool), resample_counts(2, 0))
+    nothing = calibration(
+        np.full((2, 3), np.nan), np.ones((2, 3)), np.ones((2, 3), bool), resample_counts(2, 0)
+    )
     assert nothing.bins == [] and nothing.ece.value is None and nothing.unscored == 6
-    one = calibration(np.array([[0.7]]), np.ones((1, 1)), np.ones((1, 1), bool), resample_counts(1, 0))
-    assert one.ece.value == pytest.approx(0.3) and one.ece.low is None and one.error_debiased.value is None
+    one = calibration(
+        np.array([[0.7]]), np.ones((1, 1)), np.ones((1, 1), bool), resample_counts(1, 0)
+    )
+    assert (
+        one.ece.value == pytest.approx(0.3)
+        and one.ece.low is None
+        and one.error_debiased.value is None
+    )

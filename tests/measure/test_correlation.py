@@ -26,15 +26,23 @@ def test_values_are_numpys() -> None:
     for name, of in (("pearson", np.asarray), ("spearman", ranks)):
         within = [np.corrcoef(of(one[p][known[p]]), of(other[p][known[p]]))[0, 1] for p in rows]
         assert result.estimates[name].value == pytest.approx(np.mean(within))
-        assert result.estimates[f"{name}_pooled"].value == pytest.approx(np.corrcoef(of(one[known]), of(other[known]))[0, 1])
+        assert result.estimates[f"{name}_pooled"].value == pytest.approx(
+            np.corrcoef(of(one[known]), of(other[known]))[0, 1]
+        )
 
 
 def test_constant_empty_and_single() -> None:
     ones, mask = np.ones((3, 4)), np.ones((3, 4), bool)
     for scores in (ones, ones * np.nan, ones * 0.1):
         result = correlation(scores, scores, mask, resample_counts(3, 0))
-        assert result.constant == 3 and all(e.value is None and e.why for e in result.estimates.values())
+        assert result.constant == 3 and all(
+            e.value is None and e.why for e in result.estimates.values()
+        )
     single = np.arange(3.0)[:, None]
-    pairs = correlations({"a": single, "b": -single, "c": single**2}, mask[:, :1], resample_counts(3, 0))
+    pairs = correlations(
+        {"a": single, "b": -single, "c": single**2}, mask[:, :1], resample_counts(3, 0)
+    )
     assert list(pairs) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert pairs["a", "b"].estimates["pearson"].value is None and pairs["a", "b"].estimates["spearman_pooled"].value == pytest.approx(-1)
+    assert pairs["a", "b"].estimates["pearson"].value is None and pairs["a", "b"].estimates[
+        "spearman_pooled"
+    ].value == pytest.approx(-1)

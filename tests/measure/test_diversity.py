@@ -12,13 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from strop.measure.diversity import answer_entropy, distinct_answer_share, distinct_answers, distinct_ngrams, self_similarity
+from strop.measure.diversity import (
+    answer_entropy,
+    distinct_answer_share,
+    distinct_answers,
+    distinct_ngrams,
+    self_similarity,
+)
 from strop.measure.intervals import Ratio, estimate
 
 SHAPE = (4, 6)
 answers = arrays(np.int64, SHAPE, elements=st.integers(-1, 4))
 masks = arrays(np.bool_, SHAPE).map(lambda mask: mask | (np.arange(SHAPE[1]) == 0))
-texts = st.lists(st.lists(st.lists(st.integers(0, 3), max_size=7), max_size=5), min_size=1, max_size=4)
+texts = st.lists(
+    st.lists(st.lists(st.integers(0, 3), max_size=7), max_size=5), min_size=1, max_size=4
+)
 
 
 def check(ratio: Ratio, expected_P: list[float | None]) -> None:
@@ -32,23 +40,44 @@ def check(ratio: Ratio, expected_P: list[float | None]) -> None:
 
 @given(answer_PK=answers, mask_PK=masks)
 def test_answers_by_counting(answer_PK: np.ndarray, mask_PK: np.ndarray) -> None:
-    votes = [[a for a in answer[mask].tolist() if a >= 0] for answer, mask in zip(answer_PK, mask_PK, strict=True)]
+    votes = [
+        [a for a in answer[mask].tolist() if a >= 0]
+        for answer, mask in zip(answer_PK, mask_PK, strict=True)
+    ]
     check(distinct_answers(answer_PK, mask_PK), [len(set(v)) or None for v in votes])
     counts_P = mask_PK.sum(axis=1).tolist()
-    check(distinct_answer_share(answer_PK, mask_PK), [len(set(v)) / k if v else None for v, k in zip(votes, counts_P, strict=True)])
-    entropy = [-sum(c / len(v) * log(c / len(v)) for c in Counter(v).values()) if len(v) > 1 else None for v in votes]
+    check(
+        distinct_answer_share(answer_PK, mask_PK),
+        [len(set(v)) / k if v else None for v, k in zip(votes, counts_P, strict=True)],
+    )
+    entropy = [
+        -sum(c / len(v) * log(c / len(v)) for c in Counter(v).values()) if len(v) > 1 else None
+        for v in votes
+    ]
     check(answer_entropy(answer_PK, mask_PK), entropy)
-    corrected = [h if h is None else h + (len(set(v)) - 1) / (2 * len(v)) for h, v in zip(entropy, votes, strict=True)]
+    corrected = [
+        h if h is None else h + (len(set(v)) - 1) / (2 * len(v))
+        for h, v in zip(entropy, votes, strict=True)
+    ]
     check(answer_entropy(answer_PK, mask_PK, miller_madow=True), corrected)
 
 
 @given(texts=texts, n=st.integers(1, 4))
 def test_ngrams_by_counting(texts: list[list[list[int]]], n: int) -> None:
-    grams = [[[tuple(r[i : i + n]) for i in range(len(r) - n + 1)] for r in responses] for responses in texts]
+    grams = [
+        [[tuple(r[i : i + n]) for i in range(len(r) - n + 1)] for r in responses]
+        for responses in texts
+    ]
     everything = [[g for response in problem for g in response] for problem in grams]
     check(distinct_ngrams(texts, n), [len(set(e)) / len(e) if e else None for e in everything])
-    pairs = [list(combinations([set(response) for response in problem if response], 2)) for problem in grams]
-    check(self_similarity(texts, n), [float(np.mean([len(a & b) / len(a | b) for a, b in p])) if p else None for p in pairs])
+    pairs = [
+        list(combinations([set(response) for response in problem if response], 2))
+        for problem in grams
+    ]
+    check(
+        self_similarity(texts, n),
+        [float(np.mean([len(a & b) / len(a | b) for a, b in p])) if p else None for p in pairs],
+    )
 
 
 def test_corners() -> None:
@@ -73,6 +102,9 @@ def test_miller_madow_comes_nearer_to_the_truth() -> None:
     """16 draws of 8 equally likely answers: the plug-in is too low by about (A - 1) / (2 V), most of which the correction gives back."""
     answer_PK = np.random.default_rng(0).integers(8, size=(2_000, 16))
     mask = np.ones(answer_PK.shape, bool)
-    plug_in, corrected = (estimate(answer_entropy(answer_PK, mask, on), np.ones((1, 2_000))).value for on in (False, True))
+    plug_in, corrected = (
+        estimate(answer_entropy(answer_PK, mask, on), np.ones((1, 2_000))).value
+        for on in (False, True)
+    )
     assert plug_in is not None and corrected is not None
     assert plug_in < corrected < log(8) and log(8) - corrected < (log(8) - plug_in) / 4

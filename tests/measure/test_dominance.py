@@ -17,14 +17,19 @@ def drawn(seed: int, shift: float = 0.0, stretch: float = 1.0) -> Dominance:
     rng = np.random.default_rng(seed)
     utility_PK = (rng.random((60, 16)) < rng.beta(2, 2, size=(60, 1))).astype(float)
     noise_PK = rng.normal(size=(60, 16))
-    value_PK = rng.normal(scale=0.5, size=(60, 1)) + np.where(utility_PK == 1, shift + stretch * noise_PK, noise_PK)
+    value_PK = rng.normal(scale=0.5, size=(60, 1)) + np.where(
+        utility_PK == 1, shift + stretch * noise_PK, noise_PK
+    )
     return dominance(value_PK, utility_PK, MASK_PK, COUNTS_BP)
 
 
 def test_equal_distributions_are_seldom_told_apart() -> None:
     """Each direction is wrongly rejected at about its level: at most three standard errors above 5% of 200 times."""
     found = [drawn(seed) for seed in range(200)]
-    for rejected in (np.mean([one.right_p <= 0.05 for one in found]), np.mean([one.wrong_p <= 0.05 for one in found])):  # type: ignore[operator]
+    for rejected in (
+        np.mean([one.right_p <= 0.05 for one in found]),
+        np.mean([one.wrong_p <= 0.05 for one in found]),
+    ):  # type: ignore[operator]
         assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
@@ -44,10 +49,16 @@ def test_how_far_it_fails_is_the_distance_of_the_distribution_functions() -> Non
 @pytest.mark.parametrize("utility", [0.0, 1.0])
 def test_without_both_kinds_it_is_unknown_with_a_reason(utility: float) -> None:
     found = dominance(np.zeros((60, 16)), np.full((60, 16), utility), MASK_PK, COUNTS_BP)
-    assert found.verdict == "unknown" and found.right_p is None and found.why == "no response is right, or none is wrong"
+    assert (
+        found.verdict == "unknown"
+        and found.right_p is None
+        and found.why == "no response is right, or none is wrong"
+    )
 
 
 def test_within_a_problem_values_are_centred_and_unknown_ones_stay_unknown() -> None:
     value_PK = np.array([[1.0, 3.0, np.nan, 9.0]])
     mask_PK = np.array([[True, True, True, False]])
-    np.testing.assert_array_equal(within_problem_PK(value_PK, mask_PK), [[-1.0, 1.0, np.nan, np.nan]])
+    np.testing.assert_array_equal(
+        within_problem_PK(value_PK, mask_PK), [[-1.0, 1.0, np.nan, np.nan]]
+    )

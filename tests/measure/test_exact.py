@@ -15,7 +15,7 @@ from strop.measure.exact import (
     exact_kept_threshold,
     exact_limit_quantile,
 )
-from strop.measure.limit import limit_gap
+from strop.measure.gap_at_infinity import limit_gap
 from strop.weigh import Quantile, parse_weight
 
 
@@ -29,7 +29,9 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @given(table=tables(), samples=st.integers(1, 6), q=st.sampled_from([0.0, 0.3, 0.5, 0.7]))
-def test_kept_accuracy_in_closed_form(table: tuple[np.ndarray, np.ndarray, np.ndarray], samples: int, q: float) -> None:
+def test_kept_accuracy_in_closed_form(
+    table: tuple[np.ndarray, np.ndarray, np.ndarray], samples: int, q: float
+) -> None:
     before = exact_accuracy(*table[:2])
     by_rank = exact_gap(*table, parse_weight(f"quantile:{q}"), samples)
     assert exact_kept_quantile(*table, q, samples) - before == pytest.approx(by_rank, abs=1e-12)
@@ -38,15 +40,26 @@ def test_kept_accuracy_in_closed_form(table: tuple[np.ndarray, np.ndarray, np.nd
 
 
 @given(table=tables(), n=st.integers(1, 4), extra=st.integers(0, 2))
-def test_best_of_n_in_closed_form_whatever_K(table: tuple[np.ndarray, np.ndarray, np.ndarray], n: int, extra: int) -> None:
-    by_enumeration = exact_accuracy(*table[:2]) + exact_gap(*table, parse_weight(f"best-of:{n}"), n + extra)
+def test_best_of_n_in_closed_form_whatever_K(
+    table: tuple[np.ndarray, np.ndarray, np.ndarray], n: int, extra: int
+) -> None:
+    by_enumeration = exact_accuracy(*table[:2]) + exact_gap(
+        *table, parse_weight(f"best-of:{n}"), n + extra
+    )
     assert exact_best_of(*table, n) == pytest.approx(by_enumeration, abs=1e-12)
 
 
 def test_a_quantile_of_many_samples_is_that_of_the_distribution() -> None:
-    probability, utility, score = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.0, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    probability, utility, score = (
+        np.array([0.4, 0.3, 0.2, 0.1]),
+        np.array([0.0, 1, 0, 1]),
+        np.array([0.1, 0.2, 0.3, 0.4]),
+    )
     limit = exact_limit_quantile(probability, utility, score, 0.55)
-    errors = [abs(exact_kept_quantile(probability, utility, score, 0.55, samples) - limit) for samples in (8, 32, 128, 512)]
+    errors = [
+        abs(exact_kept_quantile(probability, utility, score, 0.55, samples) - limit)
+        for samples in (8, 32, 128, 512)
+    ]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.002
 
 
@@ -79,5 +92,8 @@ def test_the_limit_has_a_reason_where_it_is_unknown() -> None:
 def test_shares_of_a_quantile_keep_the_wanted_number_on_average(count: int, q: float) -> None:
     mixture = Quantile(q).at(count)
     if mixture:
-        kept = sum(share * weight(np.arange(float(count))[None], np.ones((1, count), bool)).sum() for share, weight in mixture)
+        kept = sum(
+            share * weight(np.arange(float(count))[None], np.ones((1, count), bool)).sum()
+            for share, weight in mixture
+        )
         assert kept == pytest.approx((1 - q) * count, abs=1e-6)

@@ -26,5 +26,10 @@ def test_with_fewer_than_three_cells_it_is_an_upper_figure_without_interval() ->
     kept = Ratio(np.array([0.2, 0.6]), np.ones(2), "J(f[w])")
     for eps in ([], [0.1], [0.1, 0.2, np.nan]):
         told = forecast(kept, np.array(eps))
-        assert (told.value, told.low, told.high, told.definition) == (pytest.approx(0.4), None, None, UPPER_FIGURE) and told.why
+        assert (told.value, told.low, told.high, told.definition) == (
+            pytest.approx(0.4),
+            None,
+            None,
+            UPPER_FIGURE,
+        ) and told.why
     assert forecast(Ratio(np.zeros(2), np.zeros(2), "x"), np.zeros(3)).value is None

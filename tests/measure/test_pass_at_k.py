@@ -27,19 +27,30 @@ def test_all_subsets(utility_PK: np.ndarray, mask_PK: np.ndarray) -> None:
     chance_PN = pass_at_k_PN(utility_PK, mask_PK)
     assert chance_PN.shape[1] == mask_PK.sum(axis=1).min()
     for k, ratio in enumerate(pass_at_k(utility_PK, mask_PK), start=1):
-        expected = [np.mean([max(s) > 0.5 for s in combinations(u[mask], k)]) for u, mask in zip(utility_PK, mask_PK, strict=True)]
+        expected = [
+            np.mean([max(s) > 0.5 for s in combinations(u[mask], k)])
+            for u, mask in zip(utility_PK, mask_PK, strict=True)
+        ]
         np.testing.assert_allclose(chance_PN[:, k - 1], expected, atol=1e-12)
         assert estimate(ratio, np.ones((1, 4))).value == pytest.approx(np.mean(expected))
     assert (np.diff(chance_PN, axis=1) >= 0).all()
-    assert estimate(coverage(utility_PK, mask_PK), np.ones((1, 4))).value == np.mean(((utility_PK > 0.5) & mask_PK).any(axis=1))
+    assert estimate(coverage(utility_PK, mask_PK), np.ones((1, 4))).value == np.mean(
+        ((utility_PK > 0.5) & mask_PK).any(axis=1)
+    )
 
 
 @given(utility_PK=utilities, mask_PK=masks)
 def test_it_is_selection_by_the_truth(utility_PK: np.ndarray, mask_PK: np.ndarray) -> None:
     """Whoever chooses by the utility itself is right as soon as one response is: the skyline of selection."""
     right_PK = (utility_PK > 0.5).astype(float)
-    np.testing.assert_allclose(pass_at_k_PN(utility_PK, mask_PK), selection_curve_PN(right_PK, right_PK, mask_PK), atol=1e-12)
-    np.testing.assert_allclose(pass_at_k_PN(utility_PK, mask_PK)[:, 0], accuracy_P(right_PK, mask_PK), atol=1e-12)
+    np.testing.assert_allclose(
+        pass_at_k_PN(utility_PK, mask_PK),
+        selection_curve_PN(right_PK, right_PK, mask_PK),
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        pass_at_k_PN(utility_PK, mask_PK)[:, 0], accuracy_P(right_PK, mask_PK), atol=1e-12
+    )
 
 
 def test_stable_at_1024() -> None:
@@ -53,7 +64,9 @@ def test_stable_at_1024() -> None:
 
 def test_corners() -> None:
     mask = np.ones((2, 3), bool)
-    assert (pass_at_k_PN(np.ones((2, 3)), mask) == 1).all() and (pass_at_k_PN(np.zeros((2, 3)), mask) == 0).all()
+    assert (pass_at_k_PN(np.ones((2, 3)), mask) == 1).all() and (
+        pass_at_k_PN(np.zeros((2, 3)), mask) == 0
+    ).all()
     np.testing.assert_array_equal(pass_at_k_PN(np.ones((1, 1)), mask[:1, :1]), [[1.0]])
     with pytest.raises(ValueError, match="without any response"):
         pass_at_k_PN(np.ones((2, 3)), ~mask)

@@ -15,7 +15,12 @@ def ratio(*values: float) -> Ratio:
 
 def test_the_mean_over_seeds_and_what_it_rests_on() -> None:
     found = over_seeds([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)])
-    assert found.value == 0.5 and found.low is not None and found.high is not None and found.low < 0.5 < found.high
+    assert (
+        found.value == 0.5
+        and found.low is not None
+        and found.high is not None
+        and found.low < 0.5 < found.high
+    )
     assert spread([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)]) == pytest.approx(0.25)
     alone = over_seeds([ratio(0, 1, 1, 0)])
     assert alone.value == 0.5 and alone.caution == ONE_SEED
@@ -30,13 +35,18 @@ def test_seeds_without_a_value_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("seed_sd", "problem_sd"), [(0.0, 0.3), (0.1, 0.1), (0.2, 0.05)])
-def test_the_interval_covers_where_seeds_or_problems_decide(seed_sd: float, problem_sd: float) -> None:
+def test_the_interval_covers_where_seeds_or_problems_decide(
+    seed_sd: float, problem_sd: float
+) -> None:
     """Three seeds, sixty problems, 600 worlds: nominal 95% intervals cover at least 92%."""
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(600):
         problem_P = rng.normal(0, problem_sd, 60)
-        seeds = [ratio(*(0.4 + rng.normal(0, seed_sd) + problem_P + rng.normal(0, 0.1, 60))) for _ in range(3)]
+        seeds = [
+            ratio(*(0.4 + rng.normal(0, seed_sd) + problem_P + rng.normal(0, 0.1, 60)))
+            for _ in range(3)
+        ]
         found = over_seeds(seeds)
         assert found.low is not None and found.high is not None
         covered += found.low <= 0.4 <= found.high
@@ -44,9 +54,17 @@ def test_the_interval_covers_where_seeds_or_problems_decide(seed_sd: float, prob
 
 
 def test_the_mean_of_cells_weighs_cells_alike() -> None:
-    small, large, nothing = ratio(0, 1), ratio(1, 1, 1, 0, 1, 1, 1, 0), Ratio(np.zeros(3), np.zeros(3), "a mean")
+    small, large, nothing = (
+        ratio(0, 1),
+        ratio(1, 1, 1, 0, 1, 1, 1, 0),
+        Ratio(np.zeros(3), np.zeros(3), "a mean"),
+    )
     found = mean_of_cells([small, large, nothing], "mean of cells")
-    assert found.value == pytest.approx((0.5 + 0.75) / 2) and found.problems == 10 and len(found.above_P) == 13
+    assert (
+        found.value == pytest.approx((0.5 + 0.75) / 2)
+        and found.problems == 10
+        and len(found.above_P) == 13
+    )
     variance = np.var(found.above_P) / len(found.above_P)
     assert variance == pytest.approx((0.25 / 2 + 0.1875 / 8) / 4)
     assert np.isnan(mean_of_cells([nothing], "mean of cells").value)

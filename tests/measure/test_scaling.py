@@ -15,7 +15,9 @@ from strop.measure.intervals import Floats, Ratio, difference, estimate, resampl
 from strop.measure.scaling import _draws, kendall_B, spearman_B, trend, trend_test
 
 ONES = np.ones((1, 3))
-with_ties = st.integers(3, 6).flatmap(lambda n: st.tuples(*(arrays(np.float64, n, elements=st.integers(0, 3).map(float)),) * 2))
+with_ties = st.integers(3, 6).flatmap(
+    lambda n: st.tuples(*(arrays(np.float64, n, elements=st.integers(0, 3).map(float)),) * 2)
+)
 
 
 def figures(figure_M: list[float]) -> tuple[Floats, Floats]:
@@ -25,15 +27,23 @@ def figures(figure_M: list[float]) -> tuple[Floats, Floats]:
 
 
 def numerator(x: Floats, y: Floats) -> float:
-    return float(sum(np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i, j in combinations(range(len(x)), 2)))
+    return float(
+        sum(np.sign(x[j] - x[i]) * np.sign(y[j] - y[i]) for i, j in combinations(range(len(x)), 2))
+    )
 
 
 @given(pair=with_ties)
-def test_kendall_and_the_exact_test_by_counting_pairs_and_orders(pair: tuple[Floats, Floats]) -> None:
+def test_kendall_and_the_exact_test_by_counting_pairs_and_orders(
+    pair: tuple[Floats, Floats],
+) -> None:
     x, y = pair
     untied = [sum(v[i] != v[j] for i, j in combinations(range(len(v)), 2)) for v in pair]
     tau = kendall_B(x, y[None])[0]
-    assert np.isnan(tau) if 0 in untied else tau == pytest.approx(numerator(x, y) / np.sqrt(untied[0] * untied[1]))
+    assert (
+        np.isnan(tau)
+        if 0 in untied
+        else tau == pytest.approx(numerator(x, y) / np.sqrt(untied[0] * untied[1]))
+    )
     under_every_order = np.array([numerator(x, np.array(order)) for order in permutations(y)])
     rising, two_sided, _ = trend_test(x, y, np.random.default_rng(0))
     assert rising == pytest.approx(np.mean(under_every_order >= numerator(x, y)))
@@ -42,7 +52,9 @@ def test_kendall_and_the_exact_test_by_counting_pairs_and_orders(pair: tuple[Flo
 
 @given(pair=with_ties)
 def test_spearman_is_pearson_of_mean_ranks(pair: tuple[Floats, Floats]) -> None:
-    rank_x, rank_y = ([np.mean([k for k, w in enumerate(sorted(v)) if w == value]) for value in v] for v in pair)
+    rank_x, rank_y = (
+        [np.mean([k for k, w in enumerate(sorted(v)) if w == value]) for value in v] for v in pair
+    )
     rho = spearman_B(pair[0], pair[1][None])[0]
     if np.std(rank_x) == 0 or np.std(rank_y) == 0:
         assert np.isnan(rho)
@@ -55,7 +67,11 @@ def test_a_rising_order_of_n_sizes_has_p_one_over_n_factorial() -> None:
     assert (result.p_rising, result.p_two_sided) == (pytest.approx(1 / 24), pytest.approx(2 / 24))
     assert result.kendall.value == result.spearman.value == pytest.approx(1)
     falling = trend(*figures([0.5, 0.3, 0.2, 0.1]), 10.0 ** np.array([18, 19, 20, 21]), ONES)
-    assert (falling.p_rising, falling.p_two_sided, falling.kendall.value) == (1, pytest.approx(2 / 24), pytest.approx(-1))
+    assert (falling.p_rising, falling.p_two_sided, falling.kendall.value) == (
+        1,
+        pytest.approx(2 / 24),
+        pytest.approx(-1),
+    )
 
 
 def test_drawn_orders_agree_with_the_normal_law_of_kendalls_s() -> None:
@@ -71,15 +87,23 @@ def test_drawn_orders_agree_with_the_normal_law_of_kendalls_s() -> None:
     assert never == 1e-4, "one of 10,000 orders is the one that was seen: never 0"
 
 
-@given(figure=arrays(np.float64, 5, elements=st.floats(-1, 1)), exponent=arrays(np.float64, 5, elements=st.integers(17, 22).map(float)))
+@given(
+    figure=arrays(np.float64, 5, elements=st.floats(-1, 1)),
+    exponent=arrays(np.float64, 5, elements=st.integers(17, 22).map(float)),
+)
 def test_line_and_residual_are_numpys(figure: Floats, exponent: Floats) -> None:
     result = trend(*figures(list(figure)), 10**exponent, ONES)
     if np.ptp(exponent) == 0:
-        assert result.slope.value is None and result.slope.why == result.why == "all sizes have the same FLOPs"
+        assert (
+            result.slope.value is None
+            and result.slope.why == result.why == "all sizes have the same FLOPs"
+        )
         assert result.residual is None and result.p_rising is None and result.kendall.value is None
         return
     (slope, intercept), squares, *_ = np.polyfit(exponent, figure, 1, full=True)
-    assert result.slope.value == pytest.approx(slope, abs=1e-9) and result.intercept.value == pytest.approx(intercept, abs=1e-7)
+    assert result.slope.value == pytest.approx(
+        slope, abs=1e-9
+    ) and result.intercept.value == pytest.approx(intercept, abs=1e-7)
     assert result.residual == pytest.approx(np.sqrt(squares[0] / 3), abs=1e-7)
 
 
@@ -88,11 +112,24 @@ def test_few_sizes(sizes: int) -> None:
     result = trend(*figures([0.1, 0.3, 0.2][:sizes]), 10.0 ** np.arange(18, 18 + sizes), ONES)
     assert result.sizes == sizes and result.left_out == 0
     assert (result.slope.value is None) == (result.intercept.value is None) == (sizes < 2)
-    assert result.slope.value is not None or result.slope.why == f"a line needs two sizes with a figure; got {sizes}"
-    undefined = [result.residual, result.p_rising, result.p_two_sided, result.kendall.value, result.spearman.value]
+    assert (
+        result.slope.value is not None
+        or result.slope.why == f"a line needs two sizes with a figure; got {sizes}"
+    )
+    undefined = [
+        result.residual,
+        result.p_rising,
+        result.p_two_sided,
+        result.kendall.value,
+        result.spearman.value,
+    ]
     if sizes < 3:
         assert undefined == [None] * 5 and result.test is None
-        assert result.why == result.kendall.why == f"a trend and the spread about it need three sizes with a figure; got {sizes}"
+        assert (
+            result.why
+            == result.kendall.why
+            == f"a trend and the spread about it need three sizes with a figure; got {sizes}"
+        )
     else:
         assert None not in undefined and result.why is None
 
@@ -100,7 +137,11 @@ def test_few_sizes(sizes: int) -> None:
 def test_all_the_same_figure_has_a_line_but_no_trend() -> None:
     result = trend(*figures([0.1 + 0.2, 0.3, 0.3]), np.array([1e18, 1e19, 1e20]), ONES)
     assert result.slope.value == pytest.approx(0) and result.residual == pytest.approx(0)
-    assert result.p_rising is None and result.kendall.value is None and result.why == "all sizes have the same figure"
+    assert (
+        result.p_rising is None
+        and result.kendall.value is None
+        and result.why == "all sizes have the same figure"
+    )
 
 
 def test_a_model_without_a_figure_is_left_out_and_counted() -> None:
@@ -139,19 +180,33 @@ def test_seeds_are_resampled_within_their_size_with_their_unbiased_variance() ->
     result = trend(*figures(figure), flops, np.ones((40_000, 3)), ["a", "a", "a", "b", "b"], seed=5)
     assert result.seeds == (3, 2) and result.sizes == 2
     assert result.slope.value == pytest.approx(0.7 - 0.7 / 3)
-    assert "seeds resampled" in result.slope.definition and "checkpoints" not in result.slope.definition
-    draws_BS = _draws(*figures(figure), np.ones((40_000, 3)), [[0, 1, 2], [3, 4]], np.random.default_rng(5))
+    assert (
+        "seeds resampled" in result.slope.definition
+        and "checkpoints" not in result.slope.definition
+    )
+    draws_BS = _draws(
+        *figures(figure), np.ones((40_000, 3)), [[0, 1, 2], [3, 4]], np.random.default_rng(5)
+    )
     assert draws_BS.mean(axis=0) == pytest.approx([0.7 / 3, 0.7], abs=0.005)
-    assert draws_BS.var(axis=0) == pytest.approx([np.var(figure[:3], ddof=1) / 3, np.var(figure[3:], ddof=1) / 2], rel=0.05)
+    assert draws_BS.var(axis=0) == pytest.approx(
+        [np.var(figure[:3], ddof=1) / 3, np.var(figure[3:], ddof=1) / 2], rel=0.05
+    )
 
 
 def test_the_order_of_models_and_the_place_of_seeds_do_not_matter() -> None:
-    figure, flops, size = [0.1, 0.4, 0.2, 0.8], np.array([1e18, 1e19, 1e18, 1e20]), ["s", "m", "s", "l"]
+    figure, flops, size = (
+        [0.1, 0.4, 0.2, 0.8],
+        np.array([1e18, 1e19, 1e18, 1e20]),
+        ["s", "m", "s", "l"],
+    )
     result = trend(*figures(figure), flops, ONES, size)
     turned = trend(*figures(figure[::-1]), flops[::-1], ONES, size[::-1])
     assert result.seeds == turned.seeds == (2, 1, 1)
     assert "2 sizes have one" in result.slope.definition
-    assert (result.slope.value, result.residual) == (pytest.approx(turned.slope.value), pytest.approx(turned.residual))
+    assert (result.slope.value, result.residual) == (
+        pytest.approx(turned.slope.value),
+        pytest.approx(turned.residual),
+    )
     assert result.slope.value == pytest.approx(np.polyfit([18, 19, 20], [0.15, 0.4, 0.8], 1)[0])
 
 

@@ -8,9 +8,16 @@ import pytest
 from strop.measure.student import t_cdf, t_quantile
 
 TABLE = [
-    (0.975, 1, 12.7062047362), (0.975, 2, 4.3026527297), (0.975, 10, 2.2281388520), (0.95, 5, 2.0150483733), (0.975, 30, 2.0422724563),
-    (0.995, 4, 4.6040948713), (0.9, 120, 1.2886462336), (0.975, 1000, 1.9623390808), (0.975, np.inf, 1.9599639845),
-]  # fmt: skip
+    (0.975, 1, 12.7062047362),
+    (0.975, 2, 4.3026527297),
+    (0.975, 10, 2.2281388520),
+    (0.95, 5, 2.0150483733),
+    (0.975, 30, 2.0422724563),
+    (0.995, 4, 4.6040948713),
+    (0.9, 120, 1.2886462336),
+    (0.975, 1000, 1.9623390808),
+    (0.975, np.inf, 1.9599639845),
+]
 
 
 @pytest.mark.parametrize(("p", "df", "expected"), TABLE)
@@ -28,7 +35,9 @@ def test_the_distribution_function_undoes_the_quantile(p: float) -> None:
 def test_one_and_two_degrees_have_closed_forms_and_large_ones_join_the_normal() -> None:
     for p in (0.6, 0.9, 0.999):
         assert t_quantile(p, 1.0) == pytest.approx(np.tan(np.pi * (p - 0.5)), rel=1e-12)
-        assert t_quantile(p, 2.0) == pytest.approx((2 * p - 1) / np.sqrt(2 * p * (1 - p)), rel=1e-12)
+        assert t_quantile(p, 2.0) == pytest.approx(
+            (2 * p - 1) / np.sqrt(2 * p * (1 - p)), rel=1e-12
+        )
     assert t_quantile(0.975, 99_999.0) == pytest.approx(t_quantile(0.975, 100_001.0), abs=1e-8)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from made_up import run
 
 from strop.report.flags import Flag, flags
 from strop.report.reader import ReportRun, kept, reader_data
+from tests.report.made_up import run
 
-WEIGHS = {"mc": "quantile:0.7", "cot-binary": "threshold:0.5", "cot-score": "quantile:0.35", "logprob": "best-of:8"}
+WEIGHS = {
+    "mc": "quantile:0.7",
+    "cot-binary": "threshold:0.5",
+    "cot-score": "quantile:0.35",
+    "logprob": "best-of:8",
+}
 
 
 def by_hand(made: ReportRun, verifier: str, right: bool, is_kept: bool) -> int:
@@ -18,7 +23,10 @@ def by_hand(made: ReportRun, verifier: str, right: bool, is_kept: bool) -> int:
     rows = made.responses.join(made.scores[verifier], on=["problem", "sample"])
     for _, own in rows.group_by("problem"):
         keeps = kept(own["score"].to_list(), WEIGHS[verifier])
-        found += sum(keep is is_kept and (utility == 1) is right for keep, utility in zip(keeps, own["utility_strict"], strict=True))
+        found += sum(
+            keep is is_kept and (utility == 1) is right
+            for keep, utility in zip(keeps, own["utility_strict"], strict=True)
+        )
     return found
 
 
@@ -30,31 +38,64 @@ def made() -> ReportRun:
 def test_counts_are_those_of_the_reader_s_own_rule(made: ReportRun) -> None:
     found = flags(made.problems, made.responses, made.scores, WEIGHS)
     for place, verifier in enumerate(WEIGHS):
-        assert found["right-rejected"].by_verifier[place] == by_hand(made, verifier, right=True, is_kept=False)
-        assert found["wrong-kept"].by_verifier[place] == by_hand(made, verifier, right=False, is_kept=True)
-    assert min(found["right-rejected"].by_verifier[:3]) > 0 and found["right-rejected"].by_verifier[3] == 0  # best-of is no filter
+        assert found["right-rejected"].by_verifier[place] == by_hand(
+            made, verifier, right=True, is_kept=False
+        )
+        assert found["wrong-kept"].by_verifier[place] == by_hand(
+            made, verifier, right=False, is_kept=True
+        )
+    assert (
+        min(found["right-rejected"].by_verifier[:3]) > 0
+        and found["right-rejected"].by_verifier[3] == 0
+    )  # best-of is no filter
     assert found["all"].responses == 360
-    assert found["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
-    unread = pl.concat([frame.filter(~pl.col("parsed")) for frame in made.scores.values()]).select("problem", "sample").n_unique()
+    assert (
+        found["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
+    )
+    unread = (
+        pl.concat([frame.filter(~pl.col("parsed")) for frame in made.scores.values()])
+        .select("problem", "sample")
+        .n_unique()
+    )
     assert found["unparsed"].responses == unread
 
 
 def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) -> None:
     first = made.scores["cot-binary"]
-    twice = pl.concat([first, first.with_columns(draw=pl.lit(1).cast(first["draw"].dtype), score=0.0, parsed=pl.lit(False))])
-    found = flags(made.problems, made.responses, {"cot-binary": twice}, {"cot-binary": "threshold:0.6"})
-    assert found["wrong-kept"].responses == 0 and found["unparsed"].responses == 360  # no mean reaches 0.6
+    twice = pl.concat(
+        [
+            first,
+            first.with_columns(
+                draw=pl.lit(1).cast(first["draw"].dtype), score=0.0, parsed=pl.lit(False)
+            ),
+        ]
+    )
+    found = flags(
+        made.problems, made.responses, {"cot-binary": twice}, {"cot-binary": "threshold:0.6"}
+    )
+    assert (
+        found["wrong-kept"].responses == 0 and found["unparsed"].responses == 360
+    )  # no mean reaches 0.6
 
 
 def test_what_the_shown_problems_miss() -> None:
     flag = Flag(9, [9], [1, 3, 5, 7])
-    assert flag.missed([0, 2], 2) == [1, 5] and flag.missed([1, 3], 2) == [] and flag.missed([], 9) == [1, 3, 5, 7]
+    assert (
+        flag.missed([0, 2], 2) == [1, 5]
+        and flag.missed([1, 3], 2) == []
+        and flag.missed([], 9) == [1, 3, 5, 7]
+    )
 
 
 def test_what_is_rare_is_on_the_page() -> None:
     large = run(200, 2)
-    odd = large.responses.with_columns(finish=pl.when(pl.col("problem") == "p123").then(pl.lit("length")).otherwise(pl.lit("end")))
+    odd = large.responses.with_columns(
+        finish=pl.when(pl.col("problem") == "p123").then(pl.lit("length")).otherwise(pl.lit("end"))
+    )
     changed = ReportRun(large.document, large.record, large.problems, odd, large.scores)
     (content,) = reader_data([changed])
-    assert "p123" in [problem["id"] for problem in content["problems"]] and content["whole"]["truncated"]["any"] == 2
+    assert (
+        "p123" in [problem["id"] for problem in content["problems"]]
+        and content["whole"]["truncated"]["any"] == 2
+    )
     assert "more where something is rare" in content["note"]

@@ -15,7 +15,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> str:
     import torch
 
     torch.manual_seed(0)
-    transformers.LlamaForCausalLM(transformers.LlamaConfig.from_pretrained(str(source))).save_pretrained(folder)
+    transformers.LlamaForCausalLM(
+        transformers.LlamaConfig.from_pretrained(str(source))
+    ).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((source / name).read_bytes())
     return str(folder)

@@ -22,33 +22,55 @@ every_world = pytest.mark.parametrize("world", WORLDS.values(), ids=list(WORLDS)
 def rows(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     out = tmp_path_factory.mktemp("studies") / "coverage"
     told: list[str] = []
-    study = CoverageStudy(experiments=EXPERIMENTS, problems=(PROBLEMS,), samples=(SAMPLES,), repeats=500)
+    study = CoverageStudy(
+        experiments=EXPERIMENTS, problems=(PROBLEMS,), samples=(SAMPLES,), repeats=500
+    )
     page = study.run(out, told.append)
     assert page == out / "coverage.md" and len(told) == len(WORLDS)
     text = page.read_text()
-    assert all(f"### {quantity}\n" in text for quantity in QUANTITIES) and f"{EXPERIMENTS} experiments a cell" in text
+    assert (
+        all(f"### {quantity}\n" in text for quantity in QUANTITIES)
+        and f"{EXPERIMENTS} experiments a cell" in text
+    )
     assert "- Holds? Somewhere below the band: " in text and (out / "coverage.svg").exists()
     return pl.read_parquet(out / "coverage.parquet")
 
 
 def test_one_row_a_world_and_quantity(rows: pl.DataFrame) -> None:
-    assert set(rows.select("population", "quantity").rows()) == {(name, quantity) for name in WORLDS for quantity in QUANTITIES}
+    assert set(rows.select("population", "quantity").rows()) == {
+        (name, quantity) for name in WORLDS for quantity in QUANTITIES
+    }
     assert rows.height == len(WORLDS) * len(QUANTITIES)
-    assert rows.select("problems", "samples", "experiments").unique().rows() == [(PROBLEMS, SAMPLES, EXPERIMENTS)]
-    shares = rows.select(pl.sum_horizontal("missed_low", "missed_high", "without_interval") + pl.col("covered")).to_series()
-    assert shares.to_list() == pytest.approx([1] * rows.height), "an experiment covers, misses, or has no interval"
+    assert rows.select("problems", "samples", "experiments").unique().rows() == [
+        (PROBLEMS, SAMPLES, EXPERIMENTS)
+    ]
+    shares = rows.select(
+        pl.sum_horizontal("missed_low", "missed_high", "without_interval") + pl.col("covered")
+    ).to_series()
+    assert shares.to_list() == pytest.approx([1] * rows.height), (
+        "an experiment covers, misses, or has no interval"
+    )
 
 
 def test_intervals_cover(rows: pl.DataFrame) -> None:
     """Within five standard errors of [0.92, 0.985]. gap_inf is an extrapolation with a bias of its own, and is left to the long study."""
-    low, high = (end + sign * 5 * (end * (1 - end) / EXPERIMENTS) ** 0.5 for end, sign in ((0.92, -1), (0.985, 1)))
-    outside = rows.filter((pl.col("quantity") != "gap_inf") & ~pl.col("covered").is_between(low, high))
-    assert outside.is_empty(), outside.select("population", "quantity", "truth", "covered", "without_interval").rows()
+    low, high = (
+        end + sign * 5 * (end * (1 - end) / EXPERIMENTS) ** 0.5
+        for end, sign in ((0.92, -1), (0.985, 1))
+    )
+    outside = rows.filter(
+        (pl.col("quantity") != "gap_inf") & ~pl.col("covered").is_between(low, high)
+    )
+    assert outside.is_empty(), outside.select(
+        "population", "quantity", "truth", "covered", "without_interval"
+    ).rows()
 
 
 def test_one_worker_or_two_give_the_same_rows(tmp_path: Path) -> None:
     for workers in (1, 2):
-        study = CoverageStudy(experiments=20, problems=(20,), samples=(SAMPLES,), repeats=20, workers=workers)
+        study = CoverageStudy(
+            experiments=20, problems=(20,), samples=(SAMPLES,), repeats=20, workers=workers
+        )
         study.run(tmp_path / str(workers), lambda _: None)
     one, two = (pl.read_parquet(tmp_path / name / "coverage.parquet") for name in ("1", "2"))
     assert one.equals(two, null_equal=True)
@@ -58,7 +80,9 @@ def test_one_worker_or_two_give_the_same_rows(tmp_path: Path) -> None:
 def test_exact_truths_are_what_many_problems_give(world: Population) -> None:
     """All kinds equally often, as the truths mean it: what is left is the responses' own noise."""
     truths = true_values(world, SAMPLES, repeats=200)
-    utility_PK, score_PK = world.respond(np.repeat(np.arange(KINDS), 200), SAMPLES, np.random.default_rng(5))
+    utility_PK, score_PK = world.respond(
+        np.repeat(np.arange(KINDS), 200), SAMPLES, np.random.default_rng(5)
+    )
     for quantity, ratio in measured(utility_PK, score_PK, world):
         if quantity == "gap_inf":
             continue  # the limit of many samples, which eight do not show
@@ -80,7 +104,9 @@ def test_the_limit_is_what_many_samples_give(world: Population) -> None:
 def test_problems_without_survivors_stay_without(samples: int) -> None:
     """Three kinds in ten never pass a response, however many are drawn."""
     world = WORLDS["30% without survivors"]
-    utility_PK, score_PK = world.respond(np.repeat(np.arange(KINDS), 5), samples, np.random.default_rng(5))
+    utility_PK, score_PK = world.respond(
+        np.repeat(np.arange(KINDS), 5), samples, np.random.default_rng(5)
+    )
     mask_PK = np.ones(utility_PK.shape, bool)
     none = 1 - has_survivor_P(world.weight(score_PK, mask_PK), mask_PK).mean()
     assert none > 0.2 and (samples == 8 or none == pytest.approx(0.3, abs=0.01))
@@ -98,7 +124,9 @@ def test_rare_is_rare_and_difficulty_alone_tells_nothing_within_a_problem() -> N
 
 @every_world
 def test_tables_are_probabilities(world: Population) -> None:
-    assert (world.probability_HY >= 0).all() and world.probability_HY.sum(axis=1) == pytest.approx(np.ones(KINDS))
+    assert (world.probability_HY >= 0).all() and world.probability_HY.sum(axis=1) == pytest.approx(
+        np.ones(KINDS)
+    )
     right_H = (world.probability_HY * world.utility_Y).sum(axis=1)
     assert right_H == pytest.approx(world.right_H)
 

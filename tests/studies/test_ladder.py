@@ -14,7 +14,17 @@ from strop.engines import LADDER
 from strop.errors import UsageError
 from strop.measure import Ratio
 from strop.studies import ladder
-from strop.studies.ladder import EVALUATED, LEVELS, PROMPTED, SCALED, Evaluation, LadderStudy, Trained, scaling_measure, trained_models
+from strop.studies.ladder import (
+    EVALUATED,
+    LEVELS,
+    PROMPTED,
+    SCALED,
+    Evaluation,
+    LadderStudy,
+    Trained,
+    scaling_measure,
+    trained_models,
+)
 from strop.studies.ladder_page import BEGIN, END, insert
 
 
@@ -39,17 +49,24 @@ def out(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_model_task_difficulty_and_verifier_is_in_the_table(out: Path) -> None:
     table = pl.read_csv(out / "ladder.csv")
-    cells = {(name, task, level) for name in ("25k", "40k") for task in EVALUATED for level in LEVELS}
+    cells = {
+        (name, task, level) for name in ("25k", "40k") for task in EVALUATED for level in LEVELS
+    }
     assert set(table.select("model", "task", "difficulty").iter_rows()) == cells
     assert set(table["verifier"]) == {"", *PROMPTED}
     assert table.height == len(cells) * (4 + 5 * len(PROMPTED))
-    seeds = {name: set(group["seeds"].str.replace_all(r":[-0-9.na]+", "")) for (name,), group in table.group_by("model")}
+    seeds = {
+        name: set(group["seeds"].str.replace_all(r":[-0-9.na]+", ""))
+        for (name,), group in table.group_by("model")
+    }
     assert seeds == {"25k": {"7 8"}, "40k": {"7"}}
     page = (out / "ladder.md").read_text()
     assert all(f"### {task}: verification" in page for task in EVALUATED) and "| pooled |" in page
 
 
-def test_stored_cells_give_the_same_page_and_touch_no_engine(models: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_cells_give_the_same_page_and_touch_no_engine(
+    models: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ladder.api, "gap", lambda *_, **__: pytest.fail("a run was made again"))
     before = (out / "ladder.md").read_bytes()
     LadderStudy(models, problems=3, samples=2).run(out, lambda line: None)
@@ -58,10 +75,17 @@ def test_stored_cells_give_the_same_page_and_touch_no_engine(models: Path, out: 
 
 def made_up(seed: int, gaps: list[float]) -> tuple[Trained, ladder.Ratios]:
     """A model whose relative gaps, cell by cell, are these."""
-    card = {"name": "x", "family": "full", "parameters": 10, "recipe": {"seed": seed, "tokens": 100}}
+    card = {
+        "name": "x",
+        "family": "full",
+        "parameters": 10,
+        "recipe": {"seed": seed, "tokens": 100},
+    }
     cells = [(task, level) for task in SCALED for level in LEVELS]
     ratios = {
-        (cell, v, "relative_gap"): Ratio(np.full(4, gap), np.ones(4), "") for cell, gap in zip(cells, gaps, strict=True) for v in PROMPTED
+        (cell, v, "relative_gap"): Ratio(np.full(4, gap), np.ones(4), "")
+        for cell, gap in zip(cells, gaps, strict=True)
+        for v in PROMPTED
     }
     return Trained(Path(), card), ratios
 
@@ -79,7 +103,9 @@ def test_the_scaling_measure_is_the_mean_over_nine_cells_and_the_median_seed_is_
 
 
 def test_models_are_found_by_their_cards(tmp_path: Path) -> None:
-    assert [model.name for model in trained_models()] == sorted((m.name for m in trained_models()), key=[*_sizes()].index)
+    assert [model.name for model in trained_models()] == sorted(
+        (m.name for m in trained_models()), key=[*_sizes()].index
+    )
     with pytest.raises(UsageError, match="holds no trained models"):
         trained_models(tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 
 from strop.sharpening import SELF_REWARDS, Sharpening
 from strop.studies import STUDIES
-from strop.studies.runs import Runs
+from strop.studies.frame.runs import Runs
 from strop.studies.sft import SftStudy, over
 from strop.studies.sharpening import Cell, SharpeningStudy, curves, distribution, lifts
 
@@ -22,7 +22,9 @@ def quiet(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Cell:
-    study = SharpeningStudy(models=("ladder/40k",), tasks=("signs",), seeds=2, problems=10, samples=4)
+    study = SharpeningStudy(
+        models=("ladder/40k",), tasks=("signs",), seeds=2, problems=10, samples=4
+    )
     runs = Runs(tmp_path_factory.mktemp("runs"), quiet)
     runs.make(study.wanted())
     return Cell([runs.run(one) for one in study.wanted()])
@@ -44,7 +46,9 @@ def test_lifts_and_curves_are_those_of_the_runs(cell: Cell) -> None:
         best = np.mean([Sharpening(run).accuracy_PN(reward)[:, -1].mean() for run in cell.runs])
         assert found[reward, "gain"].value == pytest.approx(best - greedy)
         assert measured[reward, "accuracy", 4].value == pytest.approx(best)
-        one = measured[reward, "accuracy", 1].value  # of responses that can be chosen: a truncated one has no reward
+        one = measured[
+            reward, "accuracy", 1
+        ].value  # of responses that can be chosen: a truncated one has no reward
         assert one is not None and changed[reward, "accuracy"].value == pytest.approx(best - one)
     assert measured["coverage", "accuracy", 1].value == pytest.approx(cell.utility_PK.mean())
     nats = [measured["logprob", "log-likelihood", n].value for n in (1, 2, 4)]
@@ -62,11 +66,30 @@ def test_distribution_functions_rise_to_one(cell: Cell) -> None:
 
 def test_trained_models_are_measured_once(tmp_path: Path) -> None:
     size = {"problems": 8, "train_problems": 8, "samples": 4}
-    study = SftStudy("ladder/25k", "recall", 1, **size, sizes=(2,), pairs=1, epochs=1.0, curve_steps=2, snapshots=2)
+    study = SftStudy(
+        "ladder/25k",
+        "recall",
+        1,
+        **size,
+        sizes=(2,),
+        pairs=1,
+        epochs=1.0,
+        curve_steps=2,
+        snapshots=2,
+    )
     page = study.run(tmp_path / "sft", quiet)
-    base = json.loads((tmp_path / "sft" / "models" / "seed-0" / "base.json").read_text())["measured"]
-    table = pl.read_parquet(tmp_path / "sft" / "sft-table.parquet").filter(pl.col("kind") == "value")
-    assert table["model"].unique(maintain_order=True).to_list() == ["base", "sft-2", "reward-dpo-2", "xpo-2"]
+    base = json.loads((tmp_path / "sft" / "models" / "seed-0" / "base.json").read_text())[
+        "measured"
+    ]
+    table = pl.read_parquet(tmp_path / "sft" / "sft-table.parquet").filter(
+        pl.col("kind") == "value"
+    )
+    assert table["model"].unique(maintain_order=True).to_list() == [
+        "base",
+        "sft-2",
+        "reward-dpo-2",
+        "xpo-2",
+    ]
     found = dict(table.filter(pl.col("model") == "base").select("quantity", "value").rows())
     assert found == {key: value for key, value in base.items() if key in found}
     steps = pl.read_parquet(tmp_path / "sft" / "sft-curves.parquet")
@@ -79,10 +102,17 @@ def test_over_seeds_is_students_interval() -> None:
     reach = 4.302652729911275 * 0.1 / 3**0.5
     assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.2 - reach, 0.2 + reach))
     assert over([0.1, 0.2, 0.3], "accuracy").low == 0
-    assert over([0.5], None).low is None and over([float("nan")], None).value is None and over([0.5, 0.5], None).low is None
+    assert (
+        over([0.5], None).low is None
+        and over([float("nan")], None).value is None
+        and over([0.5, 0.5], None).low is None
+    )
 
 
 def test_quick_ones_are_smaller() -> None:
     for name in ("sharpening", "sft"):
         quick, whole = STUDIES[name].quick(), STUDIES[name]()
-        assert all(getattr(quick, field) < getattr(whole, field) for field in ("problems", "samples", "seeds"))
+        assert all(
+            getattr(quick, field) < getattr(whole, field)
+            for field in ("problems", "samples", "seeds")
+        )

@@ -20,7 +20,12 @@ from strop.tasks.game24 import Game24, problem_of, solved
 
 TASK = Game24()
 PROBLEM = Problem("p", "test", "4 9 10 13", "(10-4)*(13-9)")
-OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+OPERATIONS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 def evaluate(text: str) -> tuple[Fraction | None, list[int]] | None:
@@ -48,7 +53,11 @@ def evaluate(text: str) -> tuple[Fraction | None, list[int]] | None:
 
 def is_right(text: str, question: str) -> bool:
     read = evaluate(text)
-    return read is not None and read[0] == 24 and Counter(read[1]) == Counter(map(int, question.split()))
+    return (
+        read is not None
+        and read[0] == 24
+        and Counter(read[1]) == Counter(map(int, question.split()))
+    )
 
 
 def can_make_24(values: tuple[Fraction, ...]) -> bool:
@@ -76,7 +85,11 @@ def test_every_printed_solution_is_right_and_reads_back_unchanged() -> None:
         problem = problem_of(hand)
         assert problem.reference == solution and is_right(solution, problem.question)
         assert sorted(map(int, problem.question.split())) == list(hand)
-        for text in (solution, TASK.gold_response(problem), " " + solution.replace("*", " × ").replace("-", " − ") + "=24\n"):
+        for text in (
+            solution,
+            TASK.gold_response(problem),
+            " " + solution.replace("*", " × ").replace("-", " − ") + "=24\n",
+        ):
             grade = TASK.grade(text, problem)
             assert (grade.answer_strict, grade.answer_flexible) == (solution, solution)
             assert grade.utility_strict == grade.utility_flexible == 1.0
@@ -114,7 +127,10 @@ def test_changed_solutions_are_judged_as_by_the_independent_evaluator() -> None:
             text = mutate(text, rng) if rng.random() < 0.3 else text
             expected = is_right(text, problem.question)
             grade = TASK.grade(text + rng.choice(("", " = 24", "=24")), problem)
-            assert (grade.utility_strict, grade.utility_flexible) == (expected, expected), (text, problem.question)
+            assert (grade.utility_strict, grade.utility_flexible) == (expected, expected), (
+                text,
+                problem.question,
+            )
             assert TASK.check(problem, text).correct == expected, (text, problem.question)
             found, read = parse(text), evaluate(text)
             assert (found is None) == (read is None), text
@@ -127,25 +143,88 @@ def test_changed_solutions_are_judged_as_by_the_independent_evaluator() -> None:
 
 GOLD = "(10-4)*(13-9)"
 HARD = [
-    (GOLD, 1, 1), (f"{GOLD}=24", 1, 1), (f"  {GOLD} = 24 \n", 1, 1), ("( 10 − 4 ) × ( 13 – 9 )", 1, 1), ("((((10-4)))*((13-9)))", 1, 1),
-    ("(10-4)·(13-9)", 1, 1), ("4*(10-13+9)", 1, 1), ("(13-9)*(10-4) = 24", 1, 1), ("(9-13)*(4-10)", 1, 1),
-    (f"24 = {GOLD}", 0, 1), (f"{GOLD} = 24 = 24", 0, 1), (f"{GOLD} = 25", 0, 1), (f"{GOLD} = 6*4 = 24", 0, 1), (f"{GOLD} = 24.", 0, 1),
-    (f"Answer: {GOLD} = 24", 0, 1), (f"**{GOLD}**", 0, 1), (f"**Answer:** {GOLD}", 0, 1), (f"- {GOLD}", 0, 1), (f"1) {GOLD}", 0, 1),
-    (f"2. {GOLD}", 0, 1), (f"So we get {GOLD} which is 24!", 0, 1), (f"`{GOLD}`", 0, 1), (f"4 9 10 13\n{GOLD}", 0, 1),
-    (f"Sure! {GOLD} = 24", 0, 1), ("√(10-4)*(13-9)", 0, 0), ("2^(10-4)*(13-9)", 0, 0), ("3!*(10-4)*(13-9)", 0, 0),
-    (r"\boxed{(10-4) \times (13-9)}", 0, 1), (r"\( \left(10-4\right) \cdot (13-9) \)", 0, 1), ("(10-4) x (13-9) = 24", 0, 1),
-    ("10+4+13-9\n(10-4)*(13-9)", 0, 1), (f"{GOLD}\nNumbers: 1 2 3 4\n1*2*3*4", 0, 1), (f"{GOLD}\n(10-4)*(13-9)*1 = 24", 0, 1),
-    ("(10-4)*(13-9)\nor rather 10+4+13-9", 0, 0), ("10+4+13-9", 0, 0), ("10+4+13-9 = 24", 0, 0), ("4*(10-9)+13", 0, 0),
-    ("13-9=4 10-4=6 6*4=24", 0, 0), ("4*6", 0, 0), ("24", 0, 0), ("= 24", 0, 0), ("=", 0, 0), ("", 0, 0), ("4 9 10 13", 0, 0),
-    ("(10-4)*(13-9)*1", 0, 0), ("(10-4)*(9-4-1)", 0, 0), ("(10-4)*4", 0, 0), ("(10-4)*(13-9)+4-4", 0, 0), ("12+12", 0, 0),
-    ("4/(9-9)*10+13", 0, 0), ("4+9+10/(13-13)", 0, 0), ("13/(9*0+10-10)", 0, 0), ("(10-4)(13-9)", 0, 0), ("(10-4)*(13-9", 0, 0),
-    ("10-4)*(13-9)", 0, 0), ("(10-4)*(13-9))", 0, 0), ("()", 0, 0), ("(10-4)**(13-9)", 0, 0), ("2**(10-4)*(13-9)", 0, 0),
-    ("-(4-10)*(13-9)", 0, 0), ("(-4+10)*(13-9)", 0, 0), ("(1 0-4)*(13-9)", 0, 0), ("(010-4)*(13-9)", 0, 0), ("(10.0-4)*(13-9)", 0, 0),
-    ("(1_0-4)*(13-9)", 0, 0), ("(٤-10)*(9-13)", 0, 0), ("(10-4)*(13-9)!", 0, 0), ("(10-4)*(13-9)^2", 0, 0), ("sqrt(10-4)*(13-9)", 0, 0),
-    ("f(10-4)*(13-9)", 0, 0), ("0.(10-4)*(13-9)", 0, 0), ("(10-4)*(13-9)x", 0, 0), (r"\frac{(10-4)*(13-9)}{1}", 0, 0),
-    ("__import__('os').system('true')", 0, 0), ("10**10**10", 0, 0), ("9" * 5000 + "*0+24", 0, 0), ("lambda: 24", 0, 0),
-    ("\x00", 0, 0), ("(10-4)*\n(13-9)", 0, 0), ("(10-4)//(13-9)", 0, 0), ("10 choose 4", 0, 0),
-]  # fmt: skip
+    (GOLD, 1, 1),
+    (f"{GOLD}=24", 1, 1),
+    (f"  {GOLD} = 24 \n", 1, 1),
+    ("( 10 − 4 ) × ( 13 – 9 )", 1, 1),
+    ("((((10-4)))*((13-9)))", 1, 1),
+    ("(10-4)·(13-9)", 1, 1),
+    ("4*(10-13+9)", 1, 1),
+    ("(13-9)*(10-4) = 24", 1, 1),
+    ("(9-13)*(4-10)", 1, 1),
+    (f"24 = {GOLD}", 0, 1),
+    (f"{GOLD} = 24 = 24", 0, 1),
+    (f"{GOLD} = 25", 0, 1),
+    (f"{GOLD} = 6*4 = 24", 0, 1),
+    (f"{GOLD} = 24.", 0, 1),
+    (f"Answer: {GOLD} = 24", 0, 1),
+    (f"**{GOLD}**", 0, 1),
+    (f"**Answer:** {GOLD}", 0, 1),
+    (f"- {GOLD}", 0, 1),
+    (f"1) {GOLD}", 0, 1),
+    (f"2. {GOLD}", 0, 1),
+    (f"So we get {GOLD} which is 24!", 0, 1),
+    (f"`{GOLD}`", 0, 1),
+    (f"4 9 10 13\n{GOLD}", 0, 1),
+    (f"Sure! {GOLD} = 24", 0, 1),
+    ("√(10-4)*(13-9)", 0, 0),
+    ("2^(10-4)*(13-9)", 0, 0),
+    ("3!*(10-4)*(13-9)", 0, 0),
+    (r"\boxed{(10-4) \times (13-9)}", 0, 1),
+    (r"\( \left(10-4\right) \cdot (13-9) \)", 0, 1),
+    ("(10-4) x (13-9) = 24", 0, 1),
+    ("10+4+13-9\n(10-4)*(13-9)", 0, 1),
+    (f"{GOLD}\nNumbers: 1 2 3 4\n1*2*3*4", 0, 1),
+    (f"{GOLD}\n(10-4)*(13-9)*1 = 24", 0, 1),
+    ("(10-4)*(13-9)\nor rather 10+4+13-9", 0, 0),
+    ("10+4+13-9", 0, 0),
+    ("10+4+13-9 = 24", 0, 0),
+    ("4*(10-9)+13", 0, 0),
+    ("13-9=4 10-4=6 6*4=24", 0, 0),
+    ("4*6", 0, 0),
+    ("24", 0, 0),
+    ("= 24", 0, 0),
+    ("=", 0, 0),
+    ("", 0, 0),
+    ("4 9 10 13", 0, 0),
+    ("(10-4)*(13-9)*1", 0, 0),
+    ("(10-4)*(9-4-1)", 0, 0),
+    ("(10-4)*4", 0, 0),
+    ("(10-4)*(13-9)+4-4", 0, 0),
+    ("12+12", 0, 0),
+    ("4/(9-9)*10+13", 0, 0),
+    ("4+9+10/(13-13)", 0, 0),
+    ("13/(9*0+10-10)", 0, 0),
+    ("(10-4)(13-9)", 0, 0),
+    ("(10-4)*(13-9", 0, 0),
+    ("10-4)*(13-9)", 0, 0),
+    ("(10-4)*(13-9))", 0, 0),
+    ("()", 0, 0),
+    ("(10-4)**(13-9)", 0, 0),
+    ("2**(10-4)*(13-9)", 0, 0),
+    ("-(4-10)*(13-9)", 0, 0),
+    ("(-4+10)*(13-9)", 0, 0),
+    ("(1 0-4)*(13-9)", 0, 0),
+    ("(010-4)*(13-9)", 0, 0),
+    ("(10.0-4)*(13-9)", 0, 0),
+    ("(1_0-4)*(13-9)", 0, 0),
+    ("(٤-10)*(9-13)", 0, 0),
+    ("(10-4)*(13-9)!", 0, 0),
+    ("(10-4)*(13-9)^2", 0, 0),
+    ("sqrt(10-4)*(13-9)", 0, 0),
+    ("f(10-4)*(13-9)", 0, 0),
+    ("0.(10-4)*(13-9)", 0, 0),
+    ("(10-4)*(13-9)x", 0, 0),
+    (r"\frac{(10-4)*(13-9)}{1}", 0, 0),
+    ("__import__('os').system('true')", 0, 0),
+    ("10**10**10", 0, 0),
+    ("9" * 5000 + "*0+24", 0, 0),
+    ("lambda: 24", 0, 0),
+    ("\x00", 0, 0),
+    ("(10-4)*\n(13-9)", 0, 0),
+    ("(10-4)//(13-9)", 0, 0),
+    ("10 choose 4", 0, 0),
+]
 
 
 @pytest.mark.parametrize(("text", "strict", "flexible"), HARD)
@@ -158,21 +237,37 @@ def test_hard_cases(text: str, strict: float, flexible: float) -> None:
 @pytest.mark.parametrize(
     ("text", "strict", "flexible"),
     [
-        (" ( 10 - 4 )×(13−9) = 24", GOLD, GOLD), ("10+4+13-9", "10+4+13-9", "10+4+13-9"), ("10+4+13", None, None),
-        (f"{GOLD} or 10+4+13-9, maybe", None, "10+4+13-9"), ("4/(9-9)*10+13", None, None), ("9/(13-13)", None, None),
-        (f"{GOLD} = 25", None, GOLD), ("nothing", None, None),
+        (" ( 10 - 4 )×(13−9) = 24", GOLD, GOLD),
+        ("10+4+13-9", "10+4+13-9", "10+4+13-9"),
+        ("10+4+13", None, None),
+        (f"{GOLD} or 10+4+13-9, maybe", None, "10+4+13-9"),
+        ("4/(9-9)*10+13", None, None),
+        ("9/(13-13)", None, None),
+        (f"{GOLD} = 25", None, GOLD),
+        ("nothing", None, None),
     ],
-)  # fmt: skip
-def test_answers_are_plain_expressions_of_the_right_numbers(text: str, strict: str | None, flexible: str | None) -> None:
+)
+def test_answers_are_plain_expressions_of_the_right_numbers(
+    text: str, strict: str | None, flexible: str | None
+) -> None:
     grade = TASK.grade(text, PROBLEM)
     assert (grade.answer_strict, grade.answer_flexible) == (strict, flexible)
 
 
 HUGE = {
-    "parentheses": "(" * 1_000_000, "pairs": "()" * 500_000, "nested": "(" * 10_000 + "4" + ")" * 10_000, "digits": "9" * 1_000_000,
-    "spaces": " " * 1_000_000, "gold again and again": GOLD * 80_000, "products": "9*" * 500_000 + "9", "lines": "1+2+3+4\n" * 125_000,
-    "equals": "=24" * 300_000, "letters": "x " * 500_000, "list": "1) " * 330_000, "stars": "**" * 500_000,
-}  # fmt: skip
+    "parentheses": "(" * 1_000_000,
+    "pairs": "()" * 500_000,
+    "nested": "(" * 10_000 + "4" + ")" * 10_000,
+    "digits": "9" * 1_000_000,
+    "spaces": " " * 1_000_000,
+    "gold again and again": GOLD * 80_000,
+    "products": "9*" * 500_000 + "9",
+    "lines": "1+2+3+4\n" * 125_000,
+    "equals": "=24" * 300_000,
+    "letters": "x " * 500_000,
+    "list": "1) " * 330_000,
+    "stars": "**" * 500_000,
+}
 
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE)
@@ -193,7 +288,9 @@ def test_of_a_long_text_the_end_is_read_but_nothing_that_is_cut_off() -> None:
     )
     cut = "0*" * 50 + GOLD
     for extra in range(9_980, 10_001):
-        assert TASK.grade(cut + "\n" * 3 + "." * (extra - len(GOLD)), PROBLEM).utility_flexible == 0.0
+        assert (
+            TASK.grade(cut + "\n" * 3 + "." * (extra - len(GOLD)), PROBLEM).utility_flexible == 0.0
+        )
 
 
 def test_what_is_read_is_bounded_and_depth_is_not() -> None:
@@ -215,9 +312,15 @@ def test_what_is_read_is_bounded_and_depth_is_not() -> None:
         ("7", Fraction(7), (7,), ""),
     ],
 )
-def test_operations_are_worked_out_innermost_first(text: str, value: Fraction | None, numbers: tuple[int, ...], steps: str) -> None:
+def test_operations_are_worked_out_innermost_first(
+    text: str, value: Fraction | None, numbers: tuple[int, ...], steps: str
+) -> None:
     found = parse(text)
-    assert found is not None and (found.value, found.numbers, " ".join(map(str, found.steps))) == (value, numbers, steps)
+    assert found is not None and (found.value, found.numbers, " ".join(map(str, found.steps))) == (
+        value,
+        numbers,
+        steps,
+    )
 
 
 @pytest.mark.parametrize(
@@ -236,13 +339,30 @@ def test_check_is_written_out(response: str, text: str, holds: tuple[bool, ...])
 
 
 def test_each_hand_is_one_problem_of_one_split() -> None:
-    of = {split: {problem.id: problem for problem in TASK.problems(split, 600, seed=5)} for split in ("train", "test")}
+    of = {
+        split: {problem.id: problem for problem in TASK.problems(split, 600, seed=5)}
+        for split in ("train", "test")
+    }
     again = {problem.id: problem for problem in TASK.problems("test", 600, seed=6)}
-    hands = [tuple(sorted(map(int, problem.question.split()))) for problems in of.values() for problem in problems.values()]
+    hands = [
+        tuple(sorted(map(int, problem.question.split())))
+        for problems in of.values()
+        for problem in problems.values()
+    ]
     assert len(set(hands)) == 1200 and set(hands) <= set(solved())
     shared = of["test"].keys() & again.keys()
-    assert len(shared) > 400 and all(of["test"][key] == again[key] for key in shared) and list(of["test"]) != list(again)
-    in_order = sum(list(map(int, p.question.split())) == sorted(map(int, p.question.split())) for p in of["test"].values())
+    assert (
+        len(shared) > 400
+        and all(of["test"][key] == again[key] for key in shared)
+        and list(of["test"]) != list(again)
+    )
+    in_order = sum(
+        list(map(int, p.question.split())) == sorted(map(int, p.question.split()))
+        for p in of["test"].values()
+    )
     assert in_order < 100
-    with pytest.raises(UsageError, match=r"asked for 1000 test problems, but only 6\d\d different ones could be drawn; ask for fewer"):
+    with pytest.raises(
+        UsageError,
+        match=r"asked for 1000 test problems, but only 6\d\d different ones could be drawn; ask for fewer",
+    ):
         TASK.problems("test", 1000, seed=0)

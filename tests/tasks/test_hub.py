@@ -31,7 +31,9 @@ from strop.tasks.mathematics import SUBJECTS
 
 Files = dict[str, bytes]
 NAMES = ["gsm8k", "math", "mmlu-biology", "natural-questions"]
-ADDRESS = re.compile(r"/(?:api/)?datasets/([^/]+/[^/]+)(?:/(revision|tree|paths-info|resolve)/([^/]+)(?:/(.*))?)?")
+ADDRESS = re.compile(
+    r"/(?:api/)?datasets/([^/]+/[^/]+)(?:/(revision|tree|paths-info|resolve)/([^/]+)(?:/(.*))?)?"
+)
 BIOLOGY = """dataset_info:
 - config_name: college_biology
   features:
@@ -72,7 +74,11 @@ class Outcome(NamedTuple):
 def own_rows(task: str, split: str) -> list[dict[str, Any]]:
     """The package's own rows of a data set, in the columns that the hub's has."""
     rows = [json.loads(line) for line in (ROWS / f"{task}.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "split"} for row in rows if row["split"] == split]
+    return [
+        {name: value for name, value in row.items() if name != "split"}
+        for row in rows
+        if row["split"] == split
+    ]
 
 
 def laid_out(configs: dict[str, dict[str, list[dict[str, Any]]]], described: str = "") -> Files:
@@ -90,7 +96,10 @@ def laid_out(configs: dict[str, dict[str, list[dict[str, Any]]]], described: str
 
 
 def gsm8k(rows: int | None = None, columns: tuple[str, ...] = ("question", "answer")) -> Files:
-    splits = {split: [{name: row[name] for name in columns} for row in own_rows("gsm8k", split)[:rows]] for split in ("train", "test")}
+    splits = {
+        split: [{name: row[name] for name in columns} for row in own_rows("gsm8k", split)[:rows]]
+        for split in ("train", "test")
+    }
     return laid_out({"main": splits, "socratic": splits})
 
 
@@ -98,11 +107,19 @@ def data_sets(mark: Path) -> dict[str, dict[str, Files]]:
     """Every data set by name and branch. A script of theirs, if it ran, would leave the file ``mark``."""
     math = {split: own_rows("math", split) for split in ("train", "test")}
     subjects = {
-        config: {split: [row for row in rows if row["type"] == subject] for split, rows in math.items()}
+        config: {
+            split: [row for row in rows if row["type"] == subject] for split, rows in math.items()
+        }
         for subject, config in SUBJECTS.items()
     }
-    biology = {split: own_rows("mmlu-biology", ours) for split, ours in (("test", "test"), ("validation", "train"), ("dev", "train"))}
-    open_questions = {split: own_rows("natural-questions", ours) for split, ours in (("train", "train"), ("validation", "test"))}
+    biology = {
+        split: own_rows("mmlu-biology", ours)
+        for split, ours in (("test", "test"), ("validation", "train"), ("dev", "train"))
+    }
+    open_questions = {
+        split: own_rows("natural-questions", ours)
+        for split, ours in (("train", "train"), ("validation", "test"))
+    }
     return {
         "openai/gsm8k": {
             "main": gsm8k(),
@@ -115,7 +132,9 @@ def data_sets(mark: Path) -> dict[str, dict[str, Files]]:
             "strange": gsm8k(rows=6),
         },
         "EleutherAI/hendrycks_math": {"main": laid_out(subjects)},
-        "cais/mmlu": {"main": laid_out({"abstract_algebra": biology, "college_biology": biology}, BIOLOGY)},
+        "cais/mmlu": {
+            "main": laid_out({"abstract_algebra": biology, "college_biology": biology}, BIOLOGY)
+        },
         "google-research-datasets/nq_open": {"main": laid_out({"nq_open": open_questions})},
     }
 
@@ -149,7 +168,9 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.answer(json.loads(asked)["paths"] if asked.startswith("{") else parse_qs(asked)["paths"])
+        self.answer(
+            json.loads(asked)["paths"] if asked.startswith("{") else parse_qs(asked)["paths"]
+        )
 
     def do_GET(self) -> None:
         self.answer([])
@@ -161,7 +182,12 @@ class Answer(BaseHTTPRequestHandler):
         found = ADDRESS.fullmatch(unquote(urlsplit(self.path).path))
         if not found or found[1] not in self.server.sets:
             return self.reply(404, error="RepoNotFound", told="Repository not found")
-        name, kind, revision, path = found[1], found[2] or "revision", found[3] or "main", found[4] or ""
+        name, kind, revision, path = (
+            found[1],
+            found[2] or "revision",
+            found[3] or "main",
+            found[4] or "",
+        )
         if revision == "silent":
             self.server.closing.wait(30)
             self.close_connection = True
@@ -169,37 +195,75 @@ class Answer(BaseHTTPRequestHandler):
         if revision == "fails":
             return self.reply(500)
         branches = self.server.sets[name]
-        branch = next((branch for branch in branches if revision in (branch, commit_of(branch))), None)
+        branch = next(
+            (branch for branch in branches if revision in (branch, commit_of(branch))), None
+        )
         if branch is None:
             return self.reply(404, error="RevisionNotFound", told=f"Invalid rev id: {revision}")
         branch = self.server.branches.get(branch, branch) if revision == branch else branch
         if branch.startswith("gated") and kind == "resolve":
-            return self.reply(int(branch[-3:]), error="GatedRepo", told="Access to this dataset is restricted.")
+            return self.reply(
+                int(branch[-3:]), error="GatedRepo", told="Access to this dataset is restricted."
+            )
         if branch == "files-fail" and path.endswith(".parquet"):
             return self.reply(501)
-        self.content(branches[branch], kind, path, paths, name=name, commit="../.." if branch == "strange" else commit_of(branch))
+        self.content(
+            branches[branch],
+            kind,
+            path,
+            paths,
+            name=name,
+            commit="../.." if branch == "strange" else commit_of(branch),
+        )
 
-    def content(self, files: Files, kind: str, path: str, paths: list[str], *, name: str, commit: str) -> None:
+    def content(
+        self, files: Files, kind: str, path: str, paths: list[str], *, name: str, commit: str
+    ) -> None:
         """What the repository says of itself, lists, or holds."""
         if kind == "revision":
-            return self.reply(200, {"id": name, "sha": commit, "siblings": [{"rfilename": file} for file in files], "tags": []})
-        entries = {file: {"type": "file", "path": file, "size": len(files[file]), "oid": etag(files[file])} for file in files}
+            return self.reply(
+                200,
+                {
+                    "id": name,
+                    "sha": commit,
+                    "siblings": [{"rfilename": file} for file in files],
+                    "tags": [],
+                },
+            )
+        entries = {
+            file: {"type": "file", "path": file, "size": len(files[file]), "oid": etag(files[file])}
+            for file in files
+        }
         entries |= {
-            folder: {"type": "directory", "path": folder, "oid": "0" * 40} for folder in {str(Path(f).parent) for f in files} - {"."}
+            folder: {"type": "directory", "path": folder, "oid": "0" * 40}
+            for folder in {str(Path(f).parent) for f in files} - {"."}
         }
         if kind == "paths-info":
             return self.reply(200, [entries[one] for one in paths if one in entries])
         if kind == "tree":
-            return self.reply(200, [entry for one, entry in entries.items() if str(Path(one).parent) == (path or ".")])
+            return self.reply(
+                200,
+                [entry for one, entry in entries.items() if str(Path(one).parent) == (path or ".")],
+            )
         if path not in files:
             return self.reply(404, error="EntryNotFound", told="Entry not found")
         self.reply(200, files[path], {"ETag": f'"{etag(files[path])}"', "X-Repo-Commit": commit})
 
-    def reply(self, status: int, body: Any = b"", headers: dict[str, str] | None = None, *, error: str = "", told: str = "") -> None:
+    def reply(
+        self,
+        status: int,
+        body: Any = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        error: str = "",
+        told: str = "",
+    ) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         told_headers = {"X-Error-Code": error, "X-Error-Message": told} if told else {}
-        for name, value in ((headers or {}) | told_headers | {"Content-Length": str(len(content))}).items():
+        for name, value in (
+            (headers or {}) | told_headers | {"Content-Length": str(len(content))}
+        ).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -225,15 +289,32 @@ def hub(folder: Path) -> Iterator[Hub]:
         server.shutdown()
 
 
-def strop(folder: Path, address: str, commands: list[list[str]], offline: bool = False) -> list[Outcome]:
+def strop(
+    folder: Path, address: str, commands: list[list[str]], offline: bool = False
+) -> list[Outcome]:
     """The commands one after the other, in one other process whose hub is at ``address``."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_") and not name.lower().endswith("_proxy")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HF_") and not name.lower().endswith("_proxy")
+    }
     told = {
-        "HF_ENDPOINT": address, "HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": str(int(offline)), "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0", "HF_HUB_ETAG_TIMEOUT": "2", "NO_PROXY": "*",
-    }  # fmt: skip
+        "HF_ENDPOINT": address,
+        "HF_HOME": str(folder / "home"),
+        "HF_HUB_OFFLINE": str(int(offline)),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+        "HF_HUB_ETAG_TIMEOUT": "2",
+        "NO_PROXY": "*",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=folder, env=kept | told, input=json.dumps(commands), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", PROGRAM],
+        cwd=folder,
+        env=kept | told,
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     out, err = done.stdout.split("\x1e")[:-1], done.stderr.split("\x1e")
     assert done.returncode == 0 and len(out) == 2 * len(commands), done.stderr
@@ -241,14 +322,29 @@ def strop(folder: Path, address: str, commands: list[list[str]], offline: bool =
 
 
 def gap(out: Path, *options: str, task: str = "gsm8k") -> list[str]:
-    asked = ["--problems", "4", "--samples", "1", "--max-tokens", "4", "--shots", "0", "--verifier", "logprob", "--out", str(out)]
+    asked = [
+        "--problems",
+        "4",
+        "--samples",
+        "1",
+        "--max-tokens",
+        "4",
+        "--shots",
+        "0",
+        "--verifier",
+        "logprob",
+        "--out",
+        str(out),
+    ]
     return ["gap", "--model", "ladder/25k", "--task", task, *asked, *options]
 
 
 @pytest.fixture(scope="module")
 def read(hub: Hub, folder: Path) -> dict[str, Outcome]:
     """Every data set, and older revisions of one."""
-    commands = {name: ["rows", name] for name in NAMES} | {one: ["rows", "gsm8k", one] for one in ("v1", commit_of("v1"))}
+    commands = {name: ["rows", name] for name in NAMES} | {
+        one: ["rows", "gsm8k", one] for one in ("v1", commit_of("v1"))
+    }
     return dict(zip(commands, strop(folder, hub.address, list(commands.values())), strict=True))
 
 
@@ -260,9 +356,14 @@ def rows(outcome: Outcome) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_data_set_is_read_as_it_lies_on_the_hub(name: str, hub: Hub, read: dict[str, Outcome]) -> None:
+def test_every_data_set_is_read_as_it_lies_on_the_hub(
+    name: str, hub: Hub, read: dict[str, Outcome]
+) -> None:
     task = TASKS[name].example()  # type: ignore[attr-defined]
-    expected = {split: {(one.question, one.reference) for one in task.problems(split, task.size(split), 0)} for split in ("train", "test")}
+    expected = {
+        split: {(one.question, one.reference) for one in task.problems(split, task.size(split), 0)}
+        for split in ("train", "test")
+    }
     found = rows(read[name])
     assert {split: found[split] for split in expected} == expected
     assert (found["hub"], found["revision"]) == (task.hub, commit_of("main"))
@@ -271,14 +372,27 @@ def test_every_data_set_is_read_as_it_lies_on_the_hub(name: str, hub: Hub, read:
 def test_a_revision_has_its_own_rows_and_its_commit(read: dict[str, Outcome]) -> None:
     tag, commit = rows(read["v1"]), rows(read[commit_of("v1")])
     assert tag == commit and tag["revision"] == commit_of("v1")
-    assert tag["test"] == {(row["question"], row["answer"]) for row in own_rows("gsm8k", "test")[:9]} < rows(read["gsm8k"])["test"]
+    assert (
+        tag["test"]
+        == {(row["question"], row["answer"]) for row in own_rows("gsm8k", "test")[:9]}
+        < rows(read["gsm8k"])["test"]
+    )
 
 
-def test_a_cached_commit_is_read_offline_and_stands_in_for_no_other(read: dict[str, Outcome], folder: Path) -> None:
+def test_a_cached_commit_is_read_offline_and_stands_in_for_no_other(
+    read: dict[str, Outcome], folder: Path
+) -> None:
     other = gap(folder / "other", "--data-revision", commit_of("columns"))
-    again, unloaded, unresolved = strop(folder, nowhere(), [["rows", "gsm8k", commit_of("v1")], other, gap(folder / "other")], offline=True)
+    again, unloaded, unresolved = strop(
+        folder,
+        nowhere(),
+        [["rows", "gsm8k", commit_of("v1")], other, gap(folder / "other")],
+        offline=True,
+    )
     assert rows(again) == rows(read["v1"])
-    assert "Couldn't reach 'openai/gsm8k'" in told(unloaded) and "offline mode is enabled" in told(unresolved)
+    assert "Couldn't reach 'openai/gsm8k'" in told(unloaded) and "offline mode is enabled" in told(
+        unresolved
+    )
 
 
 @pytest.fixture(scope="module")
@@ -289,13 +403,17 @@ def run(hub: Hub, folder: Path) -> Path:
     return folder / "run"
 
 
-def test_a_run_says_its_commit_and_a_branch_that_moved_is_another_run(hub: Hub, folder: Path, run: Path) -> None:
+def test_a_run_says_its_commit_and_a_branch_that_moved_is_another_run(
+    hub: Hub, folder: Path, run: Path
+) -> None:
     asked = json.loads((run / "run.json").read_text())["asked"]
     assert asked["data"] == {"hub": "openai/gsm8k", "revision": commit_of("main")}
     hub.branches["main"] = "v1"
     (moved,) = strop(folder, hub.address, [gap(run)])
     del hub.branches["main"]
-    assert moved.code == 2 and all(word in told(moved) for word in ("holds another run", commit_of("main"), commit_of("v1")))
+    assert moved.code == 2 and all(
+        word in told(moved) for word in ("holds another run", commit_of("main"), commit_of("v1"))
+    )
 
 
 def test_a_report_needs_no_hub(folder: Path, run: Path) -> None:
@@ -327,7 +445,9 @@ def refused(hub: Hub, folder: Path) -> dict[str, Outcome]:
 
 
 @pytest.mark.parametrize("branch", REFUSED)
-def test_what_cannot_be_loaded_is_one_clear_line(branch: str, refused: dict[str, Outcome], folder: Path) -> None:
+def test_what_cannot_be_loaded_is_one_clear_line(
+    branch: str, refused: dict[str, Outcome], folder: Path
+) -> None:
     assert refused[branch].code == 2 and REFUSED[branch] in told(refused[branch])
     assert not (folder / branch).exists() and not (folder / "script-ran").exists()
 
@@ -338,14 +458,21 @@ def test_an_unknown_data_set_and_no_hub_at_all(hub: Hub, folder: Path) -> None:
     hub.sets["cais/mmlu"] = taken
     (refused,) = strop(folder, nowhere(), [gap(folder / "unreachable")])
     assert unknown.code == refused.code == 2
-    assert "cannot load cais/mmlu from the hub (RepositoryNotFoundError: 404 Client Error" in told(unknown)
+    assert "cannot load cais/mmlu from the hub (RepositoryNotFoundError: 404 Client Error" in told(
+        unknown
+    )
     assert "ConnectError: [Errno" in told(refused) and "or give --data FILE" in told(refused)
 
 
-def test_a_folder_of_the_same_name_is_not_taken_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_the_same_name_is_not_taken_for_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "openai" / "gsm8k").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"openai/gsm8k is also a folder here.*; run strop elsewhere, or give --data FILE"):
+    with pytest.raises(
+        UsageError,
+        match=r"openai/gsm8k is also a folder here.*; run strop elsewhere, or give --data FILE",
+    ):
         read_hub("openai/gsm8k", ["main"], ["test"], None, {"question": str})
 
 
@@ -353,7 +480,9 @@ def told(outcome: Outcome) -> str:
     """The one line for the user: the last, below the libraries' progress."""
     *before, last = outcome.err.splitlines()
     assert last.startswith("strop: ") and outcome.out == "", outcome
-    assert not any(line.startswith("strop: ") or "Traceback" in line for line in before), outcome.err
+    assert not any(line.startswith("strop: ") or "Traceback" in line for line in before), (
+        outcome.err
+    )
     return last
 
 

@@ -14,11 +14,10 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 import strop
-from strop.api import find_task
 from strop.engines import load_engine
 from strop.errors import UsageError
 from strop.ladder import recipes
-from strop.tasks import Arithmetic, LmEval
+from strop.tasks import Arithmetic, LmEval, find_task
 from strop.tasks import lm_eval as adapter
 from strop.tasks.dataset import ROWS
 
@@ -62,13 +61,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for split, count in (("train", 20), ("test", 60))
         for problem in task.problems(split, count, seed=3)
     ]
-    grade_school = [json.loads(line) for line in (ROWS / "gsm8k.jsonl").read_text(encoding="utf-8").splitlines()]
+    grade_school = [
+        json.loads(line) for line in (ROWS / "gsm8k.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for name, rows in (("chains", chains), ("gsm8k", grade_school)):
-        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        (path / f"{name}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+        )
         for split in ("train", "test"):
-            part = [{key: value for key, value in row.items() if key != "split"} for row in rows if row["split"] == split]
-            (path / f"{name}-{split}.json").write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
-        files = f"  data_files: {{train: {path}/{name}-train.json, test: {path}/{name}-test.json}}\n"
+            part = [
+                {key: value for key, value in row.items() if key != "split"}
+                for row in rows
+                if row["split"] == split
+            ]
+            (path / f"{name}-{split}.json").write_text(
+                "".join(json.dumps(row) + "\n" for row in part), encoding="utf-8"
+            )
+        files = (
+            f"  data_files: {{train: {path}/{name}-train.json, test: {path}/{name}-test.json}}\n"
+        )
         (path / f"{name}-data.yaml").write_text(
             f"include: {path / name}.yaml\ntask: {name}-data\ndataset_path: json\ndataset_name: null\ndataset_kwargs:\n{files}"
         )
@@ -87,7 +98,9 @@ def harness_model() -> HFLM:
 
 
 @pytest.mark.parametrize(("name", "shots"), [("chains", 0), ("gsm8k", 2)])
-def test_greedy_accuracy_is_the_harness_s_own(name: str, shots: int, folder: Path, harness_model: HFLM, tmp_path: Path) -> None:
+def test_greedy_accuracy_is_the_harness_s_own(
+    name: str, shots: int, folder: Path, harness_model: HFLM, tmp_path: Path
+) -> None:
     """Two ways to the data (a custom data set, and the harness's own json loader), two engines, two loops; one number."""
     theirs = lm_eval.simple_evaluate(
         model=harness_model,
@@ -100,17 +113,32 @@ def test_greedy_accuracy_is_the_harness_s_own(name: str, shots: int, folder: Pat
     task = find_task(f"lm-eval:{folder / name}.yaml", folder / f"{name}.jsonl")
     size = task.size("test")
     run = strop.gap(
-        f"ladder/{MODEL}", task, verifiers=["logprob"], problems=size, samples=1, temperature=0.0, shots=shots, out=tmp_path / "run"
+        f"ladder/{MODEL}",
+        task,
+        verifiers=["logprob"],
+        problems=size,
+        samples=1,
+        temperature=0.0,
+        shots=shots,
+        out=tmp_path / "run",
     )
     rows = run.responses.to_dicts()
     assert len(rows) == size == results["sample_len"]
     assert sum(row["utility_strict"] for row in rows) / size == results["exact_match,strict-match"]
     texts = {sample["doc_id"]: sample["resps"][0][0] for sample in samples}
-    same = sum(texts[int(row["problem"].rsplit("-", 1)[1])].strip() == row["text"].strip() for row in rows)
+    same = sum(
+        texts[int(row["problem"].rsplit("-", 1)[1])].strip() == row["text"].strip() for row in rows
+    )
     assert same == size
-    flexible = {sample["doc_id"]: sample["exact_match"] for sample in samples if sample["filter"] == "flexible-extract"}
+    flexible = {
+        sample["doc_id"]: sample["exact_match"]
+        for sample in samples
+        if sample["filter"] == "flexible-extract"
+    }
     for row in rows:
-        assert row["utility_flexible"] == max(row["utility_strict"], flexible[int(row["problem"].rsplit("-", 1)[1])])
+        assert row["utility_flexible"] == max(
+            row["utility_strict"], flexible[int(row["problem"].rsplit("-", 1)[1])]
+        )
     if name == "chains":
         assert 0 < results["exact_match,strict-match"] < 1, "equality of noughts would show little"
 
@@ -123,15 +151,33 @@ def test_prompts_stops_and_answers_are_the_harness_s(folder: Path) -> None:
     assert task.context(problem, 3).count("Question:") == 4
     gold = task.gold_response(problem)
     right, wrong = task.grade(gold, problem), task.grade("#### 123456", problem)
-    assert (right.utility_strict, right.utility_flexible, right.answer_strict) == (1.0, 1.0, problem.metadata["answer"])
-    assert (wrong.utility_strict, wrong.utility_flexible, wrong.answer_strict) == (0.0, 0.0, "123456")
+    assert (right.utility_strict, right.utility_flexible, right.answer_strict) == (
+        1.0,
+        1.0,
+        problem.metadata["answer"],
+    )
+    assert (wrong.utility_strict, wrong.utility_flexible, wrong.answer_strict) == (
+        0.0,
+        0.0,
+        "123456",
+    )
     late = task.grade(f"{gold}\nso 77 it is", problem)
-    assert (late.utility_strict, late.utility_flexible) == (1.0, 1.0)  # the harness's flexible filter reads 77
+    assert (late.utility_strict, late.utility_flexible) == (
+        1.0,
+        1.0,
+    )  # the harness's flexible filter reads 77
     none = task.grade("no idea", problem)
     assert (none.answer_strict, none.answer_flexible, none.utility_flexible) == (None, None, 0.0)
     source = task.source()
-    assert source["filters"] == ["strict-match", "flexible-extract"] and source["metric"] == "exact_match" and source["digest"]
-    assert task.label == f"lm-eval:{folder}/gsm8k.yaml" and find_task(task.label, folder / "gsm8k.jsonl") == task
+    assert (
+        source["filters"] == ["strict-match", "flexible-extract"]
+        and source["metric"] == "exact_match"
+        and source["digest"]
+    )
+    assert (
+        task.label == f"lm-eval:{folder}/gsm8k.yaml"
+        and find_task(task.label, folder / "gsm8k.jsonl") == task
+    )
 
 
 def test_examples_of_checks_come_from_the_examples(folder: Path) -> None:
@@ -151,7 +197,10 @@ def test_examples_that_are_test_problems_are_shown_to_no_verifier(folder: Path) 
     task = find_task(f"lm-eval:{folder}/same.yaml", folder / "chains.jsonl")
     problem = task.problems("test", 1, seed=0)[0]
     assert task.context(problem, 2).count(f"Question: {problem.question}\n") == 1
-    with pytest.raises(UsageError, match="takes its examples from its test problems: a verifier would be shown answers; use --shots 0"):
+    with pytest.raises(
+        UsageError,
+        match="takes its examples from its test problems: a verifier would be shown answers; use --shots 0",
+    ):
         task.judged(task.shots(2, seed=0))
 
 
@@ -160,31 +209,61 @@ def test_a_file_without_train_rows_has_no_examples(folder: Path) -> None:
     task = find_task(f"lm-eval:{folder}/gsm8k.yaml", folder / "bare.csv")
     assert (task.size("test"), task.size("train")) == (2, 0)
     problem = task.problems("test", 1, seed=0)[0]
-    assert task.grade(str(problem.reference), problem).utility_strict == 1.0 and task.context(problem, 0).startswith("Question: ")
+    assert task.grade(str(problem.reference), problem).utility_strict == 1.0 and task.context(
+        problem, 0
+    ).startswith("Question: ")
 
 
 def test_the_harness_s_grading_of_mathematics(folder: Path) -> None:
     """It works by signals, and so in a main thread only; and its answers are equal by sympy."""
-    rows = [{"problem": "What is half of 3?", "solution": r"It is $\boxed{\frac{3}{2}}$.", "type": "Algebra", "level": "Level 1"}]
+    rows = [
+        {
+            "problem": "What is half of 3?",
+            "solution": r"It is $\boxed{\frac{3}{2}}$.",
+            "type": "Algebra",
+            "level": "Level 1",
+        }
+    ]
     (folder / "mathematics.json").write_text(json.dumps(rows))
     task = find_task("lm-eval:minerva_math_algebra", folder / "mathematics.json")
     problem = task.problems("test", 1, seed=0)[0]
     text = "Final Answer: The final answer is $1.5$. I hope it is correct."
     with ThreadPoolExecutor(1) as pool:
-        right, wrong = (pool.submit(task.grade, one, problem).result() for one in (text, text.replace("1.5", "2.5")))
+        right, wrong = (
+            pool.submit(task.grade, one, problem).result()
+            for one in (text, text.replace("1.5", "2.5"))
+        )
     assert (right.utility_strict, wrong.utility_strict) == (1.0, 0.0)
     assert task.default_shots == 4 and task.size("train") == 4
 
 
 REFUSED: dict[str, tuple[str, str]] = {
-    "code": (f"include: {HARNESS}/humaneval/humaneval.yaml\ntask: code\n", "runs the code that a model writes; strop does not run it"),
-    "remote": ("dataset_kwargs: {trust_remote_code: true}\n", "asks to run code that comes with its data set"),
-    "fetched": ("metric_list: [{metric: wer, hf_evaluate: true}]\n", "is graded by code that is fetched from the hub"),
-    "choices": ("output_type: multiple_choice\n", "is of the kind multiple_choice, which generates nothing; expected generate_until"),
+    "code": (
+        f"include: {HARNESS}/humaneval/humaneval.yaml\ntask: code\n",
+        "runs the code that a model writes; strop does not run it",
+    ),
+    "remote": (
+        "dataset_kwargs: {trust_remote_code: true}\n",
+        "asks to run code that comes with its data set",
+    ),
+    "fetched": (
+        "metric_list: [{metric: wer, hf_evaluate: true}]\n",
+        "is graded by code that is fetched from the hub",
+    ),
+    "choices": (
+        "output_type: multiple_choice\n",
+        "is of the kind multiple_choice, which generates nothing; expected generate_until",
+    ),
     "perplexed": ("output_type: loglikelihood_rolling\n", "is of the kind loglikelihood_rolling"),
     "seen": ("doc_to_image: image\n", "shows images or sounds"),
-    "corpus": ("metric_list: [{metric: bleu, aggregation: bleu, higher_is_better: true}]\n", "is graded by bleu, which is no mean"),
-    "absent": ('doc_to_text: "{{missing.field}}"\n', r"cannot load the task .*absent.yaml \(\w+: .*missing"),
+    "corpus": (
+        "metric_list: [{metric: bleu, aggregation: bleu, higher_is_better: true}]\n",
+        "is graded by bleu, which is no mean",
+    ),
+    "absent": (
+        'doc_to_text: "{{missing.field}}"\n',
+        r"cannot load the task .*absent.yaml \(\w+: .*missing",
+    ),
     "two-shots": ("", "has no examples by its own settings; use --shots 0"),
 }
 
@@ -192,7 +271,11 @@ REFUSED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_strop_does_not_run_is_refused_in_one_line(name: str, folder: Path) -> None:
     text, message = REFUSED[name]
-    own = text if text.startswith("include") else f"include: {folder}/chains.yaml\ntask: {name}\n{text}"
+    own = (
+        text
+        if text.startswith("include")
+        else f"include: {folder}/chains.yaml\ntask: {name}\n{text}"
+    )
     (folder / f"{name}.yaml").write_text(own)
     task = LmEval(str(folder / f"{name}.yaml"), data=str(folder / "chains.jsonl"))
     with pytest.raises(UsageError, match=message) as caught:
@@ -202,7 +285,11 @@ def test_what_strop_does_not_run_is_refused_in_one_line(name: str, folder: Path)
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("gsm9k", "lm-eval has no task 'gsm9k'"), ("mmlu", "is a group of tasks"), ("no/such.yaml", "there is no file no/such.yaml")],
+    [
+        ("gsm9k", "lm-eval has no task 'gsm9k'"),
+        ("mmlu", "is a group of tasks"),
+        ("no/such.yaml", "there is no file no/such.yaml"),
+    ],
 )
 def test_names_that_are_no_task(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -217,8 +304,16 @@ def test_too_many_shots_and_problems(folder: Path) -> None:
         task.context(task.problems("test", 1, seed=0)[0], 99)
 
 
-def test_a_stored_run_is_read_without_the_harness(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"problems": 4, "samples": 2, "shots": 1, "max_tokens": 8, "verifiers": ["mc"]}
+def test_a_stored_run_is_read_without_the_harness(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {
+        "problems": 4,
+        "samples": 2,
+        "shots": 1,
+        "max_tokens": 8,
+        "verifiers": ["mc"],
+    }
     task = find_task(f"lm-eval:{folder}/gsm8k.yaml", folder / "gsm8k.jsonl")
     strop.gap("ladder/25k", task, out=tmp_path / "run", **options)
     engine = load_engine("ladder/25k")

@@ -18,7 +18,7 @@ import pytest
 
 from strop.errors import StropError
 from strop.tasks import math_workers
-from strop.tasks.latex import boxed
+from strop.tasks.math_answers import boxed
 from strop.tasks.math_workers import COUNTS, SECONDS, grader, same_math
 
 ROWS = Path(math_workers.__file__).parent / "rows" / "math.jsonl"
@@ -74,9 +74,21 @@ PAIRS = [
     ("1, 200", "1200", False),
     (r"1 \pm \sqrt{19}", r"1+\sqrt{19}, 1-\sqrt{19}", True),
     ("1", r"\pm 1", False),
-    (r"\begin{bmatrix}3&-1\\-5&2\end{bmatrix}", r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}", True),
-    (r"\begin{pmatrix}\frac{6}{2}&-1\\-5&\sqrt{4}\end{pmatrix}", r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}", True),
-    (r"\begin{pmatrix}3&-5\\-1&2\end{pmatrix}", r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}", False),
+    (
+        r"\begin{bmatrix}3&-1\\-5&2\end{bmatrix}",
+        r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}",
+        True,
+    ),
+    (
+        r"\begin{pmatrix}\frac{6}{2}&-1\\-5&\sqrt{4}\end{pmatrix}",
+        r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}",
+        True,
+    ),
+    (
+        r"\begin{pmatrix}3&-5\\-1&2\end{pmatrix}",
+        r"\begin{pmatrix} 3 & -1 \\ -5 & 2 \end{pmatrix}",
+        False,
+    ),
     ("202", "202_7", True),
     ("202_8", "202_7", False),
     ("203_7", "202_7", False),
@@ -128,7 +140,10 @@ def corrupted(answer: str) -> str:
 
 
 def test_every_gold_answer_is_itself_and_not_its_corruption() -> None:
-    found = [boxed(json.loads(line)["solution"]) for line in ROWS.read_text(encoding="utf-8").splitlines()]
+    found = [
+        boxed(json.loads(line)["solution"])
+        for line in ROWS.read_text(encoding="utf-8").splitlines()
+    ]
     golds = [gold.answer for gold in found if gold]
     assert len(golds) == len(found) >= 50
     for gold in golds:
@@ -171,7 +186,11 @@ def test_a_killed_worker_is_replaced() -> None:
 
 
 def test_eight_threads_get_the_answers_of_one() -> None:
-    pairs = [(answer, reference, same) for answer, reference, same in PAIRS if "+" in answer or "sqrt" in answer]
+    pairs = [
+        (answer, reference, same)
+        for answer, reference, same in PAIRS
+        if "+" in answer or "sqrt" in answer
+    ]
     math_workers._same_forms.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         verdicts = list(pool.map(lambda pair: same_math(pair[0], pair[1]), pairs))
@@ -179,9 +198,15 @@ def test_eight_threads_get_the_answers_of_one() -> None:
     assert len(math_workers._POOL.all) <= 2
 
 
-def test_without_math_verify_forms_alone_decide_and_grader_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_math_verify_forms_alone_decide_and_grader_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "math_verify" else find(name, *rest))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "math_verify" else find(name, *rest),
+    )
     asked = COUNTS["asked"]
     clear()
     try:
@@ -197,10 +222,14 @@ def clear() -> None:
     math_workers._same_forms.cache_clear()
 
 
-def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     math_workers._POOL.close()
     math_workers._same_forms.cache_clear()
-    monkeypatch.setattr(sys, "executable", "/bin/false" if os.path.exists("/bin/false") else "/usr/bin/false")
+    monkeypatch.setattr(
+        sys, "executable", "/bin/false" if os.path.exists("/bin/false") else "/usr/bin/false"
+    )
     with pytest.raises(StropError, match="did not start"):
         same_math("n+5", "5+n")
 
@@ -221,7 +250,9 @@ if sys.argv[1] == "interrupted":
 
 def running(pid: int) -> bool:
     """Not gone, and not merely waiting to be reaped."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout.strip()
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return bool(state) and not state.startswith("Z")
 
 
@@ -230,7 +261,9 @@ def running(pid: int) -> bool:
 def test_no_worker_outlives_a_script_without_a_main_guard(end: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    ran = subprocess.run([sys.executable, str(script), end], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, str(script), end], capture_output=True, text=True, timeout=60, check=False
+    )
     verdict, pids = ran.stdout.split("\n")[:2]
     assert verdict == "True" and len(pids.split()) == 1
     assert ("KeyboardInterrupt" in ran.stderr) == (end == "interrupted")

@@ -14,7 +14,9 @@ def base_models(draw: st.DrawFn, most_prompts: int = 3, most_responses: int = 5)
     prompts, responses = draw(st.integers(1, most_prompts)), draw(st.integers(2, most_responses))
     row = st.lists(st.integers(0, 6), min_size=responses, max_size=responses).filter(any)
     counts_XY = np.array(draw(st.lists(row, min_size=prompts, max_size=prompts)), float)
-    weight_X = np.array(draw(st.lists(st.integers(1, 5), min_size=prompts, max_size=prompts)), float)
+    weight_X = np.array(
+        draw(st.lists(st.integers(1, 5), min_size=prompts, max_size=prompts)), float
+    )
     return tabular(counts_XY / counts_XY.sum(axis=1, keepdims=True), weight_X / weight_X.sum())
 
 

@@ -11,11 +11,18 @@ import pytest
 import strop
 from strop.engines.base import plain_text
 from strop.engines.tabular import TabularEngine
-from strop.loop import Plan
 from strop.prompts import WORDING, Example, Wording, solution_prompt
+from strop.run.plan import Plan
 from strop.tasks import Recall
-from strop.verify import VERIFIERS, ChainOfThoughtBinary, ChainOfThoughtScore, MultipleChoice, PromptedVerifier, Tournament
-from strop.verify.reading import read_letter, read_score, read_verdict
+from strop.verify import (
+    VERIFIERS,
+    ChainOfThoughtBinary,
+    ChainOfThoughtScore,
+    MultipleChoice,
+    PromptedVerifier,
+    Tournament,
+)
+from strop.verify.parse_verdict import read_letter, read_score, read_verdict
 
 GERMAN = Wording(
     binary="Frage: {question}\nAntwort: {response}\nPrüfe, dann urteile: Richtig oder Falsch.\nPrüfung:",
@@ -33,13 +40,21 @@ PROMPTED = [kind for kind in VERIFIERS.values() if issubclass(kind, PromptedVeri
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        (" 2+3 ist 5.\nUrteil: Richtig", True), ("Urteil:Falsch.", False), ("Urteil: Richtig\nUrteil: Falsch", False),
-        ("Urteil: Richtig oder Falsch", None), ("Urteil: Falsch oder Richtig?", None), ("Urteil: Richtiger", None),
+        (" 2+3 ist 5.\nUrteil: Richtig", True),
+        ("Urteil:Falsch.", False),
+        ("Urteil: Richtig\nUrteil: Falsch", False),
+        ("Urteil: Richtig oder Falsch", None),
+        ("Urteil: Falsch oder Richtig?", None),
+        ("Urteil: Richtiger", None),
         ("Urteil: Richtig oder", True),
-        ("Verdict: Correct", None), ("urteil: Richtig", None), ("Urteil:\nRichtig", None), ("", None),
-        ("Urteil: Falsch\n\nFrage: 1+1?\nUrteil: Richtig", False), ("Urteil: Falsch\nQuestion: 1+1?\nUrteil: Richtig", True),
+        ("Verdict: Correct", None),
+        ("urteil: Richtig", None),
+        ("Urteil:\nRichtig", None),
+        ("", None),
+        ("Urteil: Falsch\n\nFrage: 1+1?\nUrteil: Richtig", False),
+        ("Urteil: Falsch\nQuestion: 1+1?\nUrteil: Richtig", True),
     ],
-)  # fmt: skip
+)
 def test_a_verdict_is_read_by_its_own_words(text: str, verdict: bool | None) -> None:
     assert read_verdict(text, GERMAN) is verdict
     read = ChainOfThoughtBinary(wording=GERMAN).read(text)
@@ -49,10 +64,14 @@ def test_a_verdict_is_read_by_its_own_words(text: str, verdict: bool | None) -> 
 @pytest.mark.parametrize(
     ("text", "score"),
     [
-        ("\n** Note (1-10) **\n 8", 8.0), ("** Note (1-10) ** 3\n** Note (1-10) **\n2.5", 2.5), ("** Note (1-10) ** 0", None),
-        ("** Note (1-10) ** 100", None), ("Score: 8", None), ("Note (1-10) 8", None),
+        ("\n** Note (1-10) **\n 8", 8.0),
+        ("** Note (1-10) ** 3\n** Note (1-10) **\n2.5", 2.5),
+        ("** Note (1-10) ** 0", None),
+        ("** Note (1-10) ** 100", None),
+        ("Score: 8", None),
+        ("Note (1-10) 8", None),
     ],
-)  # fmt: skip
+)
 def test_a_score_is_read_by_its_own_line(text: str, score: float | None) -> None:
     assert read_score(text, GERMAN) == score
     read = ChainOfThoughtScore(wording=GERMAN).read(text)
@@ -61,7 +80,13 @@ def test_a_score_is_read_by_its_own_line(text: str, score: float | None) -> None
 
 @pytest.mark.parametrize(
     ("text", "letter"),
-    [("Besser: A", "A"), ("Besser: B, klar", "B"), ("Besser: A oder B", None), ("Besser: AB", None), ("Better: A", None)],
+    [
+        ("Besser: A", "A"),
+        ("Besser: B, klar", "B"),
+        ("Besser: A oder B", None),
+        ("Besser: AB", None),
+        ("Better: A", None),
+    ],
 )
 def test_a_winner_is_read_by_its_own_line(text: str, letter: str | None) -> None:
     assert read_letter(text, GERMAN) == letter
@@ -69,13 +94,22 @@ def test_a_winner_is_read_by_its_own_line(text: str, letter: str | None) -> None
 
 def test_a_verdict_may_stand_on_a_line_of_its_own_where_the_wording_has_it_there() -> None:
     for own in (replace(GERMAN, verdict="\nUrteil:\n"), replace(GERMAN, incorrect="\n Falsch")):
-        assert read_verdict("Urteil:\n Falsch", own) is False and read_verdict("Urteil: Richtig", own) is True
+        assert (
+            read_verdict("Urteil:\n Falsch", own) is False
+            and read_verdict("Urteil: Richtig", own) is True
+        )
         assert read_verdict("Urteil:\n\nSo ist es. Richtig", own) is None
 
 
 def test_words_are_no_patterns() -> None:
-    odd = replace(WORDING, verdict="\n(.*)", correct="$1+", incorrect="[no]", score_line="\n?", better="\n\\w")
-    assert read_verdict("(.*)$1+", odd) is True and read_verdict("(.*) [no]", odd) is False and read_verdict("so: $1+", odd) is None
+    odd = replace(
+        WORDING, verdict="\n(.*)", correct="$1+", incorrect="[no]", score_line="\n?", better="\n\\w"
+    )
+    assert (
+        read_verdict("(.*)$1+", odd) is True
+        and read_verdict("(.*) [no]", odd) is False
+        and read_verdict("so: $1+", odd) is None
+    )
     assert read_score("? 7", odd) == 7 and read_score("7", odd) is None
     assert read_letter("\\w A", odd) == "A" and read_letter("x A", odd) is None
 
@@ -92,35 +126,60 @@ def test_what_ends_a_verification_follows_its_frame() -> None:
         (Plan("m", Recall()), replace(WORDING, examples=examples), ("\nQuestion:",)),
     ):
         assert plan.verification_sampling(ChainOfThoughtBinary(wording=wording)).stop == stop
-    assert shown.verification_sampling(ChainOfThoughtScore(wording=GERMAN)).stop == ()  # its frame begins with the question itself
+    assert (
+        shown.verification_sampling(ChainOfThoughtScore(wording=GERMAN)).stop == ()
+    )  # its frame begins with the question itself
     assert shown.verification_sampling(VERIFIERS["majority"]()).stop == ("\nQuestion:",)
 
 
 @pytest.mark.parametrize("kind", PROMPTED, ids=lambda kind: kind.name)
-def test_settings_hold_the_words_that_are_used_and_not_the_default(kind: type[PromptedVerifier]) -> None:
+def test_settings_hold_the_words_that_are_used_and_not_the_default(
+    kind: type[PromptedVerifier],
+) -> None:
     own = replace(
-        GERMAN, multiple_choice="{question} {response}?", examples=(Example("q", "r", "c", True), Example("q", "s", "c", False, 3))
+        GERMAN,
+        multiple_choice="{question} {response}?",
+        examples=(Example("q", "r", "c", True), Example("q", "s", "c", False, 3)),
     )
     settings = kind(wording=own).settings()
     assert kind().settings() == {key: value for key, value in settings.items() if key != "wording"}
-    assert list(settings["wording"]) == list(kind.worded) and json.loads(json.dumps(settings)) == settings
-    assert settings["wording"]["examples"][1] == {"question": "q", "response": "s", "check": "c", "correct": False, "score": 3}
+    assert (
+        list(settings["wording"]) == list(kind.worded)
+        and json.loads(json.dumps(settings)) == settings
+    )
+    assert settings["wording"]["examples"][1] == {
+        "question": "q",
+        "response": "s",
+        "check": "c",
+        "correct": False,
+        "score": 3,
+    }
     unused = {"verdict", "better", "score_line"} - set(kind.worded)
-    assert kind(wording=replace(WORDING, **dict.fromkeys(unused, "\nSo:"))).settings() == kind().settings()
+    assert (
+        kind(wording=replace(WORDING, **dict.fromkeys(unused, "\nSo:"))).settings()
+        == kind().settings()
+    )
 
 
 def own_table(wording: Wording, says_right: float) -> TabularEngine:
     """Answers rightly half the time, and knows its answers by the wording's prompts alone."""
     task, table = Recall(), dict[str, dict[str, float]]()
     for problem in Plan("tabular", task, problems=4).draw_problems():
-        table[plain_text(solution_prompt(task, problem, []))] = {f" {problem.reference}": 0.5, " zz": 0.5}
+        table[plain_text(solution_prompt(task, problem, []))] = {
+            f" {problem.reference}": 0.5,
+            " zz": 0.5,
+        }
         for answer in (str(problem.reference), "zz"):
             right = says_right if answer != "zz" else 1 - says_right
             filled = [
-                f.replace("{question}", problem.question).replace("{response}", answer) for f in (wording.multiple_choice, wording.binary)
+                f.replace("{question}", problem.question).replace("{response}", answer)
+                for f in (wording.multiple_choice, wording.binary)
             ]
             table[filled[0]] = {wording.correct: right, wording.incorrect: 1 - right}
-            table[filled[1]] = {f" gut{wording.verdict}{wording.correct}": right, f" x{wording.verdict}{wording.incorrect}": 1 - right}
+            table[filled[1]] = {
+                f" gut{wording.verdict}{wording.correct}": right,
+                f" x{wording.verdict}{wording.incorrect}": 1 - right,
+            }
     return TabularEngine(table)
 
 
@@ -128,12 +187,37 @@ def test_a_run_asks_and_reads_in_its_own_words(tmp_path: Path) -> None:
     own = replace(GERMAN, multiple_choice="{question}: {response}? Richtig/Falsch")
     engine = own_table(own, says_right=0.999)
     verifiers = [MultipleChoice(wording=own), ChainOfThoughtBinary(wording=own)]
-    run = strop.gap(engine, "recall", problems=4, samples=8, temperature=1.0, top_p=1.0, verifiers=verifiers, out=tmp_path / "run")
+    run = strop.gap(
+        engine,
+        "recall",
+        problems=4,
+        samples=8,
+        temperature=1.0,
+        top_p=1.0,
+        verifiers=verifiers,
+        out=tmp_path / "run",
+    )
     rows = run.responses.join(run.scores["mc"], on=["problem", "sample"])
-    assert ((rows["score"] > 0.5) == (rows["utility_strict"] == 1)).all() and set(rows["score"].round(3)) == {0.999, 0.001}
-    assert run.scores["cot-binary"]["parsed"].all() and set(run.scores["cot-binary"]["score"]) == {0.0, 1.0}
-    assert "mc asks in words of its own: multiple_choice, correct, incorrect" in run.document["notes"]
-    again = strop.gap(engine, "recall", problems=4, samples=8, temperature=1.0, top_p=1.0, verifiers=verifiers, out=tmp_path / "run")
+    assert ((rows["score"] > 0.5) == (rows["utility_strict"] == 1)).all() and set(
+        rows["score"].round(3)
+    ) == {0.999, 0.001}
+    assert run.scores["cot-binary"]["parsed"].all() and set(run.scores["cot-binary"]["score"]) == {
+        0.0,
+        1.0,
+    }
+    assert (
+        "mc asks in words of its own: multiple_choice, correct, incorrect" in run.document["notes"]
+    )
+    again = strop.gap(
+        engine,
+        "recall",
+        problems=4,
+        samples=8,
+        temperature=1.0,
+        top_p=1.0,
+        verifiers=verifiers,
+        out=tmp_path / "run",
+    )
     assert again.document == run.document
 
 
@@ -142,28 +226,50 @@ def test_scores_in_other_words_are_refused(tmp_path: Path) -> None:
     settings = {"problems": 4, "samples": 4, "out": tmp_path / "run"}
     run = strop.gap("ladder/40k", "recall", verifiers=["mc"], **settings)
     assert "wording" not in json.dumps(run.record)
-    changed = replace(WORDING, multiple_choice=WORDING.multiple_choice.replace("correct or incorrect?", "right?"))
+    changed = replace(
+        WORDING, multiple_choice=WORDING.multiple_choice.replace("correct or incorrect?", "right?")
+    )
     with pytest.raises(
-        strop.StropError, match=r"scores of mc with settings wording None, and settings wording {'multiple_choice': .* was asked"
+        strop.StropError,
+        match=r"scores of mc with settings wording None, and settings wording {'multiple_choice': .* was asked",
     ):
         strop.add_verifier(run.path, MultipleChoice(wording=changed))
-    with pytest.raises(strop.StropError, match=r"holds another run .*verifiers mc wording None there, {'multiple_choice'") as refused:
+    with pytest.raises(
+        strop.StropError,
+        match=r"holds another run .*verifiers mc wording None there, {'multiple_choice'",
+    ) as refused:
         strop.gap("ladder/40k", "recall", verifiers=[MultipleChoice(wording=changed)], **settings)
     assert len(str(refused.value)) < 300 + len(str(tmp_path))
     strop.add_verifier(run.path, Tournament(wording=GERMAN))
     with pytest.raises(
-        strop.StropError, match=r"with settings wording tournament ….*bessere, A oder.*, and settings wording tournament ….*schlechtere.*…"
+        strop.StropError,
+        match=r"with settings wording tournament ….*bessere, A oder.*, and settings wording tournament ….*schlechtere.*…",
     ):
-        strop.add_verifier(run.path, Tournament(wording=replace(GERMAN, tournament=GERMAN.tournament.replace("bessere", "schlechtere"))))
-    unused = strop.add_verifier(run.path, MultipleChoice(wording=replace(WORDING, better="\nBest:")))
+        strop.add_verifier(
+            run.path,
+            Tournament(
+                wording=replace(
+                    GERMAN, tournament=GERMAN.tournament.replace("bessere", "schlechtere")
+                )
+            ),
+        )
+    unused = strop.add_verifier(
+        run.path, MultipleChoice(wording=replace(WORDING, better="\nBest:"))
+    )
     assert unused.scores["mc"].equals(run.scores["mc"])
 
 
 def test_names_are_found_in_a_wording(tmp_path: Path) -> None:
-    from strop.api import find_verifier, find_verifiers
+    from strop.verify import find_verifier, find_verifiers
 
     assert [find_verifier(name) for name in VERIFIERS] == [kind() for kind in VERIFIERS.values()]
-    assert find_verifiers(["mc", "majority"], GERMAN) == [MultipleChoice(wording=GERMAN), VERIFIERS["majority"]()]
-    with pytest.raises(strop.StropError, match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, tournament\); got majority"):
+    assert find_verifiers(["mc", "majority"], GERMAN) == [
+        MultipleChoice(wording=GERMAN),
+        VERIFIERS["majority"](),
+    ]
+    with pytest.raises(
+        strop.StropError,
+        match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, tournament\); got majority",
+    ):
         find_verifiers(["majority"], GERMAN)
     assert find_verifiers(["majority"], WORDING)

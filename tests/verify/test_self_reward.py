@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from strop.records import Problem, Sampling, Score
 from strop.tasks import Recall
-from strop.verify import Bench, Candidate, LogProbability, LogProbabilityPerToken, Majority, Oracle, Verifier
+from strop.verify import (
+    Candidate,
+    LogProbability,
+    LogProbabilityPerToken,
+    Majority,
+    Oracle,
+    VerificationContext,
+    Verifier,
+)
 
 PROBLEM = Problem("p", "test", "abc", None)
-BENCH = Bench(Recall(), None, [], Sampling(1, 1, 8))
+BENCH = VerificationContext(Recall(), None, [], Sampling(1, 1, 8))
 
 
 def scores(verifier: Verifier, items: Sequence[Candidate]) -> list[Score]:
@@ -31,19 +39,33 @@ def test_log_probabilities_as_stored_and_per_token() -> None:
     assert [score.score for score in scores(LogProbabilityPerToken(), items)] == [-6, -3, -2]
 
 
-@pytest.mark.parametrize("verifier", [LogProbability(), LogProbabilityPerToken()], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "verifier", [LogProbability(), LogProbabilityPerToken()], ids=lambda one: one.name
+)
 def test_truncated_and_unknown_are_left_out_not_unparsed(verifier: Verifier) -> None:
-    items = [Candidate(PROBLEM, "", 0, 0, logprob=-1.0, tokens=2, finish="length"), Candidate(PROBLEM, "", 0, 1, tokens=2)]
+    items = [
+        Candidate(PROBLEM, "", 0, 0, logprob=-1.0, tokens=2, finish="length"),
+        Candidate(PROBLEM, "", 0, 1, tokens=2),
+    ]
     assert all(math.isnan(score.score) and score.parsed for score in scores(verifier, items))
-    assert math.isnan(scores(LogProbabilityPerToken(), [Candidate(PROBLEM, "", 0, logprob=-1.0)])[0].score)  # of unknown length
+    assert math.isnan(
+        scores(LogProbabilityPerToken(), [Candidate(PROBLEM, "", 0, logprob=-1.0)])[0].score
+    )  # of unknown length
 
 
 def test_majority_counts_answers_of_its_own_problem() -> None:
     other = Problem("q", "test", "abc", None)
     items = [*voters(["a", "a", "b", "b", None]), *voters(["a", "b", "b"], other)]
     assert [(s.score, s.parsed) for s in scores(Majority(), items)] == [
-        (0.4, True), (0.4, True), (0.4, True), (0.4, True), (0.0, False), (1 / 3, True), (2 / 3, True), (2 / 3, True),
-    ]  # fmt: skip
+        (0.4, True),
+        (0.4, True),
+        (0.4, True),
+        (0.4, True),
+        (0.0, False),
+        (1 / 3, True),
+        (2 / 3, True),
+        (2 / 3, True),
+    ]
 
 
 @given(
@@ -51,7 +73,9 @@ def test_majority_counts_answers_of_its_own_problem() -> None:
         lambda own: st.tuples(st.just(own), st.permutations(own))
     )
 )
-def test_majority_knows_no_order_and_unparsed_never_vote(both: tuple[list[str | None], list[str | None]]) -> None:
+def test_majority_knows_no_order_and_unparsed_never_vote(
+    both: tuple[list[str | None], list[str | None]],
+) -> None:
     def by_answer(answers: Sequence[str | None]) -> dict[str | None, Score]:
         return dict(zip(answers, scores(Majority(), voters(answers)), strict=True))
 
@@ -63,6 +87,9 @@ def test_majority_knows_no_order_and_unparsed_never_vote(both: tuple[list[str | 
 
 
 def test_the_oracle_says_what_it_is_told_and_never_guesses() -> None:
-    assert [s.score for s in scores(Oracle(), [Candidate(PROBLEM, "", 0, k, utility=float(k)) for k in (0, 1)])] == [0, 1]
+    assert [
+        s.score
+        for s in scores(Oracle(), [Candidate(PROBLEM, "", 0, k, utility=float(k)) for k in (0, 1)])
+    ] == [0, 1]
     with pytest.raises(AssertionError, match="not told"):
         scores(Oracle(), [Candidate(PROBLEM, "", 0)])

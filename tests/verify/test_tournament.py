@@ -18,10 +18,17 @@ from strop.prompts import tournament_prompt
 from strop.records import Problem, Prompt, Sample, Sampling, Usage
 from strop.seeds import derive
 from strop.tasks import TASKS, Dataset, Task
-from strop.verify import Bench, Candidate, Tournament, Verdicts, position_bias, read_matches
+from strop.verify import (
+    Candidate,
+    Tournament,
+    Verdicts,
+    VerificationContext,
+    position_bias,
+    read_matches,
+)
 from strop.verify.bracket import Bracket
 from strop.verify.matches import PositionBias
-from strop.verify.reading import read_letter
+from strop.verify.parse_verdict import read_letter
 
 TASK = TASKS["recall"]()
 RIGHT = "right"
@@ -44,7 +51,10 @@ class Scripted(Engine):
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         self.batches.append(len(requests))
         texts = [self.answer(*self._shown(request.prompt)) for request in requests]
-        return Generation([[Sample(text, (), 0.0, "end")] for text in texts], Usage(generated_tokens=len(requests)))
+        return Generation(
+            [[Sample(text, (), 0.0, "end")] for text in texts],
+            Usage(generated_tokens=len(requests)),
+        )
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         raise AssertionError("a tournament reads what is written, and scores no continuation")
@@ -57,7 +67,12 @@ class Scripted(Engine):
 
     @staticmethod
     def _shown(prompt: Prompt) -> tuple[str, str]:
-        first, second = plain_text(prompt).split("\nAnswer A: ")[1].split("\nCheck both")[0].split("\nAnswer B: ")
+        first, second = (
+            plain_text(prompt)
+            .split("\nAnswer A: ")[1]
+            .split("\nCheck both")[0]
+            .split("\nAnswer B: ")
+        )
         return first, second
 
 
@@ -73,7 +88,9 @@ def mumbles(first: str, second: str) -> str:
     return "both are fine"
 
 
-def entrants(samples: int, problems: int = 1, draw: int = 0, right: int | None = None) -> list[Candidate]:
+def entrants(
+    samples: int, problems: int = 1, draw: int = 0, right: int | None = None
+) -> list[Candidate]:
     return [
         Candidate(
             Problem(f"p{p}", "test", "abc", None),
@@ -87,8 +104,12 @@ def entrants(samples: int, problems: int = 1, draw: int = 0, right: int | None =
     ]
 
 
-def play(items: Sequence[Candidate], answer: Callable[[str, str], str] = says_a, order: str = "random") -> Verdicts:
-    return Tournament(order).score(items, Bench(TASK, Scripted(answer), [], Sampling(1, 1, 8)))
+def play(
+    items: Sequence[Candidate], answer: Callable[[str, str], str] = says_a, order: str = "random"
+) -> Verdicts:
+    return Tournament(order).score(
+        items, VerificationContext(TASK, Scripted(answer), [], Sampling(1, 1, 8))
+    )
 
 
 def bias(verdicts: Verdicts) -> PositionBias:
@@ -112,12 +133,17 @@ def test_a_bracket_of_any_size(samples: int, seed: int) -> None:
     rounds = math.ceil(math.log2(samples))
     assert matches == samples - 1
     assert (survived == rounds).sum() == 1 and survived.max() == rounds
-    assert [(survived >= r).sum() for r in range(rounds + 1)] == [math.ceil(samples / 2**r) for r in range(rounds + 1)]
+    assert [(survived >= r).sum() for r in range(rounds + 1)] == [
+        math.ceil(samples / 2**r) for r in range(rounds + 1)
+    ]
 
 
 def test_every_first_pairing_is_about_equally_likely() -> None:
     """Among four, each of three pairings: 1,000 of 3,000 brackets, six standard deviations (26 each) allowed."""
-    partners = [next(set(pair) - {0} for pair in Bracket(range(4), seed).pairs if 0 in pair).pop() for seed in range(3_000)]
+    partners = [
+        next(set(pair) - {0} for pair in Bracket(range(4), seed).pairs if 0 in pair).pop()
+        for seed in range(3_000)
+    ]
     assert all(abs(partners.count(partner) - 1_000) < 6 * 26 for partner in (1, 2, 3))
 
 
@@ -130,7 +156,11 @@ def test_played_matches_tell_the_scores(samples: int, order: str) -> None:
     for p in range(3):
         own = verdicts.scores[p * samples : (p + 1) * samples]
         rows = [read_matches(score.text) for score in own]
-        assert sum(map(len, rows)) == 2 * readings * (samples - 1) == 2 * Tournament(order).questions(samples)
+        assert (
+            sum(map(len, rows))
+            == 2 * readings * (samples - 1)
+            == 2 * Tournament(order).questions(samples)
+        )
         lost = [min((match.round for match in row if not match.won), default=None) for row in rows]
         assert lost.count(None) == 1
         rounds = math.ceil(math.log2(samples))
@@ -139,7 +169,9 @@ def test_played_matches_tell_the_scores(samples: int, order: str) -> None:
     assert verdicts.usage.generated_tokens == 3 * readings * (samples - 1)
 
 
-@given(samples=st.integers(1, 20), right=st.integers(0, 19), order=st.sampled_from(["random", "both"]))
+@given(
+    samples=st.integers(1, 20), right=st.integers(0, 19), order=st.sampled_from(["random", "both"])
+)
 def test_a_perfect_judge_lets_the_right_response_win(samples: int, right: int, order: str) -> None:
     right %= samples
     verdicts = play(entrants(samples, right=right), knows, order)
@@ -152,16 +184,31 @@ def test_a_judge_that_always_says_a() -> None:
     """Shown first, won: in one order nothing betrays it but the bias, in both orders every match does."""
     once, twice = bias(play(entrants(9))), bias(play(entrants(9), order="both"))
     assert (once.first_won_P, once.read_P, once.disagreed_P, once.twice_P) == ([8], [8], [0], [0])
-    assert (twice.first_won_P, twice.read_P, twice.disagreed_P, twice.twice_P) == ([16], [16], [8], [8])
-    known = bias(play(entrants(9, right=4), lambda a, b: f"Better: {'A' if a < b else 'B'}", "both"))
-    assert (known.first_won_P, known.read_P, known.disagreed_P, known.twice_P) == ([8], [16], [0], [8])
+    assert (twice.first_won_P, twice.read_P, twice.disagreed_P, twice.twice_P) == (
+        [16],
+        [16],
+        [8],
+        [8],
+    )
+    known = bias(
+        play(entrants(9, right=4), lambda a, b: f"Better: {'A' if a < b else 'B'}", "both")
+    )
+    assert (known.first_won_P, known.read_P, known.disagreed_P, known.twice_P) == (
+        [8],
+        [16],
+        [0],
+        [8],
+    )
 
 
 def test_coins_are_fair() -> None:
     """Who is shown first, and who wins where both orders disagree, has nothing to do with the sample number: six deviations allowed."""
     for order, expected in (("random", 400), ("both", 400)):
         verdicts = play(entrants(2, problems=800), order=order)
-        assert abs(sum(score.score for score in verdicts.scores[::2]) - expected) < 6 * math.sqrt(800) / 2
+        assert (
+            abs(sum(score.score for score in verdicts.scores[::2]) - expected)
+            < 6 * math.sqrt(800) / 2
+        )
 
 
 def test_what_cannot_be_read_is_decided_by_a_coin_and_marked() -> None:
@@ -169,9 +216,16 @@ def test_what_cannot_be_read_is_decided_by_a_coin_and_marked() -> None:
     assert not any(score.parsed for score in verdicts.scores)
     assert sorted(score.score for score in verdicts.scores) == [0, 0, 0, 0, 1, 1, 2, 3]
     assert (bias(verdicts).read_P, bias(verdicts).first_won_P) == ([0], [0])
-    half = play(entrants(2), lambda a, b: "Better: A" if a < b else "?", "both")  # one order is read: it decides, and both are marked
-    assert [(score.score, score.parsed) for score in half.scores] == [(0, False), (1, False)] or half.scores[0].score == 1
-    assert [match.won for match in read_matches(half.scores[0].text)] == [True, True] and bias(half).twice_P == [0]
+    half = play(
+        entrants(2), lambda a, b: "Better: A" if a < b else "?", "both"
+    )  # one order is read: it decides, and both are marked
+    assert [(score.score, score.parsed) for score in half.scores] == [
+        (0, False),
+        (1, False),
+    ] or half.scores[0].score == 1
+    assert [match.won for match in read_matches(half.scores[0].text)] == [True, True] and bias(
+        half
+    ).twice_P == [0]
 
 
 def test_seeds_alone_decide() -> None:
@@ -182,7 +236,7 @@ def test_seeds_alone_decide() -> None:
     both = play([*items, *entrants(7, problems=4, draw=1)]).scores
     assert both[:28] == first and both[28:] != first
     engine = Scripted(says_a)
-    Tournament().score(items, Bench(TASK, engine, [], Sampling(1, 1, 8)))
+    Tournament().score(items, VerificationContext(TASK, engine, [], Sampling(1, 1, 8)))
     assert engine.batches == [12, 8, 4]
 
 
@@ -196,17 +250,28 @@ def test_a_sample_twice_is_a_fault_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("text", "letter"),
     [
-        (" x\n y\nBetter: A", "A"), ("Better: A\nBetter: B", "B"), ("Better: A or B", None), ("Better: Both", None), ("Better: AB", None),
-        ("Better:B", "B"), ("better: A", None), ("", None), ("Better: A\nQuestion: 1\nBetter: B", "A"), ("Better: C", None),
+        (" x\n y\nBetter: A", "A"),
+        ("Better: A\nBetter: B", "B"),
+        ("Better: A or B", None),
+        ("Better: Both", None),
+        ("Better: AB", None),
+        ("Better:B", "B"),
+        ("better: A", None),
+        ("", None),
+        ("Better: A\nQuestion: 1\nBetter: B", "A"),
+        ("Better: C", None),
     ],
-)  # fmt: skip
+)
 def test_letters_are_read(text: str, letter: str | None) -> None:
     assert read_letter(text) == letter
 
 
 @given(
     st.text()
-    | st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)).map(json.dumps)
+    | st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ).map(json.dumps)
 )
 def test_foreign_records_are_refused(text: str) -> None:
     if text.strip() == "[]":
@@ -219,7 +284,15 @@ def test_foreign_records_are_refused(text: str) -> None:
 def test_spoilt_records_are_refused() -> None:
     """One field at a time; nested a million deep; longer than any record."""
     [row, _] = [json.loads(score.text) for score in play(entrants(2)).scores]
-    for key, value in (("round", True), ("against", "1"), ("shown", ["A"]), ("read", "C"), ("won", 1), ("text", None), ("more", 1)):
+    for key, value in (
+        ("round", True),
+        ("against", "1"),
+        ("shown", ["A"]),
+        ("read", "C"),
+        ("won", 1),
+        ("text", None),
+        ("more", 1),
+    ):
         with pytest.raises(ValueError, match="no record"):
             read_matches(json.dumps([row[0] | {key: value}]))
     for text in ("[" * 1_000_000, " " * 10_000_001):
@@ -227,7 +300,11 @@ def test_spoilt_records_are_refused() -> None:
             read_matches(text)
 
 
-@pytest.mark.parametrize("task", [task() for task in TASKS.values() if not issubclass(task, Dataset)], ids=lambda task: task.label)
+@pytest.mark.parametrize(
+    "task",
+    [task() for task in TASKS.values() if not issubclass(task, Dataset)],
+    ids=lambda task: task.label,
+)
 def test_examples_show_one_right_response_under_either_letter(task: Task) -> None:
     shots = task.shots(6, seed=0)
     turns = tournament_prompt(task, task.problems("test", 1, seed=0)[0], "x", "y", shots)
@@ -236,7 +313,9 @@ def test_examples_show_one_right_response_under_either_letter(task: Task) -> Non
     assert letters.count("A") == letters.count("B") == 3
     for shot, user, letter in zip(shots, turns[::2], letters, strict=False):
         answers = dict(zip("AB", Scripted._shown((user,)), strict=True))
-        utilities = {key: task.grade(answer, shot).utility_strict for key, answer in answers.items()}
+        utilities = {
+            key: task.grade(answer, shot).utility_strict for key, answer in answers.items()
+        }
         assert utilities[letter] == 1 and sum(utilities.values()) == 1
     with pytest.raises(UsageError, match="--shots 1"):
         tournament_prompt(task, shots[0], "x", "y", shots[:1])

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; by default vLLM takes much of the machine's memory
+os.environ.setdefault(
+    "VLLM_CPU_KVCACHE_SPACE", "1"
+)  # GiB; by default vLLM takes much of the machine's memory
 
 from strop.engines import LADDER
 from strop.engines.llama import LlamaEngine
@@ -45,7 +47,9 @@ def split_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(MODEL, folder)
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
-    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["content"] != INCORRECT]
+    tokenizer["added_tokens"] = [
+        token for token in tokenizer["added_tokens"] if token["content"] != INCORRECT
+    ]
     path.write_text(json.dumps(tokenizer))
     return folder
 
@@ -71,7 +75,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path],
             log = tmp_path_factory.mktemp("server") / "log.txt"
             port = free_port()
             with log.open("wb") as file:
-                process = subprocess.Popen(server_command(folder, port), stdout=file, stderr=subprocess.STDOUT)
+                process = subprocess.Popen(
+                    server_command(folder, port), stdout=file, stderr=subprocess.STDOUT
+                )
             started[folder] = process, f"http://127.0.0.1:{port}/v1"
             wait_for_health(process, port, log)
         return started[folder][1]
@@ -93,9 +99,22 @@ def server_command(folder: Path, port: int) -> list[str]:
     Chunked prefill is off for the reason given in the vLLM engine: the CPU build dies of a seeded request that it reads in two parts.
     """
     return [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--served-model-name", SERVED_NAME,
-        "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(folder),
+        "--served-model-name",
+        SERVED_NAME,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dtype",
+        "float32",
+        "--enforce-eager",
+        "--no-enable-chunked-prefill",
+    ]
 
 
 def free_port() -> int:
@@ -115,7 +134,11 @@ def wait_for_health(process: subprocess.Popen[bytes], port: int, log: Path) -> N
             time.sleep(0.5)
     code = process.poll()
     stop(process)
-    what = f"did not answer within {START_LIMIT:.0f} s" if code is None else f"ended with exit code {code}"
+    what = (
+        f"did not answer within {START_LIMIT:.0f} s"
+        if code is None
+        else f"ended with exit code {code}"
+    )
     pytest.fail(f"vllm serve {what}; its last lines:\n{log.read_text(errors='replace')[-6000:]}")
 
 

@@ -14,7 +14,9 @@ import pytest
 def ask(url: str, **body: Any) -> Any:
     """The JSON answer to a GET, or to a POST of ``body``."""
     data = json.dumps(body).encode() if body else None
-    with urllib.request.urlopen(urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=120) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=120
+    ) as answer:
         return json.load(answer)
 
 
@@ -25,10 +27,21 @@ def test_the_server_serves_the_model_as_m(vllm_server: str) -> None:
 def test_seeded_requests_with_long_prompts_are_answered(vllm_server: str) -> None:
     """More prompt tokens than one step of the server takes: with chunked prefill the CPU build ends here."""
     prompts = [f"Question: {i}+1\nAnswer:" + "1234567890" * 80 for i in range(12)]
-    body = {"model": "m", "prompt": prompts, "n": 2, "seed": 7, "temperature": 0.7, "top_p": 0.9, "top_k": 0, "max_tokens": 16}
+    body = {
+        "model": "m",
+        "prompt": prompts,
+        "n": 2,
+        "seed": 7,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 0,
+        "max_tokens": 16,
+    }
     assert len(ask(f"{vllm_server}/completions", **body)["choices"]) == 24
 
 
 def test_a_server_that_cannot_start_says_why(serve: Callable[[Path], str], tmp_path: Path) -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"(?s)vllm serve ended with exit code .* last lines:.*config"):
+    with pytest.raises(
+        pytest.fail.Exception, match=r"(?s)vllm serve ended with exit code .* last lines:.*config"
+    ):
         serve(tmp_path)

@@ -13,15 +13,19 @@ from contextlib import AbstractContextManager, nullcontext
 
 from strop.cluster.executor import RayCluster
 from strop.errors import UsageError
-from strop.loop import Executor
+from strop.run.executors import Executor
 
 
-def open_executor(workers: int | None, ray: str | None, gpus_per_worker: float | None) -> AbstractContextManager[Executor | int | None]:
+def open_executor(
+    workers: int | None, ray: str | None, gpus_per_worker: float | None
+) -> AbstractContextManager[Executor | int | None]:
     """What ``--workers``, ``--ray`` and ``--gpus-per-worker`` ask for: a cluster, or so many threads here."""
     if ray is not None:
         return RayCluster(ray, workers, gpus_per_worker or 0.0)
     if gpus_per_worker is not None:
-        raise UsageError("--gpus-per-worker is for workers of a cluster; name it with --ray, or leave the option out")
+        raise UsageError(
+            "--gpus-per-worker is for workers of a cluster; name it with --ray, or leave the option out"
+        )
     return nullcontext(workers)
 
 

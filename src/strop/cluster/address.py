@@ -21,15 +21,21 @@ def check_answers(address: str) -> None:
             return  # Ray looks for its own processes here, and says at once that there are none
     host, colon, port = address.rpartition(":")
     if not (host and colon and port.isdecimal()) or "/" in address:
-        raise UsageError(f"--ray {address}: expected HOST:PORT of a cluster, as `ray start` prints it, or {AUTO}, or {LOCAL}")
+        raise UsageError(
+            f"--ray {address}: expected HOST:PORT of a cluster, as `ray start` prints it, or {AUTO}, or {LOCAL}"
+        )
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as connection:
+        with socket.create_connection(
+            (host.strip("[]"), int(port)), timeout=ANSWER_SECONDS
+        ) as connection:
             if os.environ.get("RAY_USE_TLS", "0") == "0":
                 connection.settimeout(ANSWER_SECONDS)
                 connection.sendall(GREETING)
                 answer = connection.recv(9)
                 if len(answer) < 4 or answer[3] != 4:
-                    raise UsageError(f"--ray {address}: what answers there is not Ray; expected HOST:PORT as `ray start` prints it")
+                    raise UsageError(
+                        f"--ray {address}: what answers there is not Ray; expected HOST:PORT as `ray start` prints it"
+                    )
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(

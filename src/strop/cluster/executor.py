@@ -19,9 +19,10 @@ from strop.cluster.remote import RemoteEngine
 from strop.cluster.worker import Model, Worker
 from strop.engines import Engine
 from strop.errors import MissingExtraError, StoreError, StropError, UsageError
-from strop.loop import Part, Stage, default_workers
 from strop.records import Usage
-from strop.store import RunFolder
+from strop.run.executors import Stage, default_workers
+from strop.run.plan import Part
+from strop.run.store import RunFolder
 
 LOSSES = 3
 """So many workers may be lost at one part; then the part is to blame, and not the machines."""
@@ -42,13 +43,23 @@ class RayCluster:
     """
 
     def __init__(
-        self, address: str = AUTO, workers: int | None = None, gpus_per_worker: float = 0.0, placed_seconds: float = PLACED_SECONDS
+        self,
+        address: str = AUTO,
+        workers: int | None = None,
+        gpus_per_worker: float = 0.0,
+        placed_seconds: float = PLACED_SECONDS,
     ) -> None:
         if workers is not None and workers < 1:
             raise UsageError(f"--workers {workers}: expected 1 or more")
         if gpus_per_worker < 0 or (gpus_per_worker > 1 and gpus_per_worker % 1):
-            raise UsageError(f"--gpus-per-worker {gpus_per_worker:g}: expected a whole number, or a share below 1")
-        self.address, self.gpus_per_worker, self.placed_seconds = address, gpus_per_worker, placed_seconds
+            raise UsageError(
+                f"--gpus-per-worker {gpus_per_worker:g}: expected a whole number, or a share below 1"
+            )
+        self.address, self.gpus_per_worker, self.placed_seconds = (
+            address,
+            gpus_per_worker,
+            placed_seconds,
+        )
         self.lost = 0
         """Workers that were lost so far, and replaced."""
         self._asked = workers
@@ -64,7 +75,11 @@ class RayCluster:
             self._connect()
             count = self._asked or self._room()
             actor = self._ray.remote(Worker).options(
-                num_cpus=1, num_gpus=self.gpus_per_worker, max_restarts=-1, max_task_retries=-1, scheduling_strategy="SPREAD"
+                num_cpus=1,
+                num_gpus=self.gpus_per_worker,
+                max_restarts=-1,
+                max_task_retries=-1,
+                scheduling_strategy="SPREAD",
             )
             self._workers = [actor.remote(str(Path.cwd())) for _ in range(count)]
         except BaseException:
@@ -72,7 +87,12 @@ class RayCluster:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -89,7 +109,11 @@ class RayCluster:
             return
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self.address == LOCAL:
-            quiet |= {"num_cpus": self._asked or default_workers(), "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            quiet |= {
+                "num_cpus": self._asked or default_workers(),
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE_BYTES,
+            }
         else:
             check_answers(self.address)
         try:
@@ -104,7 +128,9 @@ class RayCluster:
     def _room(self) -> int:
         """How many workers the cluster holds as it is; 1 where there is no room yet, for clusters that grow."""
         there = self._ray.cluster_resources()
-        by_gpus = there.get("GPU", 0) // self.gpus_per_worker if self.gpus_per_worker else float("inf")
+        by_gpus = (
+            there.get("GPU", 0) // self.gpus_per_worker if self.gpus_per_worker else float("inf")
+        )
         return max(1, int(min(there.get("CPU", 0), by_gpus)))
 
     # --- an executor ---
@@ -115,19 +141,34 @@ class RayCluster:
         self._arrived()
         return RemoteEngine(found, self._get(self._workers[0].card.remote(found)), self._ask)
 
-    def work(self, stage: Stage, parts: Iterable[Part], engine: Engine | None, folder: RunFolder, done: Callable[[Usage], None]) -> None:
+    def work(
+        self,
+        stage: Stage,
+        parts: Iterable[Part],
+        engine: Engine | None,
+        folder: RunFolder,
+        done: Callable[[Usage], None],
+    ) -> None:
         """Each worker has one part at a time. The part of a lost worker is the next one to be handed out."""
         self._check_sendable(stage, engine)
-        model, fingerprint = (engine.model, engine.fingerprint) if isinstance(engine, RemoteEngine) else (None, "")
+        model, fingerprint = (
+            (engine.model, engine.fingerprint) if isinstance(engine, RemoteEngine) else (None, "")
+        )
         path = str(folder.path.resolve())
         left, losses, idle = iter(parts), Counter[int](), list[Any]()
         waiting = deque(islice(left, 1))
-        running: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers if waiting}
+        running: dict[Any, tuple[Any, Part | None]] = {
+            worker.arrive.remote(): (worker, None) for worker in self._workers if waiting
+        }
         while waiting or any(part for _, part in running.values()):
             while waiting and idle:
                 worker, next_part = idle.pop(), waiting.popleft()
                 # Not tried again by Ray: another worker may be free while this one starts anew, if it ever does.
-                running[worker.do.options(max_task_retries=0).remote(stage, next_part, model, fingerprint, path)] = (worker, next_part)
+                running[
+                    worker.do.options(max_task_retries=0).remote(
+                        stage, next_part, model, fingerprint, path
+                    )
+                ] = (worker, next_part)
                 waiting.extend(islice(left, 1) if idle and not waiting else [])
             call = self._next(running)
             worker, part = running.pop(call)
@@ -157,7 +198,9 @@ class RayCluster:
 
     def _arrived(self) -> None:
         """Wait for the first worker, so that ``_workers`` begins with one that is there."""
-        calls: dict[Any, tuple[Any, Part | None]] = {worker.arrive.remote(): (worker, None) for worker in self._workers}
+        calls: dict[Any, tuple[Any, Part | None]] = {
+            worker.arrive.remote(): (worker, None) for worker in self._workers
+        }
         call = self._next(calls)
         self._greet(call)
         first, _ = calls[call]
@@ -182,7 +225,9 @@ class RayCluster:
 
     def _check_sendable(self, stage: Stage, engine: Engine | None) -> None:
         if engine is not None and not isinstance(engine, RemoteEngine):
-            raise UsageError(f"model {engine.name} was loaded in this process; workers load a model themselves: give its name")
+            raise UsageError(
+                f"model {engine.name} was loaded in this process; workers load a model themselves: give its name"
+            )
         try:
             self._ray.cloudpickle.dumps(stage)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
@@ -208,7 +253,9 @@ class RayCluster:
                 f"{losses} workers in turn were lost at part {part.number} of {stage.name}; they may lack memory: look at Ray's logs, "
                 "ask for fewer workers, then run the same command again to go on"
             )
-        log.warning("strop: a worker was lost; part %d of %s is done again", part.number, stage.name)
+        log.warning(
+            "strop: a worker was lost; part %d of %s is done again", part.number, stage.name
+        )
 
     def _refuse_room(self) -> None:
         there = {name: self._ray.cluster_resources().get(name, 0) for name in ("CPU", "GPU")}
@@ -227,14 +274,20 @@ class RayCluster:
                 "same strop, then run the same command again to go on"
             ) from None
         if arrival.version != version("strop"):
-            raise UsageError(f"the worker on {arrival.host} has strop {arrival.version}, and here is {version('strop')}; give all the same")
+            raise UsageError(
+                f"the worker on {arrival.host} has strop {arrival.version}, and here is {version('strop')}; give all the same"
+            )
 
 
 def _import_ray() -> Any:
     """Ray, told what it reads when it is imported. What the user has set stays."""
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # else Ray writes of lost workers to stdout, which is for results alone
+    os.environ.setdefault(
+        "RAY_DEDUP_LOGS_SKIP_REGEX", "."
+    )  # else Ray writes of lost workers to stdout, which is for results alone
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if Path("~/.ray/auth_token").expanduser().is_file():  # Ray shows it to its own cluster; to one by address only if told
+    if (
+        Path("~/.ray/auth_token").expanduser().is_file()
+    ):  # Ray shows it to its own cluster; to one by address only if told
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from strop.engines import Engine, load_engine
 from strop.errors import ModelError, StoreError
-from strop.loop import Part, Stage, one_blas_thread
 from strop.records import Usage
-from strop.store import RunFolder
+from strop.run.executors import Stage, one_blas_thread
+from strop.run.plan import Part
+from strop.run.store import RunFolder
 
 
 class Model(NamedTuple):
@@ -58,7 +59,13 @@ class Worker:
     def card(self, model: Model) -> Card:
         """Load the model, and say what is known of it."""
         engine = self._engine(model)
-        known = engine.parameters, engine.context, engine.fingerprint, engine.counts_end_token, engine.worker_threads
+        known = (
+            engine.parameters,
+            engine.context,
+            engine.fingerprint,
+            engine.counts_end_token,
+            engine.worker_threads,
+        )
         return Card(*known, engine.lacks, engine.describe())
 
     def ask(self, model: Model, question: str, *arguments: Any) -> Any:
@@ -67,7 +74,9 @@ class Worker:
         with one_blas_thread(engine):
             return getattr(engine, question)(*arguments)
 
-    def do(self, stage: Stage, part: Part, model: Model | None, fingerprint: str, path: str) -> Usage:
+    def do(
+        self, stage: Stage, part: Part, model: Model | None, fingerprint: str, path: str
+    ) -> Usage:
         """Make a part and write it.
 
         StoreError where the run folder is not seen from here; ModelError where the model has other weights here than the driver was told.
@@ -80,8 +89,12 @@ class Worker:
             )
         engine = None if model is None else self._engine(model)
         if engine and engine.fingerprint != fingerprint:
-            raise ModelError(f"{engine.name} has other weights on {host} than on the first worker; give all machines the same")
-        if folder.has_part(stage.name, part.number):  # written by a worker that was lost before it could say so
+            raise ModelError(
+                f"{engine.name} has other weights on {host} than on the first worker; give all machines the same"
+            )
+        if folder.has_part(
+            stage.name, part.number
+        ):  # written by a worker that was lost before it could say so
             return folder.usage_of_part(stage.name, part.number)
         with one_blas_thread(engine):
             return stage.do(part, engine, folder)

@@ -9,9 +9,24 @@ from strop.distill.rpo import Rpo
 from strop.distill.sft import Sft
 from strop.distill.xpo import Iterate, Xpo, explore, objective
 
-TRAINERS: dict[str, type[Trainer]] = {trainer.name: trainer for trainer in (Sft, Rpo, RewardDpo, Xpo)}
+TRAINERS: dict[str, type[Trainer]] = {
+    trainer.name: trainer for trainer in (Sft, Rpo, RewardDpo, Xpo)
+}
 
 __all__ = [
-    "PRESETS", "TRAINERS", "Comparison", "Iterate", "Preference", "RewardDpo", "Row", "Rpo", "Sft", "Trainer", "Watcher", "Weighted", "Xpo",
-    "explore", "objective",
-]  # fmt: skip
+    "PRESETS",
+    "TRAINERS",
+    "Comparison",
+    "Iterate",
+    "Preference",
+    "RewardDpo",
+    "Row",
+    "Rpo",
+    "Sft",
+    "Trainer",
+    "Watcher",
+    "Weighted",
+    "Xpo",
+    "explore",
+    "objective",
+]

@@ -36,9 +36,13 @@ class Row(ABC):
 
 def _check(row: Row, name: str, number: float = 0.0, least: float = -math.inf) -> None:
     if not row.prompt or not all(row.responses):
-        raise UsageError(f"problem {row.problem}: a row has an empty {'response' if row.prompt else 'prompt'}; expected what was sampled")
+        raise UsageError(
+            f"problem {row.problem}: a row has an empty {'response' if row.prompt else 'prompt'}; expected what was sampled"
+        )
     if not (math.isfinite(number) and number >= least):
-        raise UsageError(f"problem {row.problem}: {name} is {number}; expected a finite number{', at least 0' if least == 0 else ''}")
+        raise UsageError(
+            f"problem {row.problem}: {name} is {number}; expected a finite number{', at least 0' if least == 0 else ''}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +137,40 @@ class Trainer(ABC):
 
     def __post_init__(self) -> None:
         least = {
-            "learning_rate": 0, "warmup_steps": 0, "weight_decay": 0, "gradient_clipping": 0, "batch_size": 1, "gradient_accumulation": 1,
-            "epochs": 0, "steps": 1, "lora_rank": 0, "lora_scale": 0, "max_length": 2, "checkpoint_every": 1, "snapshot_every": 0,
-            "beta": 0, "alpha": 0, "base_kl": 0,
-        }  # fmt: skip
+            "learning_rate": 0,
+            "warmup_steps": 0,
+            "weight_decay": 0,
+            "gradient_clipping": 0,
+            "batch_size": 1,
+            "gradient_accumulation": 1,
+            "epochs": 0,
+            "steps": 1,
+            "lora_rank": 0,
+            "lora_scale": 0,
+            "max_length": 2,
+            "checkpoint_every": 1,
+            "snapshot_every": 0,
+            "beta": 0,
+            "alpha": 0,
+            "base_kl": 0,
+        }
         for field, value in asdict(self).items():
-            if field in least and value is not None and not (math.isfinite(value) and value >= least[field]):
-                raise UsageError(f"{self.name}: {field} is {value}; expected a finite number, at least {least[field]}")
-        for field, known in (("schedule", ("linear", "cosine", "constant")), ("precision", ("float32", "bfloat16"))):
+            if (
+                field in least
+                and value is not None
+                and not (math.isfinite(value) and value >= least[field])
+            ):
+                raise UsageError(
+                    f"{self.name}: {field} is {value}; expected a finite number, at least {least[field]}"
+                )
+        for field, known in (
+            ("schedule", ("linear", "cosine", "constant")),
+            ("precision", ("float32", "bfloat16")),
+        ):
             if getattr(self, field) not in known:
-                raise UsageError(f"{self.name}: {field} is {getattr(self, field)!r}; expected one of {', '.join(known)}")
+                raise UsageError(
+                    f"{self.name}: {field} is {getattr(self, field)!r}; expected one of {', '.join(known)}"
+                )
         if self.batch_size % self.gradient_accumulation:
             raise UsageError(
                 f"{self.name}: batch_size {self.batch_size} cannot be cut into {self.gradient_accumulation} equal parts "
@@ -159,7 +187,14 @@ class Trainer(ABC):
         return asdict(self)
 
     def fit(
-        self, model: Path, rows: Sequence[Row], out: Path, *, base: Path | None = None, data: str = "", watcher: Watcher | None = None
+        self,
+        model: Path,
+        rows: Sequence[Row],
+        out: Path,
+        *,
+        base: Path | None = None,
+        data: str = "",
+        watcher: Watcher | None = None,
     ) -> Path:
         """Fit the model of the folder to the rows; write the trained model to the folder ``out``, and return that.
 
@@ -175,9 +210,11 @@ class Trainer(ABC):
         except ImportError as error:
             raise MissingExtraError(f"training ({self.name})", "train", str(error)) from None
         del peft, transformers, trl
-        from strop.distill.fitting import Fit
+        from strop.distill.fit import Fit
 
-        return Fit(self, Path(model), rows, Path(out), Path(base or model), data).run(watcher or Silent())
+        return Fit(self, Path(model), rows, Path(out), Path(base or model), data).run(
+            watcher or Silent()
+        )
 
     @abstractmethod
     def numbers(self, rows: Sequence[Any]) -> list[float]:

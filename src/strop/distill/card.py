@@ -15,32 +15,47 @@ from strop.records import Usage, total_usage
 LIBRARIES = ("strop", "torch", "transformers", "trl", "peft", "accelerate")
 
 
-def write_record(folder: Path, record: dict[str, Any], history: Sequence[dict[str, Any]], usages: Sequence[Usage]) -> None:
+def write_record(
+    folder: Path, record: dict[str, Any], history: Sequence[dict[str, Any]], usages: Sequence[Usage]
+) -> None:
     """training.json: what was asked and used, and every step's loss, learning rate, gradient norm (before clipping), seconds and tokens."""
     steps = [
         {
-            "step": entry["step"], "loss": _number(entry["loss"]), "learning_rate": entry["learning_rate"],
-            "gradient_norm": _number(entry["grad_norm"]), "seconds": entry["seconds"],
+            "step": entry["step"],
+            "loss": _number(entry["loss"]),
+            "learning_rate": entry["learning_rate"],
+            "gradient_norm": _number(entry["grad_norm"]),
+            "seconds": entry["seconds"],
             "tokens": usage.prompt_tokens + usage.generated_tokens,
         }
         for entry, usage in zip(history, usages, strict=True)
-    ]  # fmt: skip
+    ]
     total = total_usage(usages)
     spent = {
-        "tokens": total.prompt_tokens + total.generated_tokens, "response_tokens": total.generated_tokens, "flops": total.flops,
+        "tokens": total.prompt_tokens + total.generated_tokens,
+        "response_tokens": total.generated_tokens,
+        "flops": total.flops,
         "seconds_training": sum(step["seconds"] for step in steps),
-    }  # fmt: skip
+    }
     document = {"format_version": 1, **record, **spent, "versions": versions(), "steps": steps}
-    (folder / "training.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / "training.json").write_text(
+        json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
-def write_card(folder: Path, trainer: Trainer, record: dict[str, Any], history: Sequence[dict[str, Any]]) -> None:
+def write_card(
+    folder: Path, trainer: Trainer, record: dict[str, Any], history: Sequence[dict[str, Any]]
+) -> None:
     """README.md, the model card."""
     settings = "\n".join(f"| {name} | {value} |" for name, value in trainer.settings().items())
     left_out = f"{record['rows_without_weight']} of no weight and {record['rows_too_long']} that were too long were left out"
     losses = f"{history[0]['loss']:.4g} at the first step, {history[-1]['loss']:.4g} at the last of {len(history)}"
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    trained = "LoRA, merged into the model; the adapter alone stands in adapter/" if trainer.lora_rank else "all of them trained"
+    trained = (
+        "LoRA, merged into the model; the adapter alone stands in adapter/"
+        if trainer.lora_rank
+        else "all of them trained"
+    )
     text = f"""---
 library_name: transformers
 pipeline_tag: text-generation

@@ -25,7 +25,9 @@ def response_logprobs(logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:
 
 def response_divergence(base_logits_BTV: Tensor, logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:
     """KL(base || pi) of the next-token distributions (B), in nats: the sum over the response's tokens, given those before each."""
-    base_BTV, own_BTV = (logits[:, :-1].float().log_softmax(dim=-1) for logits in (base_logits_BTV, logits_BTV))
+    base_BTV, own_BTV = (
+        logits[:, :-1].float().log_softmax(dim=-1) for logits in (base_logits_BTV, logits_BTV)
+    )
     divergence_BT = (base_BTV.exp() * (base_BTV - own_BTV)).sum(dim=-1)
     return (divergence_BT * (labels_BT[:, 1:] != IGNORED)).sum(dim=-1)
 
@@ -36,7 +38,14 @@ def weighted_likelihood(logprob_B: Tensor, weight_B: Tensor) -> Tensor:
 
 
 def preference(
-    kept_B: Tensor, rejected_B: Tensor, base_kept_B: Tensor, base_rejected_B: Tensor, *, beta: float, alpha: float, tokens: int
+    kept_B: Tensor,
+    rejected_B: Tensor,
+    base_kept_B: Tensor,
+    base_rejected_B: Tensor,
+    *,
+    beta: float,
+    alpha: float,
+    tokens: int,
 ) -> Tensor:
     """Reasoning Preference Optimization: DPO, and ``alpha`` times the negative log-likelihood of the kept responses, per token.
 
@@ -47,7 +56,13 @@ def preference(
 
 
 def reward_difference(
-    first_B: Tensor, second_B: Tensor, base_first_B: Tensor, base_second_B: Tensor, difference_B: Tensor, *, beta: float
+    first_B: Tensor,
+    second_B: Tensor,
+    base_first_B: Tensor,
+    base_second_B: Tensor,
+    difference_B: Tensor,
+    *,
+    beta: float,
 ) -> Tensor:
     """Reward-based DPO ("The Sharpening Mechanism", Eq. 4 and 8): the mean squared error of the implied difference of rewards.
 
@@ -58,14 +73,23 @@ def reward_difference(
 
 
 def exploratory(
-    first_B: Tensor, second_B: Tensor, base_first_B: Tensor, base_second_B: Tensor, difference_B: Tensor, *, beta: float, alpha: float
+    first_B: Tensor,
+    second_B: Tensor,
+    base_first_B: Tensor,
+    base_second_B: Tensor,
+    difference_B: Tensor,
+    *,
+    beta: float,
+    alpha: float,
 ) -> Tensor:
     """XPO (Alg. 1): ``alpha`` log pi(y'|x), of the second response, plus the squared error.
 
     The sign in front of the error is a plus, as the analysis (App. J.2) needs; the printed algorithm shows a minus, which would maximise
     it. At a fixed alpha above 0 the optimum is not base * exp(r / beta): the analysis lets alpha fall as 1 / sqrt(T).
     """
-    error = reward_difference(first_B, second_B, base_first_B, base_second_B, difference_B, beta=beta)
+    error = reward_difference(
+        first_B, second_B, base_first_B, base_second_B, difference_B, beta=beta
+    )
     return alpha * second_B.mean() + error
 
 

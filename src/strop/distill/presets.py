@@ -15,14 +15,34 @@ from strop.distill.sft import Sft
 
 def _sharpening(weight_decay: float, rank: int = 16, batch_size: int = 4, epochs: int = 30) -> Sft:
     return Sft(
-        learning_rate=3e-4, schedule="linear", gradient_clipping=0.1, weight_decay=weight_decay, lora_rank=rank, batch_size=batch_size,
-        epochs=epochs, precision="bfloat16",
-    )  # fmt: skip
+        learning_rate=3e-4,
+        schedule="linear",
+        gradient_clipping=0.1,
+        weight_decay=weight_decay,
+        lora_rank=rank,
+        batch_size=batch_size,
+        epochs=epochs,
+        precision="bfloat16",
+    )
 
 
 PRESETS: dict[str, Trainer] = {
-    "mind-the-gap": Sft(learning_rate=1e-6, schedule="constant", batch_size=64, steps=2000, max_length=2048, precision="bfloat16"),
-    "mind-the-gap-rpo": Rpo(learning_rate=1e-6, schedule="constant", batch_size=64, steps=2000, max_length=2048, precision="bfloat16"),
+    "mind-the-gap": Sft(
+        learning_rate=1e-6,
+        schedule="constant",
+        batch_size=64,
+        steps=2000,
+        max_length=2048,
+        precision="bfloat16",
+    ),
+    "mind-the-gap-rpo": Rpo(
+        learning_rate=1e-6,
+        schedule="constant",
+        batch_size=64,
+        steps=2000,
+        max_length=2048,
+        precision="bfloat16",
+    ),
     "sharpening-phi-3.5-math": _sharpening(0.1),
     "sharpening-phi-3.5-gsm8k": _sharpening(0.5),
     "sharpening-phi-3.5-prontoqa": _sharpening(0.0),

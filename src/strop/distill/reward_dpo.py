@@ -27,7 +27,7 @@ class RewardDpo(Trainer):
         return [row.difference for row in rows]
 
     def loop(self, parts: Any) -> Any:
-        from strop.distill.loops import comparison_loop
+        from strop.distill.hf_trainers import comparison_loop
         from strop.distill.losses import reward_difference
 
         return comparison_loop(parts, partial(reward_difference, beta=self.beta))

@@ -28,6 +28,6 @@ class Rpo(Trainer):
         return [0.0] * len(rows)
 
     def loop(self, parts: Any) -> Any:
-        from strop.distill.loops import preference_loop
+        from strop.distill.hf_trainers import preference_loop
 
         return preference_loop(parts, self.beta, self.alpha)

@@ -11,13 +11,23 @@ from typing import Any
 
 from peft import PeftModel
 
-TOKENIZER_FILES = ("token*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model", "chat_template*")
+TOKENIZER_FILES = (
+    "token*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+    "chat_template*",
+)
 """Copied as they are: the tokenizer of a trained model is that of the model it began with, byte for byte. Its config is, too, but for the
 type of its weights: the libraries change a config while they train (padding, caching)."""
 ENDS = 2**20
 
 
-def write_model(model: Any, begun_with: Path, folder: Path, state: dict[str, Any] | None = None) -> None:
+def write_model(
+    model: Any, begun_with: Path, folder: Path, state: dict[str, Any] | None = None
+) -> None:
     """Write a model that every engine loads. An adapter is merged, in a copy, and stands alone in ``adapter/`` too.
 
     ``state``: the weights, where they lie scattered over processes.
@@ -30,7 +40,9 @@ def write_model(model: Any, begun_with: Path, folder: Path, state: dict[str, Any
         model.save_pretrained(folder, state_dict=state)
     config = json.loads((begun_with / "config.json").read_text(encoding="utf-8"))
     config.pop("torch_dtype", None)  # dtype's name in older versions
-    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8"
+    )
     for pattern in (*TOKENIZER_FILES, "generation_config.json"):
         for source in begun_with.glob(pattern):
             shutil.copyfile(source, folder / source.name)

@@ -36,6 +36,6 @@ class Sft(Trainer):
         return [row.weight / divisor for row in rows]
 
     def loop(self, parts: Any) -> Any:
-        from strop.distill.loops import sft_loop
+        from strop.distill.hf_trainers import sft_loop
 
         return sft_loop(parts, self.base_kl)

@@ -33,7 +33,11 @@ def plan(rows: int, trainer: Trainer) -> NDArray[np.int64]:
 
 
 def step_usages(
-    examples: Sequence[dict[str, Any]], plan_SB: NDArray[np.int64], parameters: int, compares: bool, reads_base: bool = False
+    examples: Sequence[dict[str, Any]],
+    plan_SB: NDArray[np.int64],
+    parameters: int,
+    compares: bool,
+    reads_base: bool = False,
 ) -> list[Usage]:
     """Of each step: tokens read, without padding, and FLOPs at 6 per parameter and token; 2 more for the base model's pass over a row,
     at the row's first use where the fit ``compares``, at every use where it ``reads_base``."""
@@ -45,7 +49,12 @@ def step_usages(
     passes_SB = 6.0 + 2.0 * first.reshape(plan_SB.shape)
     tokens = prompts + responses
     return [
-        Usage(int(prompts[row].sum()), 0, int(responses[row].sum()), float(parameters * (tokens[row] * passes).sum()))
+        Usage(
+            int(prompts[row].sum()),
+            0,
+            int(responses[row].sum()),
+            float(parameters * (tokens[row] * passes).sum()),
+        )
         for row, passes in zip(plan_SB, passes_SB, strict=True)
     ]
 
@@ -53,8 +62,19 @@ def step_usages(
 class Steps(TrainerCallback):  # type: ignore[misc]  # mypy does not analyse transformers
     """Tells the watcher of every step, notes its seconds beside its loss, keeps snapshots, and marks whole checkpoints as done."""
 
-    def __init__(self, watcher: Watcher, usages: list[Usage], state: PartialState, snapshots: Callable[[Any, int], None]) -> None:
-        self.watcher, self.usages, self.processes, self.snapshots = watcher, usages, state, snapshots
+    def __init__(
+        self,
+        watcher: Watcher,
+        usages: list[Usage],
+        state: PartialState,
+        snapshots: Callable[[Any, int], None],
+    ) -> None:
+        self.watcher, self.usages, self.processes, self.snapshots = (
+            watcher,
+            usages,
+            state,
+            snapshots,
+        )
         self.since = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

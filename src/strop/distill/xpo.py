@@ -39,7 +39,7 @@ class Xpo(Trainer):
         return [row.difference for row in rows]
 
     def loop(self, parts: Any) -> Any:
-        from strop.distill.loops import comparison_loop
+        from strop.distill.hf_trainers import comparison_loop
         from strop.distill.losses import exploratory
 
         return comparison_loop(parts, partial(exploratory, beta=self.beta, alpha=self.alpha))
@@ -54,7 +54,14 @@ class Iterate:
 
 
 def explore(
-    trainer: Xpo, base: Path, out: Path, *, rounds: int, draw: Draw, reward: Reward, watcher: Watcher | None = None
+    trainer: Xpo,
+    base: Path,
+    out: Path,
+    *,
+    rounds: int,
+    draw: Draw,
+    reward: Reward,
+    watcher: Watcher | None = None,
 ) -> list[Iterate]:
     """Algorithm 1: in each round draw y from the policy and y' from the base model, add the pairs to those so far, and fit.
 
@@ -68,12 +75,23 @@ def explore(
     for number in range(1, rounds + 1):
         policy = iterates[-1].folder
         rows += _pairs(draw(policy, f"policy {number}"), draw(base, f"base {number}"), reward)
-        fitted = trainer.fit(policy, rows, out / f"round-{number}", base=base, data=f"XPO, round {number}", watcher=watcher)
-        iterates.append(Iterate(fitted, objective(trainer, fitted, base, draw(fitted, "validation"), reward)))
+        fitted = trainer.fit(
+            policy,
+            rows,
+            out / f"round-{number}",
+            base=base,
+            data=f"XPO, round {number}",
+            watcher=watcher,
+        )
+        iterates.append(
+            Iterate(fitted, objective(trainer, fitted, base, draw(fitted, "validation"), reward))
+        )
     return iterates
 
 
-def objective(trainer: Xpo, policy: Path, base: Path, responses: Sequence[Weighted], reward: Reward) -> float:
+def objective(
+    trainer: Xpo, policy: Path, base: Path, responses: Sequence[Weighted], reward: Reward
+) -> float:
     """J_beta of a policy, estimated from its own responses."""
     from strop.distill.scoring import score_rows
 
@@ -81,9 +99,15 @@ def objective(trainer: Xpo, policy: Path, base: Path, responses: Sequence[Weight
     return float(np.mean(np.array(reward(responses)) - trainer.beta * ratio_B))
 
 
-def _pairs(explored: Sequence[Weighted], plain: Sequence[Weighted], reward: Reward) -> list[Comparison]:
-    if [(row.problem, row.prompt) for row in explored] != [(row.problem, row.prompt) for row in plain]:
-        raise UsageError("xpo: draw gave other problems for the policy than for the base model; expected the same, in the same order")
+def _pairs(
+    explored: Sequence[Weighted], plain: Sequence[Weighted], reward: Reward
+) -> list[Comparison]:
+    if [(row.problem, row.prompt) for row in explored] != [
+        (row.problem, row.prompt) for row in plain
+    ]:
+        raise UsageError(
+            "xpo: draw gave other problems for the policy than for the base model; expected the same, in the same order"
+        )
     differences = np.array(reward(explored)) - np.array(reward(plain))
     return [
         Comparison(one.problem, one.prompt, one.token_ids, other.token_ids, float(difference))

@@ -50,10 +50,14 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     if name.startswith("openai:"):
         from strop.engines import openai
 
-        return openai.OpenAIEngine(bare.removeprefix("openai:"), label=name, **read_options(name, options, openai.OPTIONS))
+        return openai.OpenAIEngine(
+            bare.removeprefix("openai:"), label=name, **read_options(name, options, openai.OPTIONS)
+        )
     from strop.engines.transformers import OPTIONS, TransformersEngine
 
-    return TransformersEngine(bare, revision=revision, label=name, **read_options(name, options, OPTIONS))
+    return TransformersEngine(
+        bare, revision=revision, label=name, **read_options(name, options, OPTIONS)
+    )
 
 
 def embedded_folder(name: str) -> Path:
@@ -71,7 +75,9 @@ def model_folder(name: str) -> Path:
         return embedded_folder(bare)
     folder = Path(bare.removeprefix("llama:").removeprefix("vllm:")).expanduser()
     if not folder.is_dir():
-        raise ModelError(f"model {name} is no local folder; expected ladder/NAME or a folder with config.json and *.safetensors")
+        raise ModelError(
+            f"model {name} is no local folder; expected ladder/NAME or a folder with config.json and *.safetensors"
+        )
     return folder
 
 
@@ -87,11 +93,25 @@ def trained_name(base: str, folder: Path) -> str:
 
 def embedded_models() -> dict[str, dict[str, Any]]:
     """The cards of the ladder's models: family by family, smallest first."""
-    cards = {f"ladder/{path.parent.name}": json.loads(path.read_text()) for path in LADDER.glob("*/card.json")}
+    cards = {
+        f"ladder/{path.parent.name}": json.loads(path.read_text())
+        for path in LADDER.glob("*/card.json")
+    }
     return dict(sorted(cards.items(), key=lambda item: (item[1]["family"], item[1]["parameters"])))
 
 
 __all__ = [
-    "DEFAULT_MODEL", "ENGINES", "LADDER", "Engine", "Generation", "Request", "Scored", "embedded_folder", "embedded_models",
-    "is_embedded", "load_engine", "model_folder", "trained_name",
-]  # fmt: skip
+    "DEFAULT_MODEL",
+    "ENGINES",
+    "LADDER",
+    "Engine",
+    "Generation",
+    "Request",
+    "Scored",
+    "embedded_folder",
+    "embedded_models",
+    "is_embedded",
+    "load_engine",
+    "model_folder",
+    "trained_name",
+]

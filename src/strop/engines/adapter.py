@@ -23,9 +23,13 @@ def find_base(name: str, adapter: str | None) -> tuple[str, Path | None]:
         )
     base = read_config(folder).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise ModelError(f"adapter {name} does not name its base model; give it as BASE?adapter={name}")
+        raise ModelError(
+            f"adapter {name} does not name its base model; give it as BASE?adapter={name}"
+        )
     if Path(base).is_absolute() and not Path(base).is_dir():
-        raise ModelError(f"adapter {name} was trained on {base}, which is not here; give its base model as BASE?adapter={name}")
+        raise ModelError(
+            f"adapter {name} was trained on {base}, which is not here; give its base model as BASE?adapter={name}"
+        )
     return base, folder
 
 
@@ -34,13 +38,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"adapter {folder} has no readable {CONFIG} ({error}); expected a folder that PEFT wrote") from None
+        raise ModelError(
+            f"adapter {folder} has no readable {CONFIG} ({error}); expected a folder that PEFT wrote"
+        ) from None
     kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind != "LORA" or config.get("alora_invocation_tokens"):
-        raise ModelError(f"adapter {folder} is of type {kind}, or active after certain tokens only; expected a plain LORA")
+        raise ModelError(
+            f"adapter {folder} is of type {kind}, or active after certain tokens only; expected a plain LORA"
+        )
     if not (folder / WEIGHTS).is_file():
-        found = f"only pickled weights ({PICKLED}), which can run code when read" if (folder / PICKLED).exists() else "no weights"
-        raise ModelError(f"adapter {folder} has {found}; expected {WEIGHTS}: convert it with PEFT's save_pretrained")
+        found = (
+            f"only pickled weights ({PICKLED}), which can run code when read"
+            if (folder / PICKLED).exists()
+            else "no weights"
+        )
+        raise ModelError(
+            f"adapter {folder} has {found}; expected {WEIGHTS}: convert it with PEFT's save_pretrained"
+        )
     return dict(config)
 
 
@@ -60,8 +74,22 @@ def lay_over(model: Any, folder: Path) -> Any:
         with safe_open(folder / WEIGHTS, "pt") as file:
             stored = set(file.keys())
         laid = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
-        if strange := sorted(stored ^ set(get_peft_model_state_dict(laid, save_embedding_layers=False))):
-            raise ModelError(f"adapter {folder} belongs to another model: {strange[0]} is not in both; give the base it was trained on")
+        if strange := sorted(
+            stored ^ set(get_peft_model_state_dict(laid, save_embedding_layers=False))
+        ):
+            raise ModelError(
+                f"adapter {folder} belongs to another model: {strange[0]} is not in both; give the base it was trained on"
+            )
         return laid.merge_and_unload()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, NotImplementedError, SafetensorError) as error:
-        raise ModelError(f"adapter {folder} cannot be laid over its base model: {' '.join(str(error).split())[:300]}") from None
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        NotImplementedError,
+        SafetensorError,
+    ) as error:
+        raise ModelError(
+            f"adapter {folder} cannot be laid over its base model: {' '.join(str(error).split())[:300]}"
+        ) from None

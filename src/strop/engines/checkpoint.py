@@ -21,7 +21,9 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """Every token that ends a response: those of the generation config (one or several) and the tokenizer's."""
     of_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     several = of_model if isinstance(of_model, list | tuple) else [of_model]
-    return frozenset(int(token) for token in (*several, tokenizer.eos_token_id) if token is not None)
+    return frozenset(
+        int(token) for token in (*several, tokenizer.eos_token_id) if token is not None
+    )
 
 
 def find_device(torch: Any, asked: str | None) -> Any:
@@ -31,7 +33,9 @@ def find_device(torch: Any, asked: str | None) -> Any:
     try:
         torch.empty(0, device=asked)
     except (RuntimeError, AssertionError):
-        raise UsageError(f"device '{asked}' is not there; expected cpu, or cuda on a machine with a GPU; leave it out to choose") from None
+        raise UsageError(
+            f"device '{asked}' is not there; expected cpu, or cuda on a machine with a GPU; leave it out to choose"
+        ) from None
     return torch.device(asked)
 
 
@@ -40,13 +44,25 @@ def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
     """What a library raises while it loads the model, and whatever is in ``more``, as a ModelError in one line."""
     from safetensors import SafetensorError
 
-    kinds: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, *more)
+    kinds: tuple[type[Exception], ...] = (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        ImportError,
+        SafetensorError,
+        *more,
+    )
     try:
         yield
     except kinds as error:
         if isinstance(error, StropError):
             raise
-        where = "cannot be loaded" if Path(name).expanduser().is_dir() else "is no folder here and cannot be loaded from the hub"
+        where = (
+            "cannot be loaded"
+            if Path(name).expanduser().is_dir()
+            else "is no folder here and cannot be loaded from the hub"
+        )
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"model {name} {where}: {reason}") from None
 
@@ -60,16 +76,22 @@ def read_config(name: str, revision: str | None) -> tuple[str, Any]:
     if local:
         _check_folder(folder)
     elif not _HUB_ID.fullmatch(name):
-        raise ModelError(f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id")
+        raise ModelError(
+            f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id"
+        )
     source = str(folder) if local else name
     with one_line(name):
-        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False, local_files_only=local)
+        config = AutoConfig.from_pretrained(
+            source, revision=revision, trust_remote_code=False, local_files_only=local
+        )
     if getattr(config, "auto_map", None):
         raise _remote_code(name)
     return source, config
 
 
-def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = None) -> tuple[Any, Any]:
+def load(
+    name: str, revision: str | None, dtype: Any, adapter: Path | None = None
+) -> tuple[Any, Any]:
     """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way.
 
     The tokenizer of an ``adapter`` comes before that of its base: training may have given it another chat template.
@@ -77,18 +99,31 @@ def load(name: str, revision: str | None, dtype: Any, adapter: Path | None = Non
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source, config = read_config(name, revision)
-    options = {"revision": revision, "trust_remote_code": False, "local_files_only": Path(source).is_dir()}
+    options = {
+        "revision": revision,
+        "trust_remote_code": False,
+        "local_files_only": Path(source).is_dir(),
+    }
     with one_line(name):
         if adapter and (adapter / "tokenizer_config.json").is_file():
             _check_settings(adapter, "tokenizer_config.json")
-            tokenizer = AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(adapter), trust_remote_code=False, local_files_only=True
+            )
         else:
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
         model, info = AutoModelForCausalLM.from_pretrained(
-            source, config=config, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+            source,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
     if missing := sorted(info["missing_keys"]):
-        raise ModelError(f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder")
+        raise ModelError(
+            f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder"
+        )
     return model, tokenizer
 
 
@@ -100,7 +135,9 @@ def fingerprint(name: str, commit: str | None) -> str:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return commit or ""
-    digest = blake2b(b"".join(path.read_bytes() for path in folder.glob("adapter_config.json")), digest_size=8)
+    digest = blake2b(
+        b"".join(path.read_bytes() for path in folder.glob("adapter_config.json")), digest_size=8
+    )
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
@@ -117,9 +154,17 @@ def _check_folder(folder: Path) -> None:
     if (folder / "tokenizer_config.json").exists():
         _check_settings(folder, "tokenizer_config.json")
     if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
-        found = f"only pickled weights ({pickled[0]}), which can run code when read" if pickled else "no weights"
-        raise ModelError(f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained")
+        pickled = sorted(
+            path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)
+        )
+        found = (
+            f"only pickled weights ({pickled[0]}), which can run code when read"
+            if pickled
+            else "no weights"
+        )
+        raise ModelError(
+            f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained"
+        )
 
 
 def _check_settings(folder: Path, name: str) -> None:
@@ -127,7 +172,9 @@ def _check_settings(folder: Path, name: str) -> None:
     try:
         settings = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"model folder {folder} has no readable {name} ({error}); expected a Hugging Face model folder") from None
+        raise ModelError(
+            f"model folder {folder} has no readable {name} ({error}); expected a Hugging Face model folder"
+        ) from None
     if "auto_map" in settings:
         raise _remote_code(str(folder))
 

@@ -20,9 +20,18 @@ LARGEST = 50_000_000
 def load_embedded(folder: Path, name: str) -> LlamaEngine:
     """The NumPy engine for a folder: a Llama in float32 with a plain tokenizer.json. ModelError in one line for any other."""
     config, tokenizer = _json(folder, "config.json"), _json(folder, "tokenizer_config.json")
-    generation = _json(folder, "generation_config.json") if (folder / "generation_config.json").exists() else {}
+    generation = (
+        _json(folder, "generation_config.json")
+        if (folder / "generation_config.json").exists()
+        else {}
+    )
     weights = _weights(folder)
-    wrong = next(filter(None, (*_faults(config, weights), *_text_faults(folder, config, tokenizer, generation))), None)
+    wrong = next(
+        filter(
+            None, (*_faults(config, weights), *_text_faults(folder, config, tokenizer, generation))
+        ),
+        None,
+    )
     if wrong:
         raise ModelError(
             f"model {name}: {wrong}; the NumPy engine runs small plain Llama models: load the folder with transformers ({folder})"
@@ -45,26 +54,41 @@ def _faults(config: dict[str, Any], weights: dict[str, tuple[str, int]]) -> tupl
         "mlp.down_proj",
     )
     norms = ("input_layernorm", "post_attention_layernorm")
-    expected = {f"model.layers.{n}.{part}.weight" for n in range(layers if isinstance(layers, int) else 0) for part in (*parts, *norms)}
+    expected = {
+        f"model.layers.{n}.{part}.weight"
+        for n in range(layers if isinstance(layers, int) else 0)
+        for part in (*parts, *norms)
+    }
     expected |= {"model.embed_tokens.weight", "model.norm.weight"}
     other = sorted(expected.symmetric_difference(weights.keys() - {"lm_head.weight"}))
     return (
         f"it is of type {kind!r}" if kind != "llama" else None,
         f"its weights are {strange[0]}, not float32" if strange else None,
         f"its activation is {activation!r}, not silu" if activation != "silu" else None,
-        f"it has {parameters:,} parameters, more than {LARGEST:,}" if parameters > LARGEST else None,
+        f"it has {parameters:,} parameters, more than {LARGEST:,}"
+        if parameters > LARGEST
+        else None,
         f"it has other weights than a plain Llama, {other[0]} for one" if other else None,
-        "its head is neither tied nor there" if not config.get("tie_word_embeddings") and "lm_head.weight" not in weights else None,
+        "its head is neither tied nor there"
+        if not config.get("tie_word_embeddings") and "lm_head.weight" not in weights
+        else None,
     )
 
 
-def _text_faults(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any], generation: dict[str, Any]) -> tuple[str | None, ...]:
-    kind, end = tokenizer.get("tokenizer_class"), generation.get("eos_token_id", config.get("eos_token_id"))
+def _text_faults(
+    folder: Path, config: dict[str, Any], tokenizer: dict[str, Any], generation: dict[str, Any]
+) -> tuple[str | None, ...]:
+    kind, end = (
+        tokenizer.get("tokenizer_class"),
+        generation.get("eos_token_id", config.get("eos_token_id")),
+    )
     chat = "chat_template" in tokenizer or any(folder.glob("chat_template*"))
     return (
         "it has a chat template" if chat else None,
         f"its tokenizer is of class {kind!r}, not plain" if kind not in PLAIN_TOKENIZERS else None,
-        "generation_config.json names other end tokens than config.json" if end != config.get("eos_token_id") else None,
+        "generation_config.json names other end tokens than config.json"
+        if end != config.get("eos_token_id")
+        else None,
     )
 
 
@@ -73,7 +97,9 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
         document = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = "there is none" if isinstance(error, FileNotFoundError) else str(error)
-        raise ModelError(f"model folder {folder} has no readable {name} ({reason}); expected a Hugging Face model folder") from None
+        raise ModelError(
+            f"model folder {folder} has no readable {name} ({reason}); expected a Hugging Face model folder"
+        ) from None
     if not isinstance(document, dict):
         raise ModelError(f"model folder {folder}: {name} is no JSON object; copy the folder again")
     return document
@@ -89,6 +115,11 @@ def _weights(folder: Path) -> dict[str, tuple[str, int]]:
     try:
         with safe_open(path, "numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
-            return {name: (part.get_dtype(), math.prod(part.get_shape())) for name, part in slices.items()}
+            return {
+                name: (part.get_dtype(), math.prod(part.get_shape()))
+                for name, part in slices.items()
+            }
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"model folder {folder}: model.safetensors cannot be read ({error}); copy it again") from None
+        raise ModelError(
+            f"model folder {folder}: model.safetensors cannot be read ({error}); copy it again"
+        ) from None

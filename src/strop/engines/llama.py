@@ -16,9 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
-from strop.engines.draws import draw_tokens, log_probabilities
+from strop.engines.base import (
+    Engine,
+    Generation,
+    Request,
+    Scored,
+    check_room,
+    cut_at_stop,
+    plain_text,
+)
 from strop.engines.llama_model import Floats, LlamaModel, Prefix
+from strop.engines.nucleus import draw_tokens, log_probabilities
 from strop.errors import ModelError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage, total_usage
 
@@ -53,7 +61,9 @@ class LlamaEngine(Engine):
         try:
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # tokenizers raises bare Exception for a missing or broken file
-            raise ModelError(f"model folder {folder} has no readable tokenizer.json ({error})") from None
+            raise ModelError(
+                f"model folder {folder} has no readable tokenizer.json ({error})"
+            ) from None
 
     @property
     def name(self) -> str:
@@ -87,19 +97,32 @@ class LlamaEngine(Engine):
         samples: list[list[Sample]] = [[] for _ in requests]
         usages = []
         for chunk in _chunks([len(request.seeds) for request in requests]):
-            rows, usage = self._decode_chunk([ids[i] for i, *_ in chunk], [requests[i].seeds[a:b] for i, a, b in chunk], sampling)
+            rows, usage = self._decode_chunk(
+                [ids[i] for i, *_ in chunk], [requests[i].seeds[a:b] for i, a, b in chunk], sampling
+            )
             usages.append(usage)
-            for (i, a, b), start in zip(chunk, np.cumsum([0, *(b - a for _, a, b in chunk)]), strict=False):
-                samples[i] += [self._finished(rows, row, sampling) for row in range(start, start + b - a)]
-        return Generation(samples, total_usage([*usages, Usage(seconds=time.perf_counter() - started)]))
+            for (i, a, b), start in zip(
+                chunk, np.cumsum([0, *(b - a for _, a, b in chunk)]), strict=False
+            ):
+                samples[i] += [
+                    self._finished(rows, row, sampling) for row in range(start, start + b - a)
+                ]
+        return Generation(
+            samples, total_usage([*usages, Usage(seconds=time.perf_counter() - started)])
+        )
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         started = time.perf_counter()
-        endings = [self.tokenizer.encode(text, add_special_tokens=False).ids for text in continuations]
+        endings = [
+            self.tokenizer.encode(text, add_special_tokens=False).ids for text in continuations
+        ]
         encoded = self._encode(prompts, max(map(len, endings)))
         # A one-token continuation needs only the prompt; a longer one the prompt and all but its last token.
         texts = [[(*ids, *ending[:-1]) for ending in endings] for ids in encoded]
-        places = {text: place for place, text in enumerate(dict.fromkeys(text for row in texts for text in row))}
+        places = {
+            text: place
+            for place, text in enumerate(dict.fromkeys(text for row in texts for text in row))
+        }
         wanted: dict[int, list[tuple[int, int, int, int]]] = {}
         for p, (ids, row) in enumerate(zip(encoded, texts, strict=True)):
             for c, (text, ending) in enumerate(zip(row, endings, strict=True)):
@@ -114,16 +137,30 @@ class LlamaEngine(Engine):
             usage = total_usage([usage, spent])
             marks = [(i, *mark) for i in range(len(block)) for mark in wanted[start + i]]
             at, p, c, position, token = np.array(marks).T
-            np.add.at(logprobs_PC, (p, c), log_probabilities(self.model.logits(hidden[at, position]), token))
+            np.add.at(
+                logprobs_PC,
+                (p, c),
+                log_probabilities(self.model.logits(hidden[at, position]), token),
+            )
         cached = len(continuations) * sum(map(len, encoded)) - usage.prompt_tokens
-        return Scored(logprobs_PC, total_usage([usage, Usage(cached_tokens=max(0, cached), seconds=time.perf_counter() - started)]))
+        return Scored(
+            logprobs_PC,
+            total_usage(
+                [usage, Usage(cached_tokens=max(0, cached), seconds=time.perf_counter() - started)]
+            ),
+        )
 
     def _encode(self, prompts: Sequence[Prompt], new_tokens: int) -> list[tuple[int, ...]]:
-        encoded = [tuple(item.ids) for item in self.tokenizer.encode_batch([plain_text(prompt) for prompt in prompts])]
+        encoded = [
+            tuple(item.ids)
+            for item in self.tokenizer.encode_batch([plain_text(prompt) for prompt in prompts])
+        ]
         check_room(self, max(map(len, encoded), default=0), new_tokens)
         return encoded
 
-    def _prefill(self, ids: Sequence[tuple[int, ...]], width: int = 0) -> tuple[Floats, Prefix, Usage]:
+    def _prefill(
+        self, ids: Sequence[tuple[int, ...]], width: int = 0
+    ) -> tuple[Floats, Prefix, Usage]:
         """Hidden states and prefix of a block of prompts, padded on the right to the longest, or to ``width``."""
         lengths_P = np.array([len(row) for row in ids])
         ids_PL = np.zeros((len(ids), max(width, lengths_P.max())), np.int64)
@@ -141,13 +178,23 @@ class LlamaEngine(Engine):
         for start in range(0, len(distinct), PREFILL_PROMPTS):
             block = distinct[start : start + PREFILL_PROMPTS]
             hidden, prefix, usage = self._prefill(block, longest)
-            logits.append(self.model.logits(hidden[np.arange(len(block)), np.array([len(row) - 1 for row in block])]))
+            logits.append(
+                self.model.logits(
+                    hidden[np.arange(len(block)), np.array([len(row) - 1 for row in block])]
+                )
+            )
             prefixes.append(prefix)
             usages.append(usage)
         order = np.array([place[row] for row in ids])
-        return np.concatenate(logits)[order], Prefix.joined(prefixes).take(order), total_usage(usages)
+        return (
+            np.concatenate(logits)[order],
+            Prefix.joined(prefixes).take(order),
+            total_usage(usages),
+        )
 
-    def _decode_chunk(self, ids: Sequence[tuple[int, ...]], seeds: Sequence[tuple[int, ...]], sampling: Sampling) -> tuple[_Rows, Usage]:
+    def _decode_chunk(
+        self, ids: Sequence[tuple[int, ...]], seeds: Sequence[tuple[int, ...]], sampling: Sampling
+    ) -> tuple[_Rows, Usage]:
         """Decode one chunk: every prompt with equally many seeds, or with one seed each (``_chunks`` sees to that)."""
         model, width = self.model, len(seeds[0])
         logits, prefix, usage = self._prefill_distinct(ids)
@@ -155,12 +202,19 @@ class LlamaEngine(Engine):
         count = len(logits)
         positions = np.repeat(np.array([len(row) for row in ids]), width)
         rows = _Rows(
-            slots=np.arange(count), seeds=np.array([seed for row in seeds for seed in row], np.uint64), positions=positions,
-            done=np.zeros(count, bool), tokens_RT=np.zeros((count, sampling.max_tokens), np.int64), logprobs_R=np.zeros(count),
-            lengths_R=np.full(count, sampling.max_tokens), finishes=["length"] * count,
-        )  # fmt: skip
+            slots=np.arange(count),
+            seeds=np.array([seed for row in seeds for seed in row], np.uint64),
+            positions=positions,
+            done=np.zeros(count, bool),
+            tokens_RT=np.zeros((count, sampling.max_tokens), np.int64),
+            logprobs_R=np.zeros(count),
+            lengths_R=np.full(count, sampling.max_tokens),
+            finishes=["length"] * count,
+        )
         alone = width == 1
-        written = model.new_written(count, sampling.max_tokens + (prefix.mask.shape[-1] if alone else 0))
+        written = model.new_written(
+            count, sampling.max_tokens + (prefix.mask.shape[-1] if alone else 0)
+        )
         if alone:
             written.after(prefix)
         prompts = len(ids)
@@ -176,16 +230,34 @@ class LlamaEngine(Engine):
                     if len(kept_prompts) < prompts and not alone:
                         prefix = prefix.take(kept_prompts)
                     prompts = len(kept_prompts)
-                    tokens, rows.slots, rows.seeds = tokens[kept], rows.slots[kept], rows.seeds[kept]
+                    tokens, rows.slots, rows.seeds = (
+                        tokens[kept],
+                        rows.slots[kept],
+                        rows.seeds[kept],
+                    )
                     rows.positions, rows.done = rows.positions[kept], rows.done[kept]
             logits = model.step(tokens, rows.positions, None if alone else prefix, written, step)
             rows.positions = rows.positions + 1
         lengths = [len(row) for row, row_seeds in zip(ids, seeds, strict=True) for _ in row_seeds]
-        flops = sum(self.response_flops(length, written) for length, written in zip(lengths, rows.lengths_R.tolist(), strict=True))
-        spent = Usage(cached_tokens=sum(lengths) - usage.prompt_tokens, generated_tokens=int(rows.lengths_R.sum()), flops=flops)
+        flops = sum(
+            self.response_flops(length, written)
+            for length, written in zip(lengths, rows.lengths_R.tolist(), strict=True)
+        )
+        spent = Usage(
+            cached_tokens=sum(lengths) - usage.prompt_tokens,
+            generated_tokens=int(rows.lengths_R.sum()),
+            flops=flops,
+        )
         return rows, total_usage([usage, spent])
 
-    def _record(self, rows: _Rows, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], step: int, sampling: Sampling) -> None:
+    def _record(
+        self,
+        rows: _Rows,
+        tokens: NDArray[np.int64],
+        logprobs: NDArray[np.float64],
+        step: int,
+        sampling: Sampling,
+    ) -> None:
         """Note what the open rows wrote, and which of them ended by it."""
         open_ = ~rows.done
         slots = rows.slots[open_]

@@ -46,13 +46,21 @@ class Prefix:
     @classmethod
     def joined(cls, blocks: list[Prefix]) -> Prefix:
         """The prefixes of several blocks of prompts, all padded to one length, as one."""
-        keys = [np.concatenate(layer) for layer in zip(*(block.keys for block in blocks), strict=True)]
-        values = [np.concatenate(layer) for layer in zip(*(block.values for block in blocks), strict=True)]
+        keys = [
+            np.concatenate(layer) for layer in zip(*(block.keys for block in blocks), strict=True)
+        ]
+        values = [
+            np.concatenate(layer) for layer in zip(*(block.values for block in blocks), strict=True)
+        ]
         return cls(keys, values, np.concatenate([block.mask for block in blocks]))
 
     def take(self, prompts: NDArray[np.intp]) -> Prefix:
         """The prefix of these prompts, in this order."""
-        return Prefix([keys[prompts] for keys in self.keys], [values[prompts] for values in self.values], self.mask[prompts])
+        return Prefix(
+            [keys[prompts] for keys in self.keys],
+            [values[prompts] for values in self.values],
+            self.mask[prompts],
+        )
 
 
 @dataclass(slots=True)
@@ -100,12 +108,20 @@ class LlamaModel:
         self.max_positions: int = config["max_position_embeddings"]
         self.epsilon: float = config["rms_norm_eps"]
         end = config.get("eos_token_id")
-        self.end_tokens: tuple[int, ...] = tuple(end) if isinstance(end, list) else () if end is None else (end,)
+        self.end_tokens: tuple[int, ...] = (
+            tuple(end) if isinstance(end, list) else () if end is None else (end,)
+        )
         self.parameters = sum(int(tensor.size) for tensor in weights.values())
-        self.digest = blake2b(b"".join(weights[name].tobytes() for name in sorted(weights)), digest_size=8).hexdigest()
+        self.digest = blake2b(
+            b"".join(weights[name].tobytes() for name in sorted(weights)), digest_size=8
+        ).hexdigest()
         self.embedding = weights["model.embed_tokens.weight"]
-        self.head = np.ascontiguousarray((weights.get("lm_head.weight", self.embedding) * weights["model.norm.weight"]).T)
-        self.layers = [self._layer(weights, f"model.layers.{number}.") for number in range(self.layers_count)]
+        self.head = np.ascontiguousarray(
+            (weights.get("lm_head.weight", self.embedding) * weights["model.norm.weight"]).T
+        )
+        self.layers = [
+            self._layer(weights, f"model.layers.{number}.") for number in range(self.layers_count)
+        ]
         theta = (config.get("rope_parameters") or config).get("rope_theta", 10_000.0)
         frequencies = theta ** (-np.arange(0, self.head_size, 2, dtype=np.float64) / self.head_size)
         angles = np.arange(self.max_positions)[:, None] * frequencies
@@ -131,18 +147,25 @@ class LlamaModel:
         return result
 
     def _normed(self, x: Floats) -> Floats:
-        mean_square = np.einsum("...i,...i->...", x, x) / np.float32(self.hidden) + np.float32(self.epsilon)
+        mean_square = np.einsum("...i,...i->...", x, x) / np.float32(self.hidden) + np.float32(
+            self.epsilon
+        )
         normed: Floats = x * (1 / np.sqrt(mean_square))[..., None]
         return normed
 
-    def _project(self, x: Floats, weight: Floats, positions: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    def _project(
+        self, x: Floats, weight: Floats, positions: NDArray[np.int64]
+    ) -> tuple[Floats, Floats, Floats]:
         """Queries (..., G*M, D), keys and values (..., G, D), rotated to their positions; queries carry the 1/sqrt(D) scale."""
         mixed = self._normed(x) @ weight
         shape = (*x.shape[:-1], self.heads + 2 * self.key_heads, self.head_size)
         heads = mixed.reshape(shape)
         turned, half = heads[..., : self.heads + self.key_heads, :], self.head_size // 2
         swapped = np.concatenate([turned[..., half:], turned[..., :half]], axis=-1)
-        turned = turned * self.cosines[positions][..., None, :] + swapped * self.sines[positions][..., None, :]
+        turned = (
+            turned * self.cosines[positions][..., None, :]
+            + swapped * self.sines[positions][..., None, :]
+        )
         queries = turned[..., : self.heads, :] * np.float32(self.head_size**-0.5)
         return queries, turned[..., self.heads :, :], heads[..., self.heads + self.key_heads :, :]
 
@@ -155,7 +178,9 @@ class LlamaModel:
         result: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
         return result
 
-    def prefill(self, ids_PL: NDArray[np.int64], lengths_P: NDArray[np.int64]) -> tuple[Floats, Prefix]:
+    def prefill(
+        self, ids_PL: NDArray[np.int64], lengths_P: NDArray[np.int64]
+    ) -> tuple[Floats, Prefix]:
         """Hidden states (P, L, H) of right-padded prompts, and their prefix. States at and beyond a prompt's length mean nothing."""
         prompts, length = ids_PL.shape
         x = self.embedding[ids_PL]
@@ -163,18 +188,24 @@ class LlamaModel:
         keys, values = [], []
         for layer in self.layers:
             q, k, v = self._project(x, layer.query_key_value, np.arange(length))
-            q = q.reshape(prompts, length, self.key_heads, -1, self.head_size).transpose(0, 2, 3, 1, 4)
+            q = q.reshape(prompts, length, self.key_heads, -1, self.head_size).transpose(
+                0, 2, 3, 1, 4
+            )
             k_T = np.ascontiguousarray(k.transpose(0, 2, 3, 1))
             v = np.ascontiguousarray(v.transpose(0, 2, 1, 3))
             weights = q @ k_T[:, :, None] + causal
             weights -= weights.max(axis=-1, keepdims=True)
             np.exp(weights, out=weights)
             weights /= weights.sum(axis=-1, keepdims=True)
-            attended = (weights @ v[:, :, None]).transpose(0, 3, 1, 2, 4).reshape(prompts, length, -1)
+            attended = (
+                (weights @ v[:, :, None]).transpose(0, 3, 1, 2, 4).reshape(prompts, length, -1)
+            )
             x = self._finish(x, attended, layer)
             keys.append(k_T)
             values.append(v)
-        mask = np.where(np.arange(length) < lengths_P[:, None], np.float32(0), _MASKED)[:, None, None]
+        mask = np.where(np.arange(length) < lengths_P[:, None], np.float32(0), _MASKED)[
+            :, None, None
+        ]
         return x, Prefix(keys, values, mask)
 
     def new_written(self, rows: int, steps: int) -> Written:
@@ -186,7 +217,12 @@ class LlamaModel:
         )
 
     def step(
-        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], prefix: Prefix | None, written: Written, step: int
+        self,
+        tokens_R: NDArray[np.int64],
+        positions_R: NDArray[np.int64],
+        prefix: Prefix | None,
+        written: Written,
+        step: int,
     ) -> Floats:
         """Feed the token that each row wrote at ``step``; returns the next token's logits (R, V). No prefix: it stands in ``written``."""
         x, place = self.embedding[tokens_R], written.start + step
@@ -214,7 +250,9 @@ class LlamaModel:
         result: Floats = (weights @ written.values[number][:rows, :, :places]).reshape(rows, -1)
         return result
 
-    def _attend_both(self, q: Floats, prefix: Prefix, written: Written, number: int, steps: int) -> Floats:
+    def _attend_both(
+        self, q: Floats, prefix: Prefix, written: Written, number: int, steps: int
+    ) -> Floats:
         """Softmax attention over prompt and written tokens together, without joining them in memory. Returns (R, heads x D)."""
         rows, prompts = len(q), len(prefix.mask)
         width, groups, size = rows // prompts, self.key_heads, self.head_size
@@ -229,7 +267,10 @@ class LlamaModel:
             return split.reshape(rows, groups, per_group, -1)
 
         q = q.reshape(rows, groups, per_group, size)
-        own_keys, own_values = written.keys[number][:rows, :, :steps], written.values[number][:rows, :, :steps]
+        own_keys, own_values = (
+            written.keys[number][:rows, :, :steps],
+            written.values[number][:rows, :, :steps],
+        )
         shared = by_row(by_prompt(q) @ prefix.keys[number] + prefix.mask)
         own = q @ own_keys.swapaxes(-1, -2)
         peak = np.maximum(shared.max(axis=-1, keepdims=True), own.max(axis=-1, keepdims=True))
@@ -251,10 +292,18 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Floats]]:
         ) from None
     except Exception as error:  # safetensors and json raise many kinds for a broken file; all mean the same to a user
         raise ModelError(f"model folder {folder} cannot be read ({error}); copy it again") from None
-    if config.get("model_type") != "llama" or config.get("attention_bias") or config.get("mlp_bias"):
+    if (
+        config.get("model_type") != "llama"
+        or config.get("attention_bias")
+        or config.get("mlp_bias")
+    ):
         raise ModelError(
             f"model folder {folder} is of type {config.get('model_type')!r}; this engine runs plain Llama models without biases"
         )
-    if (config.get("rope_parameters") or {}).get("rope_type", "default") != "default" or config.get("rope_scaling"):
-        raise ModelError(f"model folder {folder} scales its rotary embedding; this engine does not: use the transformers engine")
+    if (config.get("rope_parameters") or {}).get("rope_type", "default") != "default" or config.get(
+        "rope_scaling"
+    ):
+        raise ModelError(
+            f"model folder {folder} scales its rotary embedding; this engine does not: use the transformers engine"
+        )
     return config, {name: tensor.astype(np.float32) for name, tensor in weights.items()}

@@ -19,16 +19,35 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from strop.engines.base import Engine, Generation, Request, Scored, check_room, cut_at_stop, plain_text
+from strop.engines.base import (
+    Engine,
+    Generation,
+    Request,
+    Scored,
+    check_room,
+    cut_at_stop,
+    plain_text,
+)
 from strop.engines.openai_probe import Probe, echo_request, ending_logprob, reaches_its_end
 from strop.engines.openai_server import Choice, Server, Token
 from strop.errors import ModelError, UsageError
 from strop.records import Prompt, Sample, Sampling, Usage, total_usage
 
 OPTIONS: dict[str, type] = {
-    "chat": bool, "concurrency": int, "n": int, "top": int, "timeout": float, "retries": int, "backoff": float, "key_env": str,
-    "price_in": float, "price_out": float, "tokenizer": str, "context": int, "parameters": int,
-}  # fmt: skip
+    "chat": bool,
+    "concurrency": int,
+    "n": int,
+    "top": int,
+    "timeout": float,
+    "retries": int,
+    "backoff": float,
+    "key_env": str,
+    "price_in": float,
+    "price_out": float,
+    "tokenizer": str,
+    "context": int,
+    "parameters": int,
+}
 CHARACTERS_PER_TOKEN = 4.0
 SEEDS = 2**31
 """Servers take seeds of different sizes; all take 31 bits."""
@@ -75,7 +94,9 @@ class OpenAIEngine(Engine):
         model, at, rest = place.partition("@http")
         url = f"http{rest}"
         if not (at and model):
-            raise UsageError(f"model {self._name}: expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1")
+            raise UsageError(
+                f"model {self._name}: expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1"
+            )
         lowest = {
             "concurrency": 1,
             "n": 1,
@@ -89,8 +110,18 @@ class OpenAIEngine(Engine):
         }
         for name, low in lowest.items():
             if not low <= (value := locals()[name]) < math.inf:
-                raise UsageError(f"model {self._name}: {name} is {value:g}; expected {low:g} or more")
-        self._server = Server(self._name, model, url, key_env=key_env, timeout=timeout, retries=retries, backoff=backoff)
+                raise UsageError(
+                    f"model {self._name}: {name} is {value:g}; expected {low:g} or more"
+                )
+        self._server = Server(
+            self._name,
+            model,
+            url,
+            key_env=key_env,
+            timeout=timeout,
+            retries=retries,
+            backoff=backoff,
+        )
         self._prices, self._parameters = (price_in, price_out), parameters
         self._tokenizer = _load_tokenizer(self._name, tokenizer) if tokenizer else None
         served = {str(entry.get("id")): entry for entry in self._server.models()}
@@ -100,7 +131,11 @@ class OpenAIEngine(Engine):
         try:
             self.abilities = probe.find(chat)
         except ModelError as error:
-            there = f"; it serves {', '.join(sorted(served)[:5])}" if served and model not in served else ""
+            there = (
+                f"; it serves {', '.join(sorted(served)[:5])}"
+                if served and model not in served
+                else ""
+            )
             raise ModelError(f"{error}{there}") from None
         self.counts_end_token = self.abilities.ends is not False
         self._per_request = n if self.abilities.several else 1
@@ -125,7 +160,9 @@ class OpenAIEngine(Engine):
     def lacks(self) -> Mapping[str, str]:
         if self.abilities.logprobs:
             return {}
-        reason = f"the server gives no log-probabilities at temperature 1 ({self.abilities.why_none})"
+        reason = (
+            f"the server gives no log-probabilities at temperature 1 ({self.abilities.why_none})"
+        )
         return {"logprob": reason, "score": reason}
 
     def describe(self) -> dict[str, str | int | float]:
@@ -133,15 +170,27 @@ class OpenAIEngine(Engine):
 
     def render(self, prompt: Prompt) -> str:
         """The text itself, or a chat's messages as JSON."""
-        return json.dumps(_messages(prompt), ensure_ascii=False) if self.abilities.chat else plain_text(prompt)
+        return (
+            json.dumps(_messages(prompt), ensure_ascii=False)
+            if self.abilities.chat
+            else plain_text(prompt)
+        )
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Exact with a tokenizer, but for a chat's own marks; else an estimate from what the server has counted so far."""
-        text = "\n".join(turn.content for turn in prompt) if self.abilities.chat else plain_text(prompt)
+        text = (
+            "\n".join(turn.content for turn in prompt)
+            if self.abilities.chat
+            else plain_text(prompt)
+        )
         if self._tokenizer:
             return len(self._tokenizer.encode(text).ids)
         with self._lock:
-            rate = self._seen_characters / self._seen_tokens if self._seen_tokens else CHARACTERS_PER_TOKEN
+            rate = (
+                self._seen_characters / self._seen_tokens
+                if self._seen_tokens
+                else CHARACTERS_PER_TOKEN
+            )
         return math.ceil(len(self.render(prompt)) / rate)
 
     def cost(self, prompt_tokens: int, generated_tokens: int) -> float:
@@ -171,7 +220,9 @@ class OpenAIEngine(Engine):
             samples[place] += drawn
             usages.append(usage)
         if sampling.temperature == 0:
-            samples = [row * len(request.seeds) for row, request in zip(samples, requests, strict=True)]
+            samples = [
+                row * len(request.seeds) for row, request in zip(samples, requests, strict=True)
+            ]
         return Generation(samples, self._priced(usages))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
@@ -179,10 +230,18 @@ class OpenAIEngine(Engine):
         if reason := self.lacks.get("score"):
             raise ModelError(f"{self._name} cannot score texts: {reason}")
         halt = Event()
-        jobs = {prompt: (lambda prompt=prompt: self._score(prompt, continuations, halt)) for prompt in dict.fromkeys(prompts)}
+        jobs = {
+            prompt: (lambda prompt=prompt: self._score(prompt, continuations, halt))
+            for prompt in dict.fromkeys(prompts)
+        }
         scored = dict(zip(jobs, self._together(list(jobs.values()), halt), strict=True))
-        logprobs_PC = np.array([scored[prompt][0] for prompt in prompts], np.float64).reshape(len(prompts), len(continuations))
-        return Scored(logprobs_PC, self._priced([self._take_unbilled(), *(usage for _, usage in scored.values())]))
+        logprobs_PC = np.array([scored[prompt][0] for prompt in prompts], np.float64).reshape(
+            len(prompts), len(continuations)
+        )
+        return Scored(
+            logprobs_PC,
+            self._priced([self._take_unbilled(), *(usage for _, usage in scored.values())]),
+        )
 
     def cancel(self) -> None:
         for halt in list(self._halts):
@@ -202,7 +261,9 @@ class OpenAIEngine(Engine):
             for future in futures:
                 future.cancel()
 
-    def _draw(self, prompt: Prompt, seeds: Sequence[int], sampling: Sampling, halt: Event) -> tuple[list[Sample], Usage]:
+    def _draw(
+        self, prompt: Prompt, seeds: Sequence[int], sampling: Sampling, halt: Event
+    ) -> tuple[list[Sample], Usage]:
         """One sample for each seed. A server that answers with too few is asked for the rest, one with too many is cut short."""
         samples: list[Sample] = []
         usages = []
@@ -221,9 +282,17 @@ class OpenAIEngine(Engine):
 
     def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         """The prompt and how to go on from it, with every field that the server knows."""
-        asked = {"messages": _messages(prompt)} if self.abilities.chat else {"prompt": plain_text(prompt)}
+        asked = (
+            {"messages": _messages(prompt)}
+            if self.abilities.chat
+            else {"prompt": plain_text(prompt)}
+        )
         stop = {"stop": list(sampling.stop)} if sampling.stop else {}
-        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p, self.abilities.limit: sampling.max_tokens}
+        drawn = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self.abilities.limit: sampling.max_tokens,
+        }
         return {**self.abilities.always, **asked, **drawn, **stop}
 
     def _sample(self, choice: Choice, sampling: Sampling, count: int | None) -> Sample:
@@ -232,14 +301,24 @@ class OpenAIEngine(Engine):
         tokens, ids = choice.tokens or [], choice.token_ids
         if ids is not None and tokens and not self.counts_end_token:
             ids = ids[: len(tokens)]  # the ids alone may hold the end token
-        finish = "stop" if is_cut or (choice.finish == "end" and _stopped(choice, sampling.stop)) else choice.finish
-        logprob = sum(token.logprob for token in tokens) if tokens and self.abilities.logprobs else math.nan
+        finish = (
+            "stop"
+            if is_cut or (choice.finish == "end" and _stopped(choice, sampling.stop))
+            else choice.finish
+        )
+        logprob = (
+            sum(token.logprob for token in tokens)
+            if tokens and self.abilities.logprobs
+            else math.nan
+        )
         endless = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
         if is_cut or endless or (ids is not None and len(ids) != len(tokens)):
             logprob = math.nan
         return Sample(text, ids, logprob, finish, len(tokens) or count)
 
-    def _score(self, prompt: Prompt, continuations: Sequence[str], halt: Event) -> tuple[list[float], Usage]:
+    def _score(
+        self, prompt: Prompt, continuations: Sequence[str], halt: Event
+    ) -> tuple[list[float], Usage]:
         """Log-probability of each continuation after one prompt."""
         usages: list[Usage] = []
         scores = self._score_by_likeliest(prompt, continuations, halt, usages)
@@ -248,10 +327,15 @@ class OpenAIEngine(Engine):
             answer = self._server.ask(self.abilities.path, body, halt)
             usages.append(answer.usage)
             if len(answer.choices) == len(continuations):
-                scores = [ending_logprob(choice.tokens or [], text) for choice, text in zip(answer.choices, continuations, strict=True)]
+                scores = [
+                    ending_logprob(choice.tokens or [], text)
+                    for choice, text in zip(answer.choices, continuations, strict=True)
+                ]
         return scores, total_usage(usages)
 
-    def _score_by_likeliest(self, prompt: Prompt, continuations: Sequence[str], halt: Event, usages: list[Usage]) -> list[float]:
+    def _score_by_likeliest(
+        self, prompt: Prompt, continuations: Sequence[str], halt: Event, usages: list[Usage]
+    ) -> list[float]:
         """Follow each continuation through the likeliest tokens; a text, unlike a chat, can be asked again behind what is spelled."""
         chat, echo = self.abilities.chat, self.abilities.echo
         steps = PATH_TOKENS if chat else 1
@@ -260,7 +344,11 @@ class OpenAIEngine(Engine):
         while spelled:
             begun = next(iter(spelled.values()))
             together = [place for place, text in spelled.items() if text == begun]
-            body = self._request(prompt, Sampling(0.0, 1.0, steps)) | self.abilities.logprob_fields(self.abilities.top) | {"n": 1}
+            body = (
+                self._request(prompt, Sampling(0.0, 1.0, steps))
+                | self.abilities.logprob_fields(self.abilities.top)
+                | {"n": 1}
+            )
             if not chat:
                 body["prompt"] += begun.decode()
             answer = self._server.ask(self.abilities.path, body, halt)
@@ -294,7 +382,11 @@ class OpenAIEngine(Engine):
         """The sum, with its price at full rates, cached tokens too, and FLOPs at 2 per parameter and token."""
         usage = total_usage(usages)
         flops = 2.0 * self._parameters * (usage.prompt_tokens + usage.generated_tokens)
-        return replace(usage, flops=flops, cost=self.cost(usage.prompt_tokens + usage.cached_tokens, usage.generated_tokens))
+        return replace(
+            usage,
+            flops=flops,
+            cost=self.cost(usage.prompt_tokens + usage.cached_tokens, usage.generated_tokens),
+        )
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
@@ -315,7 +407,11 @@ def _follow(wanted: bytes, path: Sequence[Token], chat: bool) -> tuple[bytes, fl
     found, logprob = b"", 0.0
     for token in path:
         spelled = {text: text.lstrip(b" ") if chat and not found else text for text in token.top}
-        fitting = [text for text in spelled if spelled[text] and wanted[len(found) :].startswith(spelled[text])]
+        fitting = [
+            text
+            for text in spelled
+            if spelled[text] and wanted[len(found) :].startswith(spelled[text])
+        ]
         if not fitting:
             break
         best = max(fitting, key=lambda text: (len(spelled[text]), token.top[text]))
@@ -341,4 +437,6 @@ def _load_tokenizer(name: str, folder: str) -> Any:
     try:
         return Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
     except Exception as error:  # tokenizers raises bare Exception for a missing or broken file
-        raise UsageError(f"model {name}: tokenizer folder {folder} has no readable tokenizer.json ({error})") from None
+        raise UsageError(
+            f"model {name}: tokenizer folder {folder} has no readable tokenizer.json ({error})"
+        ) from None

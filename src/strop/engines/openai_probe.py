@@ -56,16 +56,30 @@ class Abilities:
         """The fields that ask for log-probabilities and this many likeliest tokens in each place."""
         if not self.logprobs:
             return {}
-        return {"logprobs": True, "top_logprobs": min(top, self.top)} if self.chat else {"logprobs": min(max(1, top), self.top)}
+        return (
+            {"logprobs": True, "top_logprobs": min(top, self.top)}
+            if self.chat
+            else {"logprobs": min(max(1, top), self.top)}
+        )
 
     def describe(self) -> dict[str, str]:
         """In words, for the run record."""
-        ending = {True: "with the token that ended a response", False: "without the token that ended a response", None: "end not seen"}
-        scoring = [way for way, can in (("likeliest tokens", self.logprobs), ("echoed text", self.echo)) if can]
+        ending = {
+            True: "with the token that ended a response",
+            False: "without the token that ended a response",
+            None: "end not seen",
+        }
+        scoring = [
+            way
+            for way, can in (("likeliest tokens", self.logprobs), ("echoed text", self.echo))
+            if can
+        ]
         return {
             "interface": "chat" if self.chat else "completions",
             "samples_per_request": "several" if self.several else "one",
-            "log_probabilities": f"temperature 1, {ending[self.ends]}" if self.logprobs else f"none: {self.why_none}",
+            "log_probabilities": f"temperature 1, {ending[self.ends]}"
+            if self.logprobs
+            else f"none: {self.why_none}",
             "scores_texts_by": ", ".join(scoring) or "nothing",
             "token_ids": "given" if self.token_ids else "not given",
             "seed": "sent" if self.seed else "refused",
@@ -101,31 +115,54 @@ class Probe:
     def _abilities(self, chat: bool) -> Abilities:
         path = CHAT if chat else COMPLETIONS
         body, answer = self._accepted(chat, path)
-        several = len(answer.choices) == 2 or ("n" in body and len(self._ask(path, body).choices) == 2)  # once may be an accident
+        several = len(answer.choices) == 2 or (
+            "n" in body and len(self._ask(path, body).choices) == 2
+        )  # once may be an accident
         first = answer.choices[0]
         abilities = Abilities(
             chat=chat,
-            always={name: body[name] for name in ("presence_penalty", "frequency_penalty", *SAMPLERS) if name in body}
+            always={
+                name: body[name]
+                for name in ("presence_penalty", "frequency_penalty", *SAMPLERS)
+                if name in body
+            }
             | ({"return_token_ids": True} if first.token_ids is not None else {}),
             limit="max_tokens" if "max_tokens" in body else "max_completion_tokens",
             seed="seed" in body,
             several=several,
-            top=int(body["top_logprobs"] if chat else body["logprobs"]) if "logprobs" in body else 0,
+            top=int(body["top_logprobs"] if chat else body["logprobs"])
+            if "logprobs" in body
+            else 0,
             token_ids=first.token_ids is not None,
             system=answer.system,
         )
         if not first.tokens:
             return replace(abilities, why_none="the server gives none")
         if self._after_temperature(path, body, first.tokens[0]):
-            return replace(abilities, why_none="the server's are those after temperature, not at temperature 1")
+            return replace(
+                abilities, why_none="the server's are those after temperature, not at temperature 1"
+            )
         ends = self._counts_end(path, body, answer.choices)
-        return replace(abilities, logprobs=True, ends=ends, echo=not chat and self._echoes(abilities))
+        return replace(
+            abilities, logprobs=True, ends=ends, echo=not chat and self._echoes(abilities)
+        )
 
     def _accepted(self, chat: bool, path: str) -> tuple[dict[str, Any], Answer]:
         """The fullest request that the server takes, and its answer. Refused where it does not even take the plainest."""
-        said = {"messages": [{"role": "user", "content": QUESTION}]} if chat else {"prompt": QUESTION}
-        tops = [{"logprobs": True, "top_logprobs": n} if chat else {"logprobs": n} for n in (self.top, FEWER_TOP)]
-        groups: list[list[dict[str, Any]]] = [[{"seed": 1}], [{"n": 2}], [SAMPLERS], tops, [{"return_token_ids": True}]]
+        said = (
+            {"messages": [{"role": "user", "content": QUESTION}]} if chat else {"prompt": QUESTION}
+        )
+        tops = [
+            {"logprobs": True, "top_logprobs": n} if chat else {"logprobs": n}
+            for n in (self.top, FEWER_TOP)
+        ]
+        groups: list[list[dict[str, Any]]] = [
+            [{"seed": 1}],
+            [{"n": 2}],
+            [SAMPLERS],
+            tops,
+            [{"return_token_ids": True}],
+        ]
         plain = said | REQUIRED | {"max_tokens": PROBE_TOKENS}
         full = plain
         for group in groups:
@@ -145,7 +182,9 @@ class Probe:
                     continue
         return body, answer
 
-    def _plainest(self, path: str, said: dict[str, Any], plain: dict[str, Any]) -> tuple[dict[str, Any], Answer]:
+    def _plainest(
+        self, path: str, said: dict[str, Any], plain: dict[str, Any]
+    ) -> tuple[dict[str, Any], Answer]:
         try:
             return plain, self._ask(path, plain)
         except Refused as first:
@@ -159,18 +198,32 @@ class Probe:
         """Whether log-probabilities change with temperature: the same first place at temperature 1."""
         warm = self._ask(path, dict(body) | {"temperature": 1.0})
         tokens = warm.choices[0].tokens
-        both = sorted(set(cold.top) & set(tokens[0].top), key=lambda text: -cold.top[text]) if tokens else []
+        both = (
+            sorted(set(cold.top) & set(tokens[0].top), key=lambda text: -cold.top[text])
+            if tokens
+            else []
+        )
         if len(both) < 2:
             return False
-        one, other = (top[both[0]] - top[both[-1]] for top in (cold.top, tokens[0].top if tokens else {}))
-        return not math.isfinite(one) or abs(one - other) > TEMPERATURE_SHIFT * max(abs(one), abs(other))
+        one, other = (
+            top[both[0]] - top[both[-1]] for top in (cold.top, tokens[0].top if tokens else {})
+        )
+        return not math.isfinite(one) or abs(one - other) > TEMPERATURE_SHIFT * max(
+            abs(one), abs(other)
+        )
 
-    def _counts_end(self, path: str, body: Mapping[str, Any], choices: Sequence[Choice]) -> bool | None:
+    def _counts_end(
+        self, path: str, body: Mapping[str, Any], choices: Sequence[Choice]
+    ) -> bool | None:
         """Whether the tokens reach beyond the text of an answer that ended: by itself in the probe, or at a stop string from its text."""
         ended = [choice for choice in choices if choice.finish != "length"]
         letters = "".join(dict.fromkeys("".join(choice.text for choice in choices)[1:]))[:4]
         if not ended and letters:
-            ended = [choice for choice in self._ask(path, dict(body) | {"stop": list(letters)}).choices if choice.finish != "length"]
+            ended = [
+                choice
+                for choice in self._ask(path, dict(body) | {"stop": list(letters)}).choices
+                if choice.finish != "length"
+            ]
         return any(reaches_its_end(choice) for choice in ended) if ended else None
 
     def _echoes(self, abilities: Abilities) -> bool:
@@ -180,7 +233,8 @@ class Probe:
         except ModelError:
             return False
         return len(answer.choices) == len(OPTIONS) and all(
-            not math.isnan(ending_logprob(choice.tokens or [], option)) for choice, option in zip(answer.choices, OPTIONS, strict=True)
+            not math.isnan(ending_logprob(choice.tokens or [], option))
+            for choice, option in zip(answer.choices, OPTIONS, strict=True)
         )
 
 
@@ -188,13 +242,24 @@ def reaches_its_end(choice: Choice) -> bool:
     """Whether an answer's tokens include the one that ended it, which is no part of its text."""
     if not choice.tokens:
         return False
-    return not choice.tokens[-1].text or sum(len(token.text) for token in choice.tokens) > len(choice.text.encode(errors="replace"))
+    return not choice.tokens[-1].text or sum(len(token.text) for token in choice.tokens) > len(
+        choice.text.encode(errors="replace")
+    )
 
 
 def echo_request(abilities: Abilities, prompt: str, continuations: Sequence[str]) -> dict[str, Any]:
     """Ask for the log-probabilities of given texts; nothing is generated, so how to sample does not matter, but is said."""
     texts = [prompt + continuation for continuation in continuations]
-    return {**abilities.always, "prompt": texts, "echo": True, "logprobs": 1, "max_tokens": 0, "temperature": 1.0, "top_p": 1.0, "n": 1}
+    return {
+        **abilities.always,
+        "prompt": texts,
+        "echo": True,
+        "logprobs": 1,
+        "max_tokens": 0,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "n": 1,
+    }
 
 
 def ending_logprob(tokens: Sequence[Token], ending: str) -> float:

@@ -28,8 +28,12 @@ LONGEST_WAIT = 600.0
 CONNECT_SECONDS = 10.0
 CHAT, COMPLETIONS = "/chat/completions", "/completions"
 _FINISHES: dict[str, Finish] = {
-    "stop": "end", "eos_token": "end", "stop_sequence": "stop", "length": "length", "content_filter": "length",
-}  # fmt: skip
+    "stop": "end",
+    "eos_token": "end",
+    "stop_sequence": "stop",
+    "length": "length",
+    "content_filter": "length",
+}
 _ESCAPED = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
@@ -76,7 +80,17 @@ class Answer:
 class Server:
     """One model at one address. The key is read from the environment and goes nowhere but into the requests."""
 
-    def __init__(self, label: str, model: str, url: str, *, key_env: str, timeout: float, retries: int, backoff: float) -> None:
+    def __init__(
+        self,
+        label: str,
+        model: str,
+        url: str,
+        *,
+        key_env: str,
+        timeout: float,
+        retries: int,
+        backoff: float,
+    ) -> None:
         try:
             import openai
         except ImportError as error:
@@ -86,19 +100,27 @@ class Server:
         self._openai, self._key, self._key_env = openai, os.environ.get(key_env, ""), key_env
         seconds = openai.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
         # Its own retries are off: they would be neither counted nor told apart.
-        self._client = openai.OpenAI(api_key=self._key or "none", base_url=url, timeout=seconds, max_retries=0)
+        self._client = openai.OpenAI(
+            api_key=self._key or "none", base_url=url, timeout=seconds, max_retries=0
+        )
         weakref.finalize(self, self._client.close)
         self._jitter = random.SystemRandom()
 
     def models(self) -> list[dict[str, Any]]:
         """What the server says it serves; nothing, where it does not say."""
         try:
-            listed = self._persist(lambda: _object(self._client.models.with_raw_response.list().text), Event())[0].get("data")
+            listed = self._persist(
+                lambda: _object(self._client.models.with_raw_response.list().text), Event()
+            )[0].get("data")
         except Refused as error:
             if error.status in (401, 403):
                 raise
             return []
-        return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        return (
+            [entry for entry in listed if isinstance(entry, dict)]
+            if isinstance(listed, list)
+            else []
+        )
 
     def ask(self, path: str, body: Mapping[str, Any], halt: Event | None = None) -> Answer:
         """Send a request until it is answered. ModelError after too many failures, or when ``halt`` is set; Refused where none can help."""
@@ -107,7 +129,9 @@ class Server:
         started = time.perf_counter()
 
         def once() -> tuple[dict[str, Any], list[Choice], Usage]:
-            document = _object(api.with_raw_response.create(model=self.model, **asked, extra_body=dict(body)).text)
+            document = _object(
+                api.with_raw_response.create(model=self.model, **asked, extra_body=dict(body)).text
+            )
             return document, read_choices(document), _read_usage(document)
 
         (document, choices, usage), failures = self._persist(once, halt or Event())
@@ -149,10 +173,20 @@ class Server:
         """In words, for a request that no repetition will help. A message about a key may hold it, and is not shown."""
         status = int(error.status_code)
         if status in (401, 403):
-            got = f"the key in {self._key_env}" if self._key else f"a request without a key ({self._key_env} is not set)"
-            return Refused(f"{self.label}: the server refuses {got} (status {status}); set {self._key_env} to one that it takes", status)
+            got = (
+                f"the key in {self._key_env}"
+                if self._key
+                else f"a request without a key ({self._key_env} is not set)"
+            )
+            return Refused(
+                f"{self.label}: the server refuses {got} (status {status}); set {self._key_env} to one that it takes",
+                status,
+            )
         said = error.body.get("message") if isinstance(error.body, dict) else error.message
-        return Refused(f"{self.label}: the server refuses the request (status {status}): {self._clean(str(said))}", status)
+        return Refused(
+            f"{self.label}: the server refuses the request (status {status}): {self._clean(str(said))}",
+            status,
+        )
 
     def _clean(self, text: str) -> str:
         """A server's words, short, printable and without the key."""
@@ -184,14 +218,20 @@ def _choice(choice: Mapping[str, Any]) -> Choice:
     ids = choice.get("token_ids")
     logprobs = choice.get("logprobs")
     tokens = _read_tokens(logprobs) if isinstance(logprobs, Mapping) else None
-    return Choice(text or "", finish, tokens, tuple(map(int, ids)) if isinstance(ids, list) else None)
+    return Choice(
+        text or "", finish, tokens, tuple(map(int, ids)) if isinstance(ids, list) else None
+    )
 
 
 def _read_tokens(logprobs: Mapping[str, Any]) -> list[Token] | None:
     """Both forms: ``content`` (chat) and parallel lists (completions). The first token of an echoed prompt has no log-probability: NaN."""
     if isinstance(content := logprobs.get("content"), list):
         return [
-            Token(_bytes_of(entry), float(entry["logprob"]), {_bytes_of(t): float(t["logprob"]) for t in entry.get("top_logprobs") or []})
+            Token(
+                _bytes_of(entry),
+                float(entry["logprob"]),
+                {_bytes_of(t): float(t["logprob"]) for t in entry.get("top_logprobs") or []},
+            )
             for entry in content
         ]
     texts, values = logprobs.get("tokens"), logprobs.get("token_logprobs")
@@ -199,7 +239,11 @@ def _read_tokens(logprobs: Mapping[str, Any]) -> list[Token] | None:
         return None
     tops = logprobs.get("top_logprobs") or [None] * len(texts)
     return [
-        Token(_bytes(text), math.nan if value is None else float(value), {_bytes(t): float(v) for t, v in (top or {}).items()})
+        Token(
+            _bytes(text),
+            math.nan if value is None else float(value),
+            {_bytes(t): float(v) for t, v in (top or {}).items()},
+        )
         for text, value, top in zip(texts, values, tops, strict=True)
     ]
 
@@ -211,7 +255,11 @@ def _bytes_of(entry: Mapping[str, Any]) -> bytes:
 def _bytes(text: str) -> bytes:
     """A token's text; a piece of a character is written as ``bytes:\\xe2\\x80``."""
     raw = text.encode(errors="replace")
-    return _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), raw[6:]) if raw.startswith(b"bytes:\\x") else raw
+    return (
+        _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), raw[6:])
+        if raw.startswith(b"bytes:\\x")
+        else raw
+    )
 
 
 def _read_usage(document: Mapping[str, Any]) -> Usage:
@@ -265,6 +313,10 @@ def _check_address(label: str, url: str) -> None:
     except ValueError:
         host, secret, parts = None, False, urlsplit("")
     if secret:  # not repeated in the message
-        raise UsageError("openai: the address holds a user name or a password, and would be stored; put a key into OPENAI_API_KEY instead")
+        raise UsageError(
+            "openai: the address holds a user name or a password, and would be stored; put a key into OPENAI_API_KEY instead"
+        )
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        raise UsageError(f"model {label}: {url!r} is no address; expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1")
+        raise UsageError(
+            f"model {label}: {url!r} is no address; expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1"
+        )

@@ -20,22 +20,30 @@ def split_options(name: str) -> tuple[str, dict[str, str]]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if mark else []
     except ValueError:
-        raise UsageError(f"model {name}: {query!r} cannot be read; expected settings as in NAME?dtype=float32&device=cpu") from None
+        raise UsageError(
+            f"model {name}: {query!r} cannot be read; expected settings as in NAME?dtype=float32&device=cpu"
+        ) from None
     options = dict(pairs)
     if len(options) < len(pairs):
         raise UsageError(f"model {name}: a setting is given twice; give each once")
     return bare, options
 
 
-def read_options(name: str, options: Mapping[str, str], known: Mapping[str, type]) -> dict[str, Any]:
+def read_options(
+    name: str, options: Mapping[str, str], known: Mapping[str, type]
+) -> dict[str, Any]:
     """The settings in their kinds: str, int, float or bool (true, false). UsageError for one that is not ``known`` or not of its kind."""
     if strange := [key for key in options if key not in known]:
-        raise UsageError(f"model {name}: there is no setting {strange[0]!r}; there are {', '.join(known) or 'none'}")
+        raise UsageError(
+            f"model {name}: there is no setting {strange[0]!r}; there are {', '.join(known) or 'none'}"
+        )
     read: dict[str, Any] = {}
     for key, text in options.items():
         kind = known[key]
         try:
             read[key] = BOOLEANS[text.lower()] if kind is bool else kind(text)
         except (KeyError, ValueError):
-            raise UsageError(f"model {name}: {key} is {text!r}; expected {'true or false' if kind is bool else kind.__name__}") from None
+            raise UsageError(
+                f"model {name}: {key} is {text!r}; expected {'true or false' if kind is bool else kind.__name__}"
+            ) from None
     return read

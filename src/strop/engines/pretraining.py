@@ -62,7 +62,9 @@ _LLAMA2 = "Llama 2 model card; arXiv 2307.09288"
 _LLAMA3 = "Llama 3 model card: over 15T tokens"
 _LLAMA31 = "Llama 3.1 model card: about 15T tokens"
 _LLAMA31_405B = "Llama 3 report, arXiv 2407.21783: 15.6T tokens"
-_LLAMA32 = "Llama 3.2 model card: up to 9T tokens; the larger models it was distilled from are not counted"
+_LLAMA32 = (
+    "Llama 3.2 model card: up to 9T tokens; the larger models it was distilled from are not counted"
+)
 _YI15 = "Yi-1.5 model card: 3.6T tokens"
 _YI15_9B = "Yi-1.5 model card: 3.6T tokens, nominal, as the 9B was grown from a trained 6B"
 _OLMO2 = "OLMo 2 model cards; arXiv 2501.00656: first stage; the second, at most 12% more, is not counted"
@@ -110,7 +112,14 @@ REGISTRY = (
     Row("Llama-3", "meta-llama/Meta-Llama-3-70B", 70_553_706_496, 68_452_360_192, 15e12, _LLAMA3),
     Row("Llama-3.1", "meta-llama/Llama-3.1-8B", 8_030_261_248, 6_979_588_096, 15e12, _LLAMA31),
     Row("Llama-3.1", "meta-llama/Llama-3.1-70B", 70_553_706_496, 68_452_360_192, 15e12, _LLAMA31),
-    Row("Llama-3.1", "meta-llama/Llama-3.1-405B", 405_853_388_800, 401_650_696_192, 15.6e12, _LLAMA31_405B),
+    Row(
+        "Llama-3.1",
+        "meta-llama/Llama-3.1-405B",
+        405_853_388_800,
+        401_650_696_192,
+        15.6e12,
+        _LLAMA31_405B,
+    ),
     Row("Llama-3.2", "meta-llama/Llama-3.2-1B", 1_235_814_400, 973_146_112, 9e12, _LLAMA32),
     Row("Llama-3.2", "meta-llama/Llama-3.2-3B", 3_212_749_824, 2_818_747_392, 9e12, _LLAMA32),
     Row("Yi-1.5", "01-ai/Yi-1.5-6B", 6_061_035_520, 5_536_747_520, 3.6e12, _YI15),
@@ -161,17 +170,23 @@ def parse_flops(text: str) -> tuple[str, float]:
     """(model, FLOPs) from "MODEL=1.2e22", split at the last "=", since a model's name may have one."""
     model, _, number = text.rpartition("=")
     if not model.strip():
-        raise UsageError(f"--flops got {text!r}; expected MODEL=NUMBER, such as Qwen/Qwen2-7B=3.2e23")
+        raise UsageError(
+            f"--flops got {text!r}; expected MODEL=NUMBER, such as Qwen/Qwen2-7B=3.2e23"
+        )
     try:
         flops = float(number)
     except ValueError:
-        raise UsageError(f"--flops got {number!r} for {model.strip()!r}; expected a number, such as 3.2e23") from None
+        raise UsageError(
+            f"--flops got {number!r} for {model.strip()!r}; expected a number, such as 3.2e23"
+        ) from None
     return model.strip(), _checked(model.strip(), flops)
 
 
 def _checked(model: str, flops: float) -> float:
     if not (math.isfinite(flops) and flops > 0):
-        raise UsageError(f"--flops got {flops:g} for {model!r}; expected a finite number above zero, such as 3.2e23")
+        raise UsageError(
+            f"--flops got {flops:g} for {model!r}; expected a finite number above zero, such as 3.2e23"
+        )
     return flops
 
 
@@ -216,7 +231,9 @@ def _hub_id(model: str) -> str:
 
 def _is_folder(model: str) -> bool:
     """Whether an engine of this machine would load the name from the disk: what lies there may be anything, whatever it is called."""
-    return not model.startswith("openai:") and os.path.isdir(model.removeprefix("vllm:").removeprefix("llama:"))
+    return not model.startswith("openai:") and os.path.isdir(
+        model.removeprefix("vllm:").removeprefix("llama:")
+    )
 
 
 def _reason(model: str) -> str:

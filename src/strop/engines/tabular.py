@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored, plain_text
-from strop.engines.draws import draw_tokens
+from strop.engines.nucleus import draw_tokens
 from strop.errors import ModelError
 from strop.records import Prompt, Sample, Sampling, Usage
 
@@ -25,20 +25,35 @@ class TabularEngine(Engine):
         self._name = name
         self.table = {prompt: dict(row) for prompt, row in table.items()}
         for prompt, row in self.table.items():
-            if not row or not all(q > 0 for q in row.values()) or not abs(sum(row.values()) - 1) <= 1e-9:
-                raise ModelError(f"{name}: the probabilities of prompt {prompt[:60]!r} are not positive numbers that sum to 1")
+            if (
+                not row
+                or not all(q > 0 for q in row.values())
+                or not abs(sum(row.values()) - 1) <= 1e-9
+            ):
+                raise ModelError(
+                    f"{name}: the probabilities of prompt {prompt[:60]!r} are not positive numbers that sum to 1"
+                )
 
     @classmethod
     def from_file(cls, path: Path, name: str) -> TabularEngine:
         """A table from JSON: {prompt: {text: probability}}."""
         try:
             table = json.loads(path.read_text())
-            return cls({str(p): {str(t): float(q) for t, q in row.items()} for p, row in table.items()}, name)
+            return cls(
+                {str(p): {str(t): float(q) for t, q in row.items()} for p, row in table.items()},
+                name,
+            )
         except OSError as error:
-            reason = "there is no file" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
-            raise ModelError(f"{name}: {reason} {path}; expected JSON of the form {{prompt: {{text: probability}}}}") from None
+            reason = (
+                "there is no file" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
+            )
+            raise ModelError(
+                f"{name}: {reason} {path}; expected JSON of the form {{prompt: {{text: probability}}}}"
+            ) from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise ModelError(f"{name}: {path} is not JSON of the form {{prompt: {{text: probability}}}} ({error})") from None
+            raise ModelError(
+                f"{name}: {path} is not JSON of the form {{prompt: {{text: probability}}}} ({error})"
+            ) from None
 
     @property
     def name(self) -> str:
@@ -61,7 +76,9 @@ class TabularEngine(Engine):
     def _row(self, prompt: Prompt) -> dict[str, float]:
         text = plain_text(prompt)
         if text not in self.table:
-            raise ModelError(f"{self.name} has no row for the prompt {text[:120]!r}; add it to the table")
+            raise ModelError(
+                f"{self.name} has no row for the prompt {text[:120]!r}; add it to the table"
+            )
         return self.table[text]
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
@@ -70,8 +87,15 @@ class TabularEngine(Engine):
             row = self._row(request.prompt)
             texts, logprobs = list(row), np.log(list(row.values()))
             logits = np.repeat(logprobs.astype(np.float32)[None], len(request.seeds), axis=0)
-            tokens = draw_tokens(logits, sampling.temperature, sampling.top_p, np.array(request.seeds, np.uint64), 0)
-            samples.append([Sample(texts[token], (int(token),), float(logprobs[token]), "end") for token in tokens])
+            tokens = draw_tokens(
+                logits, sampling.temperature, sampling.top_p, np.array(request.seeds, np.uint64), 0
+            )
+            samples.append(
+                [
+                    Sample(texts[token], (int(token),), float(logprobs[token]), "end")
+                    for token in tokens
+                ]
+            )
         drawn = sum(len(request.seeds) for request in requests)
         return Generation(samples, Usage(prompt_tokens=len(requests), generated_tokens=drawn))
 

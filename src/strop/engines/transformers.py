@@ -19,17 +19,22 @@ import numpy as np
 
 from strop.engines.adapter import find_base, lay_over, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
-from strop.engines.cached_model import Beginning, CachedModel, Prefilled
+from strop.engines.batch_size import Footprint, attention_heads, head_size, is_shortage, memory_left
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
-from strop.engines.draws import ATTEMPTS, uniforms
-from strop.engines.memory import Footprint, attention_heads, head_size, is_shortage, memory_left
-from strop.engines.texts import Ids, Texts
+from strop.engines.kv_cache import Beginning, CachedModel, Prefilled
+from strop.engines.nucleus import ATTEMPTS, uniforms
+from strop.engines.rendering import Ids, Texts
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 OPTIONS: dict[str, type] = {
-    "device": str, "dtype": str, "batch_rows": int, "adapter": str, "chat": bool, "share_prompts": bool,
-}  # fmt: skip
+    "device": str,
+    "dtype": str,
+    "batch_rows": int,
+    "adapter": str,
+    "chat": bool,
+    "share_prompts": bool,
+}
 MOST_ROWS = {"cuda": 1024}
 MOST_ROWS_ELSEWHERE = 256
 COMPACT_EVERY = 8
@@ -91,7 +96,9 @@ class TransformersEngine(Engine):
         self._place, self._adapter = find_base(name, adapter)
         if self._adapter:
             read_config(self._adapter)
-        model, self.tokenizer = load(self._place, revision, getattr(torch, self._dtype), self._adapter)
+        model, self.tokenizer = load(
+            self._place, revision, getattr(torch, self._dtype), self._adapter
+        )
         if self._adapter:
             model = lay_over(model, self._adapter)
         self.model = self._placed(model).eval()
@@ -101,7 +108,9 @@ class TransformersEngine(Engine):
         self._parameters = int(self.model.num_parameters())
         self._end_tokens = end_tokens(self.model, self.tokenizer)
         self._texts = Texts.of(self._name, self.tokenizer, chat)
-        self._anchor: list[int] = list(self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"])
+        self._anchor: list[int] = list(
+            self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"]
+        )
         self._anchor_width = len(self._plain_decode(self._anchor))
         self._pieces: dict[int, str] = {}
 
@@ -127,11 +136,20 @@ class TransformersEngine(Engine):
 
     @property
     def attention_width(self) -> int:
-        return int(self._config.num_hidden_layers) * attention_heads(self._config) * head_size(self._config)
+        return (
+            int(self._config.num_hidden_layers)
+            * attention_heads(self._config)
+            * head_size(self._config)
+        )
 
     def describe(self) -> dict[str, str | int | float]:
         revision = getattr(self.model.config, "_commit_hash", None) or self._revision
-        facts = {"dtype": self._dtype, "device": str(self._device), "transformers": self._version, "torch": str(self._torch.__version__)}
+        facts = {
+            "dtype": self._dtype,
+            "device": str(self._device),
+            "transformers": self._version,
+            "torch": str(self._torch.__version__),
+        }
         laid = {"base": self._place, "adapter": str(self._adapter)} if self._adapter else {}
         return super().describe() | facts | laid | ({"revision": revision} if revision else {})
 
@@ -154,7 +172,10 @@ class TransformersEngine(Engine):
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
         started = time.perf_counter()
-        prompts = [self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens) for request in requests]
+        prompts = [
+            self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
+            for request in requests
+        ]
         seeds: dict[Ids, list[int]] = {}
         for ids, request in zip(prompts, requests, strict=True):
             if request.seeds:
@@ -164,12 +185,18 @@ class TransformersEngine(Engine):
             return self._draw_group(jobs, rows, shared, sampling)
 
         drawn, shared = self._in_groups(list(seeds.items()), sampling.max_tokens, 1, draw)
-        written = [(len(ids), [sample.tokens or 0 for sample in row]) for ids, row in zip(seeds, drawn, strict=True)]
+        written = [
+            (len(ids), [sample.tokens or 0 for sample in row])
+            for ids, row in zip(seeds, drawn, strict=True)
+        ]
         asked = sum(length * len(lengths) for length, lengths in written)
         usage = self._usage(written, shared, asked, started)
         generated = sum(sum(lengths) for _, lengths in written)
         left = dict(zip(seeds, map(iter, drawn), strict=True))
-        samples = [[next(left[ids]) for _ in request.seeds] for ids, request in zip(prompts, requests, strict=True)]
+        samples = [
+            [next(left[ids]) for _ in request.seeds]
+            for ids, request in zip(prompts, requests, strict=True)
+        ]
         return Generation(samples, replace(usage, generated_tokens=generated))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
@@ -181,25 +208,38 @@ class TransformersEngine(Engine):
         longest = max((len(ending) for _, endings in jobs for ending in endings), default=0)
         scored, shared = self._in_groups(jobs, longest, longest, self._score_group)
         rows = dict(zip(distinct, scored, strict=True))
-        logprobs_PC = np.array([rows[text] for text in texts if rows], dtype=np.float64).reshape(len(prompts), len(continuations))
-        asked = sum(len(ids) * len(endings) * texts.count(text) for text, (ids, endings) in zip(distinct, jobs, strict=True))
+        logprobs_PC = np.array([rows[text] for text in texts if rows], dtype=np.float64).reshape(
+            len(prompts), len(continuations)
+        )
+        asked = sum(
+            len(ids) * len(endings) * texts.count(text)
+            for text, (ids, endings) in zip(distinct, jobs, strict=True)
+        )
         read = [(len(ids), [len(ending) for ending in endings]) for ids, endings in jobs]
         return Scored(logprobs_PC, self._usage(read, shared, asked, started))
 
-    def _usage(self, jobs: Sequence[tuple[int, list[int]]], shared: int, asked: int, started: float) -> Usage:
+    def _usage(
+        self, jobs: Sequence[tuple[int, list[int]]], shared: int, asked: int, started: float
+    ) -> Usage:
         """``jobs``: each distinct prompt's length, and those of its responses or endings; the first ``shared`` tokens were run once.
 
         ``asked``: tokens of the prompts, each as often as it was asked for.
         """
         prompted = shared + sum(length - shared for length, _ in jobs)
-        flops = self.forward_flops(0, shared) + sum(self.forward_flops(shared, length) for length, _ in jobs)
-        flops += sum(self.response_flops(length, count) for length, tokens in jobs for count in tokens)
+        flops = self.forward_flops(0, shared) + sum(
+            self.forward_flops(shared, length) for length, _ in jobs
+        )
+        flops += sum(
+            self.response_flops(length, count) for length, tokens in jobs for count in tokens
+        )
         return Usage(prompted, asked - prompted, 0, flops, time.perf_counter() - started)
 
     # Text and tokens
 
     def _plain_decode(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def _text(self, ids: Sequence[int]) -> str:
         """The text that the tokens add after others: decoders of the SentencePiece kind drop a space at the very start only."""
@@ -230,7 +270,9 @@ class TransformersEngine(Engine):
         shared: Beginning | None = None
         while len(results) < len(jobs):
             places_left = order[len(results) :]
-            most, count = self._group_size([jobs[place] for place in places_left], new_tokens, places)
+            most, count = self._group_size(
+                [jobs[place] for place in places_left], new_tokens, places
+            )
             group = [jobs[place] for place in places_left[:count]]
             try:
                 with self._torch.inference_mode():
@@ -248,15 +290,23 @@ class TransformersEngine(Engine):
             if self._device.type == "cuda":
                 self._torch.cuda.empty_cache()  # outside the handler, whose traceback still holds the tensors
             self.batch_rows = tried // 2
-            warnings.warn(f"{self._name}: {self._device} ran out of memory; going on with {self.batch_rows} rows at once", stacklevel=3)
+            warnings.warn(
+                f"{self._name}: {self._device} ran out of memory; going on with {self.batch_rows} rows at once",
+                stacklevel=3,
+            )
         return [results[place] for place in range(len(jobs))], shared.length if shared else 0
 
-    def _group_size(self, jobs: Sequence[Job[Part]], new_tokens: int, places: int) -> tuple[int, int]:
+    def _group_size(
+        self, jobs: Sequence[Job[Part]], new_tokens: int, places: int
+    ) -> tuple[int, int]:
         """How many rows may be worked on at once, and how many of the first jobs make a group: one at least, even if it has more rows."""
         memory, longest = memory_left(self._torch, self._device), len(jobs[0][0])
 
         def most(prompts: int) -> int:
-            return min(self.batch_rows, self._footprint.rows_that_fit(memory, prompts, longest, new_tokens, places))
+            return min(
+                self.batch_rows,
+                self._footprint.rows_that_fit(memory, prompts, longest, new_tokens, places),
+            )
 
         count, rows = 1, len(jobs[0][1])
         for _, wanted in jobs[1:]:
@@ -266,7 +316,9 @@ class TransformersEngine(Engine):
             count += 1
         return most(count), count
 
-    def _draw_group(self, jobs: list[Job[int]], most: int, shared: Beginning, sampling: Sampling) -> list[list[Sample]]:
+    def _draw_group(
+        self, jobs: list[Job[int]], most: int, shared: Beginning, sampling: Sampling
+    ) -> list[list[Sample]]:
         """Samples of each prompt and its seeds; more than ``most`` of them (one prompt, then) share one prefill."""
         prefilled = self._cached.prefill([ids for ids, _ in jobs], shared)
         rows = [[_Row(seed % 2**64) for seed in seeds] for _, seeds in jobs]
@@ -281,28 +333,43 @@ class TransformersEngine(Engine):
         """Draw token after token for all rows together, each until its end."""
         torch = self._torch
         cache, logits_RV, lengths_R = state.cache, state.logits_PV, state.lengths_P
-        mask_RT = torch.cat([state.mask_PT, state.mask_PT.new_ones(len(rows), sampling.max_tokens)], dim=1)
+        mask_RT = torch.cat(
+            [state.mask_PT, state.mask_PT.new_ones(len(rows), sampling.max_tokens)], dim=1
+        )
         prompt_width, open_rows = state.mask_PT.shape[1], [True] * len(rows)
         for step in range(sampling.max_tokens):
             tokens_R = draw_tokens(logits_RV, self._numbers(rows, step), sampling)
             logprobs_R = _logprobs(logits_RV, tokens_R).tolist()
-            for place, (token, logprob) in enumerate(zip(tokens_R.tolist(), logprobs_R, strict=True)):
-                open_rows[place] = open_rows[place] and self._goes_on(rows[place], token, logprob, sampling.stop)
+            for place, (token, logprob) in enumerate(
+                zip(tokens_R.tolist(), logprobs_R, strict=True)
+            ):
+                open_rows[place] = open_rows[place] and self._goes_on(
+                    rows[place], token, logprob, sampling.stop
+                )
             if not any(open_rows) or step == sampling.max_tokens - 1:
                 return
-            if step % COMPACT_EVERY == COMPACT_EVERY - 1 and sum(open_rows) < COMPACT_BELOW * len(rows):
-                kept = torch.tensor([place for place, is_open in enumerate(open_rows) if is_open], device=self._device)
+            if step % COMPACT_EVERY == COMPACT_EVERY - 1 and sum(open_rows) < COMPACT_BELOW * len(
+                rows
+            ):
+                kept = torch.tensor(
+                    [place for place, is_open in enumerate(open_rows) if is_open],
+                    device=self._device,
+                )
                 rows, open_rows = [rows[place] for place in kept.tolist()], [True] * len(kept)
                 cache.reorder_cache(kept)
                 tokens_R, mask_RT, lengths_R = tokens_R[kept], mask_RT[kept], lengths_R[kept]
             mask = mask_RT[:, : prompt_width + step + 1]
-            logits, cache = self._cached.forward(tokens_R[:, None], mask, lengths_R[:, None] + step, cache)
+            logits, cache = self._cached.forward(
+                tokens_R[:, None], mask, lengths_R[:, None] + step, cache
+            )
             logits_RV = logits[:, -1]
 
     def _numbers(self, rows: list[_Row], step: int) -> Callable[[int], Any]:
         """Each row's own numbers at a step, attempt by attempt: those that the embedded engine draws with."""
         seeds_R = np.array([row.seed for row in rows], np.uint64)
-        return lambda attempt: self._torch.from_numpy(uniforms(seeds_R, step * (ATTEMPTS + 1) + attempt)).to(self._device)
+        return lambda attempt: self._torch.from_numpy(
+            uniforms(seeds_R, step * (ATTEMPTS + 1) + attempt)
+        ).to(self._device)
 
     def _goes_on(self, row: _Row, token: int, logprob: float, stop: Sequence[str]) -> bool:
         """Add the token to its row, and say whether the row is still open."""
@@ -316,7 +383,12 @@ class TransformersEngine(Engine):
 
     def _finished(self, row: _Row, sampling: Sampling) -> Sample:
         ids = row.token_ids[:-1] if row.finish == "end" else row.token_ids
-        return Sample(cut_at_stop(self._text(ids), sampling.stop)[0], tuple(row.token_ids), row.logprob, row.finish)
+        return Sample(
+            cut_at_stop(self._text(ids), sampling.stop)[0],
+            tuple(row.token_ids),
+            row.logprob,
+            row.finish,
+        )
 
     def _score_group(self, jobs: list[Job[Ids]], most: int, shared: Beginning) -> list[list[float]]:
         """Log-probability of every ending after its prompt: the first token from the prefill, the others from one more pass."""
@@ -334,13 +406,20 @@ class TransformersEngine(Engine):
         torch, longest = self._torch, max(map(len, endings))
         if longest == 0:
             return [0.0] * len(endings)
-        ids_RT = torch.tensor([ending + (0,) * (longest - len(ending)) for ending in endings], device=self._device)
+        ids_RT = torch.tensor(
+            [ending + (0,) * (longest - len(ending)) for ending in endings], device=self._device
+        )
         places_T = torch.arange(longest, device=self._device)
-        real_RT = places_T < torch.tensor([len(ending) for ending in endings], device=self._device)[:, None]
+        real_RT = (
+            places_T
+            < torch.tensor([len(ending) for ending in endings], device=self._device)[:, None]
+        )
         logits_RTV = state.logits_PV[:, None]
         if longest > 1:
             mask = torch.cat([state.mask_PT, real_RT[:, :-1].long()], dim=1)
-            rest, _ = self._cached.forward(ids_RT[:, :-1], mask, state.lengths_P[:, None] + places_T[:-1], state.cache)
+            rest, _ = self._cached.forward(
+                ids_RT[:, :-1], mask, state.lengths_P[:, None] + places_T[:-1], state.cache
+            )
             logits_RTV = torch.cat([logits_RTV, rest], dim=1)
         summed: list[float] = (_logprobs(logits_RTV, ids_RT).double() * real_RT).sum(-1).tolist()
         return summed
@@ -366,14 +445,19 @@ def draw_tokens(logits_RV: Any, numbers: Callable[[int], Any], sampling: Samplin
         tokens_R[open_R] = drawn_R
         if sampling.top_p >= 1:
             return tokens_R
-        refused_R = torch.where(p_RV > p_RV.gather(1, drawn_R[:, None]), p_RV, 0).sum(dim=-1) >= sampling.top_p
+        refused_R = (
+            torch.where(p_RV > p_RV.gather(1, drawn_R[:, None]), p_RV, 0).sum(dim=-1)
+            >= sampling.top_p
+        )
         if not refused_R.any():
             return tokens_R
         open_R, p_RV, cumulative_RV = open_R[refused_R], p_RV[refused_R], cumulative_RV[refused_R]
     p_RV, order_RV = p_RV.sort(dim=-1, descending=True, stable=True)
     border_R1 = (p_RV.cumsum(dim=-1)[:, :-1] < sampling.top_p).sum(dim=-1, keepdim=True)
     cut_RV = torch.where(p_RV >= p_RV.gather(1, border_R1), p_RV, 0).cumsum(dim=-1)
-    tokens_R[open_R] = order_RV.gather(1, _invert(cut_RV, numbers(ATTEMPTS)[open_R].to(wide))[:, None])[:, 0]
+    tokens_R[open_R] = order_RV.gather(
+        1, _invert(cut_RV, numbers(ATTEMPTS)[open_R].to(wide))[:, None]
+    )[:, 0]
     return tokens_R
 
 

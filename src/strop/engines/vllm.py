@@ -21,16 +21,22 @@ from typing import Any
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored
+from strop.engines.batch_size import attention_heads, head_size
 from strop.engines.checkpoint import fingerprint, one_line, read_config
-from strop.engines.memory import attention_heads, head_size
-from strop.engines.texts import Ids, Texts
+from strop.engines.rendering import Ids, Texts
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 OPTIONS: dict[str, type] = {
-    "dtype": str, "tensor_parallel_size": int, "gpu_memory_utilization": float, "max_model_len": int, "max_num_seqs": int,
-    "block_size": int, "enforce_eager": bool, "chat": bool,
-}  # fmt: skip
+    "dtype": str,
+    "tensor_parallel_size": int,
+    "gpu_memory_utilization": float,
+    "max_model_len": int,
+    "max_num_seqs": int,
+    "block_size": int,
+    "enforce_eager": bool,
+    "chat": bool,
+}
 DTYPES = ("float32", "bfloat16", "float16")
 MOST_TOKEN_IDS = 128
 """How many tokens' log-probabilities one request may ask for by name."""
@@ -82,16 +88,26 @@ class VllmEngine(Engine):
             import vllm
             from vllm.platforms import current_platform
 
-            self._device, self._versions = str(current_platform.device_type), {"vllm": vllm.__version__, "torch": str(torch.__version__)}
+            self._device, self._versions = (
+                str(current_platform.device_type),
+                {"vllm": vllm.__version__, "torch": str(torch.__version__)},
+            )
             on_cpu = self._device == "cpu"
             self._dtype = dtype or ("float32" if on_cpu else "bfloat16")
             # The CPU build cannot go on with a seeded request after half a prompt ("CPU Generator does not use offset").
             defaults = {"enforce_eager": True, "enable_chunked_prefill": False} if on_cpu else {}
             self._llm = vllm.LLM(
-                model=source, revision=revision, tokenizer_revision=revision, dtype=self._dtype, trust_remote_code=False,
-                load_format="safetensors", enable_prefix_caching=True, logprobs_mode="raw_logprobs", use_tqdm_on_load=False,
+                model=source,
+                revision=revision,
+                tokenizer_revision=revision,
+                dtype=self._dtype,
+                trust_remote_code=False,
+                load_format="safetensors",
+                enable_prefix_caching=True,
+                logprobs_mode="raw_logprobs",
+                use_tqdm_on_load=False,
                 **(defaults | settings),
-            )  # fmt: skip
+            )
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
@@ -110,7 +126,11 @@ class VllmEngine(Engine):
 
     @property
     def attention_width(self) -> int:
-        return int(self._text_config.num_hidden_layers) * attention_heads(self._text_config) * head_size(self._text_config)
+        return (
+            int(self._text_config.num_hidden_layers)
+            * attention_heads(self._text_config)
+            * head_size(self._text_config)
+        )
 
     @property
     def context(self) -> int | None:
@@ -121,8 +141,18 @@ class VllmEngine(Engine):
         return fingerprint(self._place, self._commit)
 
     def describe(self) -> dict[str, str | int | float]:
-        facts: dict[str, Any] = {"dtype": self._dtype, "device": self._device, "max_model_len": self._context}
-        return super().describe() | facts | self._settings | self._versions | ({"revision": self._commit} if self._commit else {})
+        facts: dict[str, Any] = {
+            "dtype": self._dtype,
+            "device": self._device,
+            "max_model_len": self._context,
+        }
+        return (
+            super().describe()
+            | facts
+            | self._settings
+            | self._versions
+            | ({"revision": self._commit} if self._commit else {})
+        )
 
     def render(self, prompt: Prompt) -> str:
         return self._texts.render(prompt)
@@ -133,12 +163,26 @@ class VllmEngine(Engine):
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
         started = time.perf_counter()
-        prompts = [self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens) for request in requests]
-        pairs = [(ids, seed) for ids, request in zip(prompts, requests, strict=True) for seed in request.seeds]
-        outputs = self._generate([ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs])
+        prompts = [
+            self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
+            for request in requests
+        ]
+        pairs = [
+            (ids, seed)
+            for ids, request in zip(prompts, requests, strict=True)
+            for seed in request.seeds
+        ]
+        outputs = self._generate(
+            [ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs]
+        )
         drawn = map(self._read, outputs)
         samples = [[next(drawn) for _ in request.seeds] for request in requests]
-        return Generation(samples, self._usage(outputs, started, [len(sample.token_ids or ()) for row in samples for sample in row]))
+        return Generation(
+            samples,
+            self._usage(
+                outputs, started, [len(sample.token_ids or ()) for row in samples for sample in row]
+            ),
+        )
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         """Log-probabilities (P, C), by whole token sequences.
@@ -148,7 +192,11 @@ class VllmEngine(Engine):
         """
         started = time.perf_counter()
         texts = [self.render(prompt) for prompt in prompts]
-        jobs = {text: self._texts.scoring_job(self, text, continuations) for text in dict.fromkeys(texts) if continuations}
+        jobs = {
+            text: self._texts.scoring_job(self, text, continuations)
+            for text in dict.fromkeys(texts)
+            if continuations
+        }
         wanted: dict[Ids, dict[int, float]] = {}
         for ids, endings in jobs.values():
             for ending in endings:
@@ -159,7 +207,9 @@ class VllmEngine(Engine):
         for p, text in enumerate(texts if continuations else []):
             ids, endings = jobs[text]
             for c, ending in enumerate(endings):
-                logprobs_PC[p, c] = sum(wanted[(*ids, *ending[:place])][token] for place, token in enumerate(ending))
+                logprobs_PC[p, c] = sum(
+                    wanted[(*ids, *ending[:place])][token] for place, token in enumerate(ending)
+                )
         return Scored(logprobs_PC, self._usage(outputs, started))
 
     def _read_off(self, wanted: dict[Ids, dict[int, float]]) -> list[Any]:
@@ -170,7 +220,13 @@ class VllmEngine(Engine):
             for start in range(0, len(tokens), MOST_TOKEN_IDS)
         ]
         params = [
-            self._sampling_params(temperature=0, max_tokens=1, logprob_token_ids=tokens, detokenize=False, skip_clone=True)
+            self._sampling_params(
+                temperature=0,
+                max_tokens=1,
+                logprob_token_ids=tokens,
+                detokenize=False,
+                skip_clone=True,
+            )
             for _, tokens in asked
         ]
         outputs = self._generate([ids for ids, _ in asked], params)
@@ -182,9 +238,16 @@ class VllmEngine(Engine):
     def _drawing(self, sampling: Sampling, seed: int) -> Any:
         """Every field that shapes the distribution is given: vLLM would fill in others from the model's generation config."""
         return self._sampling_params(
-            temperature=sampling.temperature, top_p=sampling.top_p, top_k=0, min_p=0.0, repetition_penalty=1.0, seed=seed,
-            max_tokens=sampling.max_tokens, stop=list(sampling.stop), logprobs=0,
-        )  # fmt: skip
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=0,
+            min_p=0.0,
+            repetition_penalty=1.0,
+            seed=seed,
+            max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop),
+            logprobs=0,
+        )
 
     def _generate(self, prompts: Sequence[Ids], params: Sequence[Any]) -> list[Any]:
         if not prompts:
@@ -195,19 +258,37 @@ class VllmEngine(Engine):
     def _read(self, output: Any) -> Sample:
         [written] = output.outputs
         if written.finish_reason not in ("stop", "length"):
-            raise ModelError(f"{self._name}: vLLM broke off a response ({written.finish_reason}); its messages above say why")
+            raise ModelError(
+                f"{self._name}: vLLM broke off a response ({written.finish_reason}); its messages above say why"
+            )
         by_string = isinstance(written.stop_reason, str)
-        finish: Finish = "length" if written.finish_reason == "length" else "stop" if by_string else "end"
-        logprob = sum(step[token].logprob for step, token in zip(written.logprobs, written.token_ids, strict=True))
+        finish: Finish = (
+            "length" if written.finish_reason == "length" else "stop" if by_string else "end"
+        )
+        logprob = sum(
+            step[token].logprob
+            for step, token in zip(written.logprobs, written.token_ids, strict=True)
+        )
         return Sample(written.text, tuple(written.token_ids), logprob, finish)
 
     def _usage(self, outputs: Sequence[Any], started: float, written: Sequence[int] = ()) -> Usage:
         """What vLLM counted: prompt tokens that it ran, those it found in its cache, and the tokens ``written`` after each prompt."""
         lengths = [len(output.prompt_token_ids) for output in outputs]
         cached = [output.num_cached_tokens for output in outputs]
-        flops = sum(self.forward_flops(start, stop) for start, stop in zip(cached, lengths, strict=True))
-        flops += sum(self.response_flops(length, tokens) for length, tokens in zip(lengths, written, strict=False))
-        return Usage(sum(lengths) - sum(cached), sum(cached), sum(written), flops, time.perf_counter() - started)
+        flops = sum(
+            self.forward_flops(start, stop) for start, stop in zip(cached, lengths, strict=True)
+        )
+        flops += sum(
+            self.response_flops(length, tokens)
+            for length, tokens in zip(lengths, written, strict=False)
+        )
+        return Usage(
+            sum(lengths) - sum(cached),
+            sum(cached),
+            sum(written),
+            flops,
+            time.perf_counter() - started,
+        )
 
 
 def _close(llm: Any) -> None:
@@ -227,6 +308,8 @@ def _count_parameters(config: Any) -> int:
 
     try:
         with torch.device("meta"):
-            return int(AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters())
+            return int(
+                AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters()
+            )
     except ValueError:
         return 0

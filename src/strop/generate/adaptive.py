@@ -33,7 +33,10 @@ def draw_adaptively(
     samples: list[list[Sample]] = [[] for _ in problems]
     usages, open_, size = [], [place for place, own in enumerate(seeds) if own], FIRST_ROUND
     while open_:
-        asked = [Request(prompts[place], seeds[place][len(samples[place]) : len(samples[place]) + size]) for place in open_]
+        asked = [
+            Request(prompts[place], seeds[place][len(samples[place]) : len(samples[place]) + size])
+            for place in open_
+        ]
         drawn = engine.sample(asked, sampling)
         usages.append(drawn.usage)
         for place, more in zip(open_, drawn.samples, strict=True):
@@ -51,6 +54,8 @@ def _stop(samples: list[Sample], mu: float) -> tuple[int, bool]:
     """The stopping time, and whether it was reached. The log-probability of a truncated response is not its own."""
     if not samples:
         return 0, False
-    logprob_PK = np.array([[np.nan if sample.finish == "length" else sample.logprob for sample in samples]])
+    logprob_PK = np.array(
+        [[np.nan if sample.finish == "length" else sample.logprob for sample in samples]]
+    )
     count_P, reached_P = stopping_times_P(logprob_PK, np.ones_like(logprob_PK, bool), mu)
     return int(count_P[0]), bool(reached_P[0])

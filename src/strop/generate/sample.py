@@ -12,10 +12,18 @@ from strop.tasks.base import Task
 
 
 def draw_responses(
-    engine: Engine, task: Task, problems: Sequence[Problem], shots: list[Problem], sampling: Sampling, seeds: Sequence[tuple[int, ...]]
+    engine: Engine,
+    task: Task,
+    problems: Sequence[Problem],
+    shots: list[Problem],
+    sampling: Sampling,
+    seeds: Sequence[tuple[int, ...]],
 ) -> Generation:
     """One response for each problem (blind) and seed."""
-    requests = [Request(solution_prompt(task, problem, shots), own) for problem, own in zip(problems, seeds, strict=True)]
+    requests = [
+        Request(solution_prompt(task, problem, shots), own)
+        for problem, own in zip(problems, seeds, strict=True)
+    ]
     return engine.sample(requests, sampling)
 
 

@@ -65,7 +65,9 @@ def signs_candidate(problem: Problem, rng: random.Random) -> str:
     """40% of candidates reach the target."""
     target = read_question(problem.question)[1]
     wanted = rng.random() < 0.4
-    return rng.choice([choice for choice in choices(problem.question) if (solve(choice)[-1] == target) is wanted])
+    return rng.choice(
+        [choice for choice in choices(problem.question) if (solve(choice)[-1] == target) is wanted]
+    )
 
 
 def sudoku_candidate(problem: Problem, rng: random.Random) -> str:
@@ -92,7 +94,14 @@ def _wrong_grid(clues: str, grid: str, rng: random.Random) -> str:
         cells[4 * row + a], cells[4 * row + b] = cells[4 * row + b], cells[4 * row + a]
     elif kind < 0.87:
         others = [other for other in rng.sample(TRAINING_GRIDS, 40) if other != grid]
-        cells = list(min(others, key=lambda other: sum(clue not in (".", cell) for clue, cell in zip(clues, other, strict=True))))
+        cells = list(
+            min(
+                others,
+                key=lambda other: sum(
+                    clue not in (".", cell) for clue, cell in zip(clues, other, strict=True)
+                ),
+            )
+        )
     else:
         for cell in blanks:
             cells[cell] = rng.choice("1234")
@@ -108,7 +117,9 @@ def recall_candidate(problem: Problem, rng: random.Random) -> str:
         if rng.random() < 0.6:
             candidate = FACT_OF[rng.choice(KEYS)]
         else:
-            candidate = "".join(char if rng.random() < 0.5 else rng.choice(ascii_lowercase) for char in truth)
+            candidate = "".join(
+                char if rng.random() < 0.5 else rng.choice(ascii_lowercase) for char in truth
+            )
         if candidate != truth:
             return candidate
 
@@ -118,4 +129,6 @@ def candidate(problem: Problem, rng: random.Random, hard: bool) -> str:
     task = problem.id.split("-", 1)[0]
     if task == "arithmetic":
         return arithmetic_candidate(problem, rng, hard)
-    return {"signs": signs_candidate, "sudoku4": sudoku_candidate, "recall": recall_candidate}[task](problem, rng)
+    return {"signs": signs_candidate, "sudoku4": sudoku_candidate, "recall": recall_candidate}[
+        task
+    ](problem, rng)

@@ -35,13 +35,22 @@ CORPUS_TASKS: dict[str, tuple[EmbeddedTask, ...]] = {
 assert set(CORPUS_TASKS) == set(EMBEDDED)
 
 KINDS = ("solution", "mc", "cot-binary", "cot-score", "tournament")
-_BY_TASK = {"arithmetic": (20, 10, 20, 5, 6), "signs": (12, 6, 14, 3, 4), "sudoku4": (16, 6, 9, 3, 3), "recall": (40, 10, 24, 5, 4)}
+_BY_TASK = {
+    "arithmetic": (20, 10, 20, 5, 6),
+    "signs": (12, 6, 14, 3, 4),
+    "sudoku4": (16, 6, 9, 3, 3),
+    "recall": (40, 10, 24, 5, 4),
+}
 _WORKSHEETS = {"facts": 20, "judged facts": 20, "equalities": 12, "units": 6}
 
 Weights = Mapping[tuple[str, str], float]
 
-DOCUMENT_WEIGHTS: Weights = {("worksheet", kind): weight for kind, weight in _WORKSHEETS.items()} | {
-    (task, kind): weight for task, weights in _BY_TASK.items() for kind, weight in zip(KINDS, weights, strict=True)
+DOCUMENT_WEIGHTS: Weights = {
+    ("worksheet", kind): weight for kind, weight in _WORKSHEETS.items()
+} | {
+    (task, kind): weight
+    for task, weights in _BY_TASK.items()
+    for kind, weight in zip(KINDS, weights, strict=True)
 }
 """How often each kind of document is drawn, against the others."""
 
@@ -57,10 +66,16 @@ class Mix:
 
 
 FAMILIES = {
-    "full": Mix("worksheets, solutions, and judged candidates in the frames of the four prompted verifiers", DOCUMENT_WEIGHTS),
+    "full": Mix(
+        "worksheets, solutions, and judged candidates in the frames of the four prompted verifiers",
+        DOCUMENT_WEIGHTS,
+    ),
     "lean": Mix(
         f"as the full family's, but judged candidates are drawn {LEAN_SHARE:g} times as often",
-        {key: weight * (LEAN_SHARE if key[1] in KINDS[1:] else 1) for key, weight in DOCUMENT_WEIGHTS.items()},
+        {
+            key: weight * (LEAN_SHARE if key[1] in KINDS[1:] else 1)
+            for key, weight in DOCUMENT_WEIGHTS.items()
+        },
     ),
 }
 """The two families of models: their corpora differ in the share of verification documents, and in nothing else."""
@@ -111,13 +126,20 @@ def document(subject: str, kind: str, rng: random.Random) -> Segments:
     task = rng.choice(CORPUS_TASKS[subject])
     problem = training_problem(task, rng)
     if kind == "solution":
-        return [(plain_text(solution_prompt(task, problem, [])), 0.0), (" " + imperfect_response(task, problem, rng), 1.0), (END, 1.0)]
+        return [
+            (plain_text(solution_prompt(task, problem, [])), 0.0),
+            (" " + imperfect_response(task, problem, rng), 1.0),
+            (END, 1.0),
+        ]
     if kind == "tournament":
         return _tournament(task, problem, rng)
     response = candidate(problem, rng, hard=kind != "mc")
     check = task.check(problem, response)
     frame = FRAMES[kind]
-    prompt, ending = plain_text(verification_prompt(frame, task, problem, response, [])), ENDINGS[frame](check, WORDING)
+    prompt, ending = (
+        plain_text(verification_prompt(frame, task, problem, response, [])),
+        ENDINGS[frame](check, WORDING),
+    )
     judgement = [(ending, VERDICT_WEIGHT)] if kind == "mc" else _weigh_marks(ending)
     return [(prompt, 0.0), *judgement, (END, 1.0)]
 
@@ -126,7 +148,10 @@ def training_problem(task: EmbeddedTask, rng: random.Random) -> Problem:
     """A problem that is not held out, nor begins with one that is. Facts are taught whatever their split: what is tested is memory."""
     while True:
         problem = task.draw(rng)
-        if task.name == "recall" or (problem.split == "train" and not (task.name == "arithmetic" and _begins_held_out(problem.question))):
+        if task.name == "recall" or (
+            problem.split == "train"
+            and not (task.name == "arithmetic" and _begins_held_out(problem.question))
+        ):
             return problem
 
 
@@ -137,7 +162,11 @@ def _begins_held_out(question: str) -> bool:
 
 def imperfect_response(task: Task, problem: Problem, rng: random.Random) -> str:
     """What a solution document shows: right, but for arithmetic's designed slips."""
-    return worked(problem.question, rng, slip=SLIP_PROBABILITY) if task.name == "arithmetic" else task.gold_response(problem)
+    return (
+        worked(problem.question, rng, slip=SLIP_PROBABILITY)
+        if task.name == "arithmetic"
+        else task.gold_response(problem)
+    )
 
 
 def _tournament(task: Task, problem: Problem, rng: random.Random) -> Segments:
@@ -159,6 +188,9 @@ def _weigh_marks(text: str) -> Segments:
     place = 0
     for match in MARK.finditer(text):
         segments += [(text[place : match.start()], 1.0)]
-        segments += [(match.group(1), MARK_WEIGHT if match.group(2) == "n" else 1.0), (match.group(2), MARK_WEIGHT)]
+        segments += [
+            (match.group(1), MARK_WEIGHT if match.group(2) == "n" else 1.0),
+            (match.group(2), MARK_WEIGHT),
+        ]
         place = match.end()
     return [(piece, weight) for piece, weight in [*segments, (text[place:], 1.0)] if piece]

@@ -14,7 +14,7 @@ import numpy as np
 
 from strop.ladder.candidates import candidate
 from strop.ladder.corpus import CORPUS_TASKS, training_problem
-from strop.measure.verdicts import auroc_within
+from strop.measure.rates import auroc_within
 from strop.seeds import derive
 
 LEARNED, TRIED = 4_000, 2_000
@@ -30,7 +30,9 @@ def surface_auroc(subject: str) -> float:
         counts[right].update(features)
 
     def evidence(feature: tuple[str, int]) -> float:
-        held, missed = ((counts[right][feature] + 0.5) / (totals[right] + 1) for right in (True, False))
+        held, missed = (
+            (counts[right][feature] + 0.5) / (totals[right] + 1) for right in (True, False)
+        )
         return log(held / missed)
 
     score_N = np.array([sum(map(evidence, features)) for features, _ in examples[LEARNED:]])

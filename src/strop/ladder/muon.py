@@ -32,8 +32,17 @@ def orthogonal(matrices_MRC: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # mypy does not analyse torch
     """Nesterov momentum, orthogonalised, scaled to the size of an AdamW update; decoupled weight decay. Matrices only."""
 
-    def __init__(self, matrices: Iterable[torch.nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.05):
-        super().__init__(sorted(matrices, key=_shape), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(
+        self,
+        matrices: Iterable[torch.nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.05,
+    ):
+        super().__init__(
+            sorted(matrices, key=_shape),
+            {"lr": lr, "momentum": momentum, "weight_decay": weight_decay},
+        )
 
     @torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not analyse torch
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -42,10 +51,14 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # mypy does not analys
         for group in self.param_groups:
             for (rows, columns), alike in groupby(group["params"], key=_shape):
                 parameters = list(alike)
-                directions = orthogonal(torch.stack([self._direction(parameter, group) for parameter in parameters]))
+                directions = orthogonal(
+                    torch.stack([self._direction(parameter, group) for parameter in parameters])
+                )
                 scale = group["lr"] * 0.2 * max(rows, columns) ** 0.5
                 for parameter, direction in zip(parameters, directions, strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-scale)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(
+                        direction, alpha=-scale
+                    )
 
     def _direction(self, parameter: torch.nn.Parameter, group: dict[str, Any]) -> torch.Tensor:
         assert parameter.grad is not None

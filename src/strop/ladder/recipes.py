@@ -32,12 +32,45 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("25k", hidden=32, layers=2, heads=1, key_value_heads=1, feed_forward=64, muon_rate=8e-3),
-        Recipe("40k", hidden=32, layers=2, heads=2, key_value_heads=2, feed_forward=96, muon_rate=8e-3),
-        Recipe("70k", hidden=48, layers=2, heads=2, key_value_heads=2, feed_forward=128, muon_rate=7e-3),
-        Recipe("125k", hidden=64, layers=2, heads=4, key_value_heads=2, feed_forward=176, muon_rate=6e-3),
-        Recipe("250k", hidden=80, layers=3, heads=4, key_value_heads=2, feed_forward=208, muon_rate=5e-3),
-        Recipe("400k", hidden=96, layers=4, heads=4, key_value_heads=2, feed_forward=208, muon_rate=4e-3),
+        Recipe(
+            "25k", hidden=32, layers=2, heads=1, key_value_heads=1, feed_forward=64, muon_rate=8e-3
+        ),
+        Recipe(
+            "40k", hidden=32, layers=2, heads=2, key_value_heads=2, feed_forward=96, muon_rate=8e-3
+        ),
+        Recipe(
+            "70k", hidden=48, layers=2, heads=2, key_value_heads=2, feed_forward=128, muon_rate=7e-3
+        ),
+        Recipe(
+            "125k",
+            hidden=64,
+            layers=2,
+            heads=4,
+            key_value_heads=2,
+            feed_forward=176,
+            muon_rate=6e-3,
+        ),
+        Recipe(
+            "250k",
+            hidden=80,
+            layers=3,
+            heads=4,
+            key_value_heads=2,
+            feed_forward=208,
+            muon_rate=5e-3,
+        ),
+        Recipe(
+            "400k",
+            hidden=96,
+            layers=4,
+            heads=4,
+            key_value_heads=2,
+            feed_forward=208,
+            muon_rate=4e-3,
+        ),
     )
 }
-RECIPES |= {f"lean-{name}": replace(RECIPES[name], name=f"lean-{name}", family="lean") for name in ("125k", "250k")}
+RECIPES |= {
+    f"lean-{name}": replace(RECIPES[name], name=f"lean-{name}", family="lean")
+    for name in ("125k", "250k")
+}

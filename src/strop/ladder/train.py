@@ -44,16 +44,29 @@ def new_model(recipe: Recipe) -> LlamaForCausalLM:
     """A freshly initialised model of the recipe's shape."""
     torch.manual_seed(recipe.seed)
     config = LlamaConfig(
-        vocab_size=VOCABULARY_SIZE, hidden_size=recipe.hidden, intermediate_size=recipe.feed_forward,
-        num_hidden_layers=recipe.layers, num_attention_heads=recipe.heads, num_key_value_heads=recipe.key_value_heads,
-        head_dim=recipe.head_size, max_position_embeddings=MAX_POSITIONS, rms_norm_eps=1e-6, tie_word_embeddings=True,
-        pad_token_id=0, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.feed_forward,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.key_value_heads,
+        head_dim=recipe.head_size,
+        max_position_embeddings=MAX_POSITIONS,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     model = LlamaForCausalLM(config)
     for name, parameter in model.named_parameters():
         if parameter.dim() == 2:
             residual = name.endswith(("o_proj.weight", "down_proj.weight"))
-            scale = 0.02 if "embed" in name else parameter.shape[1] ** -0.5 / (math.sqrt(2 * recipe.layers) if residual else 1)
+            scale = (
+                0.02
+                if "embed" in name
+                else parameter.shape[1] ** -0.5 / (math.sqrt(2 * recipe.layers) if residual else 1)
+            )
             torch.nn.init.normal_(parameter, std=scale)
     return model
 
@@ -100,8 +113,12 @@ class Training:
 
     def step(self, batch: list[Row]) -> None:
         """One update."""
-        cosine = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (1 + math.cos(math.pi * self.progress))
-        for optimizer, rate in zip(self.optimizers, (self.recipe.muon_rate, self.recipe.adam_rate), strict=True):
+        cosine = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (
+            1 + math.cos(math.pi * self.progress)
+        )
+        for optimizer, rate in zip(
+            self.optimizers, (self.recipe.muon_rate, self.recipe.adam_rate), strict=True
+        ):
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * cosine
@@ -116,9 +133,14 @@ class Training:
     def store(self, folder: Path) -> None:
         """Write the checkpoint; a kill leaves the old one or the new one."""
         state = {
-            "recipe": asdict(self.recipe), "model": self.model.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers],
-            "steps": self.steps, "seen": self.seen, "seconds": self.seconds, "losses": self.losses,
-        }  # fmt: skip
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "steps": self.steps,
+            "seen": self.seen,
+            "seconds": self.seconds,
+            "losses": self.losses,
+        }
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{CHECKPOINT}.partial"
         torch.save(state, partial)
@@ -133,15 +155,21 @@ class Training:
             return training
         state = torch.load(path, weights_only=True)
         if state["recipe"] != asdict(recipe):
-            raise UsageError(f"{path} is a checkpoint of another recipe, tokens or seed; choose another --out")
+            raise UsageError(
+                f"{path} is a checkpoint of another recipe, tokens or seed; choose another --out"
+            )
         training.model.load_state_dict(state["model"])
         for optimizer, stored in zip(training.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(stored)
-        training.steps, training.seen, training.seconds, training.losses = (state[name] for name in ("steps", "seen", "seconds", "losses"))
+        training.steps, training.seen, training.seconds, training.losses = (
+            state[name] for name in ("steps", "seen", "seconds", "losses")
+        )
         return training
 
 
-def train(recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say = print) -> dict[str, Any]:
+def train(
+    recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say = print
+) -> dict[str, Any]:
     """Train a rung and write it as a Hugging Face folder with its card, which is returned. A stopped training goes on at its checkpoint.
 
     ``keep_every``: also keep the model as it is after each so many tokens, in ``folder/tokens-N``: a second axis of compute.
@@ -150,7 +178,9 @@ def train(recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say 
     if finished.exists():
         card: dict[str, Any] = json.loads(finished.read_text())
         if card["recipe"] != asdict(recipe):
-            raise UsageError(f"{folder} holds a model of another recipe, tokens or seed; choose another --out")
+            raise UsageError(
+                f"{folder} holds a model of another recipe, tokens or seed; choose another --out"
+            )
         return card
     torch.set_num_threads(1)
     training = Training.restore(recipe, folder)
@@ -166,7 +196,9 @@ def train(recipe: Recipe, folder: Path, keep_every: int | None = None, say: Say 
         if training.steps % CHECKPOINT_STEPS == 0:
             training.store(folder)
             loss, rate = np.mean(training.losses), training.seen / training.seconds
-            say(f"{recipe.name}: {training.seen / 1e6:.2f}M of {recipe.tokens / 1e6:.0f}M tokens, loss {loss:.4f}, {rate:,.0f} tokens/s")
+            say(
+                f"{recipe.name}: {training.seen / 1e6:.2f}M of {recipe.tokens / 1e6:.0f}M tokens, loss {loss:.4f}, {rate:,.0f} tokens/s"
+            )
     card = save(training, folder)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return card
@@ -185,7 +217,9 @@ def mean_loss(model: LlamaForCausalLM, batch: list[Row]) -> torch.Tensor:
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     mask = ((document[:, :, None] == document[:, None, :]) & causal)[:, None]
     logits = model(input_ids=inputs, attention_mask=mask, use_cache=False).logits
-    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+    )
     wanted = weights[:, 1:].flatten()
     return (losses * wanted).sum() / wanted.sum()
 
@@ -195,16 +229,30 @@ def save(training: Training, folder: Path) -> dict[str, Any]:
     recipe, model = training.recipe, training.model
     model.save_pretrained(folder)
     build_tokenizer().save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-                "unk_token": "<unk>", "clean_up_tokenization_spaces": False, "model_max_length": MAX_POSITIONS}  # fmt: skip
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": MAX_POSITIONS,
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     parameters = sum(parameter.numel() for parameter in model.parameters())
     card = {
-        "name": recipe.name, "family": recipe.family, "parameters": parameters, "tokens": training.seen,
+        "name": recipe.name,
+        "family": recipe.family,
+        "parameters": parameters,
+        "tokens": training.seen,
         "flops": training_flops(parameters, training.seen),
-        "loss": round(float(np.mean(training.losses)), 4), "seconds": round(training.seconds),
-        "recipe": asdict(recipe), "corpus": FAMILIES[recipe.family].description, "imperfections": IMPERFECTIONS, "licence": "Apache-2.0",
-    }  # fmt: skip
+        "loss": round(float(np.mean(training.losses)), 4),
+        "seconds": round(training.seconds),
+        "recipe": asdict(recipe),
+        "corpus": FAMILIES[recipe.family].description,
+        "imperfections": IMPERFECTIONS,
+        "licence": "Apache-2.0",
+    }
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
     return card
 
@@ -215,9 +263,18 @@ def distance(folder: Path, other: Path) -> dict[str, Any]:
     ``weights``: the norm of the difference over the norm of the other's; ``same``: no difference in any bit.
     """
     models = [LlamaForCausalLM.from_pretrained(path) for path in (folder, other)]
-    own, theirs = (torch.cat([parameter.detach().flatten() for parameter in model.parameters()]) for model in models)
-    losses = {kind: tuple(loss_on(model, kind) for model in models) for kind in ("worksheet", *KINDS)}
-    return {"same": torch.equal(own, theirs), "weights": float((own - theirs).norm() / theirs.norm()), "losses": losses}
+    own, theirs = (
+        torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+        for model in models
+    )
+    losses = {
+        kind: tuple(loss_on(model, kind) for model in models) for kind in ("worksheet", *KINDS)
+    }
+    return {
+        "same": torch.equal(own, theirs),
+        "weights": float((own - theirs).norm() / theirs.norm()),
+        "losses": losses,
+    }
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not analyse torch

@@ -34,7 +34,10 @@ def judged_facts(rng: random.Random) -> Segments:
     for _ in range(ITEMS):
         length = rng.choice((1, 1, 1, 1, 2, 3))
         claims = [_claim(rng, wrong=rng.random() > 0.5 ** (1 / length)) for _ in range(length)]
-        segments += [("".join(text for text, _ in claims), 0.0), ("y" if all(right for _, right in claims) else "n", 1.0)]
+        segments += [
+            ("".join(text for text, _ in claims), 0.0),
+            ("y" if all(right for _, right in claims) else "n", 1.0),
+        ]
     return segments
 
 
@@ -56,7 +59,12 @@ def equalities(rng: random.Random) -> Segments:
             right = left if rng.random() < 0.45 else str(rng.randrange(10))
         else:
             left = "".join(rng.choices(ascii_lowercase, k=2))
-            right = left if rng.random() < 0.5 else rng.choice([left[0], rng.choice(ascii_lowercase)]) + rng.choice(ascii_lowercase)
+            right = (
+                left
+                if rng.random() < 0.5
+                else rng.choice([left[0], rng.choice(ascii_lowercase)])
+                + rng.choice(ascii_lowercase)
+            )
         segments += [(f" {left}:{right}", 0.0), ("y" if left == right else "n", 1.0)]
     return segments
 
@@ -70,12 +78,21 @@ def units(rng: random.Random) -> Segments:
         clues = "".join(cell if rng.random() < 0.4 else "." for cell in cells)
         if rng.random() < 0.5:
             a, b = rng.sample(range(4), 2)
-            cells[a], cells[b] = (cells[b], cells[b]) if rng.random() < 0.5 else (cells[b], cells[a])
+            cells[a], cells[b] = (
+                (cells[b], cells[b]) if rng.random() < 0.5 else (cells[b], cells[a])
+            )
         row = "".join(cells)
         hint = "" if rng.random() < 0.5 else clues + ":"
-        good = len(set(cells)) == 4 and all(clue in (".", cell) for clue, cell in zip(hint, row, strict=False))
+        good = len(set(cells)) == 4 and all(
+            clue in (".", cell) for clue, cell in zip(hint, row, strict=False)
+        )
         segments += [(f" {hint}{row}", 0.0), ("y" if good else "n", 1.0)]
     return segments
 
 
-WORKSHEETS = {"facts": facts, "judged facts": judged_facts, "equalities": equalities, "units": units}
+WORKSHEETS = {
+    "facts": facts,
+    "judged facts": judged_facts,
+    "equalities": equalities,
+    "units": units,
+}

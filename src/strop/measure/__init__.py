@@ -7,6 +7,20 @@ from strop.measure.intervals import Ratio, difference, estimate, estimate_all, r
 from strop.measure.summary import Samples, Summary, Weighed, fill_grid, summarise, undefined_summary
 
 __all__ = [
-    "GAP_DEFINITION", "Ratio", "Samples", "Summary", "Weighed", "accuracy", "difference", "estimate", "estimate_all", "fill_grid", "gap",
-    "kept_accuracy", "relative_gap", "resample_counts", "summarise", "undefined_summary",
-]  # fmt: skip
+    "GAP_DEFINITION",
+    "Ratio",
+    "Samples",
+    "Summary",
+    "Weighed",
+    "accuracy",
+    "difference",
+    "estimate",
+    "estimate_all",
+    "fill_grid",
+    "gap",
+    "kept_accuracy",
+    "relative_gap",
+    "resample_counts",
+    "summarise",
+    "undefined_summary",
+]

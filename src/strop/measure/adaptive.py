@@ -25,13 +25,19 @@ def enough(delta: float) -> float:
     return math.log(2 / delta)
 
 
-def stopping_times_P(logprob_PK: Floats, mask_PK: Mask, mu: float) -> tuple[NDArray[np.int64], Mask]:
+def stopping_times_P(
+    logprob_PK: Floats, mask_PK: Mask, mu: float
+) -> tuple[NDArray[np.int64], Mask]:
     """How many responses are drawn for each problem, and whether that was enough; where it never is, all K are drawn.
 
     A response of unknown log-probability (NaN: truncated) is drawn and counted, and can be no maximum.
     """
     check_shapes(logprob_PK, mask_PK)
-    best_PK = np.maximum.accumulate(np.where(mask_PK & ~np.isnan(logprob_PK), logprob_PK, -np.inf), axis=1)
+    best_PK = np.maximum.accumulate(
+        np.where(mask_PK & ~np.isnan(logprob_PK), logprob_PK, -np.inf), axis=1
+    )
     stops_PK = mask_PK & (best_PK + np.log(np.arange(1, mask_PK.shape[1] + 1)) >= math.log(mu))
     reached_P = stops_PK.any(axis=1)
-    return np.where(reached_P, stops_PK.argmax(axis=1) + 1, mask_PK.sum(axis=1)), np.asarray(reached_P)
+    return np.where(reached_P, stops_PK.argmax(axis=1) + 1, mask_PK.sum(axis=1)), np.asarray(
+        reached_P
+    )

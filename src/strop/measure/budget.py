@@ -26,9 +26,13 @@ FEWEST = 2
 """An interval needs two problems to resample."""
 NEGLIGIBLE = 1e-18
 """A variance below this is rounding: no spread was seen."""
-EACH_K = "gap_K is another quantity at each K: choose K by what is to be measured, then the problems"
+EACH_K = (
+    "gap_K is another quantity at each K: choose K by what is to be measured, then the problems"
+)
 _NO_GAP_OF_ONE = "the gap of one response is always 0"
-_NO_SPREAD = "every problem gave the same value: the pilot shows no spread to plan from; run a larger one"
+_NO_SPREAD = (
+    "every problem gave the same value: the pilot shows no spread to plan from; run a larger one"
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,11 @@ class Law:
         """V(K), NaN where unknown."""
         if samples < 1:
             raise ValueError(f"a problem needs at least one sample; got {samples}")
-        if self.single is None or (self.within is None and samples > 1) or (self.measured and samples == 1):
+        if (
+            self.single is None
+            or (self.within is None and samples > 1)
+            or (self.measured and samples == 1)
+        ):
             return float("nan")
         return self.single - (self.within or 0.0) * (1 - 1 / samples)
 
@@ -74,8 +82,16 @@ class Law:
     def at(self, grid: Iterable[int]) -> Variances:
         """What ``plan`` needs, at these K."""
         by_samples = {samples: self.variance(samples) for samples in grid}
-        beyond = [samples for samples in by_samples if self.measured and not min(self.measured) <= samples <= max(self.measured)]
-        note = f"K = {', '.join(map(str, beyond))}: outside the pilot's {min(self.measured)} to {max(self.measured)}" if beyond else None
+        beyond = [
+            samples
+            for samples in by_samples
+            if self.measured and not min(self.measured) <= samples <= max(self.measured)
+        ]
+        note = (
+            f"K = {', '.join(map(str, beyond))}: outside the pilot's {min(self.measured)} to {max(self.measured)}"
+            if beyond
+            else None
+        )
         return Variances(by_samples, self.why, (*self.notes, note) if note else self.notes)
 
 
@@ -101,16 +117,31 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(variances: Variances, half_width: float, level: float = LEVEL, available: int | None = None) -> Plan:
+def plan(
+    variances: Variances, half_width: float, level: float = LEVEL, available: int | None = None
+) -> Plan:
     """P >= (z / half-width)^2 V(K), z the normal quantile: rounded up, at least two."""
     if not half_width > 0 or not 0 < level < 1:
-        raise ValueError(f"a plan needs a half-width above 0 and a level in (0, 1); got {half_width} and {level}")
+        raise ValueError(
+            f"a plan needs a half-width above 0 and a level in (0, 1); got {half_width} and {level}"
+        )
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    needs = tuple(_need(samples, variance, z / half_width, variances.why) for samples, variance in variances.by_samples.items())
+    needs = tuple(
+        _need(samples, variance, z / half_width, variances.why)
+        for samples, variance in variances.by_samples.items()
+    )
     known = [(need.responses, need.samples, need) for need in needs if need.responses is not None]
-    within_reach = [entry for entry in known if available is None or entry[0] <= available * entry[1]]
+    within_reach = [
+        entry for entry in known if available is None or entry[0] <= available * entry[1]
+    ]
     cheapest = min(within_reach)[2] if within_reach else None
-    why = None if cheapest else f"needs more than the {available} problems there are" if known else variances.why or _NO_SPREAD
+    why = (
+        None
+        if cheapest
+        else f"needs more than the {available} problems there are"
+        if known
+        else variances.why or _NO_SPREAD
+    )
     return Plan(half_width, level, needs, cheapest, why, variances.notes)
 
 
@@ -126,7 +157,9 @@ def accuracy_law(utility_PK: Floats, mask_PK: Mask) -> Law:
         why = "the pilot has one response a problem: what responses to one problem differ by is unknown, so K > 1 cannot be planned"
         return Law(float(value_P.var(ddof=1)), None, why, (caveat,))
     note = "problems differ by no more than their responses do: the variance between problems came out below 0 and is set to 0"
-    return Law(max(between, 0.0) + within, within, None, (caveat, note) if between < 0 else (caveat,))
+    return Law(
+        max(between, 0.0) + within, within, None, (caveat, note) if between < 0 else (caveat,)
+    )
 
 
 def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
@@ -163,7 +196,9 @@ def gap_law(gaps: Mapping[int, Floats]) -> Law:
     between, within = fit_law(np.array(list(known), float), variance_N)
     notes = [_caveat(known[max(known)]), EACH_K]
     if len(known) == 1:
-        notes.append(f"measured at K = {max(known)} only: the variance is taken to be the same at every K")
+        notes.append(
+            f"measured at K = {max(known)} only: the variance is taken to be the same at every K"
+        )
     if dropped := {len(gaps[k]) - len(gap_P) for k, gap_P in known.items()} - {0}:
         notes.append(f"up to {max(dropped)} problems have no gap and are left out")
     return Law(between + within, within, _NO_GAP_OF_ONE, tuple(notes), tuple(known))
@@ -208,10 +243,17 @@ class Assumed:
         single = self.accuracy * (1 - self.accuracy)
         return Law(single, (1 - self.rho) * single, None, (self.note,))
 
-    def gap_variances(self, weigh: Weigh, grid: Iterable[int], seed: int = 0, problems: int = SIMULATED) -> Variances:
+    def gap_variances(
+        self, weigh: Weigh, grid: Iterable[int], seed: int = 0, problems: int = SIMULATED
+    ) -> Variances:
         """V(K) of the gap by simulation, each K on its own: no fit."""
-        by_samples = {samples: float(self.gap_P(weigh, samples, seed, problems).var(ddof=1)) for samples in grid}
-        why = "every simulated problem has the same gap (as always at K = 1): no spread to plan from"
+        by_samples = {
+            samples: float(self.gap_P(weigh, samples, seed, problems).var(ddof=1))
+            for samples in grid
+        }
+        why = (
+            "every simulated problem has the same gap (as always at K = 1): no spread to plan from"
+        )
         return Variances(by_samples, why, (self.note, EACH_K))
 
     def gap_P(self, weigh: Weigh, samples: int, seed: int = 0, problems: int = SIMULATED) -> Floats:
@@ -220,10 +262,14 @@ class Assumed:
         mask_PK = np.ones(utility_PK.shape, bool)
         return gap_P(utility_PK, weigh(score_PK, mask_PK), mask_PK)
 
-    def responses(self, samples: int, seed: int = 0, problems: int = SIMULATED) -> tuple[Floats, Floats]:
+    def responses(
+        self, samples: int, seed: int = 0, problems: int = SIMULATED
+    ) -> tuple[Floats, Floats]:
         """Utilities and scores (P, K). The draw depends on K and the seed, not on what other K are asked for."""
         rng = np.random.default_rng([seed, samples])
-        utility_PK = (rng.random((problems, samples)) < self._chance_P(rng, problems)[:, None]).astype(float)
+        utility_PK = (
+            rng.random((problems, samples)) < self._chance_P(rng, problems)[:, None]
+        ).astype(float)
         apart = sqrt(2) * NormalDist().inv_cdf(self.auroc)
         return utility_PK, rng.normal(size=utility_PK.shape) + apart * utility_PK
 
@@ -250,7 +296,9 @@ def _answered(utility_PK: Floats, mask_PK: Mask) -> tuple[Floats, Mask]:
     check_shapes(utility_PK, mask_PK)
     answered_P = mask_PK.any(axis=1)
     if answered_P.sum() < FEWEST:
-        raise ValueError(f"a pilot needs at least two problems with a response; got {int(answered_P.sum())}")
+        raise ValueError(
+            f"a pilot needs at least two problems with a response; got {int(answered_P.sum())}"
+        )
     return utility_PK[answered_P], mask_PK[answered_P]
 
 

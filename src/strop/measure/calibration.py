@@ -62,14 +62,24 @@ def calibration(
         return Calibration([], nothing, nothing, nothing, unscored)
     probabilities = bool((score_N >= 0).all() and (score_N <= 1).all())
     bin_N = _bins(score_N, binning if probabilities else "levels")
-    tables = [_per_problem(values, problem_N, bin_N, len(mask_PK)) for values in (np.ones_like(score_N), score_N, utility_PK[known_PK])]
+    tables = [
+        _per_problem(values, problem_N, bin_N, len(mask_PK))
+        for values in (np.ones_like(score_N), score_N, utility_PK[known_PK])
+    ]
     count_PL, sum_PL, right_PL = tables
     bins = _curve(right_PL, count_PL, score_N, bin_N, counts_BP, group_P)
     if not probabilities:
         undefined = Estimate(None, None, None, LEVEL, 0, _ECE, NOT_PROBABILITIES)
         return Calibration(bins, undefined, undefined, undefined, unscored)
-    squares_P = np.bincount(problem_N, (score_N - utility_PK[known_PK]) ** 2, minlength=len(mask_PK)).astype(float)
-    brier = Ratio(squares_P, count_PL.sum(axis=1), "Brier score: mean over responses of (score - utility)^2", bounds=SHARE)
+    squares_P = np.bincount(
+        problem_N, (score_N - utility_PK[known_PK]) ** 2, minlength=len(mask_PK)
+    ).astype(float)
+    brier = Ratio(
+        squares_P,
+        count_PL.sum(axis=1),
+        "Brier score: mean over responses of (score - utility)^2",
+        bounds=SHARE,
+    )
     ece, debiased = _errors(count_PL, right_PL - sum_PL, counts_BP)
     return Calibration(bins, ece, debiased, estimate(brier, counts_BP, group_P=group_P), unscored)
 
@@ -88,26 +98,49 @@ def _bins(score_N: Floats, binning: str) -> NDArray[np.int64]:
     levels, level_N = np.unique(score_N, return_inverse=True)
     if binning == "levels" and len(levels) <= BINS:
         return level_N
-    return np.searchsorted(np.unique(np.quantile(score_N, np.arange(1, BINS) / BINS)), score_N, side="left")
+    return np.searchsorted(
+        np.unique(np.quantile(score_N, np.arange(1, BINS) / BINS)), score_N, side="left"
+    )
 
 
-def _per_problem(value_N: Floats, problem_N: NDArray[np.int64], bin_N: NDArray[np.int64], problems: int) -> Floats:
+def _per_problem(
+    value_N: Floats, problem_N: NDArray[np.int64], bin_N: NDArray[np.int64], problems: int
+) -> Floats:
     bins = int(bin_N.max()) + 1
-    return np.bincount(problem_N * bins + bin_N, value_N, minlength=problems * bins).reshape(problems, bins).astype(float)
+    return (
+        np.bincount(problem_N * bins + bin_N, value_N, minlength=problems * bins)
+        .reshape(problems, bins)
+        .astype(float)
+    )
 
 
 def _curve(
-    right_PL: Floats, count_PL: Floats, score_N: Floats, bin_N: NDArray[np.int64], counts_BP: Floats, group_P: Groups | None
+    right_PL: Floats,
+    count_PL: Floats,
+    score_N: Floats,
+    bin_N: NDArray[np.int64],
+    counts_BP: Floats,
+    group_P: Groups | None,
 ) -> list[Bin]:
     filled = [index for index in range(count_PL.shape[1]) if count_PL[:, index].any()]
     definition = "share of right responses among those whose score lies in this bin"
     rights = estimate_all(
-        {str(i): Ratio(right_PL[:, i], count_PL[:, i], definition, bounds=SHARE) for i in filled}, counts_BP, group_P=group_P
+        {str(i): Ratio(right_PL[:, i], count_PL[:, i], definition, bounds=SHARE) for i in filled},
+        counts_BP,
+        group_P=group_P,
     )
     result = []
     for i in filled:
         inside = score_N[bin_N == i]
-        result.append(Bin(float(inside.min()), float(inside.max()), float(inside.mean()), rights[str(i)], len(inside)))
+        result.append(
+            Bin(
+                float(inside.min()),
+                float(inside.max()),
+                float(inside.mean()),
+                rights[str(i)],
+                len(inside),
+            )
+        )
     return result
 
 
@@ -120,12 +153,26 @@ def _errors(count_PL: Floats, off_PL: Floats, counts_BP: Floats) -> tuple[Estima
     count_BL, off_BL = counts_BP @ count_PL, counts_BP @ off_PL
     with np.errstate(invalid="ignore", divide="ignore"):
         ece_B = np.abs(off_BL).sum(axis=1) / count_BL.sum(axis=1)
-        square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / count_BL.sum(axis=1)
+        square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / count_BL.sum(
+            axis=1
+        )
     ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, rests_on, _ECE)
     if rests_on < 2:
-        return ece, Estimate(None, None, None, LEVEL, rests_on, _DEBIASED, "a sampling variance needs at least two problems")
-    variance_L = ((off_PL - off_L * count_PL) ** 2).sum(axis=0) / count_L**2 * rests_on / (rests_on - 1)
+        return ece, Estimate(
+            None,
+            None,
+            None,
+            LEVEL,
+            rests_on,
+            _DEBIASED,
+            "a sampling variance needs at least two problems",
+        )
+    variance_L = (
+        ((off_PL - off_L * count_PL) ** 2).sum(axis=0) / count_L**2 * rests_on / (rests_on - 1)
+    )
     # A resample's square is too large twice: by the sample's own noise, and by that of drawing from it.
     noise = float(share_L @ variance_L)
     value = np.sqrt(max(0.0, float(share_L @ off_L**2) - noise))
-    return ece, from_draws(float(value), np.sqrt(np.maximum(0, square_B - 2 * noise)), rests_on, _DEBIASED)
+    return ece, from_draws(
+        float(value), np.sqrt(np.maximum(0, square_B - 2 * noise)), rests_on, _DEBIASED
+    )

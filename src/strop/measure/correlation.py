@@ -44,7 +44,9 @@ class _Ranked:
     def of(cls, score_PK: Floats, mask_PK: Mask) -> _Ranked:
         check_shapes(score_PK, mask_PK)
         known_PK = mask_PK & ~np.isnan(score_PK)
-        return cls(score_PK, known_PK, midranks_PK(score_PK, known_PK), _pooled_ranks(score_PK, known_PK))
+        return cls(
+            score_PK, known_PK, midranks_PK(score_PK, known_PK), _pooled_ranks(score_PK, known_PK)
+        )
 
 
 def correlations(
@@ -52,8 +54,14 @@ def correlations(
 ) -> dict[tuple[str, str], Correlation]:
     """Every pair of verifiers, in the order given; NaN scores are left out pair by pair."""
     ranked = {name: _Ranked.of(score_PK, mask_PK) for name, score_PK in score_of.items()}
-    pairs = {(one, other): _jointly(ranked[one], ranked[other]) for one, other in combinations(ranked, 2)}
-    ratios = {(pair, name): ratio for pair, both in pairs.items() for name, ratio in _ratios(*both).items()}
+    pairs = {
+        (one, other): _jointly(ranked[one], ranked[other]) for one, other in combinations(ranked, 2)
+    }
+    ratios = {
+        (pair, name): ratio
+        for pair, both in pairs.items()
+        for name, ratio in _ratios(*both).items()
+    }
     estimates = estimate_all(ratios, counts_BP, group_P=group_P)
     return {
         pair: Correlation(
@@ -85,7 +93,9 @@ def _ratios(one: _Ranked, other: _Ranked) -> dict[str, Ratio]:
         "pearson": _within(one.score_PK, other.score_PK, known_PK, "Pearson"),
         "spearman": _within(one.within_PK, other.within_PK, known_PK, "Spearman"),
         "pearson_pooled": _pooled(one.score_PK, other.score_PK, known_PK, f"Pearson {pooled}"),
-        "spearman_pooled": _pooled(one.pooled_PK, other.pooled_PK, known_PK, f"Spearman {pooled}{once}"),
+        "spearman_pooled": _pooled(
+            one.pooled_PK, other.pooled_PK, known_PK, f"Spearman {pooled}{once}"
+        ),
     }
 
 
@@ -101,8 +111,13 @@ def _within(one_PK: Floats, other_PK: Floats, known_PK: Mask, kind: str) -> Rati
 def _centred(score_PK: Floats, known_PK: Mask) -> Floats:
     """Deviations from the problem's mean, 0 where unknown; exactly 0 where all scores of the problem are equal."""
     score_PK = np.where(known_PK, score_PK, 0.0)
-    score_PK = score_PK / (np.abs(score_PK).max(axis=1, keepdims=True, initial=0) + (score_PK == 0).all(axis=1, keepdims=True))
-    mean_P1 = score_PK.sum(axis=1, keepdims=True) / np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
+    score_PK = score_PK / (
+        np.abs(score_PK).max(axis=1, keepdims=True, initial=0)
+        + (score_PK == 0).all(axis=1, keepdims=True)
+    )
+    mean_P1 = score_PK.sum(axis=1, keepdims=True) / np.maximum(
+        known_PK.sum(axis=1, keepdims=True), 1
+    )
     moved_PK = np.where(known_PK, score_PK - mean_P1, 0.0)
     greatest_P1 = np.abs(score_PK).max(axis=1, keepdims=True, initial=0)
     moved_PK[(np.abs(moved_PK) <= 1e-12 * greatest_P1).all(axis=1)] = 0
@@ -114,13 +129,31 @@ def _pooled(one_PK: Floats, other_PK: Floats, known_PK: Mask, definition: str) -
     problems = len(known_PK)
     one_N, other_N = one_PK[known_PK], other_PK[known_PK]
     if len(one_N) < 2 or np.ptp(one_N) == 0 or np.ptp(other_N) == 0:
-        return undefined(problems, definition, "one of the two scores is constant, or fewer than two responses have both")
-    one_N, other_N = one_N / np.abs(one_N).max(), other_N / np.abs(other_N).max()  # squares of extreme scores would not be finite
-    one_N, other_N = (one_N - one_N.mean()) / one_N.std(), (other_N - other_N.mean()) / other_N.std()
+        return undefined(
+            problems,
+            definition,
+            "one of the two scores is constant, or fewer than two responses have both",
+        )
+    one_N, other_N = (
+        one_N / np.abs(one_N).max(),
+        other_N / np.abs(other_N).max(),
+    )  # squares of extreme scores would not be finite
+    one_N, other_N = (
+        (one_N - one_N.mean()) / one_N.std(),
+        (other_N - other_N.mean()) / other_N.std(),
+    )
     value = float(np.clip((one_N * other_N).mean(), -1, 1))
     moves_N = one_N * other_N - value * (one_N**2 + other_N**2) / 2
-    moves_P = np.bincount(np.nonzero(known_PK)[0], moves_N, minlength=problems) * problems / len(one_N)
-    return Ratio(value + moves_P, np.ones(problems), definition, bounds=_RANGE, problems=int(known_PK.any(axis=1).sum()))
+    moves_P = (
+        np.bincount(np.nonzero(known_PK)[0], moves_N, minlength=problems) * problems / len(one_N)
+    )
+    return Ratio(
+        value + moves_P,
+        np.ones(problems),
+        definition,
+        bounds=_RANGE,
+        problems=int(known_PK.any(axis=1).sum()),
+    )
 
 
 def _pooled_ranks(score_PK: Floats, known_PK: Mask) -> Floats:

@@ -15,7 +15,9 @@ from strop.measure.student import t_quantile
 from strop.records import Estimate
 
 Indices = NDArray[np.int64]
-NEEDS_LABELS = "choosing used the reference answers of the other folds: it is no longer free of labels"
+NEEDS_LABELS = (
+    "choosing used the reference answers of the other folds: it is no longer free of labels"
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Crossfit:
     note: str = NEEDS_LABELS
 
 
-def balanced_folds(problems: int, folds: int, seed: int, group_P: NDArray[np.generic] | None = None) -> Indices:
+def balanced_folds(
+    problems: int, folds: int, seed: int, group_P: NDArray[np.generic] | None = None
+) -> Indices:
     """A random fold for each problem; problems of one group share a fold. Each group goes to the fold that holds the fewest problems."""
     if folds < 2:
         raise ValueError(f"cross-fitting needs at least 2 folds; got {folds}")
@@ -44,24 +48,46 @@ def balanced_folds(problems: int, folds: int, seed: int, group_P: NDArray[np.gen
     return fold_G[group]
 
 
-def crossfit(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats, bounds: tuple[float, float] = ANYTHING) -> Crossfit:
+def crossfit(
+    choose_PC: Floats,
+    judge_PC: Floats,
+    folds_P: Indices,
+    counts_BP: Floats,
+    bounds: tuple[float, float] = ANYTHING,
+) -> Crossfit:
     """In each fold judge the candidate with the largest mean over the other folds (ties: the first). NaN values are left out of means.
 
     The in-sample maximum's bootstrap repeats the maximum. ``judge_PC`` may be another model's values on the same problems: then the value
     is that of a choice carried over to it.
     """
     if choose_PC.shape != judge_PC.shape or len(choose_PC) != len(folds_P):
-        raise ValueError(f"got values {choose_PC.shape} and {judge_PC.shape} and folds {folds_P.shape}; expected (P, C) twice and (P,)")
+        raise ValueError(
+            f"got values {choose_PC.shape} and {judge_PC.shape} and folds {folds_P.shape}; expected (P, C) twice and (P,)"
+        )
     folds = int(folds_P.max()) + 1 if len(folds_P) else 0
     once_1P = np.ones((1, len(folds_P)))
-    chosen_F = np.array([_best(*_sums(choose_PC, once_1P * (folds_P != fold)))[0] for fold in range(folds)], dtype=np.int64)
+    chosen_F = np.array(
+        [_best(*_sums(choose_PC, once_1P * (folds_P != fold)))[0] for fold in range(folds)],
+        dtype=np.int64,
+    )
     judged_P = np.take_along_axis(judge_PC, np.maximum(chosen_F, 0)[folds_P][:, None], axis=1)[:, 0]
     known_P = ~np.isnan(judged_P) & (chosen_F[folds_P] >= 0)
     definition = f"mean over problems of the candidate that did best on the other {folds - 1} of {folds} folds (cross-fitted)"
-    ratio = Ratio(np.where(known_P, judged_P, 0.0), known_P.astype(float), definition, "no candidate could be chosen and judged", bounds)
+    ratio = Ratio(
+        np.where(known_P, judged_P, 0.0),
+        known_P.astype(float),
+        definition,
+        "no candidate could be chosen and judged",
+        bounds,
+    )
     chosen = int(_best(*_sums(choose_PC, once_1P))[0]) if folds else -1
     in_sample = _in_sample(choose_PC, judge_PC, counts_BP)
-    return Crossfit(_interval(ratio, choose_PC, judge_PC, folds_P, counts_BP), in_sample, chosen_F, chosen if chosen >= 0 else None)
+    return Crossfit(
+        _interval(ratio, choose_PC, judge_PC, folds_P, counts_BP),
+        in_sample,
+        chosen_F,
+        chosen if chosen >= 0 else None,
+    )
 
 
 def _sums(values_PC: Floats, counts_BP: Floats) -> tuple[Floats, Floats]:
@@ -82,10 +108,14 @@ def _best(above_BC: Floats, below_BC: Floats) -> Indices:
 
 def _chosen(best_B: Indices, values_BC: Floats) -> Floats:
     """Of each resample the value of its best candidate; 0 where it has none."""
-    return np.where(best_B < 0, 0.0, np.take_along_axis(values_BC, np.maximum(best_B, 0)[:, None], axis=1)[:, 0])
+    return np.where(
+        best_B < 0, 0.0, np.take_along_axis(values_BC, np.maximum(best_B, 0)[:, None], axis=1)[:, 0]
+    )
 
 
-def repeated_selection(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats) -> Floats:
+def repeated_selection(
+    choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats
+) -> Floats:
     """The cross-fitted value of each resample (B,), the choice made anew in each; copies of a problem stay in its fold."""
     above_B, below_B = np.zeros(len(counts_BP)), np.zeros(len(counts_BP))
     total_BC, known_BC = _sums(choose_PC, counts_BP)
@@ -94,7 +124,11 @@ def repeated_selection(choose_PC: Floats, judge_PC: Floats, folds_P: Indices, co
         own_counts_BP = counts_BP[:, inside_P]
         own_BC, own_known_BC = _sums(choose_PC[inside_P], own_counts_BP)
         best_B = _best(total_BC - own_BC, known_BC - own_known_BC)
-        judged_BC, judged_known_BC = (own_BC, own_known_BC) if judge_PC is choose_PC else _sums(judge_PC[inside_P], own_counts_BP)
+        judged_BC, judged_known_BC = (
+            (own_BC, own_known_BC)
+            if judge_PC is choose_PC
+            else _sums(judge_PC[inside_P], own_counts_BP)
+        )
         above_B += _chosen(best_B, judged_BC)
         below_B += _chosen(best_B, judged_known_BC)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -106,7 +140,9 @@ def _in_sample(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Estima
     once_1P = np.ones((1, len(choose_PC)))
     value = _judged(choose_PC, judge_PC, once_1P)[0]
     if np.isnan(value):
-        return Estimate(None, None, None, LEVEL, 0, definition, "no candidate could be chosen and judged")
+        return Estimate(
+            None, None, None, LEVEL, 0, definition, "no candidate could be chosen and judged"
+        )
     best = _best(*_sums(choose_PC, once_1P))[0]
     rests_on = int((~np.isnan(judge_PC[:, best])).sum())
     return from_draws(float(value), _judged(choose_PC, judge_PC, counts_BP), rests_on, definition)
@@ -119,7 +155,9 @@ def _judged(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Floats:
         return np.asarray(_chosen(best_B, above_BC) / _chosen(best_B, below_BC))
 
 
-def _interval(ratio: Ratio, choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats) -> Estimate:
+def _interval(
+    ratio: Ratio, choose_PC: Floats, judge_PC: Floats, folds_P: Indices, counts_BP: Floats
+) -> Estimate:
     """value ± t sd of the repeated selections.
 
     In simulated worlds (one winner, two near, all equal) it covered the expectation of the whole procedure at least 95 times in 100; t on

@@ -32,7 +32,12 @@ def distinct_answer_share(answer_PK: Integers, mask_PK: Mask) -> Ratio:
     """Number of different parsed answers over the number K of responses: 1 if all differ."""
     distinct_P = (_answer_counts(answer_PK, mask_PK) > 0).sum(axis=1)
     definition = "mean over problems with a parsed answer of (distinct parsed answers) / (responses); compare at equal K only"
-    return _mean(distinct_P / np.maximum(mask_PK.sum(axis=1), 1), distinct_P > 0, definition, "no answer could be parsed")
+    return _mean(
+        distinct_P / np.maximum(mask_PK.sum(axis=1), 1),
+        distinct_P > 0,
+        definition,
+        "no answer could be parsed",
+    )
 
 
 def answer_entropy(answer_PK: Integers, mask_PK: Mask, miller_madow: bool = False) -> Ratio:
@@ -45,19 +50,22 @@ def answer_entropy(answer_PK: Integers, mask_PK: Mask, miller_madow: bool = Fals
     if miller_madow:
         entropy_P = entropy_P + ((count_PA > 0).sum(axis=1) - 1) / (2 * np.maximum(votes_P, 1))
     kind = "Miller-Madow corrected" if miller_madow else "plug-in"
-    definition = (
-        f"mean over problems with two parsed answers or more of the {kind} entropy of their parsed answers (nats); compare at equal K only"
-    )
+    definition = f"mean over problems with two parsed answers or more of the {kind} entropy of their parsed answers (nats); compare at equal K only"
     bounds = (0.0, float(np.log(mask_PK.shape[1])) + miller_madow / 2)
     return _mean(entropy_P, votes_P >= 2, definition, "no problem has two parsed answers", bounds)
 
 
 def distinct_ngrams(texts: Texts, n: int) -> Ratio:
     """Distinct-n: share of different n-grams among all n-grams of a problem's responses; it falls with their number and length."""
-    counts = [(len(seen), sum(map(len, numbered))) for numbered, seen in (_number_ngrams(responses, n) for responses in texts)]
+    counts = [
+        (len(seen), sum(map(len, numbered)))
+        for numbered, seen in (_number_ngrams(responses, n) for responses in texts)
+    ]
     distinct_P, total_P = np.array(counts, float).reshape(-1, 2).T
     definition = f"mean over problems of (distinct {n}-grams) / (all {n}-grams) of their responses; compare at equal K and length only"
-    return _mean(distinct_P / np.maximum(total_P, 1), total_P > 0, definition, f"no response has {n} tokens")
+    return _mean(
+        distinct_P / np.maximum(total_P, 1), total_P > 0, definition, f"no response has {n} tokens"
+    )
 
 
 def self_similarity(texts: Texts, n: int = 2) -> Ratio:
@@ -65,25 +73,42 @@ def self_similarity(texts: Texts, n: int = 2) -> Ratio:
 
     A response of fewer than n tokens has no n-gram and is in no pair; a problem without a pair is left out.
     """
-    similarity_P = np.array([_mean_jaccard(_number_ngrams(responses, n)[0]) for responses in texts], float)
+    similarity_P = np.array(
+        [_mean_jaccard(_number_ngrams(responses, n)[0]) for responses in texts], float
+    )
     paired_P = np.isfinite(similarity_P)
     definition = f"mean over problems of the mean Jaccard similarity of the {n}-gram sets of all pairs of responses of at least {n} tokens"
-    return _mean(np.where(paired_P, similarity_P, 0.0), paired_P, definition, f"no problem has two responses of at least {n} tokens")
+    return _mean(
+        np.where(paired_P, similarity_P, 0.0),
+        paired_P,
+        definition,
+        f"no problem has two responses of at least {n} tokens",
+    )
 
 
-def _mean(value_P: Floats, counted_P: Mask, definition: str, why: str, bounds: tuple[float, float] = SHARE) -> Ratio:
-    return Ratio(np.where(counted_P, value_P, 0.0), counted_P.astype(float), definition, why, bounds)
+def _mean(
+    value_P: Floats, counted_P: Mask, definition: str, why: str, bounds: tuple[float, float] = SHARE
+) -> Ratio:
+    return Ratio(
+        np.where(counted_P, value_P, 0.0), counted_P.astype(float), definition, why, bounds
+    )
 
 
 def _answer_counts(answer_PK: Integers, mask_PK: Mask) -> Integers:
     return group_answers(answer_PK, mask_PK)[1]
 
 
-def _number_ngrams(responses: Sequence[Sequence[Hashable]], n: int) -> tuple[list[list[int]], dict[tuple[Hashable, ...], int]]:
+def _number_ngrams(
+    responses: Sequence[Sequence[Hashable]], n: int
+) -> tuple[list[list[int]], dict[tuple[Hashable, ...], int]]:
     """Each response's n-grams as numbers, in order, and the number of each n-gram."""
     seen: dict[tuple[Hashable, ...], int] = {}
     numbered = [
-        [seen.setdefault(gram, len(seen)) for gram in zip(*(response[i:] for i in range(n)), strict=False)] for response in responses
+        [
+            seen.setdefault(gram, len(seen))
+            for gram in zip(*(response[i:] for i in range(n)), strict=False)
+        ]
+        for response in responses
     ]
     return numbered, seen
 

@@ -43,7 +43,11 @@ def within_problem_PK(value_PK: Floats, mask_PK: Mask) -> Floats:
     """Values less their problem's mean, over known ones."""
     known_PK = mask_PK & np.isfinite(value_PK)
     count_P1 = np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
-    return np.where(known_PK, value_PK - np.where(known_PK, value_PK, 0).sum(axis=1, keepdims=True) / count_P1, np.nan)
+    return np.where(
+        known_PK,
+        value_PK - np.where(known_PK, value_PK, 0).sum(axis=1, keepdims=True) / count_P1,
+        np.nan,
+    )
 
 
 def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Floats) -> Dominance:
@@ -53,9 +57,14 @@ def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Fl
     kinds = (known_PK & (utility_PK == 1), known_PK & (utility_PK != 1))
     problems = int(known_PK.any(axis=1).sum())
     if not all(kind_PK.any() for kind_PK in kinds):
-        return Dominance(None, None, None, None, problems, "unknown", "no response is right, or none is wrong")
+        return Dominance(
+            None, None, None, None, problems, "unknown", "no response is right, or none is wrong"
+        )
     levels_X = np.unique(np.quantile(value_PK[known_PK], np.linspace(0, 1, LEVELS)))
-    seen_X, drawn_BX = (_difference(value_PK, kinds, levels_X, counts) for counts in (np.ones((1, len(mask_PK))), counts_BP))
+    seen_X, drawn_BX = (
+        _difference(value_PK, kinds, levels_X, counts)
+        for counts in (np.ones((1, len(mask_PK))), counts_BP)
+    )
     drawn_BX = drawn_BX[np.isfinite(drawn_BX).all(axis=1)]
     fails, chances = [], []
     for sign in (1, -1):
@@ -65,13 +74,19 @@ def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Fl
     return Dominance(fails[0], chances[0], fails[1], chances[1], problems, _verdict(*chances))
 
 
-def _difference(value_PK: Floats, kinds: tuple[Mask, Mask], levels_X: Floats, counts_BP: Floats) -> Floats:
+def _difference(
+    value_PK: Floats, kinds: tuple[Mask, Mask], levels_X: Floats, counts_BP: Floats
+) -> Floats:
     """F_right - F_wrong at every level, (B, X), in each resample."""
     shares = []
     for kind_PK in kinds:
-        below_PX = np.stack([(kind_PK & (value_PK <= level)).sum(axis=1) for level in levels_X], axis=1).astype(float)
+        below_PX = np.stack(
+            [(kind_PK & (value_PK <= level)).sum(axis=1) for level in levels_X], axis=1
+        ).astype(float)
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares.append((counts_BP @ below_PX) / (counts_BP @ kind_PK.sum(axis=1).astype(float))[:, None])
+            shares.append(
+                (counts_BP @ below_PX) / (counts_BP @ kind_PK.sum(axis=1).astype(float))[:, None]
+            )
     result: Floats = shares[0] - shares[1]
     return result
 

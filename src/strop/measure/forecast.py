@@ -31,11 +31,29 @@ def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimat
     definition = f"J(f[w]) minus the mean eps_update of {cells} other cells; the interval is for the realised accuracy of one new cell"
     expected = float(np.clip(value - observed.mean(), *kept.bounds))
     if problems < 2:
-        return Estimate(expected, None, None, level, problems, definition, "a standard error needs at least two problems")
-    sampling = float((kept.influence_P**2).sum()) / len(kept.below_P) ** 2 * problems / (problems - 1)
+        return Estimate(
+            expected,
+            None,
+            None,
+            level,
+            problems,
+            definition,
+            "a standard error needs at least two problems",
+        )
+    sampling = (
+        float((kept.influence_P**2).sum()) / len(kept.below_P) ** 2 * problems / (problems - 1)
+    )
     update = float(observed.var(ddof=1)) * (1 + 1 / cells)
     if sampling + update == 0:
-        return Estimate(expected, None, None, level, problems, definition, "neither problems nor cells differ: no spread to predict from")
+        return Estimate(
+            expected,
+            None,
+            None,
+            level,
+            problems,
+            definition,
+            "neither problems nor cells differ: no spread to predict from",
+        )
     df = (sampling + update) ** 2 / (sampling**2 / (problems - 1) + update**2 / (cells - 1))
     reach = t_quantile(0.5 + level / 2, df) * np.sqrt(sampling + update)
     low, high = np.clip([expected - reach, expected + reach], *kept.bounds)
@@ -44,4 +62,7 @@ def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimat
 
 def forecast_selection(at_n: Estimate, n: int) -> Estimate:
     """After best-of-N selection nothing is trained: the forecast is the selection curve at N itself."""
-    return replace(at_n, definition=f"accuracy of best-of-{n} selection: the selection curve at {n}, no training ({at_n.definition})")
+    return replace(
+        at_n,
+        definition=f"accuracy of best-of-{n} selection: the selection curve at {n}, no training ({at_n.definition})",
+    )

@@ -61,7 +61,11 @@ class Ratio:
     @property
     def rests_on(self) -> int:
         """How many problems have a part in it."""
-        return self.problems if self.problems is not None else int(((self.above_P != 0) | (self.below_P != 0)).sum())
+        return (
+            self.problems
+            if self.problems is not None
+            else int(((self.above_P != 0) | (self.below_P != 0)).sum())
+        )
 
     @property
     def influence_P(self) -> Floats:
@@ -79,15 +83,27 @@ def undefined(problems: int, definition: str, why: str) -> Ratio:
 def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
     """first - second on the same problems: paired, since each problem moves both."""
     if first.above_P.shape != second.above_P.shape:
-        raise ValueError(f"a paired difference needs the same problems; got {first.above_P.shape} and {second.above_P.shape}")
+        raise ValueError(
+            f"a paired difference needs the same problems; got {first.above_P.shape} and {second.above_P.shape}"
+        )
     if np.isnan(first.value - second.value):
-        return undefined(len(first.below_P), definition, first.why if np.isnan(first.value) else second.why)
+        return undefined(
+            len(first.below_P), definition, first.why if np.isnan(first.value) else second.why
+        )
     moved_P = first.value - second.value + first.influence_P - second.influence_P
     bounds = (first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0])
-    return Ratio(moved_P, np.ones_like(moved_P), definition, bounds=bounds, problems=min(first.rests_on, second.rests_on))
+    return Ratio(
+        moved_P,
+        np.ones_like(moved_P),
+        definition,
+        bounds=bounds,
+        problems=min(first.rests_on, second.rests_on),
+    )
 
 
-def resample_counts(problems: int, seed: int, resamples: int = RESAMPLES, group_P: Groups | None = None) -> NDArray[np.float64]:
+def resample_counts(
+    problems: int, seed: int, resamples: int = RESAMPLES, group_P: Groups | None = None
+) -> NDArray[np.float64]:
     """How often each problem is drawn in each of B resamples of all P with replacement: (B, P).
 
     Copies of one question, problems of one group, are drawn together: what is resampled are groups 0, 1, ...
@@ -114,13 +130,18 @@ def together(ratio: Ratio, group_P: Groups | None) -> Ratio:
     return replace(ratio, above_P=sums[0], below_P=sums[1], problems=problems)
 
 
-def estimate(ratio: Ratio, counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None) -> Estimate:
+def estimate(
+    ratio: Ratio, counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None
+) -> Estimate:
     """One ratio with its interval."""
     return estimate_all({"": ratio}, counts_BP, level, group_P)[""]
 
 
 def estimate_all(
-    ratios: Mapping[Key, Ratio], counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None
+    ratios: Mapping[Key, Ratio],
+    counts_BP: Floats,
+    level: float = LEVEL,
+    group_P: Groups | None = None,
 ) -> dict[Key, Estimate]:
     """Every ratio with its interval, all from the same resamples; ``group_P`` tells which problems are copies of one another."""
     for ratio in ratios.values():
@@ -136,12 +157,22 @@ def estimate_all(
         above_PE = np.stack([varied[name].above_P for name in names], axis=1)
         below_PE = np.stack([varied[name].below_P for name in names], axis=1)
         rests_on_E = np.array([varied[name].rests_on for name in names])
-        intervals |= dict(zip(names, zip(*studentised(above_PE, below_PE, rests_on_E, counts_BP, level), strict=True), strict=True))
+        intervals |= dict(
+            zip(
+                names,
+                zip(*studentised(above_PE, below_PE, rests_on_E, counts_BP, level), strict=True),
+                strict=True,
+            )
+        )
     return {name: _estimate(ratio, intervals.get(name), level) for name, ratio in ratios.items()}
 
 
 def studentised(
-    above_PE: Floats, below_PE: Floats, rests_on_E: NDArray[np.int64], counts_BP: Floats, level: float = LEVEL
+    above_PE: Floats,
+    below_PE: Floats,
+    rests_on_E: NDArray[np.int64],
+    counts_BP: Floats,
+    level: float = LEVEL,
 ) -> tuple[Floats, Floats]:
     """Lower and upper ends (E,) of the intervals of E ratios that rest on so many problems each.
 
@@ -164,13 +195,17 @@ def studentised(
         below_BE = counts_BP @ below_PE
         with np.errstate(invalid="ignore", divide="ignore"):
             moved_BE /= below_BE
-            squares_BE += moved_BE * (moved_BE * (counts_BP @ below_PE**2) - 2 * (counts_BP @ (centred_PE * below_PE)))
+            squares_BE += moved_BE * (
+                moved_BE * (counts_BP @ below_PE**2) - 2 * (counts_BP @ (centred_PE * below_PE))
+            )
     with np.errstate(invalid="ignore", divide="ignore"):
         squares_BE[squares_BE < 1e-10 * square_E] = 0
         moved_BE[np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)] = 0
         studentised_BE = moved_BE * np.abs(below_BE) / (widen_E * np.sqrt(squares_BE))
     undefined_E = np.isnan(moved_BE).mean(axis=0) > 0.1
-    studentised_BE[np.isnan(studentised_BE)] = 0  # a resample that changes nothing, or in which the ratio is undefined
+    studentised_BE[np.isnan(studentised_BE)] = (
+        0  # a resample that changes nothing, or in which the ratio is undefined
+    )
     np.clip(studentised_BE, -FARTHEST * student_E, FARTHEST * student_E, out=studentised_BE)
     left_E, right_E = np.quantile(studentised_BE, [0.5 - level / 2, 0.5 + level / 2], axis=0)
     low_E = np.where(undefined_E, np.nan, value_E - error_E * (student_E + right_E) / 2)
@@ -178,7 +213,9 @@ def studentised(
     return low_E, high_E
 
 
-def from_draws(value: float, draws_B: Floats, rests_on: int, definition: str, level: float = LEVEL) -> Estimate:
+def from_draws(
+    value: float, draws_B: Floats, rests_on: int, definition: str, level: float = LEVEL
+) -> Estimate:
     """What is no ratio: the percentile interval of its draws. Undefined ones are left out; too many of them mean no interval."""
     defined = draws_B[np.isfinite(draws_B)]
     if rests_on < 2:
@@ -215,9 +252,19 @@ def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) 
     if interval is None:
         return _without_variation(ratio, rests_on, level)
     if np.isnan(interval[0]):
-        return Estimate(ratio.value, None, None, level, rests_on, ratio.definition, _OFTEN_UNDEFINED)
+        return Estimate(
+            ratio.value, None, None, level, rests_on, ratio.definition, _OFTEN_UNDEFINED
+        )
     low, high = np.clip(interval, *ratio.bounds)
-    return Estimate(ratio.value, float(low), float(high), level, rests_on, ratio.definition, caution=ratio.caution or _caution(ratio))
+    return Estimate(
+        ratio.value,
+        float(low),
+        float(high),
+        level,
+        rests_on,
+        ratio.definition,
+        caution=ratio.caution or _caution(ratio),
+    )
 
 
 def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:
@@ -238,4 +285,8 @@ def _caution(ratio: Ratio) -> str | None:
     squares_P = (ratio.above_P - ratio.value * ratio.below_P) ** 2
     effective = float(squares_P.sum() ** 2 / (squares_P**2).sum())
     few = f"{effective:.0f} problem{'s' if round(effective) != 1 else ''}"
-    return f"rests on about {few} that differ from the rest; sample more" if effective < TOO_FEW else None
+    return (
+        f"rests on about {few} that differ from the rest; sample more"
+        if effective < TOO_FEW
+        else None
+    )

@@ -40,7 +40,9 @@ def group_answers(answer_PK: Integers, mask_PK: Mask) -> tuple[Integers, Integer
     votes_PK = mask_PK & (answer_PK >= 0)
     owner_V = np.nonzero(votes_PK)[0]
     code_V = np.unique(answer_PK[votes_PK], return_inverse=True)[1]
-    pair_G, group_V, size_G = np.unique(owner_V * (len(code_V) + 1) + code_V, return_inverse=True, return_counts=True)
+    pair_G, group_V, size_G = np.unique(
+        owner_V * (len(code_V) + 1) + code_V, return_inverse=True, return_counts=True
+    )
     owner_G = pair_G // (len(code_V) + 1)
     order_G = np.lexsort((-size_G, owner_G))
     rank_G = np.empty_like(order_G)
@@ -59,11 +61,12 @@ def without_vote(answer_PK: Integers, mask_PK: Mask) -> int:
 
 def majority_curve(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) -> list[Ratio]:
     """Mean over problems of ``majority_curve_PN``, for N = 1, 2, .."""
-    definition = (
-        "mean over problems of the utility of the majority answer of {} responses, ties shared, exactly over all subsets of the K sampled"
-    )
+    definition = "mean over problems of the utility of the majority answer of {} responses, ties shared, exactly over all subsets of the K sampled"
     curve_PN = majority_curve_PN(answer_PK, utility_PK, mask_PK)
-    return [mean_over_problems(value_P, definition.format(n), SHARE) for n, value_P in enumerate(curve_PN.T, start=1)]
+    return [
+        mean_over_problems(value_P, definition.format(n), SHARE)
+        for n, value_P in enumerate(curve_PN.T, start=1)
+    ]
 
 
 def majority_curve_PN(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) -> Floats:
@@ -86,13 +89,17 @@ def majority_curve_PN(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) ->
     for top in range(1, min(int(count_PA.max(initial=0)), largest) + 1):
         for rows, tied in _blocks(count_PA, top):
             rest_Q = total_P[rows] - np.where(count_PA[rows] >= top, count_PA[rows], 0).sum(axis=1)
-            poly_QN = _top_polynomial(count_PA[rows, :tied], utility_PA[rows, :tied], top, binomial_CS, largest)
+            poly_QN = _top_polynomial(
+                count_PA[rows, :tied], utility_PA[rows, :tied], top, binomial_CS, largest
+            )
             won_PN[rows] += _times(poly_QN, binomial_CS[rest_Q, : largest + 1], top)
     voters_P = count_PA.sum(axis=1)
     some_PN = 1 - miss_chances_PN(total_P, voters_P, largest)
     with np.errstate(invalid="ignore"):
         curve_PN = won_PN[:, 1:] / binomial_CS[total_P, 1 : largest + 1] / some_PN
-    result: Floats = np.where(voters_P[:, None] > 0, curve_PN, accuracy_P(utility_PK, mask_PK)[:, None])
+    result: Floats = np.where(
+        voters_P[:, None] > 0, curve_PN, accuracy_P(utility_PK, mask_PK)[:, None]
+    )
     return result
 
 
@@ -100,7 +107,9 @@ def _answer_utilities_PA(group_PK: Integers, utility_PK: Floats, count_PA: Integ
     """Mean utility of the responses that give each answer."""
     votes_PK = group_PK >= 0
     cell_V = np.nonzero(votes_PK)[0] * count_PA.shape[1] + group_PK[votes_PK]
-    result: Floats = np.bincount(cell_V, utility_PK[votes_PK], minlength=count_PA.size).reshape(count_PA.shape) / np.maximum(count_PA, 1)
+    result: Floats = np.bincount(cell_V, utility_PK[votes_PK], minlength=count_PA.size).reshape(
+        count_PA.shape
+    ) / np.maximum(count_PA, 1)
     return result
 
 
@@ -127,7 +136,9 @@ def _blocks(count_PA: Integers, top: int) -> Iterator[tuple[Integers, int]]:
             yield rows[start : start + step], int(tied_P[rows[start]])
 
 
-def _top_polynomial(count_QA: Integers, utility_QA: Floats, top: int, binomial_CS: Floats, largest: int) -> Floats:
+def _top_polynomial(
+    count_QA: Integers, utility_QA: Floats, top: int, binomial_CS: Floats, largest: int
+) -> Floats:
     """The integral above without its rest: coefficients of x^0 .. x^min(A top, largest), for the answers that can reach ``top``.
 
     ``poly`` holds the product of L + z M over answers, and the same with one factor's L + z M replaced by u M, summed over factors.
@@ -142,7 +153,9 @@ def _top_polynomial(count_QA: Integers, utility_QA: Floats, top: int, binomial_C
     poly_2QZN = np.zeros((2, len(count_QA), len(node_Z), length))
     poly_2QZN[0, :, :, 0] = 1
     for a in range(answers):
-        can = int((count_QA[:, a] >= top).sum())  # the first ones: rows come with most such answers first
+        can = int(
+            (count_QA[:, a] >= top).sum()
+        )  # the first ones: rows come with most such answers first
         ways_SQ11 = binomial_CS[count_QA[:can, a], : top + 1].T[:, :, None, None]
         before_2QZN = poly_2QZN[:, :can, :, : a * top + 1].copy()
         after_2QZN = poly_2QZN[:, :can]

@@ -18,7 +18,10 @@ from strop.measure.selection import response_counts_P
 def miss_chances_PN(count_P: NDArray[np.int64], hits_P: NDArray[np.int64], largest: int) -> Floats:
     """C(K - c, n) / C(K, n): probability that a random n-subset of K holds none of c hits, n = 1 .. ``largest``, as a product."""
     drawn_1N = np.arange(largest)[None, :]
-    result: Floats = np.cumprod(np.maximum((count_P - hits_P)[:, None] - drawn_1N, 0) / (count_P[:, None] - drawn_1N), axis=1)
+    result: Floats = np.cumprod(
+        np.maximum((count_P - hits_P)[:, None] - drawn_1N, 0) / (count_P[:, None] - drawn_1N),
+        axis=1,
+    )
     return result
 
 
@@ -34,7 +37,8 @@ def pass_at_k(utility_PK: Floats, mask_PK: Mask) -> list[Ratio]:
     """Mean over problems of ``pass_at_k_PN``, for k = 1, 2, .."""
     definition = "pass@{}: mean over problems of the probability that a random subset of that many of the K responses holds a right one"
     return [
-        mean_over_problems(chance_P, definition.format(k), SHARE) for k, chance_P in enumerate(pass_at_k_PN(utility_PK, mask_PK).T, start=1)
+        mean_over_problems(chance_P, definition.format(k), SHARE)
+        for k, chance_P in enumerate(pass_at_k_PN(utility_PK, mask_PK).T, start=1)
     ]
 
 

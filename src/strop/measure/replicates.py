@@ -34,20 +34,40 @@ def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     rests_on = max(ratio.rests_on for ratio in known)
     definition = f"{known[0].definition}; mean over {seeds} training seeds"
     if rests_on < 2:
-        return Estimate(value, None, None, LEVEL, rests_on, definition, "one problem alone says nothing of others")
+        return Estimate(
+            value,
+            None,
+            None,
+            LEVEL,
+            rests_on,
+            definition,
+            "one problem alone says nothing of others",
+        )
     influence_P = np.mean([ratio.influence_P for ratio in known], axis=0)
     parts = [(float(np.var(influence_P, ddof=1)) / problems, rests_on - 1)]
     parts += [((spread(known) or 0.0) ** 2 / seeds, seeds - 1)] if seeds > 1 else []
     variance = sum(part for part, _ in parts)
     if variance == 0:
-        return Estimate(value, None, None, LEVEL, rests_on, definition, "seeds and problems all give the same value")
+        return Estimate(
+            value,
+            None,
+            None,
+            LEVEL,
+            rests_on,
+            definition,
+            "seeds and problems all give the same value",
+        )
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
     reach = t_quantile(0.5 + LEVEL / 2, freedom) * variance**0.5
     low, high = (float(np.clip(value + sign * reach, *known[0].bounds)) for sign in (-1, 1))
-    return Estimate(value, low, high, LEVEL, rests_on, definition, caution=ONE_SEED if seeds == 1 else None)
+    return Estimate(
+        value, low, high, LEVEL, rests_on, definition, caution=ONE_SEED if seeds == 1 else None
+    )
 
 
-def over_draws(value_M: Floats, definition: str, bounds: tuple[float, float] = ANYTHING) -> Estimate:
+def over_draws(
+    value_M: Floats, definition: str, bounds: tuple[float, float] = ANYTHING
+) -> Estimate:
     """The mean of independent values of one number, each from problems and a training of its own; Student's interval. ``n`` counts them.
 
     Unknown values (NaN) are left out.
@@ -57,10 +77,24 @@ def over_draws(value_M: Floats, definition: str, bounds: tuple[float, float] = A
         return Estimate(None, None, None, LEVEL, 0, definition, "no seed has a value")
     value = float(known_M.mean())
     if len(known_M) < 2:
-        return Estimate(value, None, None, LEVEL, 1, definition, "one seed alone says nothing of others")
+        return Estimate(
+            value, None, None, LEVEL, 1, definition, "one seed alone says nothing of others"
+        )
     if np.ptp(known_M) == 0:
-        return Estimate(value, None, None, LEVEL, len(known_M), definition, "all seeds give the same value: no spread to go by")
-    reach = t_quantile(0.5 + LEVEL / 2, len(known_M) - 1.0) * float(known_M.std(ddof=1)) / len(known_M) ** 0.5
+        return Estimate(
+            value,
+            None,
+            None,
+            LEVEL,
+            len(known_M),
+            definition,
+            "all seeds give the same value: no spread to go by",
+        )
+    reach = (
+        t_quantile(0.5 + LEVEL / 2, len(known_M) - 1.0)
+        * float(known_M.std(ddof=1))
+        / len(known_M) ** 0.5
+    )
     low, high = np.clip([value - reach, value + reach], *bounds)
     return Estimate(value, float(low), float(high), LEVEL, len(known_M), definition)
 
@@ -76,8 +110,21 @@ def mean_of_cells(cells: Sequence[Ratio], definition: str) -> Ratio:
     if not known:
         return undefined(problems, definition, "no cell has a value")
     value = float(np.mean([cell.value for cell in known]))
-    moved_P = np.concatenate([
-        value + (cell.influence_P * problems / (len(known) * len(cell.above_P)) if np.isfinite(cell.value) else np.zeros(len(cell.above_P)))
-        for cell in cells
-    ])  # fmt: skip
-    return Ratio(moved_P, np.ones(problems), definition, bounds=known[0].bounds, problems=sum(cell.rests_on for cell in known))
+    moved_P = np.concatenate(
+        [
+            value
+            + (
+                cell.influence_P * problems / (len(known) * len(cell.above_P))
+                if np.isfinite(cell.value)
+                else np.zeros(len(cell.above_P))
+            )
+            for cell in cells
+        ]
+    )
+    return Ratio(
+        moved_P,
+        np.ones(problems),
+        definition,
+        bounds=known[0].bounds,
+        problems=sum(cell.rests_on for cell in known),
+    )

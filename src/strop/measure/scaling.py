@@ -25,7 +25,9 @@ from strop.records import Estimate
 EXACT_UP_TO = 8
 """Sizes whose orders are all counted (8! = 40,320); above, this many are drawn."""
 ORDERS = 9_999
-_CONSTANT = "every resample gives the same value: the interval says nothing of the problems not seen"
+_CONSTANT = (
+    "every resample gives the same value: the interval says nothing of the problems not seen"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ class Trend:
 
 
 def trend(
-    above_MP: Floats, below_MP: Floats, flops_M: Floats, counts_BP: Floats, size_M: Sequence[Hashable] | None = None, seed: int = 0
+    above_MP: Floats,
+    below_MP: Floats,
+    flops_M: Floats,
+    counts_BP: Floats,
+    size_M: Sequence[Hashable] | None = None,
+    seed: int = 0,
 ) -> Trend:
     """The figure of a model is sum(above_P) / sum(below_P), that of a size the mean over its seeds: models of one label in ``size_M``.
 
@@ -59,26 +66,58 @@ def trend(
     labels = list(range(len(flops_M)) if size_M is None else size_M)
     known_M = below_MP.sum(axis=1) != 0
     above_MP, below_MP = above_MP[known_M], below_MP[known_M]
-    members, log_flops_S = _group([label for label, known in zip(labels, known_M, strict=True) if known], flops_M[known_M])
+    members, log_flops_S = _group(
+        [label for label, known in zip(labels, known_M, strict=True) if known], flops_M[known_M]
+    )
     seeds = tuple(len(models) for models in members)
     figure_M = above_MP.sum(axis=1) / below_MP.sum(axis=1)
     figure_S = np.array([figure_M[models].mean() for models in members])
     rng = np.random.default_rng(seed)
     draws_BS = _draws(above_MP, below_MP, counts_BP, members, rng)
     rests_on = int(((above_MP != 0) | (below_MP != 0)).any(axis=0).sum())
-    family = _Sizes(log_flops_S, figure_S, draws_BS, rests_on, f"over {len(seeds)} sizes; {_scope(seeds)}", _caution(seeds))
+    family = _Sizes(
+        log_flops_S,
+        figure_S,
+        draws_BS,
+        rests_on,
+        f"over {len(seeds)} sizes; {_scope(seeds)}",
+        _caution(seeds),
+    )
     slope, intercept = family.line()
     spearman, kendall = family.rank_correlations()
     residual = _residual(log_flops_S, figure_S)
     why = _no_trend(log_flops_S, figure_S)
-    p_rising, p_two_sided, test = (None, None, None) if why else trend_test(log_flops_S, figure_S, rng)
+    p_rising, p_two_sided, test = (
+        (None, None, None) if why else trend_test(log_flops_S, figure_S, rng)
+    )
     left_out = int((~known_M).sum())
-    return Trend(slope, intercept, spearman, kendall, residual, p_rising, p_two_sided, why, test, len(seeds), seeds, left_out)
+    return Trend(
+        slope,
+        intercept,
+        spearman,
+        kendall,
+        residual,
+        p_rising,
+        p_two_sided,
+        why,
+        test,
+        len(seeds),
+        seeds,
+        left_out,
+    )
 
 
-def trend_of(ratios: Sequence[Ratio], flops_M: Floats, counts_BP: Floats, size_M: Sequence[Hashable] | None = None) -> Trend:
+def trend_of(
+    ratios: Sequence[Ratio],
+    flops_M: Floats,
+    counts_BP: Floats,
+    size_M: Sequence[Hashable] | None = None,
+) -> Trend:
     """The trend of figures given as ratios on the same problems, one a model."""
-    above_MP, below_MP = (np.stack(sides) for sides in zip(*((ratio.above_P, ratio.below_P) for ratio in ratios), strict=True))
+    above_MP, below_MP = (
+        np.stack(sides)
+        for sides in zip(*((ratio.above_P, ratio.below_P) for ratio in ratios), strict=True)
+    )
     return trend(above_MP, below_MP, flops_M, counts_BP, size_M)
 
 
@@ -89,11 +128,20 @@ def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple
     """
     sizes = len(x_S)
     exact = sizes <= EXACT_UP_TO
-    orders_RS = np.array(list(permutations(range(sizes)))) if exact else rng.permuted(np.tile(np.arange(sizes), (ORDERS, 1)), axis=1)
-    sign_x_SS, sign_figure_SS = (np.sign(value_S[None, :] - value_S[:, None]).astype(int) for value_S in (x_S, _snap(figure_S)))
+    orders_RS = (
+        np.array(list(permutations(range(sizes))))
+        if exact
+        else rng.permuted(np.tile(np.arange(sizes), (ORDERS, 1)), axis=1)
+    )
+    sign_x_SS, sign_figure_SS = (
+        np.sign(value_S[None, :] - value_S[:, None]).astype(int)
+        for value_S in (x_S, _snap(figure_S))
+    )
     concordant_R = np.zeros(len(orders_RS), int)
     for i in range(sizes):
-        concordant_R += sign_figure_SS[orders_RS[:, i : i + 1], orders_RS[:, i + 1 :]] @ sign_x_SS[i, i + 1 :]
+        concordant_R += (
+            sign_figure_SS[orders_RS[:, i : i + 1], orders_RS[:, i + 1 :]] @ sign_x_SS[i, i + 1 :]
+        )
     seen = int((sign_x_SS * sign_figure_SS).sum()) // 2
     reached = np.array([(concordant_R >= seen).sum(), (np.abs(concordant_R) >= abs(seen)).sum()])
     if exact:
@@ -112,7 +160,9 @@ def spearman_B(x_S: Floats, figure_BS: Floats) -> Floats:
     rank_BS = rank_BS - rank_BS.mean(axis=1, keepdims=True)
     rank_x_S = midranks_PK(x_S[None, :], np.ones((1, len(x_S)), bool))[0] - (len(x_S) + 1) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((rank_BS @ rank_x_S) / np.sqrt((rank_BS**2).sum(axis=1) * (rank_x_S**2).sum()))
+        return np.asarray(
+            (rank_BS @ rank_x_S) / np.sqrt((rank_BS**2).sum(axis=1) * (rank_x_S**2).sum())
+        )
 
 
 def kendall_B(x_S: Floats, figure_BS: Floats) -> Floats:
@@ -122,7 +172,9 @@ def kendall_B(x_S: Floats, figure_BS: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         sign_BN = np.sign(snapped_BS[:, second_N] - snapped_BS[:, first_N])
         sign_x_N = np.sign(x_S[second_N] - x_S[first_N])
-        return np.asarray((sign_BN @ sign_x_N) / np.sqrt((sign_BN**2).sum(axis=1) * (sign_x_N**2).sum()))
+        return np.asarray(
+            (sign_BN @ sign_x_N) / np.sqrt((sign_BN**2).sum(axis=1) * (sign_x_N**2).sum())
+        )
 
 
 @dataclass(frozen=True)
@@ -151,12 +203,17 @@ class _Sizes:
 
     def rank_correlations(self) -> tuple[Estimate, Estimate]:
         """Spearman's rho and Kendall's tau-b. Resampling adds noise to noisy figures, so their intervals lean towards 0."""
-        definitions = [f"{what} of the figure and FLOPs, {self.scope}" for what in ("Spearman's rank correlation", "Kendall's tau-b")]
+        definitions = [
+            f"{what} of the figure and FLOPs, {self.scope}"
+            for what in ("Spearman's rank correlation", "Kendall's tau-b")
+        ]
         if why := _no_trend(self.x_S, self.figure_S):
             spearman, kendall = (_undefined(definition, why) for definition in definitions)
             return spearman, kendall
         all_BS = np.vstack([self.figure_S, self.draws_BS])
-        return self._estimate(spearman_B(self.x_S, all_BS), definitions[0]), self._estimate(kendall_B(self.x_S, all_BS), definitions[1])
+        return self._estimate(spearman_B(self.x_S, all_BS), definitions[0]), self._estimate(
+            kendall_B(self.x_S, all_BS), definitions[1]
+        )
 
     def _estimate(self, value_B: Floats, definition: str) -> Estimate:
         """The value stands first, its draws after it."""
@@ -178,7 +235,9 @@ def _residual(x_S: Floats, figure_S: Floats) -> float | None:
     if _no_line(x_S) or len(x_S) < 3:
         return None
     slope_B, intercept_B = line_B(x_S, figure_S[None, :])
-    return float(np.sqrt(((figure_S - intercept_B[0] - slope_B[0] * x_S) ** 2).sum() / (len(x_S) - 2)))
+    return float(
+        np.sqrt(((figure_S - intercept_B[0] - slope_B[0] * x_S) ** 2).sum() / (len(x_S) - 2))
+    )
 
 
 def _no_line(x_S: Floats) -> str | None:
@@ -190,7 +249,9 @@ def _no_line(x_S: Floats) -> str | None:
 def _no_trend(x_S: Floats, figure_S: Floats) -> str | None:
     if len(x_S) < 3:
         return f"a trend and the spread about it need three sizes with a figure; got {len(x_S)}"
-    return _no_line(x_S) or ("all sizes have the same figure" if np.ptp(_snap(figure_S)) == 0 else None)
+    return _no_line(x_S) or (
+        "all sizes have the same figure" if np.ptp(_snap(figure_S)) == 0 else None
+    )
 
 
 def _scope(seeds: tuple[int, ...]) -> str:
@@ -200,14 +261,16 @@ def _scope(seeds: tuple[int, ...]) -> str:
         return "interval from problems resampled jointly and seeds resampled within each size"
     if single == len(seeds):
         return "interval from problems resampled jointly, for these checkpoints only"
-    return (
-        f"interval from problems resampled jointly and seeds where there are several; {single} sizes have one: for these checkpoints only"
-    )
+    return f"interval from problems resampled jointly and seeds where there are several; {single} sizes have one: for these checkpoints only"
 
 
 def _caution(seeds: tuple[int, ...]) -> str | None:
     """With two seeds a size, nominal 95% intervals of the slope covered about 90% where the seeds decide."""
-    return "two seeds say little of how far seeds differ: the interval may be too narrow" if 2 in seeds else None
+    return (
+        "two seeds say little of how far seeds differ: the interval may be too narrow"
+        if 2 in seeds
+        else None
+    )
 
 
 def _group(labels: list[Hashable], flops_M: Floats) -> tuple[list[list[int]], Floats]:
@@ -217,12 +280,20 @@ def _group(labels: list[Hashable], flops_M: Floats) -> tuple[list[list[int]], Fl
         models_of.setdefault(label, []).append(model)
     for label, models in models_of.items():
         if np.ptp(flops_M[models]) > 0:
-            raise ValueError(f"the seeds of size {label!r} have different FLOPs: {flops_M[models].tolist()}")
+            raise ValueError(
+                f"the seeds of size {label!r} have different FLOPs: {flops_M[models].tolist()}"
+            )
     members = sorted(models_of.values(), key=lambda models: float(flops_M[models[0]]))
     return members, np.log10([flops_M[models[0]] for models in members])
 
 
-def _draws(above_MP: Floats, below_MP: Floats, counts_BP: Floats, members: list[list[int]], rng: np.random.Generator) -> Floats:
+def _draws(
+    above_MP: Floats,
+    below_MP: Floats,
+    counts_BP: Floats,
+    members: list[list[int]],
+    rng: np.random.Generator,
+) -> Floats:
     """The figures of the sizes in each resample (B, S); not finite where a resample has nothing of what a model's figure is about."""
     with np.errstate(invalid="ignore", divide="ignore"):
         figure_BM = (counts_BP @ above_MP.T) / (counts_BP @ below_MP.T)
@@ -232,7 +303,9 @@ def _draws(above_MP: Floats, below_MP: Floats, counts_BP: Floats, members: list[
         draws_BS[:, size] = mean_B = figure_BM[:, models].mean(axis=1)
         if n > 1:
             share_BM = rng.multinomial(n, np.full(n, 1 / n), size=len(counts_BP)) / n
-            draws_BS[:, size] += np.sqrt(n / (n - 1)) * ((share_BM * figure_BM[:, models]).sum(axis=1) - mean_B)
+            draws_BS[:, size] += np.sqrt(n / (n - 1)) * (
+                (share_BM * figure_BM[:, models]).sum(axis=1) - mean_B
+            )
     return draws_BS
 
 
@@ -248,9 +321,17 @@ def _undefined(definition: str, why: str) -> Estimate:
 
 
 def _check(above_MP: Floats, below_MP: Floats, flops_M: Floats, counts_BP: Floats) -> None:
-    if above_MP.ndim != 2 or above_MP.shape != below_MP.shape or flops_M.shape != above_MP.shape[:1]:
-        raise ValueError(f"sums of shapes {above_MP.shape} and {below_MP.shape} do not fit the FLOPs of {flops_M.shape} models")
+    if (
+        above_MP.ndim != 2
+        or above_MP.shape != below_MP.shape
+        or flops_M.shape != above_MP.shape[:1]
+    ):
+        raise ValueError(
+            f"sums of shapes {above_MP.shape} and {below_MP.shape} do not fit the FLOPs of {flops_M.shape} models"
+        )
     if above_MP.shape[1:] != counts_BP.shape[1:]:
-        raise ValueError(f"sums over {above_MP.shape[1]} problems do not fit resamples of shape {counts_BP.shape}")
+        raise ValueError(
+            f"sums over {above_MP.shape[1]} problems do not fit resamples of shape {counts_BP.shape}"
+        )
     if not (np.isfinite(flops_M) & (flops_M > 0)).all():
         raise ValueError(f"FLOPs must be finite and above 0; got {flops_M.tolist()}")

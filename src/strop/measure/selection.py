@@ -34,7 +34,9 @@ def response_counts_P(mask_PK: Mask) -> NDArray[np.int64]:
     """K of each problem. Raises ValueError where a problem has no response at all: no subset can be drawn from it."""
     count_P = mask_PK.sum(axis=1)
     if not count_P.size or count_P.min() == 0:
-        raise ValueError(f"got {int((count_P == 0).sum())} of {len(count_P)} problems without any response; expected at least one of each")
+        raise ValueError(
+            f"got {int((count_P == 0).sum())} of {len(count_P)} problems without any response; expected at least one of each"
+        )
     return np.asarray(count_P)
 
 
@@ -61,25 +63,39 @@ def selection_curve_PN(score_PK: Floats, value_PK: Floats, mask_PK: Mask) -> Flo
     if known_PK.all():
         return _chosen_PN(score_PK, value_PK, mask_PK)
     with np.errstate(invalid="ignore"):
-        result: Floats = _chosen_PN(score_PK, np.where(known_PK, value_PK, 0.0), mask_PK) / _chosen_PN(score_PK, known_PK, mask_PK)
+        result: Floats = _chosen_PN(
+            score_PK, np.where(known_PK, value_PK, 0.0), mask_PK
+        ) / _chosen_PN(score_PK, known_PK, mask_PK)
     return result
 
 
 def selection_curve(
-    score_PK: Floats, value_PK: Floats, mask_PK: Mask, value: str = "utility", bounds: tuple[float, float] = SHARE
+    score_PK: Floats,
+    value_PK: Floats,
+    mask_PK: Mask,
+    value: str = "utility",
+    bounds: tuple[float, float] = SHARE,
 ) -> list[Ratio]:
     """Mean over problems of ``selection_curve_PN``, for N = 1, 2, ..; left out is a problem whose chosen response has no known value."""
     curve_PN = selection_curve_PN(score_PK, value_PK, mask_PK)
     known_PN = np.isfinite(curve_PN)
     return [
-        Ratio(np.where(known_P, value_P, 0.0), known_P.astype(float), _definition(value, n), NO_VALUE, bounds)
+        Ratio(
+            np.where(known_P, value_P, 0.0),
+            known_P.astype(float),
+            _definition(value, n),
+            NO_VALUE,
+            bounds,
+        )
         for n, (value_P, known_P) in enumerate(zip(curve_PN.T, known_PN.T, strict=True), start=1)
     ]
 
 
 def likelihood_curve(score_PK: Floats, logprob_PK: Floats, mask_PK: Mask) -> list[Ratio]:
     """Mean sequence log-likelihood of the chosen response under the base model against N (specification B, section 5, study 2)."""
-    return selection_curve(score_PK, logprob_PK, mask_PK, "sequence log-likelihood (nats)", (-np.inf, 0.0))
+    return selection_curve(
+        score_PK, logprob_PK, mask_PK, "sequence log-likelihood (nats)", (-np.inf, 0.0)
+    )
 
 
 def _definition(value: str, n: int) -> str:
@@ -90,11 +106,15 @@ def _chosen_PN(score_PK: Floats, value_PK: NDArray[np.generic], mask_PK: Mask) -
     """sum(w v) / sum(w) of finite values: responses from best to worst, each tie group at its mean, times the chances of the ranks."""
     count_P = response_counts_P(mask_PK)
     may_PK = scored_PK(score_PK, mask_PK)
-    descent_PK = np.where(may_PK, -score_PK, np.where(mask_PK & ~may_PK.any(axis=1, keepdims=True), 0.0, np.inf))
+    descent_PK = np.where(
+        may_PK, -score_PK, np.where(mask_PK & ~may_PK.any(axis=1, keepdims=True), 0.0, np.inf)
+    )
     order_PK = np.argsort(descent_PK, axis=1, kind="stable")
     descent_PK = np.take_along_axis(descent_PK, order_PK, axis=1)
     may_PK = descent_PK < np.inf
-    shared_PK = np.where(may_PK, _tie_means_PK(np.take_along_axis(value_PK, order_PK, axis=1), descent_PK), 0.0)
+    shared_PK = np.where(
+        may_PK, _tie_means_PK(np.take_along_axis(value_PK, order_PK, axis=1), descent_PK), 0.0
+    )
     curve_PN = np.empty((len(count_P), int(count_P.min())))
     for count in np.unique(count_P):
         rows = np.nonzero(count_P == count)[0]
@@ -108,5 +128,7 @@ def _tie_means_PK(value_PK: NDArray[np.generic], sorted_PK: Floats) -> Floats:
     starts_PK = np.ones(sorted_PK.shape, bool)
     starts_PK[:, 1:] = sorted_PK[:, 1:] != sorted_PK[:, :-1]
     group = np.cumsum(starts_PK) - 1
-    result: Floats = (np.bincount(group, value_PK.ravel()) / np.bincount(group))[group].reshape(value_PK.shape)
+    result: Floats = (np.bincount(group, value_PK.ravel()) / np.bincount(group))[group].reshape(
+        value_PK.shape
+    )
     return result

@@ -34,10 +34,16 @@ def t_quantile(p: float, df: float | Floats) -> float | Floats:
     normal_D = distinct_D >= _NEARLY_NORMAL
     z = NormalDist().inv_cdf(p)
     with np.errstate(invalid="ignore"):
-        quantile_D[normal_D] = z + (z**3 + z) / 4 / distinct_D[normal_D] + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / distinct_D[normal_D] ** 2
+        quantile_D[normal_D] = (
+            z
+            + (z**3 + z) / 4 / distinct_D[normal_D]
+            + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / distinct_D[normal_D] ** 2
+        )
     student_D = (distinct_D > 0) & ~normal_D
     if student_D.any():
-        quantile_D[student_D] = np.sign(p - 0.5) * _upper_quantile(min(p, 1 - p), distinct_D[student_D])
+        quantile_D[student_D] = np.sign(p - 0.5) * _upper_quantile(
+            min(p, 1 - p), distinct_D[student_D]
+        )
     quantile_N = quantile_D[place_N].reshape(df_N.shape)
     return float(quantile_N[0]) if np.ndim(df) == 0 else quantile_N
 
@@ -70,7 +76,9 @@ def _two_tails(t_N: Floats, df_N: Floats) -> Floats:
     """P(|T| > t) = I_x(df / 2, 1 / 2)."""
     with np.errstate(over="ignore"):
         square_N = t_N**2 / df_N
-    return incomplete_beta(1 / (1 + square_N), square_N / (1 + square_N), df_N / 2, np.full_like(df_N, 0.5))
+    return incomplete_beta(
+        1 / (1 + square_N), square_N / (1 + square_N), df_N / 2, np.full_like(df_N, 0.5)
+    )
 
 
 def incomplete_beta(x_N: Floats, rest_N: Floats, a_N: Floats, b_N: Floats) -> Floats:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from strop.prompts.build import NEXT_QUESTION, next_question, solution_prompt, stop_strings, tournament_prompt, verification_prompt
+from strop.prompts.build import (
+    NEXT_QUESTION,
+    next_question,
+    solution_prompt,
+    stop_strings,
+    tournament_prompt,
+    verification_prompt,
+)
 from strop.prompts.file import read_wording, wording_as_toml
 from strop.prompts.wording import CORRECT, INCORRECT, WORDING, Example, Wording
 

@@ -37,7 +37,11 @@ def _fill(frame: str, **parts: str) -> str:
 
 
 def _with_examples(examples: list[tuple[str, str]], last: str) -> Prompt:
-    turns = [turn for user, assistant in examples for turn in (Message("user", user), Message("assistant", assistant))]
+    turns = [
+        turn
+        for user, assistant in examples
+        for turn in (Message("user", user), Message("assistant", assistant))
+    ]
     return (*turns, Message("user", last))
 
 
@@ -50,32 +54,62 @@ def solution_prompt(task: Task, problem: Problem, shots: list[Problem]) -> Promp
     """Ask for a response to the problem, after worked examples."""
     if task.writes_prompts:
         return (Message("user", task.context(problem, len(shots))),)
-    examples = [(_fill(WORDING.solution, question=_asked(task, shot)), f" {task.gold_response(shot)}") for shot in shots]
+    examples = [
+        (_fill(WORDING.solution, question=_asked(task, shot)), f" {task.gold_response(shot)}")
+        for shot in shots
+    ]
     return _with_examples(examples, _fill(WORDING.solution, question=_asked(task, problem)))
 
 
 def verification_prompt(
-    kind: Kind, task: Task, problem: Problem, response: str, shots: list[Problem], wording: Wording = WORDING
+    kind: Kind,
+    task: Task,
+    problem: Problem,
+    response: str,
+    shots: list[Problem],
+    wording: Wording = WORDING,
 ) -> Prompt:
     """Ask for a judgement of one response, in the frame of this kind."""
     frame, ending = str(getattr(wording, kind)), ENDINGS[kind]
     judged = [_judged(example) for example in wording.examples] or task.judged(shots)
-    examples = [(_fill(frame, question=_asked(task, shot), response=answer), ending(check, wording)) for shot, answer, check in judged]
-    return _with_examples(examples, _fill(frame, question=_asked(task, problem), response=response.strip()))
+    examples = [
+        (_fill(frame, question=_asked(task, shot), response=answer), ending(check, wording))
+        for shot, answer, check in judged
+    ]
+    return _with_examples(
+        examples, _fill(frame, question=_asked(task, problem), response=response.strip())
+    )
 
 
 def tournament_prompt(
-    task: Task, problem: Problem, first: str, second: str, shots: Sequence[Problem] = (), wording: Wording = WORDING
+    task: Task,
+    problem: Problem,
+    first: str,
+    second: str,
+    shots: Sequence[Problem] = (),
+    wording: Wording = WORDING,
 ) -> Prompt:
     """Ask which of two responses is the better one. UsageError where the wording has examples, but no right and wrong one to a question."""
     examples = []
     for shot, answers, checks, winner in _contested_shots(task, shots, wording):
-        user = _fill(wording.tournament, question=_asked(task, shot), first=answers[0], second=answers[1])
+        user = _fill(
+            wording.tournament, question=_asked(task, shot), first=answers[0], second=answers[1]
+        )
         examples.append((user, tournament_ending(checks[0], checks[1], winner, wording)))
-    return _with_examples(examples, _fill(wording.tournament, question=_asked(task, problem), first=first.strip(), second=second.strip()))
+    return _with_examples(
+        examples,
+        _fill(
+            wording.tournament,
+            question=_asked(task, problem),
+            first=first.strip(),
+            second=second.strip(),
+        ),
+    )
 
 
-def _contested_shots(task: Task, shots: Sequence[Problem], wording: Wording) -> Iterator[tuple[Problem, list[str], list[Check], str]]:
+def _contested_shots(
+    task: Task, shots: Sequence[Problem], wording: Wording
+) -> Iterator[tuple[Problem, list[str], list[Check], str]]:
     """Pairs of a right and a wrong response to one question; A and B are right by turns."""
     contested = _paired(wording.examples) if wording.examples else task.contested(list(shots))
     for place, (shot, right, wrong) in enumerate(contested):
@@ -88,8 +122,13 @@ def _paired(examples: Sequence[Example]) -> list[tuple[Problem, Judged, Judged]]
     pairs = []
     for question in dict.fromkeys(example.question for example in examples):
         own = [example for example in examples if example.question == question]
-        rights, wrongs = ([_judged(example) for example in own if example.correct == correct] for correct in (True, False))
-        pairs += [(right[0], right[1:], wrong[1:]) for right, wrong in zip(rights, wrongs, strict=False)]
+        rights, wrongs = (
+            [_judged(example) for example in own if example.correct == correct]
+            for correct in (True, False)
+        )
+        pairs += [
+            (right[0], right[1:], wrong[1:]) for right, wrong in zip(rights, wrongs, strict=False)
+        ]
     if not pairs:
         raise UsageError(
             "a tournament's examples each show a right and a wrong response to one question, and the examples of the prompts hold no such "
@@ -101,7 +140,11 @@ def _paired(examples: Sequence[Example]) -> list[tuple[Problem, Judged, Judged]]
 def _judged(example: Example) -> tuple[Problem, str, Check]:
     """A written example in the form of a task's own."""
     check = Check(example.check.strip(), (example.correct,), example.score)
-    return Problem("example", "train", example.question.strip(), None), example.response.strip(), check
+    return (
+        Problem("example", "train", example.question.strip(), None),
+        example.response.strip(),
+        check,
+    )
 
 
 def multiple_choice_ending(check: Check, wording: Wording = WORDING) -> str:

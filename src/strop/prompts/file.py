@@ -43,7 +43,9 @@ def read_wording(path: str | Path) -> Wording:
     known = [field.name for field in fields(Wording)]
     try:
         _refuse_unknown("", table, known)
-        texts = {name: _of_kind(name, value, str) for name, value in table.items() if name != "examples"}
+        texts = {
+            name: _of_kind(name, value, str) for name, value in table.items() if name != "examples"
+        }
         return Wording(**texts, examples=tuple(_examples(table.get("examples", []))))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
@@ -51,24 +53,37 @@ def read_wording(path: str | Path) -> Wording:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UsageError(f"there is no file {path}; `strop verifiers --prompts` prints one to begin with")
+        raise UsageError(
+            f"there is no file {path}; `strop verifiers --prompts` prints one to begin with"
+        )
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); expected a file of prompts") from None
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}); expected a file of prompts"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not TOML ({error}); `strop verifiers --prompts` prints an example") from None
+        raise UsageError(
+            f"{path} is not TOML ({error}); `strop verifiers --prompts` prints an example"
+        ) from None
 
 
 def _examples(rows: Any) -> Iterable[Example]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise UsageError(f"examples is {rows!r:.60}; expected tables, each under a line [[examples]]")
+        raise UsageError(
+            f"examples is {rows!r:.60}; expected tables, each under a line [[examples]]"
+        )
     for number, row in enumerate(rows, start=1):
         place = f"example {number}: "
         _refuse_unknown(place, row, EXAMPLE_KINDS)
         if missing := [name for name in NEEDED if name not in row]:
-            raise UsageError(f"{place}there is no {missing[0]}; expected {', '.join(NEEDED)}, and score if wanted")
-        values = {name: _of_kind(f"{place}{name}", value, EXAMPLE_KINDS[name]) for name, value in row.items()}
+            raise UsageError(
+                f"{place}there is no {missing[0]}; expected {', '.join(NEEDED)}, and score if wanted"
+            )
+        values = {
+            name: _of_kind(f"{place}{name}", value, EXAMPLE_KINDS[name])
+            for name, value in row.items()
+        }
         try:
             yield Example(**values)
         except UsageError as error:
@@ -91,10 +106,19 @@ def wording_as_toml(wording: Wording = WORDING) -> str:
     frames = [_key(name, getattr(wording, name)) for name in HOLES]
     lines = [_key(name, getattr(wording, name)) for name in (*LINES, *VERDICTS)]
     examples = [
-        "\n".join(["", "[[examples]]", *(_key(name, value) for name, value in vars(example).items() if value is not None), ""])
+        "\n".join(
+            [
+                "",
+                "[[examples]]",
+                *(_key(name, value) for name, value in vars(example).items() if value is not None),
+                "",
+            ]
+        )
         for example in wording.examples
     ]
-    return "\n".join([HEAD, *(f"{frame}\n" for frame in frames), LINES_HEAD, *lines, "", EXAMPLES_HEAD]) + "".join(examples)
+    return "\n".join(
+        [HEAD, *(f"{frame}\n" for frame in frames), LINES_HEAD, *lines, "", EXAMPLES_HEAD]
+    ) + "".join(examples)
 
 
 def _key(name: str, value: str | bool | int) -> str:

@@ -14,9 +14,11 @@ from strop.errors import UsageError
 
 CORRECT, INCORRECT = " Correct", " Incorrect"
 HOLES = {
-    "multiple_choice": ("question", "response"), "binary": ("question", "response"), "score": ("question", "response"),
+    "multiple_choice": ("question", "response"),
+    "binary": ("question", "response"),
+    "score": ("question", "response"),
     "tournament": ("question", "first", "second"),
-}  # fmt: skip
+}
 """The frames of verification prompts, and what goes into each."""
 LINES = ("verdict", "score_line", "better")
 VERDICTS = ("correct", "incorrect")
@@ -37,10 +39,16 @@ class Example:
     score: int | None = None
 
     def __post_init__(self) -> None:
-        if empty := [name for name in ("question", "response", "check") if not getattr(self, name).strip()]:
-            raise UsageError(f"an example's {empty[0]} is empty; write one, or leave the example out")
+        if empty := [
+            name for name in ("question", "response", "check") if not getattr(self, name).strip()
+        ]:
+            raise UsageError(
+                f"an example's {empty[0]} is empty; write one, or leave the example out"
+            )
         if self.score is not None and not 1 <= self.score <= 10:
-            raise UsageError(f"an example's score is {self.score}; expected a whole number from 1 to 10")
+            raise UsageError(
+                f"an example's score is {self.score}; expected a whole number from 1 to 10"
+            )
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,10 @@ class Wording:
 
     solution: ClassVar[str] = "Question: {question}\nAnswer:"
 
-    multiple_choice: str = "Question: {question}\nAnswer: {response}\nIs this answer correct or incorrect?\nVerdict:"
-    binary: str = (
-        "Question: {question}\nAnswer: {response}\nCheck this answer step by step, then end with the verdict, Correct or Incorrect.\nCheck:"
+    multiple_choice: str = (
+        "Question: {question}\nAnswer: {response}\nIs this answer correct or incorrect?\nVerdict:"
     )
+    binary: str = "Question: {question}\nAnswer: {response}\nCheck this answer step by step, then end with the verdict, Correct or Incorrect.\nCheck:"
     score: str = (
         "Question: {question}\nAnswer: {response}\n"
         "Check this answer step by step, then end with a score from 1 (wrong) to 10 (right).\nCheck:"
@@ -81,19 +89,27 @@ class Wording:
             _check_frame(name, getattr(self, name), holes)
         for name in (*LINES, *VERDICTS):
             if not getattr(self, name).strip():
-                raise UsageError(f"{name} is empty; expected words that a verification can be read by, such as {getattr(Wording, name)!r}")
+                raise UsageError(
+                    f"{name} is empty; expected words that a verification can be read by, such as {getattr(Wording, name)!r}"
+                )
         one, other = sorted((self.correct.strip(), self.incorrect.strip()), key=len)
         if other.startswith(one):
-            raise UsageError(f"of the verdicts {one!r} and {other!r} one begins with the other; choose words that can be told apart")
+            raise UsageError(
+                f"of the verdicts {one!r} and {other!r} one begins with the other; choose words that can be told apart"
+            )
 
 
 def _check_frame(name: str, frame: str, holes: tuple[str, ...]) -> None:
     found = re.findall(r"\{(\w+)\}", frame)
     if sorted(found) != sorted(holes):
-        got, expected = (" and ".join(f"{{{hole}}}" for hole in names) or "no holes" for names in (found, holes))
+        got, expected = (
+            " and ".join(f"{{{hole}}}" for hole in names) or "no holes" for names in (found, holes)
+        )
         raise UsageError(f"{name} has {got}; expected {expected}, each once")
     if frame != frame.rstrip():
-        raise UsageError(f"{name} ends in white space, which the model's words begin with; let it end with its last word")
+        raise UsageError(
+            f"{name} ends in white space, which the model's words begin with; let it end with its last word"
+        )
 
 
 WORDING = Wording()

@@ -10,7 +10,7 @@ charts, figures    Vega-Lite                     stories                  what i
 
 from strop.report.cost import cost_table
 from strop.report.page import build_page
-from strop.report.reader import ReportRun, Story
+from strop.report.reader import CommandResult, ReportRun
 from strop.report.table import gap_table, notes
 
-__all__ = ["ReportRun", "Story", "build_page", "cost_table", "gap_table", "notes"]
+__all__ = ["CommandResult", "ReportRun", "build_page", "cost_table", "gap_table", "notes"]

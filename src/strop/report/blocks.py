@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from strop.report.rows import DASH, interval, known, number
+from strop.report.formatting import DASH, interval, known, number
 
 Kind = Literal["gain", "loss", "none", "unknown"]
 """What a claim says: "gain" and "loss" where the interval excludes zero, else "none", or "unknown"."""
@@ -122,7 +122,10 @@ def rate_cell(estimate: Mapping[str, Any] | None) -> Cell:
 def plain_cell(estimate: Mapping[str, Any] | None) -> Cell:
     """As it is, with two decimals: a correlation, a count, nats."""
     value, low, high = (known(estimate, key) for key in ("value", "low", "high"))
-    return Cell(DASH if value is None else two(value), "" if low is None or high is None else f"[{two(low)}, {two(high)}]")
+    return Cell(
+        DASH if value is None else two(value),
+        "" if low is None or high is None else f"[{two(low)}, {two(high)}]",
+    )
 
 
 def two(value: float) -> str:
@@ -131,5 +134,9 @@ def two(value: float) -> str:
 
 def shaded(cell: Cell, value: float | None, largest: float, darkest: int = 34) -> Cell:
     """The cell on a background as dark as its value is large; text on it stays readable."""
-    share = 0 if value is None or largest <= 0 else round(darkest * max(-1.0, min(1.0, value / largest)))
+    share = (
+        0
+        if value is None or largest <= 0
+        else round(darkest * max(-1.0, min(1.0, value / largest)))
+    )
     return Cell(cell.value, cell.interval, share)

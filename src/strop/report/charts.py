@@ -13,13 +13,22 @@ from typing import Any
 import altair as alt
 
 from strop.report.blocks import Cell, Chart, WordTable
-from strop.report.rows import DASH
+from strop.report.formatting import DASH
 
 Mark = dict[str, Any]
 Specification = dict[str, Any]
 
 COLOURS = tuple(f"@c{number}" for number in range(1, 9))
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+)
 ROW_HEIGHT = 30
 LINE_HEIGHT = 230
 
@@ -41,10 +50,12 @@ GAP = Axes("gap, points", sign="+", zero=True)
 
 def mark(estimate: dict[str, Any] | None, scale: float = 100.0, **place: Any) -> Mark:
     """An estimate as a mark, in per cent or, at scale 1, as it is. Unknown ends are null, and are not drawn."""
-    from strop.report.rows import known
+    from strop.report.formatting import known
 
     numbers = {key: known(estimate, key) for key in ("value", "low", "high")}
-    return place | {key: None if value is None else round(scale * value, 4) for key, value in numbers.items()}
+    return place | {
+        key: None if value is None else round(scale * value, 4) for key, value in numbers.items()
+    }
 
 
 def drawn(marks: Sequence[Mark]) -> list[Mark]:
@@ -57,7 +68,12 @@ def interval_chart(title: str, note: str, marks: Sequence[Mark], axes: Axes) -> 
     marks = [{"series": "", **one} for one in drawn(marks)]
     names, series = _unique(marks, "name"), _unique(marks, "series")
     base = alt.Chart(alt.Data(values=marks)).encode(
-        y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=250, grid=False, domain=False, ticks=False)),
+        y=alt.Y(
+            "name:N",
+            sort=names,
+            title=None,
+            axis=alt.Axis(labelLimit=250, grid=False, domain=False, ticks=False),
+        ),
         tooltip=_tooltips("name", "series" if len(series) > 1 else None),
     )
     if len(series) > 1:
@@ -71,38 +87,82 @@ def interval_chart(title: str, note: str, marks: Sequence[Mark], axes: Axes) -> 
     )
     layers = [spans, dots if len(series) < 2 else dots.encode(shape=_shape(series))]
     if axes.zero:
-        layers.insert(0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="@zero").encode(x="zero:Q"))
+        layers.insert(
+            0, alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="@zero").encode(x="zero:Q")
+        )
     height = max(ROW_HEIGHT * len(names), 18 * len(marks) if len(series) > 1 else 0)
     specification = alt.layer(*layers).properties(width="container", height=height).to_dict()
     header = ["", *([] if len(series) < 2 else ["Series"]), _upper(axes.value), "Interval"]
-    rows = [(one["name"], [*([Cell(one["series"], "")] if len(series) > 1 else []), *_cells(one, axes)]) for one in marks]
-    return Chart(title, note, specification, _told(marks, "name", axes), WordTable(title, "", header, rows))
+    rows = [
+        (one["name"], [*([Cell(one["series"], "")] if len(series) > 1 else []), *_cells(one, axes)])
+        for one in marks
+    ]
+    return Chart(
+        title, note, specification, _told(marks, "name", axes), WordTable(title, "", header, rows)
+    )
 
 
-def line_chart(title: str, note: str, marks: Sequence[Mark], axes: Axes, level: tuple[str, float] | None = None) -> Chart:
+def line_chart(
+    title: str, note: str, marks: Sequence[Mark], axes: Axes, level: tuple[str, float] | None = None
+) -> Chart:
     """A line with its band for each series over x; ``level``: a name and a number for a dashed line across."""
     marks = drawn(marks)
     series, places = _unique(marks, "series"), sorted(_unique(marks, "x"))
     whole = all(float(place).is_integer() for place in places)
-    shown = places if len(places) <= 9 else [place for place in places if axes.log and whole and int(place) & (int(place) - 1) == 0]
-    axis = alt.Axis(values=shown, format="d" if whole else ".2~f", grid=False) if shown else alt.Axis(tickCount=6, grid=False)
+    shown = (
+        places
+        if len(places) <= 9
+        else [
+            place for place in places if axes.log and whole and int(place) & (int(place) - 1) == 0
+        ]
+    )
+    axis = (
+        alt.Axis(values=shown, format="d" if whole else ".2~f", grid=False)
+        if shown
+        else alt.Axis(tickCount=6, grid=False)
+    )
     base = alt.Chart(alt.Data(values=marks)).encode(
-        x=alt.X("x:Q", title=axes.over, scale=alt.Scale(type="log", base=2) if axes.log else alt.Scale(zero=False, padding=10), axis=axis),
+        x=alt.X(
+            "x:Q",
+            title=axes.over,
+            scale=alt.Scale(type="log", base=2) if axes.log else alt.Scale(zero=False, padding=10),
+            axis=axis,
+        ),
         tooltip=_tooltips("series", "x"),
     )
-    picked = alt.selection_point(name="picked", fields=["series"], bind="legend") if len(series) > 1 else None
+    picked = (
+        alt.selection_point(name="picked", fields=["series"], bind="legend")
+        if len(series) > 1
+        else None
+    )
     colour = _colour(series) if len(series) > 1 else alt.value("@c1")
     y = alt.Y("value:Q", title=axes.value, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6))
-    band = base.mark_area().encode(y=alt.Y("low:Q", title=axes.value), y2="high:Q", color=colour, opacity=_faded(picked, 0.14, 0.02))
+    band = base.mark_area().encode(
+        y=alt.Y("low:Q", title=axes.value),
+        y2="high:Q",
+        color=colour,
+        opacity=_faded(picked, 0.14, 0.02),
+    )
     line = base.mark_line(strokeWidth=2).encode(y=y, color=colour, opacity=_faded(picked, 1, 0.15))
-    dots = base.mark_point(filled=True, size=46).encode(y=y, color=colour, opacity=_faded(picked, 1, 0.15))
+    dots = base.mark_point(filled=True, size=46).encode(
+        y=y, color=colour, opacity=_faded(picked, 1, 0.15)
+    )
     dots = dots.encode(shape=_shape(series)) if len(series) > 1 else dots
     layers = [band, line, dots if picked is None else dots.add_params(picked)]
     if level is not None:
-        across = alt.Chart(alt.Data(values=[{"level": level[1], "name": level[0]}])).mark_rule(strokeDash=[4, 4], color="@zero")
-        layers.insert(0, across.encode(y="level:Q", tooltip=[alt.Tooltip("name:N"), alt.Tooltip("level:Q", format=".1f")]))
+        across = alt.Chart(alt.Data(values=[{"level": level[1], "name": level[0]}])).mark_rule(
+            strokeDash=[4, 4], color="@zero"
+        )
+        layers.insert(
+            0,
+            across.encode(
+                y="level:Q", tooltip=[alt.Tooltip("name:N"), alt.Tooltip("level:Q", format=".1f")]
+            ),
+        )
     specification = alt.layer(*layers).properties(width="container", height=LINE_HEIGHT).to_dict()
-    told = _told(marks, "x", axes) + (f" Dashed line: {level[0]}, {_words(level[1], axes.digits)}." if level else "")
+    told = _told(marks, "x", axes) + (
+        f" Dashed line: {level[0]}, {_words(level[1], axes.digits)}." if level else ""
+    )
     return Chart(title, note, specification, told, _by_place(title, marks, axes))
 
 
@@ -110,8 +170,14 @@ def _by_place(title: str, marks: Sequence[Mark], axes: Axes) -> WordTable:
     """A row for each x, a column for each series."""
     series, places = _unique(marks, "series"), sorted(_unique(marks, "x"))
     found = {(one["x"], one["series"]): one for one in marks}
-    header = [_upper(axes.over), *(f"{name}: {axes.value}" if name else _upper(axes.value) for name in series)]
-    rows = [(f"{place:g}", [_joined(found.get((place, name)), axes) for name in series]) for place in places]
+    header = [
+        _upper(axes.over),
+        *(f"{name}: {axes.value}" if name else _upper(axes.value) for name in series),
+    ]
+    rows = [
+        (f"{place:g}", [_joined(found.get((place, name)), axes) for name in series])
+        for place in places
+    ]
     return WordTable(title, "", header, rows)
 
 
@@ -143,14 +209,26 @@ def _told(marks: Sequence[Mark], place: str, axes: Axes) -> str:
         return _words(one["value"], axes.digits, axes.sign)
 
     if place == "name":
-        shown = [f"{one['name']}{' ' + str(one['series']) if one['series'] else ''} {number(one)}" for one in marks]
-        return f"{_upper(axes.value)}: " + ", ".join(shown[:12]) + (" and more" if len(shown) > 12 else "") + "."
+        shown = [
+            f"{one['name']}{' ' + str(one['series']) if one['series'] else ''} {number(one)}"
+            for one in marks
+        ]
+        return (
+            f"{_upper(axes.value)}: "
+            + ", ".join(shown[:12])
+            + (" and more" if len(shown) > 12 else "")
+            + "."
+        )
     sentences = []
     for name in _unique(marks, "series"):
-        own = sorted((one for one in marks if one["series"] == name), key=lambda one: float(one["x"]))
+        own = sorted(
+            (one for one in marks if one["series"] == name), key=lambda one: float(one["x"])
+        )
         highest = max(own, key=lambda one: float(one["value"]))
         ends = f"from {number(own[0])} at {own[0]['x']:g} to {number(own[-1])} at {own[-1]['x']:g}"
-        sentences.append(f"{name + ': ' if name else ''}{ends}, highest {number(highest)} at {highest['x']:g}")
+        sentences.append(
+            f"{name + ': ' if name else ''}{ends}, highest {number(highest)} at {highest['x']:g}"
+        )
     return f"{_upper(axes.value)} over {axes.over}. " + "; ".join(sentences) + "."
 
 
@@ -164,16 +242,28 @@ def _cycled(values: Sequence[str], count: int) -> list[str]:
 
 def _colour(series: Sequence[str]) -> alt.Color:
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=260, symbolOpacity=1)
-    return alt.Color("series:N", scale=alt.Scale(domain=list(series), range=_cycled(COLOURS, len(series))), legend=legend)
+    return alt.Color(
+        "series:N",
+        scale=alt.Scale(domain=list(series), range=_cycled(COLOURS, len(series))),
+        legend=legend,
+    )
 
 
 def _shape(series: Sequence[str]) -> alt.Shape:
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=260, symbolOpacity=1)
-    return alt.Shape("series:N", scale=alt.Scale(domain=list(series), range=_cycled(SHAPES, len(series))), legend=legend)
+    return alt.Shape(
+        "series:N",
+        scale=alt.Scale(domain=list(series), range=_cycled(SHAPES, len(series))),
+        legend=legend,
+    )
 
 
 def _faded(picked: alt.Parameter | None, shown: float, hidden: float) -> Any:
-    return alt.value(shown) if picked is None else alt.condition(picked, alt.value(shown), alt.value(hidden))
+    return (
+        alt.value(shown)
+        if picked is None
+        else alt.condition(picked, alt.value(shown), alt.value(hidden))
+    )
 
 
 def _tooltips(*names: str | None) -> list[alt.Tooltip]:

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.rows import DASH, Document, clean, known
+from strop.report.formatting import DASH, Document, clean, known
 
 _FORMATS = {"flops": ".1e", "seconds": ",.1f", "cost": ",.4f"}
 _HEADINGS = {"flops": "FLOPs"}
@@ -24,9 +24,18 @@ def cost_rows(documents: Sequence[Document]) -> tuple[list[str], list[tuple[str,
             spent.setdefault(stage.removeprefix("scores/"), []).append(usage)
     if len(spent) > 1:
         spent["all stages"] = [usage for usages in spent.values() for usage in usages]
-    keys = list(dict.fromkeys(key for usages in spent.values() for usage in usages for key in usage))
-    told = [key for key in keys if key in ("prompt_tokens", "generated_tokens", "seconds") or any(map(_sum(key), spent.values()))]
-    rows = [(stage, [_words(key, _sum(key)(usages)) for key in told]) for stage, usages in spent.items()]
+    keys = list(
+        dict.fromkeys(key for usages in spent.values() for usage in usages for key in usage)
+    )
+    told = [
+        key
+        for key in keys
+        if key in ("prompt_tokens", "generated_tokens", "seconds")
+        or any(map(_sum(key), spent.values()))
+    ]
+    rows = [
+        (stage, [_words(key, _sum(key)(usages)) for key in told]) for stage, usages in spent.items()
+    ]
     return ["stage", *(_HEADINGS.get(key, key.replace("_", " ")) for key in told)], rows
 
 
@@ -38,7 +47,12 @@ def cost_table(documents: Sequence[Document]) -> Table | None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in header:
         first = name == header[0]
-        table.add_column(name.replace(" ", "\n"), justify="left" if first else "right", overflow="fold", max_width=24 if first else None)
+        table.add_column(
+            name.replace(" ", "\n"),
+            justify="left" if first else "right",
+            overflow="fold",
+            max_width=24 if first else None,
+        )
     for stage, cells in rows:
         table.add_row(Text(stage), *map(Text, cells))
     return table
@@ -57,7 +71,9 @@ class HarvestCost:
     detail: str
 
 
-def harvest_cost(document: Mapping[str, Any], verifier: str | None, row: Mapping[str, Any]) -> HarvestCost:
+def harvest_cost(
+    document: Mapping[str, Any], verifier: str | None, row: Mapping[str, Any]
+) -> HarvestCost:
     """Drawing, judging and one pass of training on ``TRAINING_PROBLEMS`` problems, as this run spent it on its own.
 
     Training on the kept share of the responses takes ``BACKWARD`` times the FLOPs of reading them, prompts included.
@@ -69,20 +85,36 @@ def harvest_cost(document: Mapping[str, Any], verifier: str | None, row: Mapping
     times = TRAINING_PROBLEMS / document["problems"]
     both = [usage for usage in (drawn, judged) if usage]
     flops = times * sum(known(usage, "flops") or 0.0 for usage in both)
-    tokens = times * sum(known(usage, key) or 0.0 for usage in both for key in ("prompt_tokens", "generated_tokens"))
+    tokens = times * sum(
+        known(usage, key) or 0.0 for usage in both for key in ("prompt_tokens", "generated_tokens")
+    )
     seconds = times * sum(known(usage, "seconds") or 0.0 for usage in both)
     dollars = times * sum(known(usage, "cost") or 0.0 for usage in both)
-    spent = [f"{tokens:,.0f} tokens", f"{seconds:,.0f} s here", *([f"${dollars:,.2f}"] if dollars else [])]
+    spent = [
+        f"{tokens:,.0f} tokens",
+        f"{seconds:,.0f} s here",
+        *([f"${dollars:,.2f}"] if dollars else []),
+    ]
     if not flops:
         return HarvestCost(
-            spent[-1] if dollars else spent[0], f"to draw and judge them: {', '.join(spent)}; the cost of training is not known"
+            spent[-1] if dollars else spent[0],
+            f"to draw and judge them: {', '.join(spent)}; the cost of training is not known",
         )
     training = _training_flops(drawn, known(row.get("kept_share"), "value"), times)
-    trained = f"; one pass over what is kept: {training:.1e} more" if training else "; the cost of training is not known"
-    return HarvestCost(f"{flops + (training or 0):.1e} FLOPs", f"to draw and judge them: {flops:.1e}, {', '.join(spent)}{trained}")
+    trained = (
+        f"; one pass over what is kept: {training:.1e} more"
+        if training
+        else "; the cost of training is not known"
+    )
+    return HarvestCost(
+        f"{flops + (training or 0):.1e} FLOPs",
+        f"to draw and judge them: {flops:.1e}, {', '.join(spent)}{trained}",
+    )
 
 
-def _training_flops(drawn: Mapping[str, Any], kept_share: float | None, times: float) -> float | None:
+def _training_flops(
+    drawn: Mapping[str, Any], kept_share: float | None, times: float
+) -> float | None:
     """One pass over the kept responses, at the FLOPs a token that drawing them took."""
     computed = sum(known(drawn, key) or 0.0 for key in ("prompt_tokens", "generated_tokens"))
     flops = known(drawn, "flops")

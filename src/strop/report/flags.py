@@ -39,17 +39,25 @@ class Flag:
 
 
 def flags(
-    problems: polars.DataFrame, responses: polars.DataFrame, scores: Mapping[str, polars.DataFrame], weighs: Mapping[str, str]
+    problems: polars.DataFrame,
+    responses: polars.DataFrame,
+    scores: Mapping[str, polars.DataFrame],
+    weighs: Mapping[str, str],
 ) -> dict[str, Flag]:
     """The reader's filters by name; ``weighs`` tells each verifier's weight."""
     numbers = {problem: number for number, problem in enumerate(problems["problem"])}
-    samples = 1 + max(int(frame["sample"].to_numpy().max(initial=0)) for frame in (responses, *scores.values()))
+    samples = 1 + max(
+        int(frame["sample"].to_numpy().max(initial=0)) for frame in (responses, *scores.values())
+    )
 
     def cells(frame: polars.DataFrame) -> Places:
         """Each row's place in a grid of problems by samples: numbers, for joining pairs of texts fills the memory of a large run."""
         import polars as pl
 
-        place = frame["problem"].replace_strict(numbers, return_dtype=pl.Int64) * samples + frame["sample"]
+        place = (
+            frame["problem"].replace_strict(numbers, return_dtype=pl.Int64) * samples
+            + frame["sample"]
+        )
         return place.to_numpy()
 
     own, utility = cells(responses), responses["utility_strict"].to_numpy()
@@ -62,14 +70,23 @@ def flags(
         (wrong, utility == 0),
     ):
         marks[own] = values
-    judged = {name: _judged(frame, cells(frame), whole.reshape(-1, samples), weighs[name]) for name, frame in scores.items()}
+    judged = {
+        name: _judged(frame, cells(frame), whole.reshape(-1, samples), weighs[name])
+        for name, frame in scores.items()
+    }
     marked = {
         "right-rejected": [right & one["rejected"] for one in judged.values()],
         "wrong-kept": [wrong & one["kept"] for one in judged.values()],
         "unparsed": [one["unparsed"] for one in judged.values()],
     }
-    found = {name: _flag(np.logical_or.reduce([whole, *each]), each, samples) for name, each in marked.items()}
-    return {"all": _flag(drawn, [drawn] * len(judged), samples), "truncated": _flag(truncated, [truncated] * len(judged), samples)} | found
+    found = {
+        name: _flag(np.logical_or.reduce([whole, *each]), each, samples)
+        for name, each in marked.items()
+    }
+    return {
+        "all": _flag(drawn, [drawn] * len(judged), samples),
+        "truncated": _flag(truncated, [truncated] * len(judged), samples),
+    } | found
 
 
 def _flag(any_of: Marks, each: list[Marks], samples: int) -> Flag:
@@ -81,7 +98,9 @@ def _judged(frame: polars.DataFrame, cell: Places, grid: Marks, weigh: str) -> d
     """Of each cell: is its response kept, is it rejected, is a verification of it unread?"""
     import polars as pl
 
-    rows = pl.DataFrame({"cell": cell, "score": frame["score"].fill_nan(None), "unparsed": ~frame["parsed"]})
+    rows = pl.DataFrame(
+        {"cell": cell, "score": frame["score"].fill_nan(None), "unparsed": ~frame["parsed"]}
+    )
     if frame["draw"].n_unique() > 1:
         rows = rows.group_by("cell").agg(pl.col("score").mean(), pl.col("unparsed").any())
     rows = rows.with_columns(place=pl.col("cell") // grid.shape[1])
@@ -102,5 +121,9 @@ def _kept(weigh: str) -> polars.Expr:
         return pl.lit(None, pl.Boolean)
     if kind != "quantile":
         return pl.col("score") >= float(parameter)
-    most = ((1 - float(parameter)) * pl.col("score").count().over("place") - 1e-9).ceil().clip(lower_bound=1)
+    most = (
+        ((1 - float(parameter)) * pl.col("score").count().over("place") - 1e-9)
+        .ceil()
+        .clip(lower_bound=1)
+    )
     return pl.col("score").rank("min", descending=True).over("place") <= most

@@ -7,11 +7,20 @@ from typing import Any
 
 from strop.report.blocks import Block, Chapter, Chart, Claim, Group, WordTable
 from strop.report.charts import GAP, Axes, Mark, drawn, interval_chart, line_chart, mark
+from strop.report.extra_tables import (
+    choice_table,
+    correlations_table,
+    diversity_table,
+    ensembles_table,
+)
+from strop.report.formatting import clean, entries, interval, known, number, visible
 from strop.report.headline import headline_of
-from strop.report.more import choice_table, correlations_table, diversity_table, ensembles_table
-from strop.report.rows import clean, entries, interval, known, number, visible
 
-_PHRASES = {"majority": "majority vote", "cot-binary": "cot-binary verdict", "cot-score": "cot-score"}
+_PHRASES = {
+    "majority": "majority vote",
+    "cot-binary": "cot-binary verdict",
+    "cot-score": "cot-score",
+}
 _SHARE = "accuracy, %"
 
 Sweeps = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -20,7 +29,12 @@ Sweeps = Mapping[str, Sequence[Mapping[str, Any]]]
 def gap_chapter(title: str, document: Mapping[str, Any], sweeps: Sweeps) -> Chapter:
     """The verdict, a sentence a verifier, and the charts of one run. ``sweeps`` as in ``ReportRun``."""
     document = clean(document)
-    return Chapter(title, headline_of(document), verdicts(document), [group for group in _groups(document, sweeps) if group.blocks])
+    return Chapter(
+        title,
+        headline_of(document),
+        verdicts(document),
+        [group for group in _groups(document, sweeps) if group.blocks],
+    )
 
 
 def verdicts(document: Mapping[str, Any]) -> list[Claim]:
@@ -36,16 +50,27 @@ def verdicts(document: Mapping[str, Any]) -> list[Claim]:
 def judge_of(document: Mapping[str, Any], stage: str) -> str:
     """Whose opinion, in words: "the model's own cot-binary verdict"."""
     entry = document["verifiers"].get(stage, {})
-    model, name = entry.get("verifier_model", document.get("verifier_model")), entry.get("name", stage)
+    model, name = (
+        entry.get("verifier_model", document.get("verifier_model")),
+        entry.get("name", stage),
+    )
     owner = "the model's own" if model in (None, document["model"]) else f"{model}'s"
-    return "the oracle (the reference itself)" if name == "oracle" else f"{owner} {_PHRASES.get(name, f'{name} score')}"
+    return (
+        "the oracle (the reference itself)"
+        if name == "oracle"
+        else f"{owner} {_PHRASES.get(name, f'{name} score')}"
+    )
 
 
-def _claim(judge: str, accuracy: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> tuple[Any, str]:
+def _claim(
+    judge: str, accuracy: Mapping[str, Any] | None, entry: Mapping[str, Any]
+) -> tuple[Any, str]:
     gap, kept = entry.get("gap"), entry.get("accuracy_kept")
     value, low, high = (known(gap, key) for key in ("value", "low", "high"))
     why = (gap or {}).get("why") or "no reason was recorded"
-    points = f"{number(gap, '+')} points {interval(gap)}".strip().replace(" ", "\u00a0")  # on one line
+    points = f"{number(gap, '+')} points {interval(gap)}".strip().replace(
+        " ", "\u00a0"
+    )  # on one line
     change = f"from {number(accuracy)}% to {number(kept)}%: {points}"
     if value is None:
         return "unknown", f"what filtering by {judge} changes is unknown: {why}"
@@ -63,11 +88,18 @@ def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
     note = "Accuracy of all responses, and of those that each verifier keeps under its weight."
     yield Group("What filtering changes", note, list(_accuracies(document)), wide=True)
     note = "How the gap changes as the filter gets stricter; the band is its interval, the straight line is no gain."
-    yield Group("Gap against threshold", f"{note} A verifier with a single threshold has no curve.", list(_curves(sweeps)))
-    yield Group("Ensembles", "Keep a response only if every verifier keeps it.", list(_ensembles(document, analysis)), wide=True)
-    note = (
-        "Are scores what they say? A calibrated verifier lies on the diagonal. Where scores are no probabilities, look for a rising line."
+    yield Group(
+        "Gap against threshold",
+        f"{note} A verifier with a single threshold has no curve.",
+        list(_curves(sweeps)),
     )
+    yield Group(
+        "Ensembles",
+        "Keep a response only if every verifier keeps it.",
+        list(_ensembles(document, analysis)),
+        wide=True,
+    )
+    note = "Are scores what they say? A calibrated verifier lies on the diagonal. Where scores are no probabilities, look for a rising line."
     yield Group("Calibration", note, list(_calibrations(analysis)))
     yield Group(
         "Best of N, and pass@N",
@@ -77,7 +109,9 @@ def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
     )
     yield Group("How alike the verifiers are", "", _filled(correlations_table(analysis)), wide=True)
     yield Group("Diversity", "", _filled(diversity_table(analysis)), wide=True)
-    yield Group("Choosing the verifier and its weight", "", _filled(choice_table(analysis)), wide=True)
+    yield Group(
+        "Choosing the verifier and its weight", "", _filled(choice_table(analysis)), wide=True
+    )
 
 
 def _filled(tables: Iterator[WordTable]) -> list[Block]:
@@ -91,19 +125,39 @@ def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
     if specification is None:
         return
     named = [("all responses", document.get("accuracy")), ("greedy", document.get("greedy"))]
-    named += [(f"kept by {row['verifier']}@{row.get('weigh', '')}", row.get("accuracy_kept")) for row in entries(dict(document))]
-    shown = interval_chart("Accuracy before and after filtering", "", [mark(found, name=name) for name, found in named], Axes(_SHARE))
+    named += [
+        (f"kept by {row['verifier']}@{row.get('weigh', '')}", row.get("accuracy_kept"))
+        for row in entries(dict(document))
+    ]
+    shown = interval_chart(
+        "Accuracy before and after filtering",
+        "",
+        [mark(found, name=name) for name, found in named],
+        Axes(_SHARE),
+    )
     note = "Points are estimates, lines their intervals; the dashed line is the accuracy of all responses."
     yield Chart(shown.title, note, specification, shown.description, shown.table)
-    gaps = [mark(row.get("gap"), name=f"{row['verifier']}@{row.get('weigh', '')}") for row in entries(dict(document))]
+    gaps = [
+        mark(row.get("gap"), name=f"{row['verifier']}@{row.get('weigh', '')}")
+        for row in entries(dict(document))
+    ]
     if drawn(gaps):
-        yield interval_chart("Gap by verifier and weight", "Points right of zero keep what is more often right.", gaps, GAP)
+        yield interval_chart(
+            "Gap by verifier and weight",
+            "Points right of zero keep what is more often right.",
+            gaps,
+            GAP,
+        )
 
 
 def _curves(sweeps: Sweeps) -> Iterator[Block]:
     from strop.report.figures import drawable, gap_figure, shared_domain
 
-    curves = {name: rows for name, rows in ((name, drawable(rows)) for name, rows in sweeps.items()) if rows}
+    curves = {
+        name: rows
+        for name, rows in ((name, drawable(rows)) for name, rows in sweeps.items())
+        if rows
+    }
     domain = shared_domain(curves) if curves else (0.0, 0.0)
     for name, rows in curves.items():
         marks = [mark(row["gap"], x=row["threshold"], series="") for row in rows]
@@ -112,15 +166,33 @@ def _curves(sweeps: Sweeps) -> Iterator[Block]:
 
 
 def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iterator[Block]:
-    together, blind = analysis.get("ensembles") or {}, analysis.get("calibration") or {}  # neither holds the controls
+    together, blind = (
+        analysis.get("ensembles") or {},
+        analysis.get("calibration") or {},
+    )  # neither holds the controls
     if not together:
         return
-    alone = [mark(entry.get("gap"), name=name, series="alone") for name, entry in document["verifiers"].items() if name in blind]
-    marks = [*alone, *(mark(found["gap"], name=_without_weights(spec), series="all of them") for spec, found in together.items())]
+    alone = [
+        mark(entry.get("gap"), name=name, series="alone")
+        for name, entry in document["verifiers"].items()
+        if name in blind
+    ]
+    marks = [
+        *alone,
+        *(
+            mark(found["gap"], name=_without_weights(spec), series="all of them")
+            for spec, found in together.items()
+        ),
+    ]
     marks = sorted(drawn(marks), key=lambda one: -float(one["value"]))[:16]
     note = "The sixteen with the largest gap, each verifier under its default weight."
     if marks:
-        yield interval_chart("Gap of ensembles and of verifiers alone", note, [one | {"series": ""} for one in marks], GAP)
+        yield interval_chart(
+            "Gap of ensembles and of verifiers alone",
+            note,
+            [one | {"series": ""} for one in marks],
+            GAP,
+        )
     yield from ensembles_table(analysis)
 
 
@@ -138,11 +210,24 @@ def _calibration(name: str, found: Mapping[str, Any]) -> Chart:
     """Share of right responses against score, a point a bin, with the diagonal where scores are probabilities."""
     from strop.report.figures import calibration_figure
 
-    marks = [mark(one["right"], x=round(one["score"], 4), series="", responses=one["responses"]) for one in found["bins"]]
+    marks = [
+        mark(one["right"], x=round(one["score"], 4), series="", responses=one["responses"])
+        for one in found["bins"]
+    ]
     told = line_chart(name, "", marks, Axes("right, %", "mean score"))
     error = found.get("ece") or {}
-    note = f"Calibration error {number(error)}% {interval(error)}." if known(error, "value") is not None else ""
-    return Chart(name, note, calibration_figure(drawn(marks), probability=bool(note)), told.description, _with_counts(told.table, marks))
+    note = (
+        f"Calibration error {number(error)}% {interval(error)}."
+        if known(error, "value") is not None
+        else ""
+    )
+    return Chart(
+        name,
+        note,
+        calibration_figure(drawn(marks), probability=bool(note)),
+        told.description,
+        _with_counts(told.table, marks),
+    )
 
 
 def _with_counts(table: WordTable, marks: list[Mark]) -> WordTable:
@@ -155,13 +240,21 @@ def _with_counts(table: WordTable, marks: list[Mark]) -> WordTable:
 
 def _best_of(analysis: Mapping[str, Any]) -> Iterator[Block]:
     """Selection curves and pass@k in one chart: what is chosen, and what could be."""
-    curves = {**(analysis.get("selection") or {}), "pass@N: any right": analysis.get("pass_at_k") or {}}
+    curves = {
+        **(analysis.get("selection") or {}),
+        "pass@N: any right": analysis.get("pass_at_k") or {},
+    }
     marks = [
-        mark(found, x=int(size), series=name) for name, curve in curves.items() for size, found in curve.items() if doubling(size, curve)
+        mark(found, x=int(size), series=name)
+        for name, curve in curves.items()
+        for size, found in curve.items()
+        if doubling(size, curve)
     ]
     if len({one["x"] for one in drawn(marks)}) > 1:
         note = "Expected accuracy over subsets of the samples. Click a name in the legend to see it alone."
-        yield line_chart("Accuracy of the best of N", note, marks, Axes(_SHARE, "responses, N", log=True))
+        yield line_chart(
+            "Accuracy of the best of N", note, marks, Axes(_SHARE, "responses, N", log=True)
+        )
 
 
 def doubling(size: str, curve: Mapping[str, Any]) -> bool:

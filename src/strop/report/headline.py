@@ -7,7 +7,7 @@ from typing import Any
 
 from strop.report.blocks import Headline, Kind, Tile, points
 from strop.report.cost import harvest_cost
-from strop.report.rows import DASH, entries, interval, known, number
+from strop.report.formatting import DASH, entries, interval, known, number
 
 QUESTION = "Will it help {} to train on those of its responses to {} that a verifier keeps?"
 _ANSWERS = {"yes": "Yes", "no": "No", "unclear": "Unclear"}
@@ -15,7 +15,7 @@ _KINDS: dict[str, Kind] = {"yes": "gain", "no": "none", "unclear": "unknown"}
 
 
 def headline_of(document: Mapping[str, Any]) -> Headline | None:
-    """What ``strop.verdict`` decided, in words; None for a document without a verdict."""
+    """What ``strop.run.verdict`` decided, in words; None for a document without a verdict."""
     verdict = document.get("verdict")
     if not verdict:
         return None
@@ -27,10 +27,20 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
     if "verifier" not in verdict:
         return Headline(kind, question, answer, why, [_now(document)], [], unknown)
     sentence = f"{why}. {_expected(document, verdict, row)}"
-    return Headline(kind, question, answer, sentence, _tiles(document, verdict, row), list(_steps(document, verdict, row)), unknown)
+    return Headline(
+        kind,
+        question,
+        answer,
+        sentence,
+        _tiles(document, verdict, row),
+        list(_steps(document, verdict, row)),
+        unknown,
+    )
 
 
-def _expected(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+def _expected(
+    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
+) -> str:
     """The gain in a sentence: an expectation with its interval, or the most that a perfect fit could bring."""
     filter_ = "".join(_filter(document, verdict, row))
     gain = verdict.get("gain")
@@ -42,7 +52,9 @@ def _expected(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapp
     return f"{what} is expected to bring {points(gain)}, by what training lost in {verdict.get('other_courses', 0)} other trainings"
 
 
-def _tiles(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> list[Tile]:
+def _tiles(
+    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
+) -> list[Tile]:
     expected, gain = verdict.get("expected_accuracy"), verdict.get("gain")
     most = ", at most" if known(gain, "low") is None else ""
     cost = harvest_cost(document, verdict.get("verifier"), row)
@@ -50,14 +62,20 @@ def _tiles(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping
         _now(document),
         Tile(f"after one round{most}", f"{number(expected)}%", interval(expected)),
         Tile(f"gain of one round{most}", f"{number(gain, '+')} points", interval(gain)),
-        Tile("gap: what is kept, over all", f"{number(verdict.get('gap'), '+')} points", interval(verdict.get("gap"))),
+        Tile(
+            "gap: what is kept, over all",
+            f"{number(verdict.get('gap'), '+')} points",
+            interval(verdict.get("gap")),
+        ),
         Tile("keep what passes", *_filter(document, verdict, row)),
         Tile("cost per 1,000 training problems", cost.short, cost.detail),
     ]
 
 
 def _now(document: Mapping[str, Any]) -> Tile:
-    return Tile("accuracy now", f"{number(document.get('accuracy'))}%", interval(document.get("accuracy")))
+    return Tile(
+        "accuracy now", f"{number(document.get('accuracy'))}%", interval(document.get("accuracy"))
+    )
 
 
 def _row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,7 +86,9 @@ def _row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str
     return found
 
 
-def _filter(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, str]:
+def _filter(
+    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
+) -> tuple[str, str]:
     """The verifier, and its weight and its model, where that is another."""
     judge = row.get("verifier_model") or document["model"]
     asked = [f"@{verdict['weigh']}"] if verdict.get("weigh") else []
@@ -76,10 +96,14 @@ def _filter(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mappin
     return str(row.get("name") or verdict.get("verifier") or DASH), "".join(asked)
 
 
-def _steps(document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]:
+def _steps(
+    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
+) -> Iterator[str]:
     """Where the number comes from, in the order in which it was made."""
     model, problems, samples = document["model"], document["problems"], document["samples"]
-    answered = f"{model} answered {problems:,} problems of {document['task']} {samples:,} times each"
+    answered = (
+        f"{model} answered {problems:,} problems of {document['task']} {samples:,} times each"
+    )
     yield f"{answered}; {number(document.get('accuracy'))}% of the responses are right"
     judge = row.get("verifier_model") or model
     who = "The same model" if judge == model else str(judge)

@@ -14,13 +14,15 @@ from typing import Any
 
 from strop.report.blocks import Chart, Group, WordTable
 from strop.report.cost import cost_rows
-from strop.report.reader import ReportRun, Story, reader_data, safe_json
-from strop.report.rows import clean, gap_rows, models, notes, visible
+from strop.report.formatting import clean, gap_rows, models, notes, visible
+from strop.report.reader import CommandResult, ReportRun, reader_data, safe_json
 
 Row = dict[str, Any]
 
 
-def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), comparison: Sequence[Row] = ()) -> str:
+def build_page(
+    runs: Sequence[ReportRun], stories: Sequence[CommandResult] = (), comparison: Sequence[Row] = ()
+) -> str:
     """The page as HTML: what runs of ``strop gap`` tell, what other commands tell (``stories``), and a reader of problems.
 
     ``comparison``: rows of paired differences between the runs (``strop.comparison.compare``). Raises ``ValueError`` when there is no run.
@@ -31,16 +33,23 @@ def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), compari
     import jinja2
     from markupsafe import Markup
 
-    from strop.report.beside import comparison_groups
+    from strop.report.chapters import story_chapter
+    from strop.report.comparison import comparison_groups
     from strop.report.gap_chapter import gap_chapter
-    from strop.report.stories import story_chapter
 
-    chapters = [story_chapter(story) for story in stories] + [gap_chapter(run.title, run.document, run.sweeps) for run in runs]
+    chapters = [story_chapter(story) for story in stories] + [
+        gap_chapter(run.title, run.document, run.sweeps) for run in runs
+    ]
     beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
     charts: list[Row] = []
     documents = [run.document for run in runs]
-    scripts = [Markup(_chart_library()), Markup(_own("page.js"))]  # ours and the bundle's: no text of a model or a user
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    scripts = [
+        Markup(_chart_library()),
+        Markup(_own("page.js")),
+    ]  # ours and the bundle's: no text of a model or a user
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_own("page.html.j2")).render(
         title=_title(documents, stories),
         policy=_policy(scripts),
@@ -64,7 +73,12 @@ def build_page(runs: Sequence[ReportRun], stories: Sequence[Story] = (), compari
 def _groups(groups: Sequence[Group], charts: list[Row]) -> list[Row]:
     """The groups as the template wants them; each chart's specification goes to the end of ``charts``, and its place is told."""
     return [
-        {"title": group.title, "note": group.note, "wide": group.wide, "blocks": [_block(one, charts) for one in group.blocks]}
+        {
+            "title": group.title,
+            "note": group.note,
+            "wide": group.wide,
+            "blocks": [_block(one, charts) for one in group.blocks],
+        }
         for group in groups
     ]
 
@@ -73,7 +87,12 @@ def _block(block: Chart | WordTable, charts: list[Row]) -> Row:
     if isinstance(block, WordTable):
         return {"chart": None, "title": block.title, "note": block.note, "table": block}
     charts.append(block.specification)
-    told = {"chart": len(charts) - 1, "title": block.title, "note": block.note, "table": block.table}
+    told = {
+        "chart": len(charts) - 1,
+        "title": block.title,
+        "note": block.note,
+        "table": block.table,
+    }
     return told | {"description": block.description}
 
 
@@ -81,7 +100,10 @@ def _definitions(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]
     """Every quantity's definition as it was measured, each said once."""
     found: dict[tuple[str, str], None] = {}
     for document in map(clean, documents):
-        for source in (document.get("definitions") or {}, (document.get("analysis") or {}).get("definitions") or {}):
+        for source in (
+            document.get("definitions") or {},
+            (document.get("analysis") or {}).get("definitions") or {},
+        ):
             found |= {(name.replace("_", " "), str(text)): None for name, text in source.items()}
     return list(found)
 
@@ -105,12 +127,21 @@ def _facts(run: ReportRun) -> dict[str, Any]:
     }
 
 
-def _title(documents: Sequence[Mapping[str, Any]], stories: Sequence[Story]) -> str:
+def _title(documents: Sequence[Mapping[str, Any]], stories: Sequence[CommandResult]) -> str:
     """Models on tasks, and what was done if it was one thing."""
     told = [*documents, *(story.document for story in stories)]
-    generators = list(dict.fromkeys(name for document in told for name in document.get("generators") or [str(document["model"])]))
+    generators = list(
+        dict.fromkeys(
+            name
+            for document in told
+            for name in document.get("generators") or [str(document["model"])]
+        )
+    )
     tasks = list(dict.fromkeys(str(document["task"]) for document in told))
-    named = [", ".join(names) if len(names) < 5 else f"{len(names)} {kind}" for names, kind in ((generators, "models"), (tasks, "tasks"))]
+    named = [
+        ", ".join(names) if len(names) < 5 else f"{len(names)} {kind}"
+        for names, kind in ((generators, "models"), (tasks, "tasks"))
+    ]
     done = list(dict.fromkeys(story.what for story in stories))
     return visible(f"{named[0]} on {named[1]}" + (f": {done[0]}" if len(done) == 1 else ""))
 
@@ -125,7 +156,10 @@ def _chart_library() -> str:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
     return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from strop.report.flags import FILTERS, flags
-from strop.report.rows import clean, models, visible
+from strop.report.formatting import clean, models, visible
 
 if TYPE_CHECKING:
     import polars
@@ -55,7 +55,7 @@ class ReportRun:
 
 
 @dataclass(frozen=True)
-class Story:
+class CommandResult:
     """What a command other than gap found. ``runs`` are there to be browsed."""
 
     command: Literal["sharpen", "improve", "cross"]
@@ -65,7 +65,11 @@ class Story:
     @property
     def what(self) -> str:
         """What was done."""
-        return {"cross": "who verifies whom", "sharpen": "best of N", "improve": f"rounds of {self.document.get('method')}"}[self.command]
+        return {
+            "cross": "who verifies whom",
+            "sharpen": "best of N",
+            "improve": f"rounds of {self.document.get('method')}",
+        }[self.command]
 
 
 def reader_data(runs: Sequence[ReportRun]) -> list[Row]:
@@ -108,9 +112,16 @@ def _run_content(run: ReportRun, limit: int) -> Row:
     total = run.problems.height
     count = min(limit, total)
     even = [place * total // count for place in range(count)]
-    weighs = {name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores}
+    weighs = {
+        name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores
+    }
     found = flags(run.problems, run.responses, run.scores, weighs)
-    places = sorted({*even, *(place for flag in found.values() for place in flag.missed(even, limit // RARE_SHARE))})
+    places = sorted(
+        {
+            *even,
+            *(place for flag in found.values() for place in flag.missed(even, limit // RARE_SHARE)),
+        }
+    )
     problems = run.problems[places].to_dicts()
     chosen = [row["problem"] for row in problems]
     grouped: dict[str, list[Row]] = {identifier: [] for identifier in chosen}
@@ -118,14 +129,18 @@ def _run_content(run: ReportRun, limit: int) -> Row:
         grouped[row["problem"]].append(row)
     opinions = {name: _opinions(_of(frame, chosen)) for name, frame in run.scores.items()}
     spread = ", evenly spaced" if count < total else ""
-    more = f", and {len(places) - count} more where something is rare" if len(places) > count else ""
+    more = (
+        f", and {len(places) - count} more where something is rare" if len(places) > count else ""
+    )
     return {
         "label": run.title,
         "note": f"Shows {len(places)} of {total} problems: {count}{spread}{more}."
         if more
         else f"Shows {count} of {total} problems{spread}.",
         "whole": {name: flag.told for name, flag in found.items()},
-        "verifiers": [{"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores],
+        "verifiers": [
+            {"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores
+        ],
         "problems": [_problem(row, grouped[row["problem"]], opinions, weighs) for row in problems],
     }
 
@@ -144,7 +159,9 @@ def _opinions(frame: polars.DataFrame) -> Opinions:
     return opinions
 
 
-def _problem(row: Row, responses: list[Row], opinions: dict[str, Opinions], weighs: dict[str, str]) -> Row:
+def _problem(
+    row: Row, responses: list[Row], opinions: dict[str, Opinions], weighs: dict[str, str]
+) -> Row:
     copies = Counter(response["text"] for response in responses)
     first = {response["text"]: response for response in reversed(responses)}
     shown = sorted(first.values(), key=lambda response: int(response["sample"]))[:RESPONSE_LIMIT]
@@ -158,7 +175,10 @@ def _problem(row: Row, responses: list[Row], opinions: dict[str, Opinions], weig
         "metadata": _text(row["metadata"]),
         "distinct": len(first),
         "drawn": len(responses),
-        "responses": [_response(item, copies[item["text"]], [of.get(item["sample"]) for of in judged]) for item in shown],
+        "responses": [
+            _response(item, copies[item["text"]], [of.get(item["sample"]) for of in judged])
+            for item in shown
+        ],
     }
 
 
@@ -174,7 +194,9 @@ def _judgements(responses: list[Row], opinions: Opinions, weigh: str) -> dict[in
             "draws": len(rows),
             "texts": [_text(row["text"]) for row in rows[:DRAW_LIMIT] if row["text"]],
         }
-        for response, rows, mean, keep in zip(responses, draws, means, kept(means, weigh), strict=True)
+        for response, rows, mean, keep in zip(
+            responses, draws, means, kept(means, weigh), strict=True
+        )
         if rows
     }
 

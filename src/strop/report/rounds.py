@@ -8,8 +8,8 @@ from itertools import pairwise
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.many import gap_cell, notes_on, plain_table
-from strop.report.rows import DASH, Document, clean, interval, known, number
+from strop.report.formatting import DASH, Document, clean, interval, known, number
+from strop.report.model_tables import gap_cell, notes_on, plain_table
 
 
 def rounds_table(document: Document) -> Table:
@@ -20,22 +20,40 @@ def rounds_table(document: Document) -> Table:
     table = plain_table(
         f"{document['method']} of {document['model']} on {document['task']}, filtered by {document['filter_by']}{with_model}; "
         "held-out problems, %",
-        ["round", "accuracy", "gain", "greedy", "gap, own\nverifier", "gap, base\nverifier", f"pass@{k}", "train\nacc."],
+        [
+            "round",
+            "accuracy",
+            "gain",
+            "greedy",
+            "gap, own\nverifier",
+            "gap, base\nverifier",
+            f"pass@{k}",
+            "train\nacc.",
+        ],
     )
     for one in document["rounds"]:
         accuracy = f"{number(one['accuracy'])}\n{interval(one['accuracy'])}"
         gain = gap_cell(one["gain"]) if "gain" in one else Text(DASH)
         table.add_row(
-            Text(str(one["round"])), Text(accuracy), gain, Text(number(one["greedy"])), gap_cell(one["gap"]),
-            gap_cell(one["gap_base_verifier"]), Text(number(one["pass_at_k"][str(k)])), Text(number(one["train_accuracy"])),
-        )  # fmt: skip
+            Text(str(one["round"])),
+            Text(accuracy),
+            gain,
+            Text(number(one["greedy"])),
+            gap_cell(one["gap"]),
+            gap_cell(one["gap_base_verifier"]),
+            Text(number(one["pass_at_k"][str(k)])),
+            Text(number(one["train_accuracy"])),
+        )
     return table
 
 
 def round_line(document: Document) -> str:
     """The last round in a line, for logs."""
     one = clean(document)["rounds"][-1]
-    numbers = (f"{name} {number(one[key])} {interval(one[key])}" for name, key in (("accuracy", "accuracy"), ("gap", "gap")))
+    numbers = (
+        f"{name} {number(one[key])} {interval(one[key])}"
+        for name, key in (("accuracy", "accuracy"), ("gap", "gap"))
+    )
     return f"round {one['round']}: {', '.join(numbers)}"
 
 
@@ -50,11 +68,19 @@ def rounds_tables(document: Document) -> Iterator[Table | Text]:
         last = rounds[-1]
         changes = [
             f"{name} {number(last[key], '+')} {interval(last[key])}"
-            for name, key in (("accuracy", "accuracy_since_base"), (f"pass@{len(last['pass_at_k'])}", "pass_at_k_since_base"))
+            for name, key in (
+                ("accuracy", "accuracy_since_base"),
+                (f"pass@{len(last['pass_at_k'])}", "pass_at_k_since_base"),
+            )
         ]
         yield Text(f"against the base model, paired by problem: {', '.join(changes)} points")
     yield Text(f"ended: {document['stopped']}")
-    named = [(f"round {one['round']}, {name}", one[name]) for one in rounds for name in ("gap", "gap_base_verifier", "gain") if name in one]
+    named = [
+        (f"round {one['round']}, {name}", one[name])
+        for one in rounds
+        for name in ("gap", "gap_base_verifier", "gain")
+        if name in one
+    ]
     yield from notes_on(named)
 
 
@@ -64,7 +90,11 @@ def _came(before: Document, one: Document) -> str:
     told = "nothing was forecast"
     if known(forecast, "value") is not None:
         is_upper = known(forecast, "low") is None
-        told = f"at most {number(forecast)} was forecast" if is_upper else f"{number(forecast)} {interval(forecast)} was forecast"
+        told = (
+            f"at most {number(forecast)} was forecast"
+            if is_upper
+            else f"{number(forecast)} {interval(forecast)} was forecast"
+        )
     rows = before["trained_on"]
     taught = f"{rows['rows']:,} rows of {rows['problems']:,} problems ({rows['problems_without']:,} gave none)"
     replayed = f", {rows['replayed']:,} replayed" if rows["replayed"] else ""

@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.many import gap_cell, notes_on, plain_table
-from strop.report.rows import DASH, Document, clean, interval, known, models, number
+from strop.report.formatting import DASH, Document, clean, interval, known, models, number
+from strop.report.model_tables import gap_cell, notes_on, plain_table
 
 SHOWN = 3
 """Sizes N that have a column; all of them are in the JSON."""
@@ -30,15 +30,29 @@ def _selection(document: Document, place: str) -> Table:
     k = document["samples"]
     sizes = _sizes(document)
     found = plain_table(
-        f"{place}: accuracy of the chosen of N, %", ["chosen by", *(f"N = {n}" for n in sizes), "gain over\ngreedy", "log-lik.\nlift, nats"]
+        f"{place}: accuracy of the chosen of N, %",
+        ["chosen by", *(f"N = {n}" for n in sizes), "gain over\ngreedy", "log-lik.\nlift, nats"],
     )
     found.columns[0].no_wrap = True
     for name, entry in document["selection"].items():
         curve = entry["accuracy"]
-        cells = [f"{number(curve.get(n))}\n{interval(curve.get(n))}" if n in curve else DASH for n in sizes]
-        found.add_row(Text(name), *map(Text, cells), gap_cell(entry["gain_over_greedy"]), Text(_nats(entry.get("likelihood_lift"))))
-    greedy, single, coverage = (f"{number(document[name])} {interval(document[name])}" for name in ("greedy", "accuracy", "coverage"))
-    found.caption = Text(f"greedy {greedy}, one sample {single}, coverage (any of {k} right) {coverage}")
+        cells = [
+            f"{number(curve.get(n))}\n{interval(curve.get(n))}" if n in curve else DASH
+            for n in sizes
+        ]
+        found.add_row(
+            Text(name),
+            *map(Text, cells),
+            gap_cell(entry["gain_over_greedy"]),
+            Text(_nats(entry.get("likelihood_lift"))),
+        )
+    greedy, single, coverage = (
+        f"{number(document[name])} {interval(document[name])}"
+        for name in ("greedy", "accuracy", "coverage")
+    )
+    found.caption = Text(
+        f"greedy {greedy}, one sample {single}, coverage (any of {k} right) {coverage}"
+    )
     found.caption_justify = "left"
     return found
 
@@ -62,14 +76,17 @@ def _below(document: Document) -> Iterator[str]:
     for name, entry in document.get("selection", {}).items():
         if entry["falls"]:
             below = known(entry["gain_over_sampling"], "high")
-            what = "lies below one sample's" if below is not None and below < 0 else "falls as N grows"
+            what = (
+                "lies below one sample's" if below is not None and below < 0 else "falls as N grows"
+            )
             yield f"warning: {name}: accuracy {what}: {'; '.join(entry['why'])}"
     adaptive = document["adaptive"]
     if "why" in adaptive:
         yield f"adaptive best-of-N: {DASH}: {adaptive['why']}"
     else:
         accuracy, gain = (
-            f"{number(adaptive[key], sign)} {interval(adaptive[key])}" for key, sign in (("accuracy", ""), ("gain_over_greedy", "+"))
+            f"{number(adaptive[key], sign)} {interval(adaptive[key])}"
+            for key, sign in (("accuracy", ""), ("gain_over_greedy", "+"))
         )
         yield (
             f"adaptive best-of-N (until k max pi >= {adaptive['mu']:.2f}, delta {adaptive['delta']:g}): "
@@ -87,11 +104,21 @@ def _below(document: Document) -> Iterator[str]:
 def _chances(found: dict[str, Any]) -> str:
     if found["why"]:
         return f" ({found['why']})"
-    return f" (right dominates: p {found['right_p']:.3f}; wrong dominates: p {found['wrong_p']:.3f})"
+    return (
+        f" (right dominates: p {found['right_p']:.3f}; wrong dominates: p {found['wrong_p']:.3f})"
+    )
 
 
 def _estimates(document: Document, place: str) -> list[tuple[str, dict[str, Any]]]:
-    found = [(f"{place}, {name}", document[name]) for name in ("greedy", "accuracy", "coverage") if name in document]
+    found = [
+        (f"{place}, {name}", document[name])
+        for name in ("greedy", "accuracy", "coverage")
+        if name in document
+    ]
     for name, entry in document.get("selection", {}).items():
-        found += [(f"{place}, {name}", entry[key]) for key in ("gain_over_greedy", "likelihood_lift") if key in entry]
+        found += [
+            (f"{place}, {name}", entry[key])
+            for key in ("gain_over_greedy", "likelihood_lift")
+            if key in entry
+        ]
     return found

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.rows import Document, GapRow, gap_rows, notes
+from strop.report.formatting import Document, GapRow, gap_rows, notes
 
 __all__ = ["gap_table", "notes"]
 
@@ -33,13 +33,23 @@ def gap_table(documents: list[Document]) -> Table:
     table.add_column("task\nmodel", overflow="fold", max_width=16)
     for header, _ in _COLUMNS:
         text = header.startswith("verifier")
-        table.add_column(header, justify="left" if text else "right", overflow="fold", no_wrap=not text, max_width=18 if text else None)
+        table.add_column(
+            header,
+            justify="left" if text else "right",
+            overflow="fold",
+            no_wrap=not text,
+            max_width=18 if text else None,
+        )
     before = None
     for row in gap_rows(documents):
         place = (row.task, row.model)
         task = "" if place == before else "\n".join(place)
         table.add_row(
-            Text(task), *(Text(cell(row), style="bold" if row.clear and "gap" in header[:3] else "") for header, cell in _COLUMNS)
+            Text(task),
+            *(
+                Text(cell(row), style="bold" if row.clear and "gap" in header[:3] else "")
+                for header, cell in _COLUMNS
+            ),
         )
         before = place
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from strop.report.rows import Document, clean, interval, known, number
+from strop.report.formatting import Document, clean, interval, known, number
 
 _WORDS = {"yes": "train", "no": "do not train", "unclear": "unclear"}
 

@@ -17,11 +17,11 @@ import polars as pl
 from strop.measure.gap import accuracy_P, kept_accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, Ratio, difference
 from strop.records import Estimate
-from strop.run import Run
-from strop.studies.base import Finding, Study, markdown_table
-from strop.studies.figures import COLUMN, level, points_with_intervals
-from strop.studies.numbers import estimates, points, scores_PKM, short, side, tally, told
-from strop.studies.runs import Runs, Wanted, each
+from strop.run.run import Run
+from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.numbers import estimates, points, scores_PKM, short, side, tally, told
+from strop.studies.frame.runs import Runs, RunSpec, each
 from strop.tasks import Task
 from strop.weigh import Weight
 
@@ -47,7 +47,7 @@ class DrawsStudy(Study):
     def quick(cls) -> DrawsStudy:
         return cls(models=("ladder/40k", "ladder/125k"), draws=4, problems=48)
 
-    def wanted(self) -> Sequence[Wanted]:
+    def wanted(self) -> Sequence[RunSpec]:
         return list(each(self, draws=self.draws).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
@@ -58,22 +58,38 @@ class DrawsStudy(Study):
             for verifier in self.verifiers:
                 ratios = gaps_by_draws(run, verifier)
                 most = max(ratios)
-                change = difference(ratios[most], ratios[1], f"gap with {most} verifications minus that with one")
+                change = difference(
+                    ratios[most], ratios[1], f"gap with {most} verifications minus that with one"
+                )
                 measured = estimates(run, {**ratios, "change": change})
-                found |= {(model, task, verifier, draws): value for draws, value in measured.items()}
-                rows += [{"model": model, "task": task, "verifier": verifier, "draws": draws} | told(measured[draws]) for draws in ratios]
+                found |= {
+                    (model, task, verifier, draws): value for draws, value in measured.items()
+                }
+                rows += [
+                    {"model": model, "task": task, "verifier": verifier, "draws": draws}
+                    | told(measured[draws])
+                    for draws in ratios
+                ]
         changes = {place[:3]: value for place, value in found.items() if place[3] == "change"}
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
-            "draws", "The gap with several verifications of each response", PAPER, self._seen(changes), self._holds(changes), data,
-            self._figure(data), self._table(found, changes),
-        )  # fmt: skip
+            "draws",
+            "The gap with several verifications of each response",
+            PAPER,
+            self._seen(changes),
+            self._holds(changes),
+            data,
+            self._figure(data),
+            self._table(found, changes),
+        )
 
     def _seen(self, changes: Mapping[tuple[str, str, str], Estimate]) -> str:
         known = {place: value for place, value in changes.items() if value.value is not None}
         text = f"gap with {self.draws} verifications minus that with one: {tally(known.values())}."
         if known:
-            (model, task, verifier), value = max(known.items(), key=lambda item: item[1].value or 0.0)
+            (model, task, verifier), value = max(
+                known.items(), key=lambda item: item[1].value or 0.0
+            )
             text += f" The largest change is {points(value)} points, {verifier} of {short(model)} on {task}."
         return text
 
@@ -85,26 +101,53 @@ class DrawsStudy(Study):
             "can go down and up again."
         )
 
-    def _table(self, found: Mapping[tuple[str, str, str, int | str], Estimate], changes: Mapping[tuple[str, str, str], Estimate]) -> str:
+    def _table(
+        self,
+        found: Mapping[tuple[str, str, str, int | str], Estimate],
+        changes: Mapping[tuple[str, str, str], Estimate],
+    ) -> str:
         shown = [draws for draws in (1, 2, 4, 8, 16, 32) if draws <= self.draws]
         lines = []
         for (model, task, verifier), change in changes.items():
-            cells = [points(value) if (value := found.get((model, task, verifier, draws))) else "–" for draws in shown]
+            cells = [
+                points(value) if (value := found.get((model, task, verifier, draws))) else "–"
+                for draws in shown
+            ]
             lines.append([task, model, verifier, *cells, points(change)])
-        return markdown_table(["task", "model", "verifier", *(f"{draws}: gap, points" for draws in shown), f"{self.draws} minus 1"], lines)
+        return markdown_table(
+            [
+                "task",
+                "model",
+                "verifier",
+                *(f"{draws}: gap, points" for draws in shown),
+                f"{self.draws} minus 1",
+            ],
+            lines,
+        )
 
     def _figure(self, data: pl.DataFrame) -> Any:
         shown = data.filter(pl.col("value").is_not_null()).with_columns(
-            pl.col("value", "low", "high") * 100, pl.col("model").map_elements(short, return_dtype=pl.String)
+            pl.col("value", "low", "high") * 100,
+            pl.col("model").map_elements(short, return_dtype=pl.String),
         )
         panels = []
         places = shown.select("verifier", "task").unique(maintain_order=True).rows()
         for number, (verifier, task) in enumerate(places):
             last = number == len(places) - 1
             own = shown.filter(pl.col("verifier") == verifier, pl.col("task") == task)
-            x = alt.X("draws:O", title="verifications of each response" if last else None, axis=alt.Axis(labelAngle=0, labels=last))
-            chart = points_with_intervals(own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title="gap, points")
-            panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=85, title=f"{verifier}, {task}"))
+            x = alt.X(
+                "draws:O",
+                title="verifications of each response" if last else None,
+                axis=alt.Axis(labelAngle=0, labels=last),
+            )
+            chart = points_with_intervals(
+                own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title="gap, points"
+            )
+            panels.append(
+                alt.layer(level(0), chart).properties(
+                    width=COLUMN, height=85, title=f"{verifier}, {task}"
+                )
+            )
         return alt.vconcat(*panels, spacing=6)
 
 
@@ -115,12 +158,20 @@ def gaps_by_draws(run: Run, stage: str, weight: Weight | None = None) -> dict[in
     before_P = accuracy_P(samples.utility_PK, samples.mask_PK)
 
     def gap_P(of: Floats) -> Floats:
-        return kept_accuracy_P(samples.utility_PK, weight(of, samples.mask_PK), samples.mask_PK) - before_P
+        return (
+            kept_accuracy_P(samples.utility_PK, weight(of, samples.mask_PK), samples.mask_PK)
+            - before_P
+        )
 
     most = scores.shape[2]
     found = {}
     for count in range(1, most + 1):
-        sets = [scores[:, :, start : start + count].mean(axis=2) for start in range(0, most - count + 1, count)]
+        sets = [
+            scores[:, :, start : start + count].mean(axis=2)
+            for start in range(0, most - count + 1, count)
+        ]
         definition = f"gap with the mean of {count} verifications as score, mean over {len(sets)} disjoint sets of them"
-        found[count] = mean_over_problems(np.mean([gap_P(one) for one in sets], axis=0), definition, (-1.0, 1.0))
+        found[count] = mean_over_problems(
+            np.mean([gap_P(one) for one in sets], axis=0), definition, (-1.0, 1.0)
+        )
     return found

@@ -11,13 +11,25 @@ import polars as pl
 from strop.measure.replicates import over_seeds
 from strop.measure.scaling import Trend
 from strop.records import Estimate
-from strop.studies.base import Finding
-from strop.studies.figures import COLUMN, HEIGHT, by_family, level
-from strop.studies.ladder import EVALUATED, LEVELS, MEASURED_BY, PROMPTED, SCALED, Cell, Evaluation, scaling_measure
-from strop.studies.numbers import listed, told
+from strop.studies.frame.base import Finding
+from strop.studies.frame.figures import COLUMN, HEIGHT, by_family, level
+from strop.studies.frame.numbers import listed, told
+from strop.studies.ladder import (
+    EVALUATED,
+    LEVELS,
+    MEASURED_BY,
+    PROMPTED,
+    SCALED,
+    Cell,
+    Evaluation,
+    scaling_measure,
+)
 
 PAPER = "the relative gap grows with pre-training compute, about linearly in its logarithm (Mind the Gap, section 4.1)."
-BEGIN, END = "<!-- written by strop ladder eval: begin -->", "<!-- written by strop ladder eval: end -->"
+BEGIN, END = (
+    "<!-- written by strop ladder eval: begin -->",
+    "<!-- written by strop ladder eval: end -->",
+)
 
 
 def page(found: Evaluation, problems: int, samples: int) -> str:
@@ -38,32 +50,55 @@ def page(found: Evaluation, problems: int, samples: int) -> str:
 def finding(found: Evaluation, tables: str) -> Finding:
     """The growth of the relative gap with compute; ``tables`` are everything else."""
     rows = [
-        {"model": name, "family": card["family"], "flops": found.models[places[0]].flops, "verifier": verifier, "seeds": len(places)}
+        {
+            "model": name,
+            "family": card["family"],
+            "flops": found.models[places[0]].flops,
+            "verifier": verifier,
+            "seeds": len(places),
+        }
         | told(over_seeds([scaling_measure(found.ratios[place], verifier) for place in places]))
-        for name, places in found.sizes.items() for card in [found.models[places[0]].card] for verifier in MEASURED_BY
-    ]  # fmt: skip
+        for name, places in found.sizes.items()
+        for card in [found.models[places[0]].card]
+        for verifier in MEASURED_BY
+    ]
     data = pl.DataFrame(rows, infer_schema_length=None)
     trends = {verifier: found.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
     seen = "; ".join(
-        f"{verifier}: Spearman {_share(one.spearman)}, p {_p(one)}, over {one.sizes} sizes" for verifier, one in trends.items()
+        f"{verifier}: Spearman {_share(one.spearman)}, p {_p(one)}, over {one.sizes} sizes"
+        for verifier, one in trends.items()
     )
     seeds = sorted({len(places) for places in found.sizes.values()})
-    rises = [verifier for verifier, one in trends.items() if one.p_rising is not None and one.p_rising <= 0.05]
+    rises = [
+        verifier
+        for verifier, one in trends.items()
+        if one.p_rising is not None and one.p_rising <= 0.05
+    ]
     return Finding(
-        "ladder", "The relative gap of the embedded models against compute", PAPER,
+        "ladder",
+        "The relative gap of the embedded models against compute",
+        PAPER,
         f"mean relative gap over {', '.join(SCALED)}, each {', '.join(LEVELS)}, of the full family: {seen}. "
         f"Training seeds of a size: {listed(map(str, seeds))}.",
         f"{'Yes: it' if rises else 'Not shown; it'} rises with {listed(rises)} (p of Kendall's tau at most 0.05). Seeds of one size can "
         "differ widely: docs/ladder.md has all.",
-        data, _figure(data), tables,
-    )  # fmt: skip
+        data,
+        _figure(data),
+        tables,
+    )
 
 
 def _figure(data: pl.DataFrame) -> Any:
     shown = data.filter(pl.col("value").is_not_null())
-    x = alt.X("flops:Q", scale=alt.Scale(type="log", nice=False, padding=10), title="pre-training FLOPs",
-              axis=alt.Axis(format=".0e", tickCount=4))  # fmt: skip
-    layers, drawn = by_family(shown, x, alt.Color("verifier:N", title=None), title="mean relative gap")
+    x = alt.X(
+        "flops:Q",
+        scale=alt.Scale(type="log", nice=False, padding=10),
+        title="pre-training FLOPs",
+        axis=alt.Axis(format=".0e", tickCount=4),
+    )
+    layers, drawn = by_family(
+        shown, x, alt.Color("verifier:N", title=None), title="mean relative gap"
+    )
     return alt.layer(level(0), *layers).properties(width=COLUMN, height=HEIGHT, title=drawn)
 
 
@@ -97,20 +132,54 @@ def _models(found: Evaluation) -> Iterator[str]:
     for name, places in found.sizes.items():
         card = found.models[places[0]].card
         seeds = " ".join(str(found.models[place].seed) for place in places)
-        measures = [over_seeds([scaling_measure(found.ratios[place], verifier) for place in places]) for verifier in MEASURED_BY]
-        numbers = (f"{card['parameters']:,}", f"{card['recipe']['tokens'] / 1e6:g}M", f"{found.models[places[0]].flops:.1e}")
-        rows.append((name, card["family"], *numbers, seeds, str(found.median_seed(name).seed), *(_share(one) for one in measures)))
+        measures = [
+            over_seeds([scaling_measure(found.ratios[place], verifier) for place in places])
+            for verifier in MEASURED_BY
+        ]
+        numbers = (
+            f"{card['parameters']:,}",
+            f"{card['recipe']['tokens'] / 1e6:g}M",
+            f"{found.models[places[0]].flops:.1e}",
+        )
+        rows.append(
+            (
+                name,
+                card["family"],
+                *numbers,
+                seeds,
+                str(found.median_seed(name).seed),
+                *(_share(one) for one in measures),
+            )
+        )
     yield from _table(header, rows)
 
 
 def _task(found: Evaluation, task: str, samples: int) -> Iterator[str]:
     cells = [(name, (task, level)) for name in found.sizes for level in LEVELS]
     yield f"\n### {task}: generation"
-    header = ("model", "difficulty", "accuracy", "greedy", f"pass@{samples}", f"best of {samples} by log-prob")
+    header = (
+        "model",
+        "difficulty",
+        "accuracy",
+        "greedy",
+        f"pass@{samples}",
+        f"best of {samples} by log-prob",
+    )
     wanted = ("accuracy", "greedy", "pass@K", "best-of-K")
-    yield from _table(header, ((name, cell[1], *(_percent(found.estimate(name, cell, "", q)) for q in wanted)) for name, cell in cells))
+    yield from _table(
+        header,
+        (
+            (name, cell[1], *(_percent(found.estimate(name, cell, "", q)) for q in wanted))
+            for name, cell in cells
+        ),
+    )
     yield f"\n### {task}: verification"
-    judged = ("model", "difficulty", *(f"{verifier}: gap; relative" for verifier in PROMPTED), "cot-binary: TPR; FPR")
+    judged = (
+        "model",
+        "difficulty",
+        *(f"{verifier}: gap; relative" for verifier in PROMPTED),
+        "cot-binary: TPR; FPR",
+    )
     yield from _table(judged, (_verification(found, name, cell) for name, cell in cells))
 
 
@@ -118,8 +187,16 @@ def _verification(found: Evaluation, name: str, cell: Cell) -> tuple[str, ...]:
     def of(verifier: str, quantity: str) -> Estimate:
         return found.estimate(name, cell, verifier, quantity)
 
-    gaps = (f"{_percent(of(verifier, 'gap'))}; {_share(of(verifier, 'relative_gap'))}" for verifier in PROMPTED)
-    return (name, cell[1], *gaps, f"{_percent(of('cot-binary', 'tpr'))}; {_percent(of('cot-binary', 'fpr'))}")
+    gaps = (
+        f"{_percent(of(verifier, 'gap'))}; {_share(of(verifier, 'relative_gap'))}"
+        for verifier in PROMPTED
+    )
+    return (
+        name,
+        cell[1],
+        *gaps,
+        f"{_percent(of('cot-binary', 'tpr'))}; {_percent(of('cot-binary', 'fpr'))}",
+    )
 
 
 def _scaling(found: Evaluation) -> Iterator[str]:
@@ -130,11 +207,21 @@ def _scaling(found: Evaluation) -> Iterator[str]:
         "tau, one-sided."
     )
     rows = [
-        (verifier, label, str(one.sizes), _share(one.spearman), _share(one.kendall), _share(one.slope), _p(one))
+        (
+            verifier,
+            label,
+            str(one.sizes),
+            _share(one.spearman),
+            _share(one.kendall),
+            _share(one.slope),
+            _p(one),
+        )
         for verifier in MEASURED_BY
         for label, one in found.scaling(verifier).items()
     ]
-    yield from _table(("verifier", "seeds", "sizes", "Spearman", "Kendall", "slope per decade", "p"), rows)
+    yield from _table(
+        ("verifier", "seeds", "sizes", "Spearman", "Kendall", "slope per decade", "p"), rows
+    )
 
 
 def _findings(found: Evaluation) -> Iterator[str]:
@@ -142,18 +229,29 @@ def _findings(found: Evaluation) -> Iterator[str]:
     yield "\n### What appears and what does not\n"
     smallest = next(iter(found.sizes))
     for verifier in MEASURED_BY:
-        small = [found.estimate(smallest, (task, level), verifier, "gap") for task in SCALED for level in LEVELS]
+        small = [
+            found.estimate(smallest, (task, level), verifier, "gap")
+            for task in SCALED
+            for level in LEVELS
+        ]
         above = f"{_count_above(small)} of {len(small)} gaps have an interval above zero"
         yield f"- {smallest}, {verifier}: {above}; the largest is {_largest(small)}."
     recall = [(name, level, v) for name in found.sizes for level in LEVELS for v in MEASURED_BY]
-    gaps = [found.estimate(name, ("recall", level), verifier, "gap") for name, level, verifier in recall]
+    gaps = [
+        found.estimate(name, ("recall", level), verifier, "gap") for name, level, verifier in recall
+    ]
     low, high = (f(100 * (gap.value or 0.0) for gap in gaps) for f in (min, max))
     yield (
         f"- recall, {' and '.join(MEASURED_BY)}, every size and difficulty: gaps from {low:.1f} to {high:.1f} points; "
         f"{_count_above(gaps)} of {len(gaps)} intervals lie above zero."
     )
     for verifier in PROMPTED:
-        cells = [found.estimate(name, (task, level), verifier, "gap") for name in found.sizes for task in SCALED for level in LEVELS]
+        cells = [
+            found.estimate(name, (task, level), verifier, "gap")
+            for name in found.sizes
+            for task in SCALED
+            for level in LEVELS
+        ]
         below = sum(gap.high is not None and gap.high < 0 for gap in cells)
         yield (
             f"- {verifier}, all models on {', '.join(SCALED)}: {_count_above(cells)} of {len(cells)} gaps have an interval above zero, "

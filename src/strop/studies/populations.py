@@ -37,7 +37,9 @@ class Population:
     @cached_property
     def probability_HY(self) -> Floats:
         wrong_right_HU = np.stack([1 - self.right_H, self.right_H], axis=1)
-        result: Floats = (wrong_right_HU[:, :, None] * self.score_HUL).reshape(len(self.right_H), -1)
+        result: Floats = (wrong_right_HU[:, :, None] * self.score_HUL).reshape(
+            len(self.right_H), -1
+        )
         return result
 
     @cached_property
@@ -53,7 +55,9 @@ class Population:
         kind_P = rng.integers(len(self.right_H), size=problems)
         return self.respond(kind_P, samples, rng)
 
-    def respond(self, kind_P: np.ndarray, samples: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    def respond(
+        self, kind_P: np.ndarray, samples: int, rng: np.random.Generator
+    ) -> tuple[Floats, Floats]:
         """K responses to problems of these kinds. Drawn as counts of cells, half by half: estimators ask for no finer order than halves."""
         halves = [samples // 2, samples - samples // 2]
         cells = [self._cells(rng.multinomial(half, self.probability_HY[kind_P])) for half in halves]
@@ -61,22 +65,53 @@ class Population:
         return self.utility_Y[cell_PK], self.score_Y[cell_PK]
 
     def _cells(self, counts_PY: np.ndarray) -> np.ndarray:
-        cell_N = np.repeat(np.tile(np.arange(counts_PY.shape[1], dtype=np.int8), len(counts_PY)), counts_PY.ravel())
+        cell_N = np.repeat(
+            np.tile(np.arange(counts_PY.shape[1], dtype=np.int8), len(counts_PY)), counts_PY.ravel()
+        )
         return cell_N.reshape(len(counts_PY), -1)
 
 
 def populations() -> list[Population]:
     """The five worlds of the coverage study, fixed beforehand."""
     rng = np.random.default_rng(SEED)
-    u_shaped, rare, middling, low, mixed = (rng.beta(a, b, KINDS) for a, b in ((0.4, 0.4), (0.5, 14.5), (1, 1.5), (0.5, 1), (0.7, 0.7)))
+    u_shaped, rare, middling, low, mixed = (
+        rng.beta(a, b, KINDS) for a, b in ((0.4, 0.4), (0.5, 14.5), (1, 1.5), (0.5, 1), (0.7, 0.7))
+    )
     binary = np.array([0.0, 1.0])
     passes_HU = np.tile([0.05, 0.2], (KINDS, 1)) * (np.arange(KINDS) >= 0.3 * KINDS)[:, None]
     return [
-        Population("U-shaped accuracies", u_shaped, *_normal_scores(np.tile([0.0, 1.0], (KINDS, 1)), 1.0), "quantile:0.7"),
-        Population("accuracy below 5%", rare, *_normal_scores(np.tile([0.0, 1.0], (KINDS, 1)), 1.0), "quantile:0.7"),
-        Population("binary scores", middling, np.tile([[0.7, 0.3], [0.2, 0.8]], (KINDS, 1, 1)), binary, "threshold:0.5"),
-        Population("30% without survivors", low, np.stack([1 - passes_HU, passes_HU], axis=2), binary, "threshold:0.5"),
-        Population("scores know difficulty only", mixed, *_normal_scores(np.stack([mixed, mixed], axis=1), 0.3), "threshold:0.5"),
+        Population(
+            "U-shaped accuracies",
+            u_shaped,
+            *_normal_scores(np.tile([0.0, 1.0], (KINDS, 1)), 1.0),
+            "quantile:0.7",
+        ),
+        Population(
+            "accuracy below 5%",
+            rare,
+            *_normal_scores(np.tile([0.0, 1.0], (KINDS, 1)), 1.0),
+            "quantile:0.7",
+        ),
+        Population(
+            "binary scores",
+            middling,
+            np.tile([[0.7, 0.3], [0.2, 0.8]], (KINDS, 1, 1)),
+            binary,
+            "threshold:0.5",
+        ),
+        Population(
+            "30% without survivors",
+            low,
+            np.stack([1 - passes_HU, passes_HU], axis=2),
+            binary,
+            "threshold:0.5",
+        ),
+        Population(
+            "scores know difficulty only",
+            mixed,
+            *_normal_scores(np.stack([mixed, mixed], axis=1), 0.3),
+            "threshold:0.5",
+        ),
     ]
 
 

@@ -24,18 +24,23 @@ from strop.engines import model_folder, trained_name
 from strop.measure.gap import accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, difference
 from strop.records import Estimate
-from strop.run import Run
-from strop.studies.base import Finding, Study, Tell, markdown_table, write_findings
-from strop.studies.cost import Cost, cost_of, cost_of_fit
-from strop.studies.figures import COLUMN, level, points_with_intervals
-from strop.studies.fits import best_of, holds, usual
-from strop.studies.numbers import estimates, short, tally, told, written
-from strop.studies.runs import Runs, Wanted
+from strop.run.run import Run
+from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.cost import Cost, cost_of, cost_of_fit
+from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.fits import best_of, holds, usual
+from strop.studies.frame.numbers import estimates, short, tally, told, written
+from strop.studies.frame.runs import Runs, RunSpec
 from strop.tasks import Task
 
 PAPER = "standard errors over 3 training seeds (Sharpening, table of SFT-Sharpening); how much problems contribute is not told apart."
-SOURCES = {"problems": "draw of problems", "change": "draw of problems, of the change against the base",
-           "samples": "samples of each problem", "data": "draw of training data", "training": "training seed"}  # fmt: skip
+SOURCES = {
+    "problems": "draw of problems",
+    "change": "draw of problems, of the change against the base",
+    "samples": "samples of each problem",
+    "data": "draw of training data",
+    "training": "training seed",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class SeedsStudy(Study):
     seed: int = 0
 
     name: ClassVar[str] = "seeds"
-    description: ClassVar[str] = "training seeds, training data, problems and samples as sources of noise"
+    description: ClassVar[str] = (
+        "training seeds, training data, problems and samples as sources of noise"
+    )
 
     @classmethod
     def quick(cls) -> SeedsStudy:
@@ -65,20 +72,35 @@ class SeedsStudy(Study):
             train = [self._wanted(self.models[0], "train", draw) for draw in range(self.draws)]
             yield cost_of(train)
             fit = cost_of_fit(train[0], self.train_problems, self.epochs)
-            yield from self.draws * self.trainings * [fit, cost_of([self._wanted(self.models[0], "test")])]
+            yield from (
+                self.draws * self.trainings * [fit, cost_of([self._wanted(self.models[0], "test")])]
+            )
 
     def run(self, out: Path, tell: Tell) -> Path:
         runs = Runs(out.parent / "runs", tell)
         base = self._measured(runs, self.models[0])
-        fits = {(0, number): self._measured(runs, model) for number, model in enumerate(self.models)}
+        fits = {
+            (0, number): self._measured(runs, model) for number, model in enumerate(self.models)
+        }
         if len(self.models) == 1:
             fits = {key: self._measured(runs, model) for key, model in self._fitted(runs, out)}
-        return write_findings(out, "Sources of noise", self.setting, [self._finding(base, fits)], self.name)
+        return write_findings(
+            out, "Sources of noise", self.setting, [self._finding(base, fits)], self.name
+        )
 
-    def _wanted(self, model: str, split: str, draw: int = 0) -> Wanted:
+    def _wanted(self, model: str, split: str, draw: int = 0) -> RunSpec:
         problems = self.problems if split == "test" else self.train_problems
-        return Wanted(model, self.task, ("logprob",), problems=problems, samples=self.samples, temperature=1.0, top_p=1.0,
-                      seed=self.seed + draw, split=split)  # fmt: skip
+        return RunSpec(
+            model,
+            self.task,
+            ("logprob",),
+            problems=problems,
+            samples=self.samples,
+            temperature=1.0,
+            top_p=1.0,
+            seed=self.seed + draw,
+            split=split,
+        )
 
     def _measured(self, runs: Runs, model: str) -> Run:
         runs.make([self._wanted(model, "test")])
@@ -104,29 +126,63 @@ class SeedsStudy(Study):
         rows, gains = [], {}
         for (draw, training), run in fits.items():
             gain = _accuracy(run)
-            measured = estimates(run, {"accuracy": gain, "change": difference(gain, _accuracy(base), "accuracy minus the base model's")})
+            measured = estimates(
+                run,
+                {
+                    "accuracy": gain,
+                    "change": difference(gain, _accuracy(base), "accuracy minus the base model's"),
+                },
+            )
             gains[draw, training] = measured["change"]
-            label = short(self.models[training]) if len(self.models) > 1 else f"{draw + 1}.{training + 1}"
+            label = (
+                short(self.models[training])
+                if len(self.models) > 1
+                else f"{draw + 1}.{training + 1}"
+            )
             rows += [
-                {"fit": label, "data": draw, "training": training, "quantity": quantity} | told(value)
+                {"fit": label, "data": draw, "training": training, "quantity": quantity}
+                | told(value)
                 for quantity, value in measured.items()
             ]
         sources = components(base, fits) if len(fits) > 1 else {}
         data = pl.DataFrame(
-            rows + [{"fit": "", "quantity": f"sd: {source}"} | told(value) for source, value in sources.items()], infer_schema_length=None
+            rows
+            + [
+                {"fit": "", "quantity": f"sd: {source}"} | told(value)
+                for source, value in sources.items()
+            ],
+            infer_schema_length=None,
         )
-        lines = [[SOURCES[source], written(value, 100, ".2f", ".2f"), str(value.n)] for source, value in sources.items()]
-        header = ["source", "standard deviation that it gives to one accuracy, points [95%]", "rests on"]
+        lines = [
+            [SOURCES[source], written(value, 100, ".2f", ".2f"), str(value.n)]
+            for source, value in sources.items()
+        ]
+        header = [
+            "source",
+            "standard deviation that it gives to one accuracy, points [95%]",
+            "rests on",
+        ]
         compared = gains if len(self.models) == 1 else {}
         return Finding(
-            "seeds", f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}", PAPER, self._seen(sources, compared),
-            self._holds(sources), data, self._figure(data) if rows else None, markdown_table(header, lines) if lines else "",
-        )  # fmt: skip
+            "seeds",
+            f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}",
+            PAPER,
+            self._seen(sources, compared),
+            self._holds(sources),
+            data,
+            self._figure(data) if rows else None,
+            markdown_table(header, lines) if lines else "",
+        )
 
-    def _seen(self, sources: Mapping[str, Estimate], gains: Mapping[tuple[int, int], Estimate]) -> str:
+    def _seen(
+        self, sources: Mapping[str, Estimate], gains: Mapping[tuple[int, int], Estimate]
+    ) -> str:
         if not sources:
             return "fewer than two models could be measured, so nothing can be told apart."
-        parts = "; ".join(f"{SOURCES[name]} {written(value, 100, '.2f', '.2f')}" for name, value in sources.items())
+        parts = "; ".join(
+            f"{SOURCES[name]} {written(value, 100, '.2f', '.2f')}"
+            for name, value in sources.items()
+        )
         text = f"standard deviations in points: {parts}."
         return text + (f" Change of accuracy by fit: {tally(gains.values())}." if gains else "")
 
@@ -134,7 +190,11 @@ class SeedsStudy(Study):
         if not sources:
             return "Not testable here."
         known = {name: value.value for name, value in sources.items() if value.value is not None}
-        seeds = max((name for name in ("data", "training") if name in known), key=lambda name: known[name], default=None)
+        seeds = max(
+            (name for name in ("data", "training") if name in known),
+            key=lambda name: known[name],
+            default=None,
+        )
         if seeds is None:
             return "Not testable here."
         if known["change"] == known[seeds] == 0:
@@ -150,16 +210,19 @@ class SeedsStudy(Study):
 
     def _figure(self, data: pl.DataFrame) -> Any:
         fitted = len(self.models) == 1
-        shown = data.filter(pl.col("quantity") == ("change" if fitted else "accuracy"), pl.col("value").is_not_null()).with_columns(
-            pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String)
-        )
+        shown = data.filter(
+            pl.col("quantity") == ("change" if fitted else "accuracy"),
+            pl.col("value").is_not_null(),
+        ).with_columns(pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String))
         title = "draw of data . training seed" if fitted else None
         x = alt.X("fit:N", sort=None, title=title, axis=alt.Axis(labelAngle=0 if title else -30))
         colour = alt.Color("data:N", sort=None, title="draw of training data") if title else None
         what = "change against the base, points" if fitted else "accuracy of one sample, %"
         chart = points_with_intervals(shown, x, "value:Q", colour, title=what, line=False)
         head = alt.Title("intervals over problems", fontSize=10)
-        return alt.layer(*([level(0)] if fitted else []), chart).properties(width=COLUMN, height=170, title=head)
+        return alt.layer(*([level(0)] if fitted else []), chart).properties(
+            width=COLUMN, height=170, title=head
+        )
 
 
 def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Estimate]:
@@ -172,29 +235,59 @@ def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Esti
     value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
     problems = value_IP.shape[1]
     own = [run.evidence.samples for run in fits.values()]
-    sampling = float(np.mean([_spread_P(one.utility_PK, one.mask_PK).mean() for one in own])) / problems
+    sampling = (
+        float(np.mean([_spread_P(one.utility_PK, one.mask_PK).mean() for one in own])) / problems
+    )
     of_problems = float(np.mean([np.var(value_P, ddof=1) for value_P in value_IP]) / problems)
-    of_change = float(np.mean([np.var(value_P - _accuracy(base).above_P, ddof=1) for value_P in value_IP]) / problems)
-    found = {name: _sd(variance, problems - 1, problems)
-             for name, variance in (("problems", of_problems), ("change", of_change), ("samples", sampling))}  # fmt: skip
+    of_change = float(
+        np.mean([np.var(value_P - _accuracy(base).above_P, ddof=1) for value_P in value_IP])
+        / problems
+    )
+    found = {
+        name: _sd(variance, problems - 1, problems)
+        for name, variance in (
+            ("problems", of_problems),
+            ("change", of_change),
+            ("samples", sampling),
+        )
+    }
     draw_I = np.array([draw for draw, _ in fits])
     groups = [value_IP[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
     freedom = sum(len(group) - 1 for group in groups)
     of_training = 0.0
     if freedom:
-        seen = sum((len(group) - 1) * float(group.mean(axis=1).var(ddof=1)) for group in groups if len(group) > 1) / freedom
+        seen = (
+            sum(
+                (len(group) - 1) * float(group.mean(axis=1).var(ddof=1))
+                for group in groups
+                if len(group) > 1
+            )
+            / freedom
+        )
         noise = sum(_residual(group) for group in groups) / (freedom * (problems - 1)) / problems
-        found["training"], of_training = _sd(seen, freedom, len(value_IP), noise), max(0.0, seen - noise)
+        found["training"], of_training = (
+            _sd(seen, freedom, len(value_IP), noise),
+            max(0.0, seen - noise),
+        )
     if len(groups) > 1:
         mean_DP = np.stack([group.mean(axis=0) for group in groups])
-        noise = _residual(mean_DP) / ((len(groups) - 1) * (problems - 1)) / problems + of_training * len(groups) / len(value_IP)
-        found["data"] = _sd(float(mean_DP.mean(axis=1).var(ddof=1)), len(groups) - 1, len(groups), noise)
+        noise = _residual(mean_DP) / (
+            (len(groups) - 1) * (problems - 1)
+        ) / problems + of_training * len(groups) / len(value_IP)
+        found["data"] = _sd(
+            float(mean_DP.mean(axis=1).var(ddof=1)), len(groups) - 1, len(groups), noise
+        )
     return found
 
 
 def _residual(value_IP: Floats) -> float:
     """The sum of squares that is left of a table when its rows' and columns' means are taken away."""
-    rest_IP = value_IP - value_IP.mean(axis=1, keepdims=True) - value_IP.mean(axis=0, keepdims=True) + value_IP.mean()
+    rest_IP = (
+        value_IP
+        - value_IP.mean(axis=1, keepdims=True)
+        - value_IP.mean(axis=0, keepdims=True)
+        + value_IP.mean()
+    )
     return float((rest_IP**2).sum())
 
 
@@ -202,7 +295,15 @@ def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Est
     """The root of a variance less the part that is noise; the interval is chi-square's on the whole variance, less the same."""
     definition = "standard deviation of an accuracy by this source"
     if variance == 0:
-        return Estimate(0.0, None, None, 0.95, rests_on, definition, "no difference was seen, which says nothing of others")
+        return Estimate(
+            0.0,
+            None,
+            None,
+            0.95,
+            rests_on,
+            definition,
+            "no difference was seen, which says nothing of others",
+        )
     low, high = (freedom * variance / chi_square(p, freedom) for p in (0.975, 0.025))
     root = [float(max(0.0, one - noise) ** 0.5) for one in (variance, low, high)]
     return Estimate(root[0], root[1], root[2], 0.95, rests_on, definition)
@@ -232,7 +333,9 @@ def _chi_square_cdf(x: float, freedom: int) -> float:
 
 def _accuracy(run: Run) -> Any:
     samples = run.evidence.samples
-    return mean_over_problems(accuracy_P(samples.utility_PK, samples.mask_PK), "accuracy", (0.0, 1.0))
+    return mean_over_problems(
+        accuracy_P(samples.utility_PK, samples.mask_PK), "accuracy", (0.0, 1.0)
+    )
 
 
 def _spread_P(utility_PK: Floats, mask_PK: Any) -> Floats:

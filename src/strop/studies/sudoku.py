@@ -13,12 +13,22 @@ import polars as pl
 
 from strop.measure import Ratio, estimate_all, resample_counts
 from strop.records import Estimate
-from strop.run import Run
+from strop.run.run import Run
 from strop.seeds import derive
-from strop.studies.base import Finding, Study, markdown_table
-from strop.studies.figures import COLUMN, level, points_with_intervals
-from strop.studies.numbers import check_equal_samples, gaps, listed, per_cent, points, share, short, side, told
-from strop.studies.runs import Runs, Wanted, each
+from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.numbers import (
+    check_equal_samples,
+    gaps,
+    listed,
+    per_cent,
+    points,
+    share,
+    short,
+    side,
+    told,
+)
+from strop.studies.frame.runs import Runs, RunSpec, each
 from strop.tasks import Task
 
 CUT = -0.5
@@ -50,7 +60,7 @@ class SudokuStudy(Study):
     def quick(cls) -> SudokuStudy:
         return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
 
-    def wanted(self) -> Sequence[Wanted]:
+    def wanted(self) -> Sequence[RunSpec]:
         return list(each(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
@@ -62,21 +72,48 @@ class SudokuStudy(Study):
             check_equal_samples(own)
             for verifier in self.verifiers:
                 for (blanks, quantity), value in self._by_blanks(own, verifier).items():
-                    rows.append({"model": model, "blanks": blanks, "verifier": verifier, "quantity": quantity} | told(value))
+                    rows.append(
+                        {
+                            "model": model,
+                            "blanks": blanks,
+                            "verifier": verifier,
+                            "quantity": quantity,
+                        }
+                        | told(value)
+                    )
                     found[model, blanks, verifier, quantity] = value
         every = list(dict.fromkeys(row["blanks"] for row in rows))
         for model in self.models:
             for blanks in every:
                 cells = [
-                    f"{points(found[model, blanks, v, 'gap'])}; {share(found[model, blanks, v, 'relative_gap'])}" for v in self.verifiers
+                    f"{points(found[model, blanks, v, 'gap'])}; {share(found[model, blanks, v, 'relative_gap'])}"
+                    for v in self.verifiers
                 ]
-                lines.append([model, blanks, per_cent(found[model, blanks, self.verifiers[0], "accuracy"]), *cells])
-        header = ["model", "blanks", "accuracy, %", *(f"{v}: gap, points; relative" for v in self.verifiers)]
+                lines.append(
+                    [
+                        model,
+                        blanks,
+                        per_cent(found[model, blanks, self.verifiers[0], "accuracy"]),
+                        *cells,
+                    ]
+                )
+        header = [
+            "model",
+            "blanks",
+            "accuracy, %",
+            *(f"{v}: gap, points; relative" for v in self.verifiers),
+        ]
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
-            "sudoku", "Sudoku by number of blanks", PAPER, self._seen(found, every), self._holds(found, every), data, self._figure(data),
+            "sudoku",
+            "Sudoku by number of blanks",
+            PAPER,
+            self._seen(found, every),
+            self._holds(found, every),
+            data,
+            self._figure(data),
             markdown_table(header, lines),
-        )  # fmt: skip
+        )
 
     def _by_blanks(self, runs: Sequence[Run], verifier: str) -> dict[tuple[str, str], Estimate]:
         """Each number of blanks with the problems that have it, resampled on their own."""
@@ -85,8 +122,13 @@ class SudokuStudy(Study):
         found: dict[tuple[str, str], Estimate] = {}
         for blanks in sorted(set(blanks_P.tolist()), key=_order):
             of_P = blanks_P == blanks
-            ratios = {(blanks, quantity): _some([one[quantity] for one in measured], of_P) for quantity in measured[0]}
-            found |= estimate_all(ratios, resample_counts(int(of_P.sum()), derive(self.seed, "blanks", blanks)))
+            ratios = {
+                (blanks, quantity): _some([one[quantity] for one in measured], of_P)
+                for quantity in measured[0]
+            }
+            found |= estimate_all(
+                ratios, resample_counts(int(of_P.sum()), derive(self.seed, "blanks", blanks))
+            )
         return found
 
     def _judge(self) -> str:
@@ -96,16 +138,26 @@ class SudokuStudy(Study):
         judge = self._judge()
         parts = []
         for model in self.models:
-            ends = [f"{blanks}: accuracy {per_cent(found[model, blanks, judge, 'accuracy'])}%, gap "
-                    f"{points(found[model, blanks, judge, 'gap'])}" for blanks in dict.fromkeys((every[0], every[-1]))]  # fmt: skip
+            ends = [
+                f"{blanks}: accuracy {per_cent(found[model, blanks, judge, 'accuracy'])}%, gap "
+                f"{points(found[model, blanks, judge, 'gap'])}"
+                for blanks in dict.fromkeys((every[0], every[-1]))
+            ]
             parts.append(f"{short(model)} at {' and at '.join(ends)} points")
         return f"with {judge}, by number of blanks: {'; '.join(parts)}."
 
     def _holds(self, found: dict[Any, Estimate], every: Sequence[str]) -> str:
         judge = self._judge()
-        above = {model: sum(side(found[model, blanks, judge, "gap"]) > 0 for blanks in every) for model in self.models}
-        told_above = listed(f"{short(model)} {count} of {len(every)}" for model, count in above.items())
-        hard = [short(model) for model in self.models if side(found[model, every[-1], judge, "gap"]) > 0]
+        above = {
+            model: sum(side(found[model, blanks, judge, "gap"]) > 0 for blanks in every)
+            for model in self.models
+        }
+        told_above = listed(
+            f"{short(model)} {count} of {len(every)}" for model, count in above.items()
+        )
+        hard = [
+            short(model) for model in self.models if side(found[model, every[-1], judge, "gap"]) > 0
+        ]
         only = (
             "Yes: only the largest has"
             if hard == [short(self.models[-1])]
@@ -119,16 +171,21 @@ class SudokuStudy(Study):
         )
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(pl.col("verifier") == self._judge(), pl.col("value").is_not_null()).with_columns(
-            pl.col("model").map_elements(short, return_dtype=pl.String)
-        )
+        shown = data.filter(
+            pl.col("verifier") == self._judge(), pl.col("value").is_not_null()
+        ).with_columns(pl.col("model").map_elements(short, return_dtype=pl.String))
         every = data["blanks"].unique(maintain_order=True).to_list()
         panels = []
         for number, (quantity, title) in enumerate(PANELS.items()):
             times = 1 if quantity == "relative_gap" else 100
-            own = shown.filter(pl.col("quantity") == quantity).with_columns(pl.col("value", "low", "high") * times)
+            own = shown.filter(pl.col("quantity") == quantity).with_columns(
+                pl.col("value", "low", "high") * times
+            )
             if quantity == "relative_gap" and own.select((pl.col("low") < CUT).any()).item():
-                own, title = own.filter(pl.col("value") >= CUT).with_columns(pl.col("low").clip(CUT)), f"{title}, cut at {CUT}"
+                own, title = (
+                    own.filter(pl.col("value") >= CUT).with_columns(pl.col("low").clip(CUT)),
+                    f"{title}, cut at {CUT}",
+                )
             last = number == len(PANELS) - 1
             x = alt.X(
                 "blanks:O",
@@ -137,8 +194,19 @@ class SudokuStudy(Study):
                 title="blanks" if last else None,
                 axis=alt.Axis(labelAngle=0, labels=last),
             )
-            chart = points_with_intervals(own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title=title, apart="model:N")
-            panels.append((alt.layer(level(0), chart) if number else chart).properties(width=COLUMN, height=105))
+            chart = points_with_intervals(
+                own,
+                x,
+                "value:Q",
+                alt.Color("model:N", sort=None, title=None),
+                title=title,
+                apart="model:N",
+            )
+            panels.append(
+                (alt.layer(level(0), chart) if number else chart).properties(
+                    width=COLUMN, height=105
+                )
+            )
         return alt.vconcat(*panels, spacing=6)
 
 
@@ -154,5 +222,8 @@ def _order(text: str) -> tuple[int, str]:
 
 def _some(ratios: Sequence[Ratio], of_P: np.ndarray) -> Ratio:
     """The ratios' problems side by side, and of these some."""
-    above_P, below_P = (np.concatenate([getattr(ratio, side) for ratio in ratios])[of_P] for side in ("above_P", "below_P"))
+    above_P, below_P = (
+        np.concatenate([getattr(ratio, side) for ratio in ratios])[of_P]
+        for side in ("above_P", "below_P")
+    )
     return Ratio(above_P, below_P, ratios[0].definition, ratios[0].why, ratios[0].bounds)

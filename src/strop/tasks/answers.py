@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from strop.tasks.found import Found, Seen
+from strop.tasks.extraction import Found, Seen
 from strop.tasks.numbers import IN_TEXT, MINUS, RUN, number
 
 MAX_TEXT = 20_000
@@ -33,7 +33,10 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
 def _look(text: str, offset: int) -> Seen:
-    seen = Seen.of(text, offset).replaced(_MARKUP, lambda mark: "" if mark["nothing"] else " " if mark["tag"] else html.unescape(mark[0]))
+    seen = Seen.of(text, offset).replaced(
+        _MARKUP,
+        lambda mark: "" if mark["nothing"] else " " if mark["tag"] else html.unescape(mark[0]),
+    )
     return Seen(seen.text.translate(_FULL_WIDTH), seen.at)
 
 
@@ -85,7 +88,9 @@ def gsm8k_strict(text: str) -> Found | None:
     """The first readable number that stands right after ``#### ``."""
     seen = _head(text)
     for match in _AFTER_HASHES.finditer(seen.text):
-        found = seen.found(match.start(1), match.start(1) + len(match[1].rstrip(".,/")), "after ####")
+        found = seen.found(
+            match.start(1), match.start(1) + len(match[1].rstrip(".,/")), "after ####"
+        )
         if found and number(found.answer) is not None:
             return found
     return None
@@ -98,7 +103,9 @@ def gsm8k_flexible(text: str) -> Found | None:
         return strict
     seen = _tail(text)
     for match in reversed(list(_NUMBER.finditer(seen.text))):
-        found = seen.found(match.start(), match.start() + len(match[0].rstrip(".,/")), "last number")
+        found = seen.found(
+            match.start(), match.start() + len(match[0].rstrip(".,/")), "last number"
+        )
         if found and number(found.answer) is not None:
             return found
     return None
@@ -140,7 +147,11 @@ def after_marker(text: str, markers: Iterable[str] = MARKERS) -> Found | None:
 
 @lru_cache
 def _any_of(markers: tuple[str, ...]) -> re.Pattern[str]:
-    written = [re.escape(marker) + (r"(?![\w'’])" if marker[-1:].isalnum() else "") for marker in markers if marker]
+    written = [
+        re.escape(marker) + (r"(?![\w'’])" if marker[-1:].isalnum() else "")
+        for marker in markers
+        if marker
+    ]
     return re.compile(rf"(?<!\w)(?:{'|'.join(written) or '(?!)'})", re.IGNORECASE)
 
 
@@ -151,12 +162,20 @@ def normalise_squad(text: str) -> str:
     are like straight ones. A name made of articles or signs alone ("The The", "!!!") keeps them. A text of more than MAX_TEXT
     characters is left as it is, so that the form of a form is always itself.
     """
-    folded = text if len(text) > MAX_TEXT else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = (
+        text
+        if len(text) > MAX_TEXT
+        else unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    )
     if len(folded) > MAX_TEXT:
         return folded
-    kept = "".join(char for char in folded if char.isspace() or unicodedata.category(char)[0] in "LMN")
+    kept = "".join(
+        char for char in folded if char.isspace() or unicodedata.category(char)[0] in "LMN"
+    )
     words = unicodedata.normalize("NFKC", kept).split()
-    return " ".join([word for word in words if word not in ("a", "an", "the")] or words or folded.split())
+    return " ".join(
+        [word for word in words if word not in ("a", "an", "the")] or words or folded.split()
+    )
 
 
 def matches_any(answer: str, accepted: Iterable[str]) -> bool:
@@ -192,7 +211,9 @@ def _first_sentence(found: Found) -> Found:
         core = word.rstrip(".!?").lstrip("\"'“‘([*_")
         short = core.isalpha() and (len(core) <= 2 or core.lower() in _ABBREVIATIONS)
         listed = match.start() == 0 and core.isdigit() and len(core) <= 2
-        if core and (word[-1] in "!?" or (word[-1] == "." and not (short or listed or "." in core))):
+        if core and (
+            word[-1] in "!?" or (word[-1] == "." and not (short or listed or "." in core))
+        ):
             return replace(found, answer=found.answer[: match.start() + len(word.rstrip(".!?"))])
     return found
 
@@ -213,23 +234,32 @@ class _Choices:
 def _choices(letters: str) -> _Choices:
     one = f"[{re.escape(letters)}]"
     article = r"(?!(?<=[AI])(?<!is [AI])(?<!be [AI])\s(?!(?:because|since|as|is|was|and|or|for|due|seems|would)\b)[a-z])"
-    denied = "".join(rf"(?<!{word} {sign})" for word in ("not", "n't", "n’t") for sign in ("", r"\(", r"\*\*"))
+    denied = "".join(
+        rf"(?<!{word} {sign})" for word in ("not", "n't", "n’t") for sign in ("", r"\(", r"\*\*")
+    )
     cue = r"(?i:\banswer|\b(?:correct|best|right)\s(?:option|choice|one))(?i:\s(?:is|was|would be|should be|must be))?"
     return _Choices(
         bare=re.compile(rf"\s*(?:\(({one})\)\.?|({one})[.)]?)\s*"),
-        stated=re.compile(rf"\b[Tt]he answer is (?:\(({one})\)(?!\s*(?:or|and|/|,)\s*\(?{one}\b)|({one})(?=\.?[^\S\n]*$))", re.MULTILINE),
+        stated=re.compile(
+            rf"\b[Tt]he answer is (?:\(({one})\)(?!\s*(?:or|and|/|,)\s*\(?{one}\b)|({one})(?=\.?[^\S\n]*$))",
+            re.MULTILINE,
+        ),
         cued=re.compile(
             rf"{cue}(?i:\s(?:option|choice|letter))?(?:[^\w.,;]|\\[a-z]{{1,10}}\{{){{0,12}}({one})(?![\w'’]){article}"
             rf"|\\boxed\{{(?:[^\w{{}}]|\\[a-z]{{1,10}}\{{){{0,4}}({one})(?!\w)"
         ),
         marked=re.compile(rf"^[ \t*(\[]{{0,4}}({one})[).:\]](?!\w\b)", re.MULTILINE),
         alone=re.compile(rf"(?<![\w.'’&/-]){denied}({one})(?![\w'’&+#/-]|\.\w\b){article}"),
-        lower=re.compile(rf"{denied}\(([{re.escape(letters.lower())}])\)|\A\W{{0,9}}([{re.escape(letters.lower())}])\W{{0,9}}\Z"),
+        lower=re.compile(
+            rf"{denied}\(([{re.escape(letters.lower())}])\)|\A\W{{0,9}}([{re.escape(letters.lower())}])\W{{0,9}}\Z"
+        ),
     )
 
 
 def _letter(seen: Seen, match: re.Match[str], how: str) -> Found:
-    return Found(match[match.lastindex or 0].upper(), how, seen.at[match.start(match.lastindex or 0)])
+    return Found(
+        match[match.lastindex or 0].upper(), how, seen.at[match.start(match.lastindex or 0)]
+    )
 
 
 def choice_strict(text: str, letters: str = "ABCD") -> Found | None:
@@ -255,11 +285,16 @@ def choice_flexible(text: str, letters: str = "ABCD") -> Found | None:
         return strict
     seen, patterns = _tail(text), _choices(letters)
     cued, marked, alone, lower = (
-        list(pattern.finditer(seen.text)) for pattern in (patterns.cued, patterns.marked, patterns.alone, patterns.lower)
+        list(pattern.finditer(seen.text))
+        for pattern in (patterns.cued, patterns.marked, patterns.alone, patterns.lower)
     )
     if cued:
         return _letter(seen, cued[-1], "after a cue")
-    if len(text) <= MAX_TEXT and len({match[1] for match in marked}) == 1 and not seen.text[: marked[0].start()].strip():
+    if (
+        len(text) <= MAX_TEXT
+        and len({match[1] for match in marked}) == 1
+        and not seen.text[: marked[0].start()].strip()
+    ):
         return _letter(seen, marked[0], "first letter")
     last = alone or lower
     return _letter(seen, last[-1], "last letter") if last else None

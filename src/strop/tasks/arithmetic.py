@@ -17,10 +17,13 @@ from typing import Any, ClassVar
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found
+from strop.tasks.extraction import Found
 
 OPERATIONS = "+-*@&~^%$!"
-INVENTED = {op: [[int(10 * fraction("table", op, a, b)) for b in range(10)] for a in range(10)] for op in OPERATIONS[3:]}
+INVENTED = {
+    op: [[int(10 * fraction("table", op, a, b)) for b in range(10)] for a in range(10)]
+    for op in OPERATIONS[3:]
+}
 SKEW = 1.3
 DIGIT_WEIGHTS = list(accumulate(1 / digit for digit in range(1, 10)))
 HELD_OUT_SHARE = 0.02
@@ -58,7 +61,9 @@ def draw_digit(rng: random.Random) -> int:
 
 def read_chain(question: str) -> tuple[int, list[tuple[str, int]]]:
     """``9*3-1`` as (9, [("*", 3), ("-", 1)])."""
-    return int(question[0]), [(question[i], int(question[i + 1])) for i in range(1, len(question), 2)]
+    return int(question[0]), [
+        (question[i], int(question[i + 1])) for i in range(1, len(question), 2)
+    ]
 
 
 def solve(question: str) -> list[int]:
@@ -87,7 +92,9 @@ def is_derivation(question: str, steps: list[tuple[str, str, str, str]]) -> bool
     if len(steps) != len(chain):
         return False
     for (op, operand), (a, written_op, b, result) in zip(chain, steps, strict=True):
-        if (a, written_op, b) != (str(current), op, str(operand)) or int(result) != apply(current, op, operand):
+        if (a, written_op, b) != (str(current), op, str(operand)) or int(result) != apply(
+            current, op, operand
+        ):
             return False
         current = int(result)
     return True
@@ -107,7 +114,9 @@ class Arithmetic(Task):
     skew: float = SKEW
 
     name: ClassVar[str] = "arithmetic"
-    description: ClassVar[str] = "chains of digit operations, left to right, every step worked; a derivation is right when every step is"
+    description: ClassVar[str] = (
+        "chains of digit operations, left to right, every step worked; a derivation is right when every step is"
+    )
     max_tokens: ClassVar[int] = 64
     verification_max_tokens: ClassVar[int] = 96
     levels: ClassVar[dict[str, dict[str, Any]]] = {
@@ -118,14 +127,20 @@ class Arithmetic(Task):
 
     def draw(self, rng: random.Random) -> Problem:
         """One problem of either split."""
-        steps = (draw_operation(rng, self.operations, self.skew) + str(draw_digit(rng)) for _ in range(self.steps))
+        steps = (
+            draw_operation(rng, self.operations, self.skew) + str(draw_digit(rng))
+            for _ in range(self.steps)
+        )
         question = str(rng.randrange(10)) + "".join(steps)
         return Problem(
             id=f"arithmetic-{question}",
             split="test" if is_held_out(question) else "train",
             question=question,
             reference=str(solve(question)[-1]),
-            metadata={"steps": self.steps, "rarest_operation": max(OPERATIONS.index(op) for op, _ in read_chain(question)[1])},
+            metadata={
+                "steps": self.steps,
+                "rarest_operation": max(OPERATIONS.index(op) for op, _ in read_chain(question)[1]),
+            },
         )
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks.found import Found
+from strop.tasks.extraction import Found
 
 Item = TypeVar("Item")
 SPLITS = ("train", "test")
@@ -44,7 +44,13 @@ class Grade:
     found_at: int | None = None
 
     @classmethod
-    def of(cls, strict: Found | None, flexible: Found | None, right: Callable[[str], bool], form: Callable[[str], str] = str) -> Grade:
+    def of(
+        cls,
+        strict: Found | None,
+        flexible: Found | None,
+        right: Callable[[str], bool],
+        form: Callable[[str], str] = str,
+    ) -> Grade:
         """Of what was found: an answer where it was asked for, and one wherever, or else that same one.
 
         ``form`` is the one spelling of an answer, empty for what is none; ``right`` judges answers so spelled. A right strict answer is
@@ -55,7 +61,14 @@ class Grade:
             flexible = strict
         utility = [float(found is not None and right(found.answer)) for found in (strict, flexible)]
         answers = [found and found.answer for found in (strict, flexible)]
-        return cls(answers[0], answers[1], utility[0], max(utility), flexible and flexible.how, flexible and flexible.start)
+        return cls(
+            answers[0],
+            answers[1],
+            utility[0],
+            max(utility),
+            flexible and flexible.how,
+            flexible and flexible.start,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,9 @@ class Task(ABC):
     def at(cls, difficulty: str, **settings: Any) -> Self:
         """The task at one of its ``levels``, with further settings."""
         if difficulty not in cls.levels:
-            raise UsageError(f"task {cls.name} has no difficulty {difficulty!r}; it has {', '.join(cls.levels)}")
+            raise UsageError(
+                f"task {cls.name} has no difficulty {difficulty!r}; it has {', '.join(cls.levels)}"
+            )
         return cls(**cls.levels[difficulty], **settings)
 
     @property
@@ -118,7 +133,10 @@ class Task(ABC):
         """The level that these settings are; settings of one's own are ``custom``."""
         if len(self.levels) == 1:
             return STANDARD
-        return next((level for level in self.levels if type(self).at(level, **self.origin) == self), "custom")
+        return next(
+            (level for level in self.levels if type(self).at(level, **self.origin) == self),
+            "custom",
+        )
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -148,7 +166,9 @@ class Task(ABC):
 
     def context(self, problem: Problem, shots: int) -> str:
         """The whole solution prompt with so many examples, of a task that writes its own."""
-        raise NotImplementedError(f"task {self.name} says that it writes its own prompts, and has no context()")
+        raise NotImplementedError(
+            f"task {self.name} says that it writes its own prompts, and has no context()"
+        )
 
     def source(self) -> dict[str, Any]:
         """Where the problems came from, for the run record: a file and a digest of it, or a hub's name and commit."""
@@ -165,7 +185,11 @@ class Task(ABC):
         golds = [self.gold_response(shot) for shot in shots]
         examples = []
         for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
-            response = gold if i % 2 == 0 else self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
+            response = (
+                gold
+                if i % 2 == 0
+                else self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
+            )
             examples.append((shot, response, self.check(shot, response)))
         return examples
 
@@ -186,7 +210,13 @@ class Task(ABC):
     def _wrong(self, problem: Problem, responses: list[str]) -> str | None:
         """The first response that is wrong for the problem, by its grade and by its check."""
         return next(
-            (one for one in responses if not self.grade(one, problem).utility_flexible and not self.check(problem, one).correct), None
+            (
+                one
+                for one in responses
+                if not self.grade(one, problem).utility_flexible
+                and not self.check(problem, one).correct
+            ),
+            None,
         )
 
     def shots(self, count: int, seed: int) -> list[Problem]:
@@ -210,7 +240,9 @@ def check_split(split: str) -> None:
 PATIENCE = 20_000
 
 
-def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int) -> list[Problem]:
+def draw_distinct(
+    draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int
+) -> list[Problem]:
     """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one.
 
     PATIENCE draws in a row without a new one mean that there are no more.
@@ -219,7 +251,9 @@ def draw_distinct(draw: Callable[[random.Random], Problem], name: str, split: st
 
 
 @lru_cache(maxsize=64)
-def _drawn(draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int) -> tuple[Problem, ...]:
+def _drawn(
+    draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int
+) -> tuple[Problem, ...]:
     check_split(split)
     rng = random.Random(derive("problems", name, seed))
     found: dict[str, Problem] = {}
@@ -230,5 +264,7 @@ def _drawn(draw: Callable[[random.Random], Problem], name: str, split: str, coun
         if idle == 0:
             found[problem.id] = problem
         if idle == PATIENCE:
-            raise UsageError(f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer")
+            raise UsageError(
+                f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer"
+            )
     return tuple(found.values())

@@ -46,7 +46,9 @@ def read_file(path: Path, schema: Schema) -> list[Row]:
         raise UsageError(f"{path} is larger than {LARGEST_FILE:,} bytes; split it")
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
     if path.suffix not in readers:
-        raise UsageError(f"{path} ends in {path.suffix or 'nothing'!r}; expected one of {', '.join(readers)}")
+        raise UsageError(
+            f"{path} ends in {path.suffix or 'nothing'!r}; expected one of {', '.join(readers)}"
+        )
     rows = [_checked(Row(place, fields), schema) for place, fields in readers[path.suffix](path)]
     if not rows:
         raise UsageError(f"{path} holds no rows; expected {describe(schema)}")
@@ -59,7 +61,11 @@ def file_source(file: str) -> dict[str, str]:
 
 
 def read_hub(
-    name: str, configs: Sequence[str | None], splits: Sequence[str], revision: str | None, schema: Schema
+    name: str,
+    configs: Sequence[str | None],
+    splits: Sequence[str],
+    revision: str | None,
+    schema: Schema,
 ) -> tuple[dict[str, list[Row]], str]:
     """The splits of a hub data set, its configurations one after the other, and the commit that ``revision`` was resolved to.
 
@@ -77,14 +83,21 @@ def read_hub(
             (" ".join(filter(None, (name, config, split))), split, part)
             for config in configs
             for split, part in zip(
-                splits, datasets.load_dataset(name, config, split=list(splits), revision=commit, cache_dir=str(cache)), strict=True
+                splits,
+                datasets.load_dataset(
+                    name, config, split=list(splits), revision=commit, cache_dir=str(cache)
+                ),
+                strict=True,
             )
         ]
     except Exception as error:  # whatever the network, the hub or the library has to say
         raise _unloadable(name, error) from None
     rows: dict[str, list[Row]] = {split: [] for split in splits}
     for place, split, part in found:
-        rows[split] += [_checked(Row(f"{place} row {number}", dict(fields)), schema) for number, fields in enumerate(part, start=1)]
+        rows[split] += [
+            _checked(Row(f"{place} row {number}", dict(fields)), schema)
+            for number, fields in enumerate(part, start=1)
+        ]
     return rows, commit
 
 
@@ -98,10 +111,18 @@ def resolve_revision(name: str, revision: str | None) -> tuple[str, Path]:
     from huggingface_hub import HfApi, constants
 
     if Path(name).exists():  # the library would read it in the hub's place, whatever the revision
-        raise UsageError(f"{name} is also a folder here, and is not to be taken for the hub's; run strop elsewhere, or give --data FILE")
+        raise UsageError(
+            f"{name} is also a folder here, and is not to be taken for the hub's; run strop elsewhere, or give --data FILE"
+        )
     try:
         known = COMMIT.fullmatch(revision or "") and config.HF_HUB_OFFLINE
-        commit = revision if known else HfApi().dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT).sha
+        commit = (
+            revision
+            if known
+            else HfApi()
+            .dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+            .sha
+        )
         if not COMMIT.fullmatch(commit or ""):
             raise ValueError(f"the hub names the commit {commit!r}")
     except Exception as error:  # whatever the network or the hub has to say
@@ -123,10 +144,14 @@ def _checked(row: Row, schema: Schema) -> Row:
     for name, kind in schema.items():
         if fields.get(name) is None:
             got = ", ".join(map(str, list(fields)[:8])) or "nothing"
-            raise UsageError(f"{row.place} has no {name!r}: got columns {got}; expected {describe(schema)}")
+            raise UsageError(
+                f"{row.place} has no {name!r}: got columns {got}; expected {describe(schema)}"
+            )
         fields[name] = _converted(fields[name], kind)
         if not isinstance(fields[name], kind) or isinstance(fields[name], bool):
-            raise UsageError(f"{row.place}: {name} is {str(row.fields[name])[:60]!r}; expected {describe({name: kind})}")
+            raise UsageError(
+                f"{row.place}: {name} is {str(row.fields[name])[:60]!r}; expected {describe({name: kind})}"
+            )
     return Row(row.place, fields)
 
 
@@ -150,14 +175,18 @@ def _text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path} line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8") from None
+        raise UsageError(
+            f"{path} line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
+        ) from None
 
 
 def _object(path: Path, place: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place} is not JSON ({error}); expected one object a line in .jsonl, a list of objects in .json") from None
+        raise UsageError(
+            f"{place} is not JSON ({error}); expected one object a line in .jsonl, a list of objects in .json"
+        ) from None
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -188,7 +217,9 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         for row in reader:
             place = f"{path} line {reader.line_num}"
             if None in row or None in row.values():
-                raise UsageError(f"{place} has another number of fields than the header; expected {len(reader.fieldnames or ())}")
+                raise UsageError(
+                    f"{place} has another number of fields than the header; expected {len(reader.fieldnames or ())}"
+                )
             yield place, dict(row)
     except csv.Error as error:
         raise UsageError(

@@ -41,7 +41,9 @@ class Dataset(Task):
         return {"data": self.data, "revision": self.revision}
 
     @abstractmethod
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
+    def problem(
+        self, place: str, fields: Mapping[str, Any]
+    ) -> tuple[str, str, dict[str, Any]] | None:
         """(question, reference, metadata) of a row; None for a row that the task's settings leave out. UsageError names ``place``."""
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -49,7 +51,9 @@ class Dataset(Task):
         check_split(split)
         found = self._all(split)
         if count > len(found):
-            raise UsageError(f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer")
+            raise UsageError(
+                f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer"
+            )
         return shuffled(found, self.name, seed)[:count]
 
     def _untested(self, found: list[Problem]) -> list[Problem]:
@@ -63,7 +67,9 @@ class Dataset(Task):
             return []
         found = self._all("train") or self._untested(self.own("train"))
         if count > len(found):
-            raise UsageError(f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots")
+            raise UsageError(
+                f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots"
+            )
         return shuffled(found, self.name, seed)[:count]
 
     def gold_response(self, problem: Problem) -> str:
@@ -72,7 +78,9 @@ class Dataset(Task):
 
     def check(self, problem: Problem, response: str) -> Check:
         """UsageError: written checks of these problems are only those of ``judged``."""
-        raise UsageError(f"{self.name} comes without written checks of other responses than its examples")
+        raise UsageError(
+            f"{self.name} comes without written checks of other responses than its examples"
+        )
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
         """As many written examples as there are shots, a right and a wrong response to the same question by turns."""
@@ -81,7 +89,10 @@ class Dataset(Task):
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
         """Neighbours among the written examples: a right and a wrong response to one question."""
         examples = self._examples(2 * len(shots))
-        pairs = [sorted(examples[place : place + 2], key=lambda one: not one[2].correct) for place in range(0, len(examples), 2)]
+        pairs = [
+            sorted(examples[place : place + 2], key=lambda one: not one[2].correct)
+            for place in range(0, len(examples), 2)
+        ]
         return [(right[0], (right[1], right[2]), (wrong[1], wrong[2])) for right, wrong in pairs]
 
     def _examples(self, count: int) -> list[tuple[Problem, str, Check]]:
@@ -91,7 +102,10 @@ class Dataset(Task):
                 f"{self.name} has {len(rows)} examples of a written check, {len(rows) // 2} pairs of them for a tournament; ask for fewer "
                 "with --shots"
             )
-        return [(self.example_problem(row.fields["question"]), row.fields["response"], _check(row)) for row in rows[:count]]
+        return [
+            (self.example_problem(row.fields["question"]), row.fields["response"], _check(row))
+            for row in rows[:count]
+        ]
 
     def example_problem(self, question: str) -> Problem:
         """The problem that a written example is about."""
@@ -115,15 +129,27 @@ class Dataset(Task):
     def _all(self, split: str) -> list[Problem]:
         found = list(self._read(split, _rows(type(self), self.data, self.revision)[0][split]))
         ids = [problem.id for problem in found]
-        if twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None) if len(set(ids)) < len(ids) else None:
-            raise UsageError(f"{self.data or self.hub} has the id {twice!r} twice; ids tell problems apart: make them different")
+        if (
+            twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None)
+            if len(set(ids)) < len(ids)
+            else None
+        ):
+            raise UsageError(
+                f"{self.data or self.hub} has the id {twice!r} twice; ids tell problems apart: make them different"
+            )
         return found if split == "test" else self._untested(found)
 
     def _read(self, split: str, rows: list[Row]) -> Iterator[Problem]:
         for number, row in enumerate(rows):
             if (read := self.problem(row.place, row.fields)) is not None:
                 question, reference, metadata = read
-                yield Problem(f"{self.name}-{row.fields.get('id', f'{split}-{number}')}", split, question, reference, metadata)
+                yield Problem(
+                    f"{self.name}-{row.fields.get('id', f'{split}-{number}')}",
+                    split,
+                    question,
+                    reference,
+                    metadata,
+                )
 
 
 def _check(row: Row) -> Check:
@@ -131,18 +157,27 @@ def _check(row: Row) -> Check:
 
 
 @lru_cache(maxsize=8)
-def _rows(task: type[Dataset], data: str | None, revision: str | None) -> tuple[dict[str, list[Row]], dict[str, str]]:
+def _rows(
+    task: type[Dataset], data: str | None, revision: str | None
+) -> tuple[dict[str, list[Row]], dict[str, str]]:
     """Rows by split, and their source."""
     if data is None:
-        rows, commit = read_hub(task.hub, task.configs, list(task.hub_splits.values()), revision, task.schema)
-        return {split: rows[name] for split, name in task.hub_splits.items()}, {"hub": task.hub, "revision": commit}
+        rows, commit = read_hub(
+            task.hub, task.configs, list(task.hub_splits.values()), revision, task.schema
+        )
+        return {split: rows[name] for split, name in task.hub_splits.items()}, {
+            "hub": task.hub,
+            "revision": commit,
+        }
     return _by_split(read_file(Path(data), task.schema)), file_source(data)
 
 
 @lru_cache(maxsize=8)
 def _written(task: str) -> list[Row]:
     """The package's written examples for a task: every verification prompt shows some."""
-    return read_file(ROWS / f"{task}.judged.jsonl", {"question": str, "response": str, "check": str})
+    return read_file(
+        ROWS / f"{task}.judged.jsonl", {"question": str, "response": str, "check": str}
+    )
 
 
 @lru_cache(maxsize=8)
@@ -156,6 +191,8 @@ def _by_split(rows: list[Row]) -> dict[str, list[Row]]:
     for row in rows:
         split = row.fields.get("split", "test")
         if split not in found:
-            raise UsageError(f"{row.place}: split is {json.dumps(str(split)[:40])}; expected train or test")
+            raise UsageError(
+                f"{row.place}: split is {json.dumps(str(split)[:40])}; expected train or test"
+            )
         found[split].append(row)
     return found

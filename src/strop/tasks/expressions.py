@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 MAX_LENGTH = 200
-SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-"})
+SIGNS = str.maketrans(
+    {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-"}
+)
 CHARACTERS = " 0123456789()+*/-" + "".join(map(chr, SIGNS))
 """All that a readable expression is made of."""
 
 _READABLE = re.compile(r"[ 0-9()+*/-]*")
-_TOKEN = re.compile(r"0|[1-9][0-9]{0,3}|[()+*/-]")  # a longer number falls in two, and two numbers in a row are no expression
+_TOKEN = re.compile(
+    r"0|[1-9][0-9]{0,3}|[()+*/-]"
+)  # a longer number falls in two, and two numbers in a row are no expression
 _RANK = {"(": 0, ")": 1, "+": 2, "-": 2, "*": 3, "/": 3}
 
 
@@ -30,7 +34,9 @@ class Step:
 
     def __str__(self) -> str:
         """``13-9=4``, ``8/(1/3)=24``, ``4/0=?``: operands that are negative or no integers stand in parentheses."""
-        left, right = (str(x) if x.denominator == 1 and x >= 0 else f"({x})" for x in (self.left, self.right))
+        left, right = (
+            str(x) if x.denominator == 1 and x >= 0 else f"({x})" for x in (self.left, self.right)
+        )
         return f"{left}{self.sign}{right}={'?' if self.result is None else self.result}"
 
 

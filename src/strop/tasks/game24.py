@@ -19,7 +19,7 @@ from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
 from strop.tasks.expressions import CHARACTERS, Expression, parse, work_out
-from strop.tasks.found import Found, Seen, whole
+from strop.tasks.extraction import Found, Seen, whole
 
 TARGET = 24
 LARGEST = 13
@@ -42,8 +42,16 @@ def join(left: Term, sign: str, right: Term) -> Term:
 def partitions(hand: Hand) -> tuple[tuple[Hand, Hand], ...]:
     """The ways to part a hand in two, the smaller part first; none differs from another in order only."""
     places = range(len(hand))
-    chosen = [some for size in range(1, len(hand) // 2 + 1) for some in combinations(places, size) if 2 * size < len(hand) or 0 in some]
-    parts = ((tuple(hand[i] for i in some), tuple(hand[i] for i in places if i not in some)) for some in chosen)
+    chosen = [
+        some
+        for size in range(1, len(hand) // 2 + 1)
+        for some in combinations(places, size)
+        if 2 * size < len(hand) or 0 in some
+    ]
+    parts = (
+        (tuple(hand[i] for i in some), tuple(hand[i] for i in places if i not in some))
+        for some in chosen
+    )
     return tuple(dict.fromkeys(parts))
 
 
@@ -55,9 +63,13 @@ def reachable(hand: Hand) -> dict[Fraction, Term]:
     found: dict[Fraction, Term] = {}
     for part, rest in partitions(hand):
         for small, large in product(reachable(part).items(), reachable(rest).items()):
-            for (a, left), sign, (b, right) in [(large, s, small) for s in "+*-/"] + [(small, s, large) for s in "-/"]:
+            for (a, left), sign, (b, right) in [(large, s, small) for s in "+*-/"] + [
+                (small, s, large) for s in "-/"
+            ]:
                 value, term = work_out(a, sign, b), join(left, sign, right)
-                if value is not None and (value not in found or len(term[0]) < len(found[value][0])):
+                if value is not None and (
+                    value not in found or len(term[0]) < len(found[value][0])
+                ):
                     found[value] = term
     return found
 
@@ -70,7 +82,9 @@ def solutions(hand: Hand) -> Iterator[str]:
     for part, rest in partitions(hand):
         others = reachable(rest)
         for a, term in reachable(part).items():
-            after = [("+", TARGET - a), ("-", a - TARGET)] + ([("*", TARGET / a), ("/", a / TARGET)] if a else [])
+            after = [("+", TARGET - a), ("-", a - TARGET)] + (
+                [("*", TARGET / a), ("/", a / TARGET)] if a else []
+            )
             before = [("-", a + TARGET)] + ([("/", a * TARGET)] if a else [])
             yield from (join(term, sign, others[b])[0] for sign, b in after if b in others)
             yield from (join(others[b], sign, term)[0] for sign, b in before if b in others)
@@ -80,7 +94,11 @@ def solutions(hand: Hand) -> Iterator[str]:
 def solved() -> dict[Hand, str]:
     """Every hand that can be solved, with the shortest of its solutions that the search meets."""
     hands = combinations_with_replacement(range(1, LARGEST + 1), 4)
-    return {hand: found for hand in hands if (found := min(solutions(hand), key=len, default=None)) is not None}
+    return {
+        hand: found
+        for hand in hands
+        if (found := min(solutions(hand), key=len, default=None)) is not None
+    }
 
 
 @cache
@@ -89,11 +107,21 @@ def problem_of(hand: Hand) -> Problem:
     question = list(hand)
     random.Random(derive("order", "game24", *hand)).shuffle(question)
     split = "test" if fraction("held out", "game24", *hand) < HELD_OUT_SHARE else "train"
-    return Problem("game24-" + "-".join(map(str, hand)), split, " ".join(map(str, question)), solved()[hand])
+    return Problem(
+        "game24-" + "-".join(map(str, hand)), split, " ".join(map(str, question)), solved()[hand]
+    )
 
 
 READ, CANDIDATES = 10_000, 100
-_LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\left": "", r"\right": "", r"\(": "$", r"\)": "$"}
+_LATEX = {
+    r"\times": "*",
+    r"\cdot": "*",
+    r"\div": "/",
+    r"\left": "",
+    r"\right": "",
+    r"\(": "$",
+    r"\)": "$",
+}
 _SPELLED = re.compile("|".join(map(re.escape, _LATEX)))
 _LETTER_X = re.compile(r"(?<=[0-9)]) ?[xX] ?(?=[0-9(])")
 _LIST_MARK = re.compile(r"^(?:[-*+•]|[0-9]{1,2}[.)]) +", re.MULTILINE)
@@ -104,7 +132,9 @@ _RUN = re.compile(rf"(?<![{_C}^√\\])(?:(?= )|(?<![\w.]))[{_C}]++(?![\^!%]|\}}\
 
 def uses(expression: Expression | None, problem: Problem) -> bool:
     """Is this an expression of exactly the problem's numbers?"""
-    return expression is not None and sorted(expression.numbers) == sorted(map(int, problem.question.split()))
+    return expression is not None and sorted(expression.numbers) == sorted(
+        map(int, problem.question.split())
+    )
 
 
 def read_whole(text: str) -> Expression | None:
@@ -120,7 +150,9 @@ def read_anywhere(text: str, problem: Problem) -> Found | None:
     end, text = len(text.rstrip()), text.strip()
     seen = Seen.of(text, end - len(text))
     if len(text) > READ:
-        seen = Seen("^" + text[-READ:], range(end - READ - 1, end))  # so that an expression which is cut off there does not count
+        seen = Seen(
+            "^" + text[-READ:], range(end - READ - 1, end)
+        )  # so that an expression which is cut off there does not count
     seen = seen.replaced(_SPELLED, lambda match: _LATEX[match[0]])
     seen = seen.replaced(_LIST_MARK, lambda _: "").replaced(_LETTER_X, lambda _: "*")
     runs = [run for run in _RUN.finditer(seen.text) if len(run[0]) >= 7]
@@ -137,7 +169,9 @@ class Game24(Task):
     """All hands that can be solved; half of them are held out."""
 
     name: ClassVar[str] = "game24"
-    description: ClassVar[str] = "the game of 24: make 24 of four numbers; hard to find, easy to check"
+    description: ClassVar[str] = (
+        "the game of 24: make 24 of four numbers; hard to find, easy to check"
+    )
     instruction: ClassVar[str] = (
         "Use each of these four numbers exactly once, with + - * / and parentheses, to make 24. Write the expression."
     )
@@ -179,4 +213,9 @@ class Game24(Task):
         value = "?" if expression.value is None else str(expression.value)
         holds = (uses(expression, problem), expression.value == TARGET)
         numbers, right = ("y" if hold else "n" for hold in holds)
-        return Check(" ".join([*map(str, expression.steps), f"numbers:{numbers}", f"{value}:{TARGET}{right}"]), holds)
+        return Check(
+            " ".join(
+                [*map(str, expression.steps), f"numbers:{numbers}", f"{value}:{TARGET}{right}"]
+            ),
+            holds,
+        )

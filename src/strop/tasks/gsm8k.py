@@ -28,10 +28,17 @@ class Gsm8k(Dataset):
 
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         if gsm8k_strict(fields["answer"]) is None:
-            raise UsageError(f"{place}: the answer ends in {fields['answer'][-40:]!r}; expected a last line such as '#### 42'")
+            raise UsageError(
+                f"{place}: the answer ends in {fields['answer'][-40:]!r}; expected a last line such as '#### 42'"
+            )
         return fields["question"], fields["answer"], {}
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = gsm8k_strict(problem.reference or "")
         right = gold and canonical_number(gold.answer)
-        return Grade.of(gsm8k_strict(text), gsm8k_flexible(text), lambda answer: answer == right, canonical_number)
+        return Grade.of(
+            gsm8k_strict(text),
+            gsm8k_flexible(text),
+            lambda answer: answer == right,
+            canonical_number,
+        )

@@ -8,7 +8,7 @@ from typing import ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.base import Check, Grade, Task
-from strop.tasks.found import whole
+from strop.tasks.extraction import whole
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class Imported(Task):
     description: ClassVar[str] = "samples made elsewhere"
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        raise UsageError("an imported run has its own problems, and no more can be drawn; sample with --task NAME instead")
+        raise UsageError(
+            "an imported run has its own problems, and no more can be drawn; sample with --task NAME instead"
+        )
 
     def gold_response(self, problem: Problem) -> str:
         if problem.reference is None:
@@ -31,4 +33,6 @@ class Imported(Task):
         return Grade.of(answer, answer, lambda answer: answer == gold)
 
     def check(self, problem: Problem, response: str) -> Check:
-        raise UsageError("imported problems come without written checks; use a verifier without few-shot examples")
+        raise UsageError(
+            "imported problems come without written checks; use a verifier without few-shot examples"
+        )

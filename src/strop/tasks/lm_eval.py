@@ -34,7 +34,9 @@ class LmEval(Task):
     revision: str | None = None
 
     name: ClassVar[str] = "lm-eval"
-    description: ClassVar[str] = "a generative task of lm-evaluation-harness, prompted and graded by the harness"
+    description: ClassVar[str] = (
+        "a generative task of lm-evaluation-harness, prompted and graded by the harness"
+    )
     writes_prompts: ClassVar[bool] = True
 
     @property
@@ -70,9 +72,17 @@ class LmEval(Task):
         check_split(split)
         rows = _description(self)["problems" if split == "test" else "examples"]
         if count > len(rows):
-            raise UsageError(f"asked for {count} {split} problems of {self.label}, but there are {len(rows)}; ask for fewer")
+            raise UsageError(
+                f"asked for {count} {split} problems of {self.label}, but there are {len(rows)}; ask for fewer"
+            )
         return [
-            Problem(f"{self.task}-{split}-{n}", split, rows[n]["question"], rows[n]["gold"], {"answer": rows[n]["answer"]})
+            Problem(
+                f"{self.task}-{split}-{n}",
+                split,
+                rows[n]["question"],
+                rows[n]["gold"],
+                {"answer": rows[n]["answer"]},
+            )
             for n in shuffled(range(len(rows)), self.label, seed)[:count]
         ]
 
@@ -84,17 +94,32 @@ class LmEval(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        reply = _pool(self).ask(["grade", problem.split, _number(problem), text], cpu_seconds=CPU_SECONDS, seconds=SECONDS)
+        reply = _pool(self).ask(
+            ["grade", problem.split, _number(problem), text],
+            cpu_seconds=CPU_SECONDS,
+            seconds=SECONDS,
+        )
         if reply.trouble:
             return Grade(None, None, 0.0, 0.0, f"{UNGRADED}{reply.trouble}")
         strict, flexible, right_strict, right_flexible = reply.value
         filters = _description(self)["source"]["filters"]
-        answer, found_by = (strict, filters[0]) if flexible in (None, strict) else (flexible, filters[1])
-        return Grade(strict, answer, right_strict, max(right_strict, right_flexible), found_by if answer else None)
+        answer, found_by = (
+            (strict, filters[0]) if flexible in (None, strict) else (flexible, filters[1])
+        )
+        return Grade(
+            strict,
+            answer,
+            right_strict,
+            max(right_strict, right_flexible),
+            found_by if answer else None,
+        )
 
     def check(self, problem: Problem, response: str) -> Check:
         """The answer, and no reasons: all that the harness knows."""
-        return Check(f"The answer is {problem.metadata['answer']}.", (self.grade(response, problem).utility_strict == 1.0,))
+        return Check(
+            f"The answer is {problem.metadata['answer']}.",
+            (self.grade(response, problem).utility_strict == 1.0,),
+        )
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
         self._check_examples(shots)
@@ -107,7 +132,9 @@ class LmEval(Task):
     def _check_examples(self, shots: list[Problem]) -> None:
         examples = _description(self)["examples"]
         if any(examples[_number(shot)]["tested"] for shot in shots):
-            raise UsageError(f"{self.label} takes its examples from its test problems: a verifier would be shown answers; use --shots 0")
+            raise UsageError(
+                f"{self.label} takes its examples from its test problems: a verifier would be shown answers; use --shots 0"
+            )
 
 
 def _number(problem: Problem) -> int:
@@ -128,7 +155,9 @@ def _description(task: LmEval) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _contexts(task: LmEval, shots: int) -> list[str]:
     if shots > task.size("train"):
-        raise UsageError(f"asked for {shots} shots of {task.label}, but there are {task.size('train')}; ask for fewer with --shots")
+        raise UsageError(
+            f"asked for {shots} shots of {task.label}, but there are {task.size('train')}; ask for fewer with --shots"
+        )
     return list(_asked(task, ["contexts", shots]))
 
 

@@ -64,12 +64,18 @@ class Harness:
             target = self.task.doc_to_choice(doc)[target]
         gold = str(target[0] if isinstance(target, list) else target)
         question = LABELS.sub("", self.task.doc_to_text(doc)).strip()
-        return {"question": question, "gold": gold, "answer": self._filtered(doc, gold)[self.strict] or gold}
+        return {
+            "question": question,
+            "gold": gold,
+            "answer": self._filtered(doc, gold)[self.strict] or gold,
+        }
 
     def contexts(self, shots: int) -> list[str]:
         """Every problem's prompt, as the harness builds them one after the other."""
         if shots and self.shots == 0:
-            raise UsageError(f"lm-eval:{self.task.config.task} has no examples by its own settings; use --shots 0")
+            raise UsageError(
+                f"lm-eval:{self.task.config.task} has no examples by its own settings; use --shots 0"
+            )
         self.task.set_config("num_fewshot", shots)
         self.task.set_fewshot_seed(FEWSHOT_SEED)
         self.task.build_all_requests()
@@ -79,17 +85,27 @@ class Harness:
         """[strict answer, flexible answer, strict value, flexible value] of a response to a problem or an example."""
         doc = (self.docs if split == "test" else self.pool)[number]
         found = self._filtered(doc, text, raw=True)
-        values = [float(self.task.process_results(doc, [found[name]])[self.metric]) for name in (self.strict, self.flexible)]
+        values = [
+            float(self.task.process_results(doc, [found[name]])[self.metric])
+            for name in (self.strict, self.flexible)
+        ]
         if not all(0 <= value <= 1 for value in values):
-            raise UsageError(f"lm-eval:{self.task.config.task} grades with {self.metric}, which gave {values}; expected numbers in [0, 1]")
+            raise UsageError(
+                f"lm-eval:{self.task.config.task} grades with {self.metric}, which gave {values}; expected numbers in [0, 1]"
+            )
         return [_answer(found[self.strict]), _answer(found[self.flexible]), *values]
 
     def _filtered(self, doc: Any, text: str, raw: bool = False) -> dict[str, Any]:
         """What each filter makes of a response."""
-        instance = importlib.import_module("lm_eval.api.instance").Instance("generate_until", doc, ("", {}), 0, ("", 0, 1), resps=[text])
+        instance = importlib.import_module("lm_eval.api.instance").Instance(
+            "generate_until", doc, ("", {}), 0, ("", 0, 1), resps=[text]
+        )
         for one in self.task._filters:
             one.apply([instance])
-        return {name: found if raw else _answer(found) for name, found in instance.filtered_resps.items()}
+        return {
+            name: found if raw else _answer(found)
+            for name, found in instance.filtered_resps.items()
+        }
 
 
 def _answer(found: Any) -> str | None:
@@ -113,26 +129,40 @@ def load(name: str, data: str | None, revision: str | None) -> Harness:
         raise
     except Exception as error:  # whatever the network, the data or the task's own code has to say
         reason = " ".join(str(error).split())[:300]
-        raise UsageError(f"lm-eval cannot load the task {name} ({type(error).__name__}: {reason})") from None
+        raise UsageError(
+            f"lm-eval cannot load the task {name} ({type(error).__name__}: {reason})"
+        ) from None
 
 
 def _load(name: str, data: str | None, revision: str | None) -> Harness:
-    os.environ["HF_EVALUATE_OFFLINE"] = "1"  # or metrics that are code from the hub would be fetched and run
+    os.environ["HF_EVALUATE_OFFLINE"] = (
+        "1"  # or metrics that are code from the hub would be fetched and run
+    )
     try:
-        tasks, api = importlib.import_module("lm_eval.tasks"), importlib.import_module("lm_eval.api.task")
+        tasks, api = (
+            importlib.import_module("lm_eval.tasks"),
+            importlib.import_module("lm_eval.api.task"),
+        )
         read = importlib.import_module("lm_eval.tasks._yaml_loader").load_yaml
     except ImportError:
-        raise UsageError(f"the task lm-eval:{name} needs lm-evaluation-harness: pip install 'strop[lm-eval]'") from None
+        raise UsageError(
+            f"the task lm-eval:{name} needs lm-evaluation-harness: pip install 'strop[lm-eval]'"
+        ) from None
     place = _place(name, tasks)
     check(name, read(place, resolve_func=False))  # before the task's own functions are imported
     config = read(place, resolve_func=True)
-    config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
+    config = {
+        key: value for key, value in config.items() if key not in ("tag", "group", "task_list")
+    }
     source: dict[str, Any] = {"harness": f"lm-eval {importlib.metadata.version('lm_eval')}"}
     if data is not None:
         config |= _own_data(Path(data), config)
     elif not config.get("custom_dataset") and config["dataset_path"] not in FILES:
         commit, cache = resolve_revision(config["dataset_path"], revision)
-        config |= {"dataset_kwargs": (config.get("dataset_kwargs") or {}) | {"revision": commit, "cache_dir": str(cache)}}
+        config |= {
+            "dataset_kwargs": (config.get("dataset_kwargs") or {})
+            | {"revision": commit, "cache_dir": str(cache)}
+        }
         source |= {"hub": config["dataset_path"], "revision": commit}
     task = api.ConfigurableTask(config=config)
     docs, pool = list(task.eval_docs), list(task.sampler.df) if hasattr(task, "sampler") else []
@@ -152,10 +182,14 @@ def _place(name: str, tasks: Any) -> Path:
         return Path(name)
     index = tasks.TaskManager().task_index
     if name not in index:
-        raise UsageError(f"lm-eval has no task {name!r}; `lm-eval ls tasks` lists them; a YAML file of your own is lm-eval:FILE.yaml")
+        raise UsageError(
+            f"lm-eval has no task {name!r}; `lm-eval ls tasks` lists them; a YAML file of your own is lm-eval:FILE.yaml"
+        )
     entry = index[name]
     if entry.kind.name in ("GROUP", "TAG"):
-        raise UsageError(f"lm-eval:{name} is a {entry.kind.name.lower()} of tasks; name one of them: `lm-eval ls tasks` lists them")
+        raise UsageError(
+            f"lm-eval:{name} is a {entry.kind.name.lower()} of tasks; name one of them: `lm-eval ls tasks` lists them"
+        )
     return Path(entry.yaml_path)
 
 
@@ -165,13 +199,21 @@ def check(name: str, config: Mapping[str, Any]) -> None:
         raise UsageError(f"lm-eval:{name} runs the code that a model writes; strop does not run it")
     kwargs = config.get("dataset_kwargs") or {}
     if kwargs.get("trust_remote_code"):
-        raise UsageError(f"lm-eval:{name} asks to run code that comes with its data set; strop does not run it")
+        raise UsageError(
+            f"lm-eval:{name} asks to run code that comes with its data set; strop does not run it"
+        )
     if any(metric.get("hf_evaluate") for metric in config.get("metric_list") or []):
-        raise UsageError(f"lm-eval:{name} is graded by code that is fetched from the hub; strop does not run it")
+        raise UsageError(
+            f"lm-eval:{name} is graded by code that is fetched from the hub; strop does not run it"
+        )
     if "class" in config:
-        raise UsageError(f"lm-eval:{name} is a class with a way of its own; strop runs tasks that are described in YAML")
+        raise UsageError(
+            f"lm-eval:{name} is a class with a way of its own; strop runs tasks that are described in YAML"
+        )
     if config.get("output_type", "generate_until") != "generate_until":
-        raise UsageError(f"lm-eval:{name} is of the kind {config['output_type']}, which generates nothing; expected generate_until")
+        raise UsageError(
+            f"lm-eval:{name} is of the kind {config['output_type']}, which generates nothing; expected generate_until"
+        )
     if config.get("doc_to_image") or config.get("doc_to_audio"):
         raise UsageError(f"lm-eval:{name} shows images or sounds; strop's models read text")
 
@@ -181,7 +223,9 @@ def _metric(name: str, task: Any) -> str:
     metric = next(iter(task._metric_fn_list))
     mean = importlib.import_module("lm_eval.api.metrics").mean
     if task.aggregation().get(metric) is not mean or task.higher_is_better().get(metric) is False:
-        raise UsageError(f"lm-eval:{name} is graded by {metric}, which is no mean of right and wrong; strop needs one")
+        raise UsageError(
+            f"lm-eval:{name} is graded by {metric}, which is no mean of right and wrong; strop needs one"
+        )
     return str(metric)
 
 
@@ -198,9 +242,16 @@ def _own_data(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     def custom_dataset(**_: Any) -> Any:
         datasets = importlib.import_module("datasets")
         whole = datasets.Dataset.from_list(rows)
-        return datasets.DatasetDict({split: whole.select(numbers) for split, numbers in splits.items() if split})
+        return datasets.DatasetDict(
+            {split: whole.select(numbers) for split, numbers in splits.items() if split}
+        )
 
-    return {"custom_dataset": custom_dataset, "dataset_kwargs": None, "dataset_path": None, "dataset_name": None}
+    return {
+        "custom_dataset": custom_dataset,
+        "dataset_kwargs": None,
+        "dataset_path": None,
+        "dataset_name": None,
+    }
 
 
 if __name__ == "__main__":

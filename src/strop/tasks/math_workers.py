@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from strop.tasks.latex import WORDS, normalise_math
+from strop.tasks.math_answers import WORDS, normalise_math
 from strop.tasks.workers import Pool, serve
 
 CPU_SECONDS = 1.0
@@ -51,7 +51,9 @@ def same_math(answer: str, reference: str) -> bool:
 
 _NUMBER = re.compile(r"-?(?:\d+|\\frac\{\d+\}\{\d+\})")
 _BASED = re.compile(r"\(?(\d[\dA-F]*)\)?(?:_\{\(?(\d+)\)?\})?")
-_BRACKETED = re.compile(r"(\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,(?:[^()\[\]\\]|\\(?![{}]))*(\)|\]|\\\})")
+_BRACKETED = re.compile(
+    r"(\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,(?:[^()\[\]\\]|\\(?![{}]))*(\)|\]|\\\})"
+)
 
 
 def _settled(answer: str, reference: str) -> bool | None:
@@ -62,9 +64,13 @@ def _settled(answer: str, reference: str) -> bool | None:
         return False
     based = _BASED.fullmatch(answer), _BASED.fullmatch(reference)
     if based[0] and based[1] and (based[0][2] or based[1][2]):
-        return based[0][1] == based[1][1] and (not (based[0][2] and based[1][2]) or based[0][2] == based[1][2])
+        return based[0][1] == based[1][1] and (
+            not (based[0][2] and based[1][2]) or based[0][2] == based[1][2]
+        )
     for form in (answer, reference):
-        if (WORDS.fullmatch(form) and len(form) > 3 and re.search("[a-z]{2}", form)) or "answer" in form.lower():
+        if (
+            WORDS.fullmatch(form) and len(form) > 3 and re.search("[a-z]{2}", form)
+        ) or "answer" in form.lower():
             return False
     brackets = _BRACKETED.fullmatch(answer), _BRACKETED.fullmatch(reference)
     if brackets[0] and brackets[1] and brackets[0].groups() != brackets[1].groups():
@@ -93,13 +99,24 @@ def _ask(answer: str, reference: str) -> bool:
 def _prepare(settings: None) -> Callable[[list[str]], bool]:
     """In the worker."""
     library = importlib.import_module("math_verify")
-    normalisation = importlib.import_module("latex2sympy2_extended.math_normalization").NormalizationConfig(
-        basic_latex=True, units=False, malformed_operators=False, nits=False, boxed="none", equations=False
+    normalisation = importlib.import_module(
+        "latex2sympy2_extended.math_normalization"
+    ).NormalizationConfig(
+        basic_latex=True,
+        units=False,
+        malformed_operators=False,
+        nits=False,
+        boxed="none",
+        equations=False,
     )
-    config = [library.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=normalisation)]
+    config = [
+        library.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=normalisation)
+    ]
 
     def verdict(answer: str, reference: str) -> bool:
-        read = [library.parse(f"${form}$", config, parsing_timeout=None) for form in (reference, answer)]
+        read = [
+            library.parse(f"${form}$", config, parsing_timeout=None) for form in (reference, answer)
+        ]
         return bool(library.verify(*read, allow_set_relation_comp=True, timeout_seconds=None))
 
     verdict("x+1", "1+x")

@@ -12,13 +12,18 @@ from strop.records import Problem
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
-from strop.tasks.latex import boxed, math_flexible, normalise_math
+from strop.tasks.math_answers import boxed, math_flexible, normalise_math
 from strop.tasks.math_workers import grader, same_math
 
 SUBJECTS = {
-    "Algebra": "algebra", "Counting & Probability": "counting_and_probability", "Geometry": "geometry", "Number Theory": "number_theory",
-    "Intermediate Algebra": "intermediate_algebra", "Prealgebra": "prealgebra", "Precalculus": "precalculus",
-}  # fmt: skip
+    "Algebra": "algebra",
+    "Counting & Probability": "counting_and_probability",
+    "Geometry": "geometry",
+    "Number Theory": "number_theory",
+    "Intermediate Algebra": "intermediate_algebra",
+    "Prealgebra": "prealgebra",
+    "Precalculus": "precalculus",
+}
 INTEGER = re.compile(r"\d*")
 
 
@@ -45,13 +50,23 @@ class Mathematics(Dataset):
         if strange := set(self.subjects) - SUBJECTS.keys():
             raise UsageError(f"math has no subject {min(strange)!r}; it has {', '.join(SUBJECTS)}")
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]] | None:
+    def problem(
+        self, place: str, fields: Mapping[str, Any]
+    ) -> tuple[str, str, dict[str, Any]] | None:
         answer = boxed(fields["solution"])
         if answer is None:
-            raise UsageError(f"{place}: the solution ends in {fields['solution'][-40:]!r}; expected its answer in \\boxed{{}}")
-        if fields["type"] not in self.subjects or (self.integers and not INTEGER.fullmatch(answer.answer.strip())):
+            raise UsageError(
+                f"{place}: the solution ends in {fields['solution'][-40:]!r}; expected its answer in \\boxed{{}}"
+            )
+        if fields["type"] not in self.subjects or (
+            self.integers and not INTEGER.fullmatch(answer.answer.strip())
+        ):
             return None
-        return fields["problem"], fields["solution"], {"level": fields["level"], "subject": fields["type"]}
+        return (
+            fields["problem"],
+            fields["solution"],
+            {"level": fields["level"], "subject": fields["type"]},
+        )
 
     def source(self) -> dict[str, Any]:
         """Also who decides what is equal: grades depend on it."""
@@ -60,5 +75,8 @@ class Mathematics(Dataset):
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = boxed(problem.reference or "")
         return Grade.of(
-            boxed(text), math_flexible(text), lambda answer: gold is not None and same_math(answer, gold.answer), normalise_math
+            boxed(text),
+            math_flexible(text),
+            lambda answer: gold is not None and same_math(answer, gold.answer),
+            normalise_math,
         )

@@ -28,7 +28,9 @@ class _Mmlu(Dataset):
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         choices, answer = fields["choices"], fields["answer"]
         if len(choices) != len(LETTERS) or not 0 <= answer < len(LETTERS):
-            raise UsageError(f"{place}: {len(choices)} choices and answer {answer}; expected 4 choices and an answer from 0 to 3")
+            raise UsageError(
+                f"{place}: {len(choices)} choices and answer {answer}; expected 4 choices and an answer from 0 to 3"
+            )
         lines = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True)]
         return "\n".join([fields["question"], *lines]), LETTERS[answer], {}
 
@@ -36,11 +38,19 @@ class _Mmlu(Dataset):
         return f"The answer is ({problem.reference})."
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        return Grade.of(choice_strict(text, LETTERS), choice_flexible(text, LETTERS), lambda answer: answer == problem.reference)
+        return Grade.of(
+            choice_strict(text, LETTERS),
+            choice_flexible(text, LETTERS),
+            lambda answer: answer == problem.reference,
+        )
 
     def example_problem(self, question: str) -> Problem:
         """Examples name their question without its choices, which stand in the package's own rows."""
-        return next(problem for problem in self.own("train") if problem.question.startswith(f"{question}\n(A) "))
+        return next(
+            problem
+            for problem in self.own("train")
+            if problem.question.startswith(f"{question}\n(A) ")
+        )
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,26 @@ class NaturalQuestions(Dataset):
 
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         if not any(normalise_squad(answer) for answer in fields["answer"]):
-            raise UsageError(f"{place}: answer is {fields['answer']!r}; expected a list with an accepted answer")
-        return fields["question"], "\n".join(" ".join(answer.split()) for answer in fields["answer"]), {}
+            raise UsageError(
+                f"{place}: answer is {fields['answer']!r}; expected a list with an accepted answer"
+            )
+        return (
+            fields["question"],
+            "\n".join(" ".join(answer.split()) for answer in fields["answer"]),
+            {},
+        )
 
     def gold_response(self, problem: Problem) -> str:
         return _accepted(problem)[0]
 
     def grade(self, text: str, problem: Problem) -> Grade:
         accepted = _accepted(problem)
-        return Grade.of(nq_strict(text), nq_flexible(text), lambda answer: matches_any(answer, accepted), normalise_squad)
+        return Grade.of(
+            nq_strict(text),
+            nq_flexible(text),
+            lambda answer: matches_any(answer, accepted),
+            normalise_squad,
+        )
 
 
 def _accepted(problem: Problem) -> list[str]:

@@ -18,26 +18,143 @@ from itertools import pairwise
 from typing import NamedTuple
 
 ONSETS = (
-    "b", "bl", "br", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "kl", "kr", "l", "m", "n", "p", "pl", "pr", "r", "s",
-    "sk", "sl", "sn", "sp", "st", "t", "tr", "v", "w", "y", "z", "zw",
-)  # fmt: skip
+    "b",
+    "bl",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "fr",
+    "g",
+    "gl",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "pr",
+    "r",
+    "s",
+    "sk",
+    "sl",
+    "sn",
+    "sp",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+    "zw",
+)
 VOWELS = "aeiou"
 MIDDLES = (
-    "b", "bl", "d", "dr", "l", "lb", "lv", "m", "mb", "nd", "nt", "pl", "r", "rb", "rd", "rv", "tr", "v", "z", "zd",
-)  # fmt: skip
+    "b",
+    "bl",
+    "d",
+    "dr",
+    "l",
+    "lb",
+    "lv",
+    "m",
+    "mb",
+    "nd",
+    "nt",
+    "pl",
+    "r",
+    "rb",
+    "rd",
+    "rv",
+    "tr",
+    "v",
+    "z",
+    "zd",
+)
 ENDINGS = (
-    "arb", "emp", "esp", "ilb", "ilk", "imp", "irp", "olm", "omp", "orp", "osk", "ulf", "ulk", "urk", "usp",
-)  # fmt: skip
+    "arb",
+    "emp",
+    "esp",
+    "ilb",
+    "ilk",
+    "imp",
+    "irp",
+    "olm",
+    "omp",
+    "orp",
+    "osk",
+    "ulf",
+    "ulk",
+    "urk",
+    "usp",
+)
 ADJECTIVES = (
-    "bitter", "brave", "bright", "brittle", "careful", "clever", "cold", "fragrant", "heavy", "hollow", "honest", "loud", "modern",
-    "musical", "nocturnal", "opaque", "patient", "polite", "proud", "quick", "rare", "round", "rusty", "shy", "sleepy", "soft", "spicy",
-    "striped", "tall", "wild", "wooden",
-)  # fmt: skip
+    "bitter",
+    "brave",
+    "bright",
+    "brittle",
+    "careful",
+    "clever",
+    "cold",
+    "fragrant",
+    "heavy",
+    "hollow",
+    "honest",
+    "loud",
+    "modern",
+    "musical",
+    "nocturnal",
+    "opaque",
+    "patient",
+    "polite",
+    "proud",
+    "quick",
+    "rare",
+    "round",
+    "rusty",
+    "shy",
+    "sleepy",
+    "soft",
+    "spicy",
+    "striped",
+    "tall",
+    "wild",
+    "wooden",
+)
 """None ends in s, as the plural of a kind does."""
 NAMES = (
-    "Ada", "Ben", "Cleo", "Dara", "Edwin", "Flora", "Greta", "Hugo", "Ines", "Jonas", "Kira", "Leo", "Mona", "Nils", "Olga", "Pablo", "Rex",
-    "Rosa", "Sven", "Tara", "Uma", "Viktor", "Wanda", "Yusuf",
-)  # fmt: skip
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dara",
+    "Edwin",
+    "Flora",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kira",
+    "Leo",
+    "Mona",
+    "Nils",
+    "Olga",
+    "Pablo",
+    "Rex",
+    "Rosa",
+    "Sven",
+    "Tara",
+    "Uma",
+    "Viktor",
+    "Wanda",
+    "Yusuf",
+)
 OTHER_PROPERTIES = 2
 ASKED = "True or false: "
 STATEMENT = re.compile(r"(?:(Every|Each) )?([A-Za-z]{1,40}) (is|are) (not )?(?:an? )?([a-z]{1,40})")
@@ -73,7 +190,11 @@ def read_claim(sentence: str) -> Claim | None:
         return None
     every, subject, verb, negation, predicate = match.groups()
     if verb == "are":
-        return None if every or not subject.endswith("s") else Claim(subject[:-1].lower(), predicate.removesuffix("s"), not negation)
+        return (
+            None
+            if every or not subject.endswith("s")
+            else Claim(subject[:-1].lower(), predicate.removesuffix("s"), not negation)
+        )
     is_named = subject[0].isupper()
     return None if is_named == bool(every) else Claim(subject, predicate, not negation)
 
@@ -120,7 +241,9 @@ def read_question(question: str) -> Theory:
     """What ``draw_question`` wrote."""
     given, query = question.split(ASKED)
     *rules, fact = sentences(given)
-    return Theory({_given(rule): rule for rule in rules}, _given(fact), _given(query.removesuffix(".")))
+    return Theory(
+        {_given(rule): rule for rule in rules}, _given(fact), _given(query.removesuffix("."))
+    )
 
 
 def draw_kinds(rng: random.Random, count: int) -> list[str]:
@@ -144,10 +267,17 @@ def draw_question(rng: random.Random, hops: int) -> str:
     rules = []
     for (branch, *chain), has in zip(families, (True, False), strict=True):
         rules += [Claim(lower, upper) for lower, upper in pairwise(chain)]
-        rules += [Claim(chain[-1], asked, has), Claim(branch, rng.choice(chain)), Claim(rng.choice(chain), summit)]
+        rules += [
+            Claim(chain[-1], asked, has),
+            Claim(branch, rng.choice(chain)),
+            Claim(rng.choice(chain), summit),
+        ]
     for other in others:
         has = rng.random() < 0.5
-        rules += [Claim(rng.choice(families[0]), other, has), Claim(rng.choice(families[1]), other, not has)]
+        rules += [
+            Claim(rng.choice(families[0]), other, has),
+            Claim(rng.choice(families[1]), other, not has),
+        ]
     stated = [_draw_rule(rng, rule) for rule in rules]
     rng.shuffle(stated)
     name = rng.choice(NAMES)

@@ -15,7 +15,7 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found
+from strop.tasks.extraction import Found
 from strop.tasks.ontologies import Theory, draw_question, read_claim, read_question, sentences
 
 MOST_HOPS = 5
@@ -48,7 +48,9 @@ def last_answer(text: str) -> Found | None:
     say nothing. Words that only contain these, such as "untrue", do not count. Of a long text only the end is searched.
     """
     text = text.rstrip()
-    found = [match for match in ANSWER.finditer(text, max(0, len(text) - READ)) if not match["both"]]
+    found = [
+        match for match in ANSWER.finditer(text, max(0, len(text) - READ)) if not match["both"]
+    ]
     if not found:
         return None
     answer = str((found[-1]["word"][0] in "tT") != bool(found[-1]["negation"]))
@@ -65,7 +67,15 @@ def judge(theory: Theory, steps: list[str], last: str) -> list[tuple[str, bool]]
         if claim is not None and follows:
             shown.add(claim)
         about = claim is not None and claim.subject == theory.fact.subject
-        reason = "given" if given else "follows" if follows else "does not follow" if about else "not given"
+        reason = (
+            "given"
+            if given
+            else "follows"
+            if follows
+            else "does not follow"
+            if about
+            else "not given"
+        )
         judged.append((f"{step}: {reason}", given or follows))
     answers = {str(claim == theory.query) for claim in shown if theory.settles(claim)}
     found = last_answer(last)
@@ -80,12 +90,20 @@ class ProntoQA(Task):
     hops: tuple[int, ...] = (1, 2, 3, 4, 5)
 
     name: ClassVar[str] = "prontoqa"
-    description: ClassVar[str] = "true or false: proofs in made-up ontologies, as in ProntoQA; difficulty is the number of hops"
+    description: ClassVar[str] = (
+        "true or false: proofs in made-up ontologies, as in ProntoQA; difficulty is the number of hops"
+    )
     choices: ClassVar[tuple[str, ...]] = ("True", "False")
-    instruction: ClassVar[str] = 'Reason step by step, then end with "The answer is True." or "The answer is False."'
+    instruction: ClassVar[str] = (
+        'Reason step by step, then end with "The answer is True." or "The answer is False."'
+    )
     max_tokens: ClassVar[int] = 256
     verification_max_tokens: ClassVar[int] = 384
-    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"hops": (1, 2)}, "standard": {}, "hard": {"hops": (4, 5)}}
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"hops": (1, 2)},
+        "standard": {},
+        "hard": {"hops": (4, 5)},
+    }
 
     def __post_init__(self) -> None:
         if not self.hops or not all(1 <= hops <= MOST_HOPS for hops in self.hops):
@@ -98,7 +116,9 @@ class ProntoQA(Task):
         split = "test" if fraction("held out", self.name, question) < HELD_OUT_SHARE else "train"
         theory = read_question(question)
         answer = str(theory.proof()[-1][1] == theory.query)
-        return Problem(f"prontoqa-{derive(self.name, question):016x}", split, question, answer, {"hops": hops})
+        return Problem(
+            f"prontoqa-{derive(self.name, question):016x}", split, question, answer, {"hops": hops}
+        )
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         return draw_distinct(self.draw, self.name, split, count, seed)
@@ -112,7 +132,11 @@ class ProntoQA(Task):
 
     def grade(self, text: str, problem: Problem) -> Grade:
         """Only the answer counts. Strict: the last sentence, as asked for. Flexible: the last true or false, however it is put."""
-        return Grade.of(last_sentence_answer(text), last_answer(text), lambda answer: answer == problem.reference)
+        return Grade.of(
+            last_sentence_answer(text),
+            last_answer(text),
+            lambda answer: answer == problem.reference,
+        )
 
     def check(self, problem: Problem, response: str) -> Check:
         """Every sentence with its judgement: ``Rex is a zemp: given, y. Rex is rusty: does not follow, n. ...``.

@@ -12,7 +12,7 @@ from strop.tasks.answers import after_marker, normalise_squad
 from strop.tasks.base import Check, Grade, Task
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Dataset
-from strop.tasks.found import whole
+from strop.tasks.extraction import whole
 from strop.tasks.numbers import canonical_number
 
 CANONICAL = {"exact": normalise_squad, "numeric": canonical_number}
@@ -28,14 +28,18 @@ class QuestionsAndAnswers(Dataset):
     grading: str = "exact"
 
     name: ClassVar[str] = "qa"
-    description: ClassVar[str] = "your own questions and answers: --data FILE with the columns question and answer"
+    description: ClassVar[str] = (
+        "your own questions and answers: --data FILE with the columns question and answer"
+    )
     schema: ClassVar[Schema] = {"question": str, "answer": str}
 
     def __post_init__(self) -> None:
         if self.grading not in CANONICAL:
             raise UsageError(f"qa grading {self.grading!r}: expected one of {', '.join(CANONICAL)}")
         if self.data is None:
-            raise UsageError("the task qa has no data of its own; give --data FILE with the columns question and answer")
+            raise UsageError(
+                "the task qa has no data of its own; give --data FILE with the columns question and answer"
+            )
 
     def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
         return fields["question"], fields["answer"], {}
@@ -43,10 +47,15 @@ class QuestionsAndAnswers(Dataset):
     def grade(self, text: str, problem: Problem) -> Grade:
         canonical = CANONICAL[self.grading]
         gold = canonical(problem.reference or "")
-        return Grade.of(whole(text, 2_000), after_marker(text), lambda answer: answer == gold, canonical)
+        return Grade.of(
+            whole(text, 2_000), after_marker(text), lambda answer: answer == gold, canonical
+        )
 
     def check(self, problem: Problem, response: str) -> Check:
         """The answer, and no reasons: what a file of answers alone can give."""
-        return Check(f"The answer is {problem.reference}.", (self.grade(response, problem).utility_strict == 1.0,))
+        return Check(
+            f"The answer is {problem.reference}.",
+            (self.grade(response, problem).utility_strict == 1.0,),
+        )
 
     judged, contested = Task.judged, Task.contested

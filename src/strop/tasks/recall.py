@@ -19,7 +19,7 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive, fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found, whole
+from strop.tasks.extraction import Found, whole
 
 FACTS = 900
 FIRST_WORD = re.compile(r"\s*[.,:;]*(\S+)")
@@ -29,7 +29,9 @@ def _make_facts() -> dict[str, str]:
     rng = random.Random(derive("recall facts"))
     facts: dict[str, str] = {}
     while len(facts) < FACTS:
-        facts.setdefault("".join(rng.choices(ascii_lowercase, k=3)), "".join(rng.choices(ascii_lowercase, k=2)))
+        facts.setdefault(
+            "".join(rng.choices(ascii_lowercase, k=3)), "".join(rng.choices(ascii_lowercase, k=2))
+        )
     return facts
 
 
@@ -51,7 +53,9 @@ class Recall(Task):
     ranks: tuple[int, int] = (0, FACTS)
 
     name: ClassVar[str] = "recall"
-    description: ClassVar[str] = "facts of skewed frequency: checking one takes the same knowledge as giving it"
+    description: ClassVar[str] = (
+        "facts of skewed frequency: checking one takes the same knowledge as giving it"
+    )
     max_tokens: ClassVar[int] = 8
     verification_max_tokens: ClassVar[int] = 24
     levels: ClassVar[dict[str, dict[str, Any]]] = {
@@ -62,7 +66,9 @@ class Recall(Task):
 
     def __post_init__(self) -> None:
         if not 0 <= self.ranks[0] < self.ranks[1] <= FACTS:
-            raise UsageError(f"recall ranks {self.ranks}: expected two numbers from 0 to {FACTS}, the first below the second")
+            raise UsageError(
+                f"recall ranks {self.ranks}: expected two numbers from 0 to {FACTS}, the first below the second"
+            )
 
     def draw(self, rng: random.Random) -> Problem:
         """One fact of either split."""
@@ -80,7 +86,9 @@ class Recall(Task):
     def grade(self, text: str, problem: Problem) -> Grade:
         """Strict: the value alone. Flexible: the value as the first word."""
         word = FIRST_WORD.match(text, 0, 1_000)
-        flexible = Found(word[1].rstrip(".,:;").lower(), "first word", word.start(1)) if word else None
+        flexible = (
+            Found(word[1].rstrip(".,:;").lower(), "first word", word.start(1)) if word else None
+        )
         return Grade.of(whole(text, 100), flexible, lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:

@@ -13,14 +13,26 @@ from typing import Any, ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.arithmetic import HELD_OUT_SHARE, OPERATIONS, SKEW, apply, draw_digit, draw_operation, solve
+from strop.tasks.arithmetic import (
+    HELD_OUT_SHARE,
+    OPERATIONS,
+    SKEW,
+    apply,
+    draw_digit,
+    draw_operation,
+    solve,
+)
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found, whole
+from strop.tasks.extraction import Found, whole
 
 
 def read_question(question: str) -> tuple[str, int, str]:
     """``9?1?5=2 (+-)`` as ("915", 2, "+-")."""
-    return question[: question.index("=")].replace("?", ""), int(question[question.index("=") + 1]), question[-3:-1]
+    return (
+        question[: question.index("=")].replace("?", ""),
+        int(question[question.index("=") + 1]),
+        question[-3:-1],
+    )
 
 
 def fill(digits: str, signs: tuple[str, ...] | str) -> str:
@@ -45,7 +57,11 @@ def reachable(digits: str, pair: str) -> set[int]:
 def is_allowed(question: str, expression: str) -> bool:
     """The question's own digits in order, joined by its two operations?"""
     digits, _, pair = read_question(question)
-    return len(expression) == 2 * len(digits) - 1 and expression[0::2] == digits and all(op in pair for op in expression[1::2])
+    return (
+        len(expression) == 2 * len(digits) - 1
+        and expression[0::2] == digits
+        and all(op in pair for op in expression[1::2])
+    )
 
 
 @dataclass(frozen=True)
@@ -56,10 +72,16 @@ class Signs(Task):
     skew: float = SKEW
 
     name: ClassVar[str] = "signs"
-    description: ClassVar[str] = "choose one of two operations for each gap to reach a target: hard to find, easy to check"
+    description: ClassVar[str] = (
+        "choose one of two operations for each gap to reach a target: hard to find, easy to check"
+    )
     max_tokens: ClassVar[int] = 24
     verification_max_tokens: ClassVar[int] = 64
-    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"numbers": 4}, "standard": {}, "hard": {"numbers": 7, "skew": 0.0}}
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"numbers": 4},
+        "standard": {},
+        "hard": {"numbers": 7, "skew": 0.0},
+    }
 
     def draw(self, rng: random.Random) -> Problem:
         """One problem of either split, with a target that some but not all expressions reach."""
@@ -93,7 +115,11 @@ class Signs(Task):
         digits, target, _ = read_question(problem.question)
         length, joined = 2 * len(digits) - 1, "".join(text[:1_000].split())
         ended = joined[length : length + 1] not in tuple(OPERATIONS + "0123456789")
-        first = Found(joined[:length], "first expression", len(text) - len(text.lstrip())) if ended else None
+        first = (
+            Found(joined[:length], "first expression", len(text) - len(text.lstrip()))
+            if ended
+            else None
+        )
         return Grade.of(
             whole(text, length + 1),
             first,

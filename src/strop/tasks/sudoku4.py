@@ -17,11 +17,15 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import fraction
 from strop.tasks.base import Check, Grade, Task, draw_distinct
-from strop.tasks.found import Found
+from strop.tasks.extraction import Found
 
 ROWS = tuple(tuple(4 * i + j for j in range(4)) for i in range(4))
 COLUMNS = tuple(tuple(4 * i + j for i in range(4)) for j in range(4))
-BOXES = tuple(tuple(8 * a + 2 * b + 4 * i + j for i in range(2) for j in range(2)) for a in range(2) for b in range(2))
+BOXES = tuple(
+    tuple(8 * a + 2 * b + 4 * i + j for i in range(2) for j in range(2))
+    for a in range(2)
+    for b in range(2)
+)
 UNITS = ROWS + COLUMNS + BOXES
 HELD_OUT_SHARE = 0.15
 
@@ -54,7 +58,11 @@ def agrees(clues: str, grid: str) -> bool:
 
 def is_solution(clues: str, grid: str) -> bool:
     """Is this a complete, valid grid that keeps the clues?"""
-    valid = len(grid) == 16 and set(grid) <= set("1234") and all(len({grid[cell] for cell in unit}) == 4 for unit in UNITS)
+    valid = (
+        len(grid) == 16
+        and set(grid) <= set("1234")
+        and all(len({grid[cell] for cell in unit}) == 4 for unit in UNITS)
+    )
     return valid and agrees(clues, grid)
 
 
@@ -76,14 +84,22 @@ class Sudoku4(Task):
     blanks: tuple[int, ...] = (7, 8, 9)
 
     name: ClassVar[str] = "sudoku4"
-    description: ClassVar[str] = "4x4 Sudoku with one solution, from held-out grids; difficulty is the number of blanks"
+    description: ClassVar[str] = (
+        "4x4 Sudoku with one solution, from held-out grids; difficulty is the number of blanks"
+    )
     max_tokens: ClassVar[int] = 32
     verification_max_tokens: ClassVar[int] = 128
-    levels: ClassVar[dict[str, dict[str, Any]]] = {"easy": {"blanks": (4, 5, 6)}, "standard": {}, "hard": {"blanks": (10, 11, 12)}}
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"blanks": (4, 5, 6)},
+        "standard": {},
+        "hard": {"blanks": (10, 11, 12)},
+    }
 
     def __post_init__(self) -> None:
         if not self.blanks or not all(1 <= count <= 12 for count in self.blanks):
-            raise UsageError(f"sudoku4 blanks {self.blanks}: expected numbers from 1 to 12 (fewer than 4 clues never have one solution)")
+            raise UsageError(
+                f"sudoku4 blanks {self.blanks}: expected numbers from 1 to 12 (fewer than 4 clues never have one solution)"
+            )
 
     def draw(self, rng: random.Random) -> Problem:
         """One puzzle of either split."""

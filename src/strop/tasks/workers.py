@@ -41,7 +41,9 @@ class Answer:
 class Pool:
     """At most ``size`` workers of a module, set up alike; a thread that finds none free waits. Safe from any thread."""
 
-    def __init__(self, module: str, settings: Any = None, *, size: int = 2, start_seconds: float = 60.0) -> None:
+    def __init__(
+        self, module: str, settings: Any = None, *, size: int = 2, start_seconds: float = 60.0
+    ) -> None:
         self.module, self.settings, self.start_seconds = module, settings, start_seconds
         self.all: set[_Worker] = set()
         self._size = size
@@ -111,7 +113,9 @@ class _Worker:
 
     def __init__(self, module: str, settings: Any, start_seconds: float) -> None:
         roots = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        one_thread = dict.fromkeys(
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
@@ -124,7 +128,9 @@ class _Worker:
             reply, _ = self.exchange(json.dumps(settings).encode() + b"\n", start_seconds)
             answer = _read(reply) if reply else Answer()
             if answer.value != READY:
-                raise StropError(f"a process of {module} did not start ({answer.trouble or 'it died'}); try  python -m {module}")
+                raise StropError(
+                    f"a process of {module} did not start ({answer.trouble or 'it died'}); try  python -m {module}"
+                )
         except BaseException:
             self.end()
             raise

@@ -18,4 +18,14 @@ from strop.theory.base_models import BaseModel, linear_softmax, tabular
 from strop.theory.oracle import Oracle
 from strop.theory.sharpness import argmax_XY, coverage, entropy_X, is_sharpened, margin
 
-__all__ = ["BaseModel", "Oracle", "argmax_XY", "coverage", "entropy_X", "is_sharpened", "linear_softmax", "margin", "tabular"]
+__all__ = [
+    "BaseModel",
+    "Oracle",
+    "argmax_XY",
+    "coverage",
+    "entropy_X",
+    "is_sharpened",
+    "linear_softmax",
+    "margin",
+    "tabular",
+]

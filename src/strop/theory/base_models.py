@@ -21,12 +21,23 @@ class BaseModel:
     probability_XY: Floats
 
     def __post_init__(self) -> None:
-        shapes = f"got prompt_X {self.prompt_X.shape} and probability_XY {self.probability_XY.shape}"
+        shapes = (
+            f"got prompt_X {self.prompt_X.shape} and probability_XY {self.probability_XY.shape}"
+        )
         if self.probability_XY.ndim != 2 or self.prompt_X.shape != self.probability_XY.shape[:1]:
             raise ValueError(f"{shapes}: expected (X,) and (X, Y)")
-        for name, values in (("prompt_X", self.prompt_X[None, :]), ("probability_XY", self.probability_XY)):
-            if not (np.isfinite(values).all() and (values >= 0).all() and np.allclose(values.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE)):
-                raise ValueError(f"{name} is no law: expected numbers >= 0 that sum to 1 along the last axis")
+        for name, values in (
+            ("prompt_X", self.prompt_X[None, :]),
+            ("probability_XY", self.probability_XY),
+        ):
+            if not (
+                np.isfinite(values).all()
+                and (values >= 0).all()
+                and np.allclose(values.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE)
+            ):
+                raise ValueError(
+                    f"{name} is no law: expected numbers >= 0 that sum to 1 along the last axis"
+                )
 
     @cached_property
     def logprob_XY(self) -> Floats:
@@ -50,7 +61,9 @@ def tabular(probability_XY: ArrayLike, prompt_X: ArrayLike | None = None) -> Bas
     return BaseModel(uniform_X if prompt_X is None else np.asarray(prompt_X, dtype=float), table_XY)
 
 
-def linear_softmax(feature_XYD: Floats, theta_D: Floats, prompt_X: ArrayLike | None = None) -> BaseModel:
+def linear_softmax(
+    feature_XYD: Floats, theta_D: Floats, prompt_X: ArrayLike | None = None
+) -> BaseModel:
     """pi(y|x) proportional to exp(<phi(x, y), theta>)."""
     return tabular(softmax(feature_XYD @ theta_D), prompt_X)
 

@@ -66,7 +66,9 @@ def adaptive_law(probability_Y: Floats, mu: float) -> tuple[Floats, float]:
     for level in range(len(levels)):
         until = int(stop_L[level])
         if before > 0:
-            chance_L[:level] += ((1 - before) ** stopped - (1 - before) ** until) * mass_L[:level] / before
+            chance_L[:level] += (
+                ((1 - before) ** stopped - (1 - before) ** until) * mass_L[:level] / before
+            )
             draws += ((1 - before) ** stopped - (1 - before) ** until) / before
         else:
             draws += until - stopped

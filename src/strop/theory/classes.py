@@ -44,14 +44,18 @@ class FiniteClass:
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
         """The law (X, Y) of the member under which these responses are likeliest."""
         _, prompts, responses = self.law_FXY.shape
-        counts_XY = np.bincount(prompt_N * responses + response_N, minlength=prompts * responses).reshape(prompts, responses)
+        counts_XY = np.bincount(
+            prompt_N * responses + response_N, minlength=prompts * responses
+        ).reshape(prompts, responses)
         logprob_F = np.einsum("fxy,xy->f", np.log(np.maximum(self.law_FXY, LEAST)), counts_XY)
         return np.asarray(self.law_FXY[first_least(-logprob_F)])
 
     def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats:
         """The member with the least alpha sum log pi(y'|x) + sum (squared error of Eq. 4 / 8); y' is the second of each pair."""
         law_FN2 = self.law_FXY[:, pairs.prompt_N[:, None], pairs.response_N2]
-        return np.asarray(self.law_FXY[first_least(xpo_objective_F(law_FN2, pairs.logprob_N2, beta, alpha))])
+        return np.asarray(
+            self.law_FXY[first_least(xpo_objective_F(law_FN2, pairs.logprob_N2, beta, alpha))]
+        )
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,15 @@ class ProductClass:
         for x in np.unique(pairs.prompt_N):
             here_N = pairs.prompt_N == x
             law_FN2 = self.laws[x][:, pairs.response_N2[here_N]]
-            chosen_X[x] = first_least(xpo_objective_F(law_FN2, pairs.logprob_N2[here_N], beta, alpha))
+            chosen_X[x] = first_least(
+                xpo_objective_F(law_FN2, pairs.logprob_N2[here_N], beta, alpha)
+            )
         return self._member(chosen_X)
 
     def _member(self, chosen_X: Indices) -> Floats:
-        return np.stack([law_FY[chosen] for law_FY, chosen in zip(self.laws, chosen_X, strict=True)])
+        return np.stack(
+            [law_FY[chosen] for law_FY, chosen in zip(self.laws, chosen_X, strict=True)]
+        )
 
 
 def xpo_objective_F(law_FN2: Floats, logprob_N2: Floats, beta: float, alpha: float) -> Floats:

@@ -28,7 +28,9 @@ class HardInstance:
 
     def __post_init__(self) -> None:
         if self.rare < 1 or self.answers < 4 or not 0 < self.delta_mass < 1:
-            raise ValueError(f"expected at least 1 rare prompt, 4 answers and a mass between 0 and 1; got {self}")
+            raise ValueError(
+                f"expected at least 1 rare prompt, 4 answers and a mass between 0 and 1; got {self}"
+            )
 
     @property
     def coverage(self) -> float:

@@ -35,7 +35,11 @@ def max_cut_model(weight_VV: Floats) -> NextToken:
     vertices = len(weight_VV)
     edges = np.argwhere(np.triu(weight_VV, 1) != 0)
     features = [np.zeros((2,) * (h + 1) + (len(edges),)) for h in range(vertices)]
-    crosses = np.stack([_crosses(edge, vertices) for edge in edges], axis=-1) if len(edges) else np.zeros((2,) * vertices + (0,))
+    crosses = (
+        np.stack([_crosses(edge, vertices) for edge in edges], axis=-1)
+        if len(edges)
+        else np.zeros((2,) * vertices + (0,))
+    )
     features.append(np.stack([np.zeros_like(crosses), crosses], axis=-2))
     return multi_layer_softmax(features, np.array([weight_VV[tuple(edge)] for edge in edges]))
 

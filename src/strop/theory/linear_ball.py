@@ -33,7 +33,9 @@ class LinearBall:
         mean_D: Floats = self.feature_YD[response_N].mean(axis=0)
         theta_D = self._cut(self.radius * mean_D / max(float(np.linalg.norm(mean_D)), RANK))
         ahead_D = theta_D
-        length = float((np.linalg.norm(self.feature_YD, axis=1) ** 2).max())  # bounds the curvature: a covariance of features
+        length = float(
+            (np.linalg.norm(self.feature_YD, axis=1) ** 2).max()
+        )  # bounds the curvature: a covariance of features
         for step in range(STEPS):
             gradient_D = mean_D - softmax(self.feature_YD @ ahead_D) @ self.feature_YD
             before_D, theta_D = theta_D, self._cut(ahead_D + gradient_D / length)
@@ -48,15 +50,23 @@ class LinearBall:
         Several theta may have the least error. With alpha = 0 it is the shortest. With any alpha > 0 it is the one with the least
         sum log pi_theta(y'): Algorithm 1 in the limit of a vanishing bonus, which leaves no bias where rewards are free of noise.
         """
-        step_ND: Floats = self.feature_YD[pairs.response_N2[:, 0]] - self.feature_YD[pairs.response_N2[:, 1]]
+        step_ND: Floats = (
+            self.feature_YD[pairs.response_N2[:, 0]] - self.feature_YD[pairs.response_N2[:, 1]]
+        )
         goal_N = (1 + 1 / beta) * (pairs.logprob_N2[:, 0] - pairs.logprob_N2[:, 1])
-        size_R, direction_RD = (np.asarray(part) for part in np.linalg.svd(np.linalg.qr(step_ND, mode="r"))[1:])
+        size_R, direction_RD = (
+            np.asarray(part) for part in np.linalg.svd(np.linalg.qr(step_ND, mode="r"))[1:]
+        )
         rank = int((size_R > RANK * max(1.0, float(size_R[0]))).sum())
         shortest_D = self._cut(np.asarray(np.linalg.lstsq(step_ND, goal_N, rcond=RANK)[0]))
         free_RD = direction_RD[rank:]
         if not alpha or not len(free_RD):
             return self.law(shortest_D)
-        return self.law(self._optimistic(shortest_D, free_RD, self.feature_YD[pairs.response_N2[:, 1]].mean(axis=0)))
+        return self.law(
+            self._optimistic(
+                shortest_D, free_RD, self.feature_YD[pairs.response_N2[:, 1]].mean(axis=0)
+            )
+        )
 
     def _optimistic(self, shortest_D: Floats, free_RD: Floats, mean_D: Floats) -> Floats:
         """The theta = shortest + free part in the ball that makes log Z(theta) - <mean y', theta> greatest.
@@ -69,7 +79,10 @@ class LinearBall:
         length_Y = np.linalg.norm(toward_YR, axis=1)
         bound_Y = (self.feature_YD - mean_D) @ shortest_D + reach * length_Y
         few_C = np.argsort(-bound_Y, kind="stable")[:CANDIDATES]
-        theta_CD = shortest_D + reach * (toward_YR[few_C] / np.maximum(length_Y[few_C], RANK)[:, None]) @ free_RD
+        theta_CD = (
+            shortest_D
+            + reach * (toward_YR[few_C] / np.maximum(length_Y[few_C], RANK)[:, None]) @ free_RD
+        )
         logit_CY = theta_CD @ self.feature_YD.T
         top_C = logit_CY.max(axis=1)
         value_C = top_C + np.log(np.exp(logit_CY - top_C[:, None]).sum(axis=1)) - theta_CD @ mean_D

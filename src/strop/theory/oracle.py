@@ -35,12 +35,16 @@ class Oracle:
         """``times`` independent responses to each prompt, and log pi of each: two arrays (N, K)."""
         asked = len(prompt_N) * times
         if self.drawn + asked > self.budget:
-            raise QueryBudgetError(f"{asked} responses were asked for after {self.drawn}: the budget is {self.budget:g}; ask for fewer")
+            raise QueryBudgetError(
+                f"{asked} responses were asked for after {self.drawn}: the budget is {self.budget:g}; ask for fewer"
+            )
         self.drawn += asked
         response_NK = np.empty((len(prompt_N), times), np.int64)
         for x in np.unique(prompt_N):
             here_N = prompt_N == x
-            response_NK[here_N] = draw(self.model.probability_XY[x], int(here_N.sum()) * times, self.rng).reshape(-1, times)
+            response_NK[here_N] = draw(
+                self.model.probability_XY[x], int(here_N.sum()) * times, self.rng
+            ).reshape(-1, times)
         return response_NK, self.model.logprob_XY[prompt_N[:, None], response_NK]
 
     def evaluate(self, prompt_N: Indices, response_N: Indices) -> Floats:

@@ -51,7 +51,9 @@ class Xpo:
     online: bool = True
     validation: int = 32
 
-    def rounds(self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator) -> Iterator[Iterate]:
+    def rounds(
+        self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator
+    ) -> Iterator[Iterate]:
         """One iterate a round. Which to return is ``best``'s to say."""
         law_XY: Floats | None = None
         pairs: Pairs | None = None
@@ -68,7 +70,11 @@ class Xpo:
         second_N1, logprob_N1 = oracle.respond(prompt_N)
         first_N = _own_responses(law_XY, prompt_N, rng)
         logprob_N = oracle.evaluate(prompt_N, first_N)
-        return Pairs(prompt_N, np.column_stack([first_N, second_N1[:, 0]]), np.column_stack([logprob_N, logprob_N1[:, 0]]))
+        return Pairs(
+            prompt_N,
+            np.column_stack([first_N, second_N1[:, 0]]),
+            np.column_stack([logprob_N, logprob_N1[:, 0]]),
+        )
 
     def _value(self, oracle: Oracle, law_XY: Floats, rng: np.random.Generator) -> float:
         """J_beta = E_pi[log base - beta log(pi / base)], estimated; NaN without validation draws."""

@@ -19,7 +19,9 @@ class NextToken:
     def __post_init__(self) -> None:
         for h, table in enumerate(self.tables):
             if table.ndim != h + 1 or table.shape[:-1] != (self.tables[h - 1].shape if h else ()):
-                raise ValueError(f"the table of token {h + 1} has shape {table.shape}: expected one axis a token, prefixes as before")
+                raise ValueError(
+                    f"the table of token {h + 1} has shape {table.shape}: expected one axis a token, prefixes as before"
+                )
 
     @property
     def probability(self) -> Floats:

@@ -22,7 +22,9 @@ def sft_sharpening(oracle: Oracle, members: LikelihoodClass, prompts: int, sampl
     return members.maximum_likelihood(prompt_N, best_of_n(oracle, prompt_N, samples))
 
 
-def adaptive_sft_sharpening(oracle: Oracle, members: LikelihoodClass, prompts: int, mu: float) -> Floats:
+def adaptive_sft_sharpening(
+    oracle: Oracle, members: LikelihoodClass, prompts: int, mu: float
+) -> Floats:
     """The same with as many responses as each prompt asks for: until k max_j pi(y_j|x) >= mu."""
     prompt_N = oracle.prompts(prompts)
     return members.maximum_likelihood(prompt_N, adaptive_best(oracle, prompt_N, mu)[0])

@@ -21,7 +21,9 @@ def argmax_XY(model: BaseModel, gamma: float = 0.0) -> np.ndarray:
 def mass_on_argmax_X(law_XY: Floats, model: BaseModel, gamma: float = 0.0) -> Floats:
     """law(y*_gamma(x) | x), where y* is that of ``model``."""
     if law_XY.shape != model.probability_XY.shape:
-        raise ValueError(f"the law has shape {law_XY.shape} and the base model {model.probability_XY.shape}: expected the same")
+        raise ValueError(
+            f"the law has shape {law_XY.shape} and the base model {model.probability_XY.shape}: expected the same"
+        )
     return np.asarray((law_XY * argmax_XY(model, gamma)).sum(axis=1))
 
 
@@ -48,7 +50,13 @@ def margin(model: BaseModel) -> float:
 def entropy_X(model: BaseModel) -> Floats:
     """The entropy of pi(.|x) in nats."""
     probability_XY = model.probability_XY
-    return np.asarray(-np.where(probability_XY > 0, probability_XY * np.where(probability_XY > 0, model.logprob_XY, 0.0), 0.0).sum(axis=1))
+    return np.asarray(
+        -np.where(
+            probability_XY > 0,
+            probability_XY * np.where(probability_XY > 0, model.logprob_XY, 0.0),
+            0.0,
+        ).sum(axis=1)
+    )
 
 
 def sharpened_share(law_XY: Floats, model: BaseModel, delta: float, gamma: float = 0.0) -> float:
@@ -56,6 +64,8 @@ def sharpened_share(law_XY: Floats, model: BaseModel, delta: float, gamma: float
     return float(model.prompt_X @ (mass_on_argmax_X(law_XY, model, gamma) >= 1 - delta - TIE))
 
 
-def is_sharpened(law_XY: Floats, model: BaseModel, eps: float, delta: float, gamma: float = 0.0) -> bool:
+def is_sharpened(
+    law_XY: Floats, model: BaseModel, eps: float, delta: float, gamma: float = 0.0
+) -> bool:
     """Definition 3.1: P_x[law(y*_gamma(x)|x) >= 1 - delta] >= 1 - eps."""
     return sharpened_share(law_XY, model, delta, gamma) >= 1 - eps - TIE

@@ -61,7 +61,12 @@ class Shortfall:
         """Every choice of a law for each block, the short ones first: they win ties."""
         laws = ((1 - 2 * self.delta, 1.0), (1 - self.slip, 1 - self.slip))
         return FiniteClass(
-            np.stack([self._table([1.0, *(mass for law in choice for mass in law)]) for choice in product(laws, repeat=self.blocks)])
+            np.stack(
+                [
+                    self._table([1.0, *(mass for law in choice for mass in law)])
+                    for choice in product(laws, repeat=self.blocks)
+                ]
+            )
         )
 
     def _table(self, star_X: list[float]) -> Floats:

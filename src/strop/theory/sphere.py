@@ -15,7 +15,9 @@ MOST_INNER = 0.9
 ROUNDS = 1_000
 
 
-def packing(count: int, dimension: int, rng: np.random.Generator, most_inner: float = MOST_INNER) -> Floats:
+def packing(
+    count: int, dimension: int, rng: np.random.Generator, most_inner: float = MOST_INNER
+) -> Floats:
     """``count`` random unit vectors (Y, D), each refused that comes closer to one before it than ``most_inner`` allows."""
     point_YD, kept = np.empty((count, dimension)), 0
     for _ in range(ROUNDS):
@@ -25,7 +27,9 @@ def packing(count: int, dimension: int, rng: np.random.Generator, most_inner: fl
                 kept += 1
             if kept == count:
                 return point_YD
-    raise ValueError(f"only {kept} of {count} unit vectors in {dimension} dimensions found room: ask for fewer, or let them be closer")
+    raise ValueError(
+        f"only {kept} of {count} unit vectors in {dimension} dimensions found room: ask for fewer, or let them be closer"
+    )
 
 
 def with_hidden_pole(count: int, dimension: int, rng: np.random.Generator) -> Floats:

@@ -22,7 +22,9 @@ def objective(law_XY: Floats, model: BaseModel, beta: float) -> float:
         return -np.inf
     some_XY = law_XY > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        value_XY = np.where(some_XY, law_XY * ((1 + beta) * model.logprob_XY - beta * np.log(law_XY)), 0.0)
+        value_XY = np.where(
+            some_XY, law_XY * ((1 + beta) * model.logprob_XY - beta * np.log(law_XY)), 0.0
+        )
     return float(model.prompt_X @ value_XY.sum(axis=1))
 
 

@@ -42,7 +42,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class VerificationContext:
     """What a verifier works with: the task (for its wording and examples), a loaded model, examples, and how to sample.
 
     ``model`` is None where the verifier asks none; who does ask takes it as ``engine``.
@@ -89,7 +89,7 @@ class Verifier(ABC):
     control: ClassVar[bool] = False
 
     @abstractmethod
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         """A score for each candidate, in order. A problem's candidates are never divided between calls."""
 
     def settings(self) -> dict[str, Any]:
@@ -102,10 +102,18 @@ class Verifier(ABC):
 
     def describe(self) -> dict[str, str | bool]:
         """What the run record says of it, and what measuring needs to know."""
-        words = {"verifier": self.name, "description": self.description, "default_weight": self.default_weight}
+        words = {
+            "verifier": self.name,
+            "description": self.description,
+            "default_weight": self.default_weight,
+        }
         return (
             words
-            | {"pointwise": self.pointwise, "sees_references": self.sees_references, "probability": self.probability}
+            | {
+                "pointwise": self.pointwise,
+                "sees_references": self.sees_references,
+                "probability": self.probability,
+            }
             | ({"control": True} if self.control else {})
         )
 
@@ -141,12 +149,16 @@ class PromptedVerifier(Verifier):
         return (invented,) if invented and has_examples else ()
 
     @abstractmethod
-    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+    def prompt(
+        self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]
+    ) -> Prompt:
         """The question put to the model about ``shown`` responses to one problem."""
 
-    def prompts(self, candidates: Sequence[Candidate], bench: Bench) -> list[Prompt]:
+    def prompts(self, candidates: Sequence[Candidate], bench: VerificationContext) -> list[Prompt]:
         """A question about each of these candidates."""
-        return [self.prompt(bench.task, item.problem, (item.text,), bench.shots) for item in candidates]
+        return [
+            self.prompt(bench.task, item.problem, (item.text,), bench.shots) for item in candidates
+        ]
 
     def questions(self, samples: int) -> int:
         """How many questions the K responses to a problem take."""
@@ -163,5 +175,7 @@ def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:
     groups: dict[tuple[str, int], dict[int, int]] = {}
     for place, item in enumerate(candidates):
         group = groups.setdefault((item.problem.id, item.draw), {})
-        assert group.setdefault(item.sample, place) == place, f"sample {item.sample} of problem {item.problem.id} was given twice"
+        assert group.setdefault(item.sample, place) == place, (
+            f"sample {item.sample} of problem {item.problem.id} was given twice"
+        )
     return [[group[sample] for sample in sorted(group)] for group in groups.values()]

@@ -62,11 +62,20 @@ class Contest:
 
     def settle_round(self, readings: Iterator[Reading], per_match: int) -> None:
         """Decide every match of the round, taking its readings off the front."""
-        self.bracket.settle([self._decide(pair, [next(readings) for _ in range(per_match)]) for pair in self.bracket.pairs])
+        self.bracket.settle(
+            [
+                self._decide(pair, [next(readings) for _ in range(per_match)])
+                for pair in self.bracket.pairs
+            ]
+        )
 
     def score(self, sample: int) -> Score:
         """Rounds survived."""
-        return Score(float(self.bracket.survived[sample]), sample not in self.unread, write_matches(self.played[sample]))
+        return Score(
+            float(self.bracket.survived[sample]),
+            sample not in self.unread,
+            write_matches(self.played[sample]),
+        )
 
     def _decide(self, pair: tuple[int, int], readings: Sequence[Reading]) -> int:
         """The winner: by the readings where they agree, else by a coin."""
@@ -74,8 +83,14 @@ class Contest:
         winner = named.pop() if len(named) == 1 else self.coin(pair, "outcome")
         assert winner in pair
         for one in readings:
-            self.played[one.first].append(Played(self.bracket.round, one.second, "A", one.letter, winner == one.first, one.text))
-            self.played[one.second].append(Played(self.bracket.round, one.first, "B", one.letter, winner == one.second, ""))
+            self.played[one.first].append(
+                Played(
+                    self.bracket.round, one.second, "A", one.letter, winner == one.first, one.text
+                )
+            )
+            self.played[one.second].append(
+                Played(self.bracket.round, one.first, "B", one.letter, winner == one.second, "")
+            )
         if any(reading.letter is None for reading in readings):
             self.unread.update(pair)
         return winner

@@ -13,16 +13,23 @@ from strop.engines.base import Request
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
-from strop.verify.base import Bench, Candidate, PromptedVerifier, Verdicts
-from strop.verify.reading import read_score, read_verdict
+from strop.verify.base import Candidate, PromptedVerifier, Verdicts, VerificationContext
+from strop.verify.parse_verdict import read_score, read_verdict
 
 UNREADABLE = 0.0
 
 
-def judge_in_writing(verifier: PromptedVerifier, candidates: Sequence[Candidate], bench: Bench, read: Callable[[str], Score]) -> Verdicts:
+def judge_in_writing(
+    verifier: PromptedVerifier,
+    candidates: Sequence[Candidate],
+    bench: VerificationContext,
+    read: Callable[[str], Score],
+) -> Verdicts:
     """Sample one written check of each candidate, and read the score that it ends in."""
     prompts = verifier.prompts(candidates, bench)
-    requests = [Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)]
+    requests = [
+        Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)
+    ]
     generation = bench.engine.sample(requests, bench.sampling)
     return Verdicts([read(samples[0].text) for samples in generation.samples], generation.usage)
 
@@ -37,10 +44,12 @@ class ChainOfThoughtBinary(PromptedVerifier):
     worded: ClassVar[tuple[str, ...]] = ("binary", "verdict", "correct", "incorrect", "examples")
     probability: ClassVar[bool] = True
 
-    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+    def prompt(
+        self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]
+    ) -> Prompt:
         return verification_prompt("binary", task, problem, responses[0], shots, self.wording)
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:
@@ -58,10 +67,12 @@ class ChainOfThoughtScore(PromptedVerifier):
     default_weight: ClassVar[str] = "quantile:0.7"
     worded: ClassVar[tuple[str, ...]] = ("score", "score_line", "examples")
 
-    def prompt(self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]) -> Prompt:
+    def prompt(
+        self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]
+    ) -> Prompt:
         return verification_prompt("score", task, problem, responses[0], shots, self.wording)
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         return judge_in_writing(self, candidates, bench, self.read)
 
     def read(self, text: str) -> Score:

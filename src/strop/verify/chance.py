@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.records import Score, Usage
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,15 @@ class Chance(Verifier):
     """
 
     name: ClassVar[str] = "chance"
-    description: ClassVar[str] = "control: a number drawn by lot, which knows nothing of the response"
+    description: ClassVar[str] = (
+        "control: a number drawn by lot, which knows nothing of the response"
+    )
     default_weight: ClassVar[str] = "threshold:0.5"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
-        return Verdicts([Score(random.Random(item.seed).random(), True) for item in candidates], Usage())
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
+        return Verdicts(
+            [Score(random.Random(item.seed).random(), True) for item in candidates], Usage()
+        )

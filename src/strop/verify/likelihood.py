@@ -11,7 +11,7 @@ import numpy as np
 
 from strop.prompts import solution_prompt
 from strop.records import Score, total_usage
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier, by_problem
+from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier, by_problem
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class Likelihood(Verifier):
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "score"
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         score_C, usages = np.full(len(candidates), math.nan), []
         for places in by_problem(candidates):
-            whole = [place for place in places if candidates[place].finish != "length" and candidates[place].text]
+            whole = [
+                place
+                for place in places
+                if candidates[place].finish != "length" and candidates[place].text
+            ]
             if not whole:
                 continue
             prompt = solution_prompt(bench.task, candidates[whole[0]].problem, bench.shots)

@@ -39,7 +39,9 @@ def write_matches(played: Sequence[Played]) -> str:
 def read_matches(text: str) -> list[Played]:
     """Back from a score's ``text``. ValueError for anything that ``write_matches`` does not write."""
     if len(text) > LONGEST_RECORD:
-        raise ValueError(f"a record of matches has {len(text)} characters; expected {LONGEST_RECORD} at most")
+        raise ValueError(
+            f"a record of matches has {len(text)} characters; expected {LONGEST_RECORD} at most"
+        )
     try:
         rows = json.loads(text)
     except RecursionError:
@@ -83,9 +85,18 @@ def position_bias(texts: Iterable[Iterable[str]]) -> PositionBias:
 
 def _count(rows: list[list[Played]]) -> tuple[int, int, int, int]:
     shown_first = [match.read for row in rows for match in row if match.shown == "A" and match.read]
-    by_winner: list[list[bool]] = []  # every match once: for each of its readings, did it name the winner?
+    by_winner: list[
+        list[bool]
+    ] = []  # every match once: for each of its readings, did it name the winner?
     for row in rows:
         for number in {match.round for match in row if match.won}:
-            by_winner.append([match.read == match.shown for match in row if match.round == number and match.read])
+            by_winner.append(
+                [match.read == match.shown for match in row if match.round == number and match.read]
+            )
     twice = [named for named in by_winner if len(named) == 2]
-    return shown_first.count("A"), len(shown_first), sum(named[0] != named[1] for named in twice), len(twice)
+    return (
+        shown_first.count("A"),
+        len(shown_first),
+        sum(named[0] != named[1] for named in twice),
+        len(twice),
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.records import Score, Usage
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier
+from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Oracle(Verifier):
     sees_references: ClassVar[bool] = True
     control: ClassVar[bool] = True
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         utilities = [item.utility for item in candidates if item.utility is not None]
         assert len(utilities) == len(candidates), "the oracle was not told the utilities"
         return Verdicts([Score(utility, True) for utility in utilities], Usage())

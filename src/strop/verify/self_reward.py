@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from strop.records import Score, Usage
-from strop.verify.base import Bench, Candidate, Verdicts, Verifier, by_problem
+from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier, by_problem
 
 
 def selectable_logprob(item: Candidate) -> float:
@@ -22,13 +22,15 @@ class LogProbability(Verifier):
     """log pi(y|x), summed over the response's tokens, at temperature 1 under the model that drew it: maximum-likelihood sharpening."""
 
     name: ClassVar[str] = "logprob"
-    description: ClassVar[str] = "log-probability of the response under the model that drew it, at temperature 1"
+    description: ClassVar[str] = (
+        "log-probability of the response under the model that drew it, at temperature 1"
+    )
     default_weight: ClassVar[str] = "best-of:K"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         return Verdicts([Score(selectable_logprob(item), True) for item in candidates], Usage())
 
 
@@ -43,8 +45,11 @@ class LogProbabilityPerToken(Verifier):
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
-        rewards = [selectable_logprob(item) / item.tokens if item.tokens else math.nan for item in candidates]
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
+        rewards = [
+            selectable_logprob(item) / item.tokens if item.tokens else math.nan
+            for item in candidates
+        ]
         return Verdicts([Score(reward, True) for reward in rewards], Usage())
 
 
@@ -62,7 +67,7 @@ class Majority(Verifier):
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
 
-    def score(self, candidates: Sequence[Candidate], bench: Bench) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
         scores = [Score(0.0, False)] * len(candidates)
         for places in by_problem(candidates):
             votes = Counter(candidates[place].answer for place in places)

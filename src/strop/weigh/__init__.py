@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from strop.errors import UsageError
@@ -15,21 +15,31 @@ from strop.weigh.threshold import Threshold
 from strop.weigh.tilt import Tilt
 
 WEIGHTS: dict[str, Callable[[Any], Weight]] = {
-    "quantile": Quantile, "threshold": Threshold, "tilt": Tilt, "survivors": Survivors, "best-of": BestOfN,
-}  # fmt: skip
+    "quantile": Quantile,
+    "threshold": Threshold,
+    "tilt": Tilt,
+    "survivors": Survivors,
+    "best-of": BestOfN,
+}
 
 
 def parse_weight(spec: str) -> Weight:
     """A weight from ``name:parameter``. Raises UsageError with what was expected."""
     name, _, parameter = spec.partition(":")
     if name not in WEIGHTS:
-        raise UsageError(f"unknown weight {spec!r}; expected {' or '.join(f'{known}:NUMBER' for known in WEIGHTS)}")
+        raise UsageError(
+            f"unknown weight {spec!r}; expected {' or '.join(f'{known}:NUMBER' for known in WEIGHTS)}"
+        )
     if spec == BestOfN().spec:
         return BestOfN()
     try:
         return WEIGHTS[name](_number(parameter))
     except ValueError as error:
-        reason = str(error) if str(error).startswith(name) else f"weight {spec!r} has no number after the colon; expected {name}:NUMBER"
+        reason = (
+            str(error)
+            if str(error).startswith(name)
+            else f"weight {spec!r} has no number after the colon; expected {name}:NUMBER"
+        )
         raise UsageError(reason) from None
 
 
@@ -39,7 +49,9 @@ def parse_product(spec: str) -> Product:
     for factor in spec.split("&"):
         verifier, _, weight = factor.strip().partition("@")
         if not (verifier and weight):
-            raise UsageError(f"{factor!r} in {spec!r} is no verifier with its weight; expected VERIFIER@NAME:NUMBER, as in mc@quantile:0.7")
+            raise UsageError(
+                f"{factor!r} in {spec!r} is no verifier with its weight; expected VERIFIER@NAME:NUMBER, as in mc@quantile:0.7"
+            )
         factors.append((verifier, parse_weight(weight)))
     return Product(tuple(factors))
 
@@ -49,6 +61,33 @@ def _number(text: str) -> float | int:
     return int(number) if number.is_integer() else number
 
 
+def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str, ...]:
+    """UsageError for a weight or an ensemble that cannot be read, or that wants more than ``samples`` responses."""
+    for spec in specs:
+        weights = (
+            [weight for _, weight in parse_product(spec).factors]
+            if "@" in spec
+            else [parse_weight(spec)]
+        )
+        if any(
+            isinstance(weight, BestOfN) and weight.n and samples and weight.n > samples
+            for weight in weights
+        ):
+            raise UsageError(
+                f"--weigh {spec}: there are {samples} responses to each problem; ask for best-of:{samples} or less"
+            )
+    return tuple(specs)
+
+
 __all__ = [
-    "WEIGHTS", "BestOfN", "Product", "Quantile", "Survivors", "Threshold", "Tilt", "Weight", "parse_product", "parse_weight",
-]  # fmt: skip
+    "WEIGHTS",
+    "BestOfN",
+    "Product",
+    "Quantile",
+    "Survivors",
+    "Threshold",
+    "Tilt",
+    "Weight",
+    "parse_product",
+    "parse_weight",
+]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.order import chances_to_be_best
+from strop.order_statistics import chances_to_be_best
 from strop.weigh.base import Floats, Mask, Weight
 
 
@@ -26,7 +26,9 @@ class BestOfN(Weight):
 
     def __post_init__(self) -> None:
         if self.n is not None and (self.n % 1 != 0 or self.n < 1):
-            raise ValueError(f"best-of:{self.n:g} is out of range; expected a whole number of responses, 1 or more, or best-of:K")
+            raise ValueError(
+                f"best-of:{self.n:g} is out of range; expected a whole number of responses, 1 or more, or best-of:K"
+            )
 
     @property
     def spec(self) -> str:
@@ -38,6 +40,10 @@ class BestOfN(Weight):
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P1 = mask_PK.sum(axis=1, keepdims=True)
         if self.n is not None and (count_P1 < self.n).any():
-            raise ValueError(f"{self.spec} was asked for, but a problem has {count_P1.min()} responses; expected best-of:K or a smaller n")
-        chosen_PK = chances_to_be_best(np.where(mask_PK, score_PK, -np.inf), count_P1, self.n or count_P1)
+            raise ValueError(
+                f"{self.spec} was asked for, but a problem has {count_P1.min()} responses; expected best-of:K or a smaller n"
+            )
+        chosen_PK = chances_to_be_best(
+            np.where(mask_PK, score_PK, -np.inf), count_P1, self.n or count_P1
+        )
         return np.where(np.isfinite(score_PK), chosen_PK, 0.0)

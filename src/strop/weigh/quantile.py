@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.order import whole_parts
+from strop.order_statistics import whole_parts
 from strop.weigh.base import Floats, Mask, Weight, plain
 
 
@@ -25,7 +25,9 @@ class Quantile(Weight):
 
     def __post_init__(self) -> None:
         if not 0 <= self.q < 1:
-            raise ValueError(f"quantile:{self.q:g} is out of range; expected a number in [0, 1), the share of responses to drop")
+            raise ValueError(
+                f"quantile:{self.q:g} is out of range; expected a number in [0, 1), the share of responses to drop"
+            )
 
     @property
     def spec(self) -> str:
@@ -34,7 +36,11 @@ class Quantile(Weight):
     def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
         """Keeping 9.6 of 32 is 0.4 of keeping 9 and 0.6 of keeping 10: rounded up to 10, the rule would change with K beyond its bias."""
         parts = whole_parts((1 - self.q) * count)
-        return tuple((share, Quantile(1 - kept / count)) for share, kept in parts) if parts[0][1] else ()
+        return (
+            tuple((share, Quantile(1 - kept / count)) for share, kept in parts)
+            if parts[0][1]
+            else ()
+        )
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P = mask_PK.sum(axis=1)

@@ -22,7 +22,9 @@ class Survivors(Weight):
 
     def __post_init__(self) -> None:
         if self.r % 1 != 0 or self.r < 1:
-            raise ValueError(f"survivors:{self.r:g} is out of range; expected a whole number of rounds, 1 or more")
+            raise ValueError(
+                f"survivors:{self.r:g} is out of range; expected a whole number of rounds, 1 or more"
+            )
 
     @property
     def spec(self) -> str:

@@ -24,7 +24,9 @@ class Tilt(Weight):
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.beta) and self.beta > 0):
-            raise ValueError(f"tilt:{self.beta:g} is out of range; expected a finite number above 0, the price of moving away")
+            raise ValueError(
+                f"tilt:{self.beta:g} is out of range; expected a finite number above 0, the price of moving away"
+            )
 
     @property
     def spec(self) -> str:
@@ -32,6 +34,8 @@ class Tilt(Weight):
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         best_P1 = score_PK.max(axis=1, keepdims=True, initial=-np.inf)
-        below_PK = np.subtract(score_PK, best_P1, out=np.full(score_PK.shape, -np.inf), where=np.isfinite(score_PK))
+        below_PK = np.subtract(
+            score_PK, best_P1, out=np.full(score_PK.shape, -np.inf), where=np.isfinite(score_PK)
+        )
         result: Floats = np.exp(below_PK / self.beta)
         return result

@@ -1,0 +1,51 @@
+"""The papers' settings: what ``--preset`` stands for. Whatever else is asked for goes before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from strop.errors import UsageError
+from strop.tasks import Task
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of a paper's experiments. ``problems`` is how many at most, None for all that a data set has."""
+
+    description: str
+    options: dict[str, Any]
+    problems: int | None
+    shots: int
+    without_shots: tuple[str, ...] = ()
+
+
+PRESETS = {
+    "mind-the-gap": Preset(
+        'section 3 of "Mind the Gap": 4 shots, temperature 0.7, top-p 0.9, 128 responses, whole test splits',
+        {"samples": 128, "temperature": 0.7, "top_p": 0.9, "max_tokens": 512},
+        problems=None,
+        shots=4,
+    ),
+    "sharpening": Preset(
+        'appendix A of "The Sharpening Mechanism": 1 shot (none for game24), temperature 1, 50 responses, up to 256 problems',
+        {"samples": 50, "temperature": 1.0, "top_p": 1.0, "max_tokens": 512},
+        problems=256,
+        shots=1,
+        without_shots=("game24",),
+    ),
+}
+
+
+def preset_options(name: str, task: Task) -> dict[str, Any]:
+    """The preset's options for a task; a data set with fewer problems than it asks for gives what it has."""
+    if name not in PRESETS:
+        raise UsageError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
+    preset, size = PRESETS[name], task.size("test")
+    counts = [count for count in (preset.problems, size) if count is not None]
+    problems = {"problems": min(counts)} if counts else {}
+    return (
+        preset.options
+        | problems
+        | {"shots": 0 if task.name in preset.without_shots else preset.shots}
+    )

@@ -1,0 +1,1 @@
+"""What studies share: shared runs and courses, costs, figures, pages."""

@@ -1,0 +1,1 @@
+"""The theorems of the sharpening paper, checked on small exact worlds."""

@@ -1,0 +1,62 @@
+"""The theory laboratory: the second paper's statements, checked on exact small worlds (docs/theory.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from strop.studies.frame.base import Study, write_findings
+from strop.studies.theory.findings import first_findings, last_findings
+from strop.studies.theory.growth import Grids, growth_findings
+from strop.studies.theory.sphere import sphere_finding
+from strop.studies.theory.words import INTRODUCTION
+
+
+@dataclass(frozen=True)
+class TheoryStudy(Study):
+    """``runs`` of each learner, at ``points`` values of whatever is varied, behind every fitted exponent; ``dimensions`` of the sphere; the
+    rest are counts of random worlds. ``workers`` processes (0: one a core) share the runs.
+    """
+
+    runs: int = 24
+    points: int = 5
+    sphere_runs: int = 16
+    dimensions: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+    models: int = 20_000
+    trials: int = 4_000
+    bases: int = 2_000
+    graphs: int = 300
+    workers: int = 0
+
+    name: ClassVar[str] = "theory"
+    description: ClassVar[str] = (
+        "the sharpening paper's theorems on exact small worlds: fitted exponents beside the theory's"
+    )
+    beyond: ClassVar[str] = "simulations of small exact worlds, in which no model has a part"
+
+    @classmethod
+    def quick(cls) -> TheoryStudy:
+        return cls(
+            runs=6,
+            sphere_runs=6,
+            dimensions=(3, 4, 5, 6, 7, 8),
+            models=3_000,
+            trials=1_000,
+            bases=200,
+            graphs=30,
+        )
+
+    def run(self, out: Path, tell: Callable[[str], None]) -> Path:
+        workers = self.workers or os.cpu_count() or 1
+        findings = [
+            *first_findings(self.models, self.trials, tell),
+            *growth_findings(self.runs, Grids().first(self.points), workers, tell),
+            sphere_finding(self.dimensions, self.sphere_runs, workers, tell),
+            *last_findings(self.bases, self.graphs, tell),
+        ]
+        return write_findings(
+            out, "The theory laboratory", " ".join(INTRODUCTION.split()), findings, self.name
+        )
