@@ -39,7 +39,7 @@ def code_lines(path: Path) -> int:
     return text - sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in docstrings)
 
 
-@pytest.mark.parametrize(("room", "lines"), [("weigh", 25), ("verify", 80)])
+@pytest.mark.parametrize(("room", "lines"), [("weigh", 35), ("verify", 100)])
 def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     for path in (ROOT / "src" / "strop" / room).glob("*.py"):
         if path.stem not in ("__init__", "base"):
@@ -48,15 +48,7 @@ def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     assert code_lines(ROOT / "examples" / "4_new_task.py") <= 60
 
 
-SOURCES = (
-    "cli.py",
-    "cli_parts.py",
-    "ladder_commands.py",
-    "list_commands.py",
-    "sharpen_command.py",
-    "improve_command.py",
-    "study_command.py",
-)
+CLI = sorted((ROOT / "src" / "strop" / "cli").glob("*.py"))
 
 
 def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +78,6 @@ def test_readme_commands_are_real(capsys: pytest.CaptureFixture[str]) -> None:
     for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
         for command in re.findall(r"\bstrop ([a-z]+)", block):
             assert command in names, command
-    source = "".join((ROOT / "src" / "strop" / name).read_text() for name in SOURCES)
+    source = "".join(path.read_text() for path in CLI)
     for option in set(re.findall(r" --([a-z][a-z-]*[a-z])(?= |$)", text, re.MULTILINE)):
         assert f"--{option}" in source or f" {option.replace('-', '_')}:" in source, option

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 
 COURSE = """
 import sys
-from strop.rounds import Course, improve
+from strop.improvement.course import Course
+from strop.improvement.rounds import improve
 from strop.tasks import Recall
 
 settings = {"steps": 24, "batch_size": 8, "checkpoint_every": 2}

@@ -212,7 +212,7 @@ def test_a_foreign_folder_keeps_all_its_files(strop: Command, tmp_path: Path) ->
 
 
 def test_a_second_command_is_refused(strop: Command, run: Path) -> None:
-    program = "import sys, pathlib, strop.store as s\nwith s.RunFolder(pathlib.Path(sys.argv[1])).writing(): print(flush=True); input()"
+    program = "import sys, pathlib, strop.run.store as s\nwith s.RunFolder(pathlib.Path(sys.argv[1])).writing(): print(flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(run)],
         stdin=subprocess.PIPE,

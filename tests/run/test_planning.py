@@ -151,7 +151,7 @@ def test_what_elsewhere_cost_is_unknown_not_zero(tmp_path: Path) -> None:
     ]
     path = tmp_path / "samples.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    for needed in plan_from_run(strop.api.import_samples(path, tmp_path / "run"), 0.05):
+    for needed in plan_from_run(strop.import_samples(path, tmp_path / "run"), 0.05):
         assert not {"flops", "prompt_tokens", "generated_tokens"} & set(
             needed.as_json()["cheapest"]
         )

@@ -72,7 +72,7 @@ def test_half_written_files_are_swept_away_by_the_next_writer(tmp_path: Path) ->
 
 
 def test_a_second_writer_in_another_process_is_refused(tmp_path: Path) -> None:
-    program = f"from strop.store import RunFolder; from pathlib import Path\nwith RunFolder(Path({str(tmp_path)!r})).writing(): pass"
+    program = f"from strop.run.store import RunFolder; from pathlib import Path\nwith RunFolder(Path({str(tmp_path)!r})).writing(): pass"
     with RunFolder(tmp_path).writing():
         second = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=False

@@ -67,7 +67,7 @@ def test_every_model_task_difficulty_and_verifier_is_in_the_table(out: Path) -> 
 def test_stored_cells_give_the_same_page_and_touch_no_engine(
     models: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder.api, "gap", lambda *_, **__: pytest.fail("a run was made again"))
+    monkeypatch.setattr(ladder, "measure_gap", lambda *_, **__: pytest.fail("a run was made again"))
     before = (out / "ladder.md").read_bytes()
     LadderStudy(models, problems=3, samples=2).run(out, lambda line: None)
     assert (out / "ladder.md").read_bytes() == before

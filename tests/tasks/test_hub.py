@@ -45,7 +45,7 @@ BIOLOGY = """dataset_info:
 SCRIPT = "from pathlib import Path\nPath({mark!r}).touch()\n"
 PROGRAM = """
 import json, sys
-from strop.api import find_task
+from strop.tasks import find_task
 from strop.cli import main
 
 for arguments in json.load(sys.stdin):

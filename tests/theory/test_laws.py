@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from theory_worlds import base_models, random_law
 
 from strop.theory import (
     argmax_XY,
@@ -24,6 +23,7 @@ from strop.theory.best_of_n import adaptive_law, best_of_n_law, samples_for
 from strop.theory.sequences import NextToken, as_base_model, multi_layer_softmax
 from strop.theory.sharpness import inverse_best, mass_on_argmax_X
 from strop.theory.tilt import beta_for, margin_bound, objective, tilted
+from tests.theory.theory_worlds import base_models, random_law
 
 
 @given(base_models(most_prompts=1, most_responses=4), st.integers(1, 4))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from theory_worlds import base_models, random_law
 
 from strop.errors import QueryBudgetError
 from strop.theory import BaseModel, Oracle, is_sharpened, tabular
@@ -19,6 +18,7 @@ from strop.theory.regression import Iterate, Xpo, base_pairs, best, reward_dpo
 from strop.theory.sft import adaptive_sft_sharpening, sft_sharpening
 from strop.theory.sphere import packing, sphere_model, with_hidden_pole
 from strop.theory.tilt import tilted
+from tests.theory.theory_worlds import base_models, random_law
 
 
 class Recorded(Oracle):

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class RayCluster:
-    """``workers`` actors of a Ray cluster with ``gpus_per_worker`` GPUs each, as an executor (``strop.loop.Executor``).
+    """``workers`` actors of a Ray cluster with ``gpus_per_worker`` GPUs each, as an executor (``strop.run.executors.Executor``).
 
     ``address``: HOST:PORT; "auto", the cluster that this machine belongs to; "local", one started here and ended with this. A program that
     has called ``ray.init`` keeps its own. ``workers`` None: as many as the cluster has room for. ``placed_seconds``: how long a worker may

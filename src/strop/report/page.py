@@ -25,7 +25,7 @@ def build_page(
 ) -> str:
     """The page as HTML: what runs of ``strop gap`` tell, what other commands tell (``stories``), and a reader of problems.
 
-    ``comparison``: rows of paired differences between the runs (``strop.comparison.compare``). Raises ``ValueError`` when there is no run.
+    ``comparison``: rows of paired differences between the runs (``strop.run.comparison.compare``). Raises ``ValueError`` when there is no run.
     """
     browsed = [*runs, *(run for story in stories for run in story.runs)]
     if not browsed:
