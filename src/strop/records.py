@@ -125,6 +125,13 @@ def total_usage(usages: Iterable[Usage]) -> Usage:
     return Usage(**{f.name: sum(getattr(row, f.name) for row in rows) for f in fields(Usage)})
 
 
+def interval_sign(low: float | None, high: float | None) -> int:
+    """Return 1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
+    if low is None or high is None:
+        return 0
+    return int(low > 0) - int(high < 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A number, its interval, and what it means.
@@ -142,6 +149,11 @@ class Estimate:
     definition: str
     why: str | None = None
     caution: str | None = None
+
+    @property
+    def interval_sign(self) -> int:
+        """Return 1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
+        return interval_sign(self.low, self.high)
 
     def as_json(self, definition: bool = False) -> dict[str, Any]:
         """The contract's form: ``{"value": null, "why": ...}`` where undefined. The definition stands once a document, unless asked for."""

@@ -195,7 +195,7 @@ def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mo
         stored.document(course)
     folder = stored.folder(course)
     folder.mkdir()
-    made = {"asked": course.asked(), "stopped": "2 rounds were asked for"} | document(
+    made = {"asked": course.as_record(), "stopped": "2 rounds were asked for"} | document(
         (0.1, 0.2, 0.3), (0.5, 0.5, 0.5), (0.1, 0.1, 0.1)
     )
     (folder / "improve.json").write_text(json.dumps(made))

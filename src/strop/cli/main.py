@@ -188,7 +188,7 @@ def _gap_runs(
     asked_of_all = {
         "model": plans[0].model,
         "task": "tasks",
-        "plans": [plan.asked() for plan in plans],
+        "plans": [plan.as_record() for plan in plans],
         **rows_depend_on,
     }
     parent = out or default_folder("gap", asked_of_all)

@@ -174,7 +174,7 @@ class Course:
         samples = self.train_samples if training and self.train_samples else self.samples
         return drawn | {"samples": samples, "seed": self.seed}
 
-    def asked(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         own = {
             name: value for name, value in asdict(self).items() if name not in ("task", "rounds")
         }

@@ -67,7 +67,7 @@ def improve(
     local folder: it cannot be trained.
     """
     model_folder(course.model)
-    named = default_folder("improve", course.asked() | {"task": slug(course.task.label)})
+    named = default_folder("improve", course.as_record() | {"task": slug(course.task.label)})
     path = (
         Path(out) if out is not None else named
     ).resolve()  # trained models are named by their folders
@@ -101,7 +101,7 @@ def improve(
             break
         rounds.append(work.measured(number, work.trained(rounds)))
     found = so_far(stopped)
-    RunFolder(path).write_json("improve.json", {"asked": course.asked()} | found.document)
+    RunFolder(path).write_json("improve.json", {"asked": course.as_record()} | found.document)
     return found
 
 
@@ -278,14 +278,14 @@ def _claim(path: Path, course: Course) -> None:
         (place for place in (path, *path.parents) if place.exists() and not place.is_dir()), None
     ):
         raise UsageError(f"--out {path}: that is a file, or below one; choose another --out")
-    if document.is_file() and (stored := _stored(document)) != course.asked():
-        changed = [name for name, value in course.asked().items() if stored.get(name) != value]
+    if document.is_file() and (stored := _stored(document)) != course.as_record():
+        changed = [name for name, value in course.as_record().items() if stored.get(name) != value]
         raise RunMismatchError(
             f"{path} is of a course with other settings ({', '.join(changed)}); choose another --out"
         )
     if not document.is_file():
         path.mkdir(parents=True, exist_ok=True)
-        RunFolder(path).write_json("improve.json", {"asked": course.asked()})
+        RunFolder(path).write_json("improve.json", {"asked": course.as_record()})
 
 
 def _stored(document: Path) -> dict[str, Any]:

@@ -261,7 +261,7 @@ def _record(
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed" if plan.adaptive is None else "adaptive",
-        "asked": plan.asked()
+        "asked": plan.as_record()
         | ({"data": source} if (source := plan.task.source()) else {})
         | {
             "verifiers": settings,

@@ -186,7 +186,7 @@ def _record(path: Path, plan: Plan, rows: list[Row], verifiers: list[str]) -> di
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed",
-        "asked": plan.asked()
+        "asked": plan.as_record()
         | {
             "verifiers": {},
             "draws": 1,

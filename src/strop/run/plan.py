@@ -64,7 +64,7 @@ class Plan:
                 "--adaptive stops by probabilities at temperature 1, top-p 1; leave --temperature and --top-p as they are"
             )
 
-    def asked(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, Any]:
         """As JSON, for the run record."""
         own = {
             name: value
@@ -81,7 +81,7 @@ class Plan:
         }
 
     @classmethod
-    def from_asked(cls, asked: dict[str, Any], task: Task | None = None) -> Plan:
+    def from_record(cls, asked: dict[str, Any], task: Task | None = None) -> Plan:
         """Back from the run record; ``task`` is the instance itself, where TASKS does not know it."""
         try:
             settings = {

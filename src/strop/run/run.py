@@ -77,7 +77,7 @@ class Run:
 
     @cached_property
     def plan(self) -> Plan:
-        return Plan.from_asked(self.record["asked"], self.task)
+        return Plan.from_record(self.record["asked"], self.task)
 
     @property
     def stages(self) -> list[str]:

@@ -65,7 +65,7 @@ class Courses:
         """Named by everything that was asked but the number of rounds."""
         return (
             self.place
-            / default_folder("improve", course.asked() | {"task": slug(course.task.label)}).name
+            / default_folder("improve", course.as_record() | {"task": slug(course.task.label)}).name
         )
 
 
@@ -73,7 +73,7 @@ def _stored(folder: Path, course: Course) -> Document | None:
     """A finished document with at least as many rounds, or as far as one came that kept nothing."""
     file = folder / "improve.json"
     document = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if document.get("asked") != course.asked() or not (
+    if document.get("asked") != course.as_record() or not (
         len(document["rounds"]) > course.rounds or NOTHING_KEPT in document["stopped"]
     ):
         return None

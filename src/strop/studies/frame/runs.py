@@ -68,7 +68,7 @@ class RunSpec:
             *([f"draws{self.draws}"] if self.draws > 1 else []),
         ]
         digest = hashlib.blake2b(
-            json.dumps(plan.asked(), sort_keys=True).encode(), digest_size=4
+            json.dumps(plan.as_record(), sort_keys=True).encode(), digest_size=4
         ).hexdigest()
         return "_".join([slug(plan.model)[-60:], slug(plan.task.label), size, *rest, digest])
 
