@@ -1,68 +1,68 @@
-"""The accuracy to expect after one round: J(f[w]) on held-out problems minus a predicted eps_update ("Mind the Gap", section 2.1).
+"""Forecast what one round of training gains, before it is trained ("Mind the Gap", section 2.1).
 
-The spread of eps_update comes from other cells (model, task, verifier) than the one forecast: its own would be the answer.
+Training keeps a share of the gap that the task decides, so forecasts multiply: the gain is a share of
+the gap, or of what a small pilot fit gained. ``pooling`` learns the share from rounds that are over.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from strop.measure.intervals import LEVEL, Floats, Ratio
-from strop.measure.student import t_quantile
+from strop.measure.intervals import LEVEL, Ratio
+from strop.measure.pooling import Prediction
 from strop.records import Estimate
 
-UPPER_FIGURE = "J(f[w]), an upper figure: assumes a faithful update (eps_update = 0)"
-_UNKNOWN_EPS = "eps_update is unknown: fewer than three other cells have been trained, so the realised accuracy has no interval"
-FEWEST = 3
-"""With two other cells the intervals held a new cell in 90 of 100 simulated cases: their spread is too uncertain to go by."""
+WORTH = 0.02
+"""A gain that is worth a round: two points of accuracy."""
+UPPER_FIGURE = "J(f[w]): accuracy after one round if training kept the whole gap; an upper figure"
 
 
-def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimate:
-    """Expected accuracy after distillation, with a prediction interval: t, Welch-Satterthwaite degrees of freedom, se^2 + s^2 (1 + 1/n)."""
-    observed = np.asarray(eps_observed, dtype=float)
-    observed = observed[~np.isnan(observed)]
-    cells, problems, value = len(observed), int((kept.below_P != 0).sum()), kept.value
-    if np.isnan(value):
-        return Estimate(None, None, None, level, 0, UPPER_FIGURE, kept.why)
-    if cells < FEWEST:
-        return Estimate(value, None, None, level, problems, UPPER_FIGURE, _UNKNOWN_EPS)
-    definition = f"J(f[w]) minus the mean eps_update of {cells} other cells; the interval is for the realised accuracy of one new cell"
-    expected = float(np.clip(value - observed.mean(), *kept.bounds))
-    if problems < 2:
-        return Estimate(
-            expected,
-            None,
-            None,
-            level,
-            problems,
-            definition,
-            "a standard error needs at least two problems",
+@dataclass(frozen=True)
+class Forecast:
+    """The gain of one round with its prediction interval, and the probability that it is worth it."""
+
+    gain: Estimate
+    worth: float
+
+    @classmethod
+    def of(cls, prediction: Prediction, accuracy: float, problems: int, definition: str) -> Forecast:
+        """Cut a prediction to what is possible: an accuracy ends at 0 and at 1.
+
+        ``accuracy`` is the accuracy before the round; ``problems`` says how many it rests on.
+        """
+        tail = (1 - LEVEL) / 2
+        least, most = -accuracy, 1 - accuracy
+        value = min(max(prediction.mean, least), most)
+        low = min(max(prediction.quantile(tail), least), most)
+        high = min(max(prediction.quantile(1 - tail), least), most)
+        gain = Estimate(value, low, high, LEVEL, problems, definition)
+        worth = prediction.probability_above(WORTH) if most > WORTH else 0.0
+        return cls(gain, worth)
+
+    def accuracy_after(self, before: float) -> Estimate:
+        """Return the accuracy to expect after the round."""
+        gain = self.gain
+        assert gain.value is not None and gain.low is not None and gain.high is not None
+        definition = f"accuracy before the round plus the forecast gain ({gain.definition})"
+        return replace(
+            gain,
+            value=before + gain.value,
+            low=before + gain.low,
+            high=before + gain.high,
+            definition=definition,
         )
-    sampling = (
-        float((kept.influence_P**2).sum()) / len(kept.below_P) ** 2 * problems / (problems - 1)
-    )
-    update = float(observed.var(ddof=1)) * (1 + 1 / cells)
-    if sampling + update == 0:
-        return Estimate(
-            expected,
-            None,
-            None,
-            level,
-            problems,
-            definition,
-            "neither problems nor cells differ: no spread to predict from",
-        )
-    df = (sampling + update) ** 2 / (sampling**2 / (problems - 1) + update**2 / (cells - 1))
-    reach = t_quantile(0.5 + level / 2, df) * np.sqrt(sampling + update)
-    low, high = np.clip([expected - reach, expected + reach], *kept.bounds)
-    return Estimate(expected, float(low), float(high), level, problems, definition)
+
+
+def upper_figure(kept: Ratio) -> Estimate:
+    """Return J(f[w]), the accuracy after a round that keeps the whole gap; it has no interval."""
+    problems = int((kept.below_P != 0).sum())
+    if kept.value != kept.value:  # NaN: no problem has a value
+        return Estimate(None, None, None, LEVEL, 0, UPPER_FIGURE, kept.why)
+    why = "what training keeps of the gap is not measured here: see the verdict's forecast"
+    return Estimate(kept.value, None, None, LEVEL, problems, UPPER_FIGURE, why)
 
 
 def forecast_selection(at_n: Estimate, n: int) -> Estimate:
-    """After best-of-N selection nothing is trained: the forecast is the selection curve at N itself."""
-    return replace(
-        at_n,
-        definition=f"accuracy of best-of-{n} selection: the selection curve at {n}, no training ({at_n.definition})",
-    )
+    """Return the accuracy after best-of-N selection: nothing is trained, so it is the curve at N."""
+    definition = f"accuracy of best-of-{n} selection: the selection curve at {n}, no training"
+    return replace(at_n, definition=f"{definition} ({at_n.definition})")

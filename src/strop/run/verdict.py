@@ -1,108 +1,304 @@
-"""The question that a gap is measured for: would a round of self-training help this model on this task, with which verifier, by how much?
+"""The question that a gap is measured for: would a round of self-training help this model here?
 
-One round is forecast as accuracy + gap - eps_update ("Mind the Gap", section 2.1). The gap is that of the verifier which does best on
-other problems than it is judged on; eps_update, which only training shows, is borrowed from other courses, with its spread.
+A verdict says train, do not train, or unclear; with which verifier, by how much, how that is known,
+and which command to type next. What makes the numbers meaningless (one response a problem, the same
+response K times, checks that cannot be read ...) stands ahead of everything else, in its own words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
-from strop.measure import Ratio
+from strop.measure import Ratio, estimate_all
 from strop.measure.crossfit import crossfit
 from strop.measure.diagnosis import improvable
-from strop.measure.forecast import FEWEST, forecast
-from strop.measure.gap import GAP_DEFINITION, SHARE, accuracy_P, mean_over_problems
+from strop.measure.forecast import WORTH
+from strop.measure.gap import accuracy_P, has_survivor_P
 from strop.measure.intervals import Floats
+from strop.measure.rates import auroc_within
 from strop.records import Estimate
 from strop.run.analysis import Evidence
+from strop.run.forecasting import Setting, SourcedForecast, forecast_round
 from strop.run.updates import Update
 
+Train = Literal["yes", "no", "unclear"]
 METHOD = "rft"
+SURE = 0.9
+"""A gain counts as worth a round, or as not worth one, when its probability is at least this."""
+UNREADABLE = 0.5
+"""A verifier with a larger share of unreadable checks measures its format, and is not chosen."""
+MANY_UNREADABLE = 0.1
+FEW_SURVIVORS = 0.1
+MOST_PLANNED = 100_000
 UNKNOWN = (
-    "how much of the gap training keeps here: that was measured on other models and tasks only",
     "what comes after the first round: the gap shrinks, and pass@k for large k may fall",
     "whether problems to train on are like these, which they have to be",
 )
 
 
-def verdict(evidence: Evidence, counts_BP: Floats, past: Sequence[Update]) -> dict[str, Any]:
-    """``train``: "yes", "no" or "unclear", and ``why``; the verifier, what a round is expected to bring, and what cannot be known."""
-    names = list(evidence.blind)
-    if not names:
-        return {
-            "train": "unclear",
-            "why": "no verifier that could filter was asked",
-            "unknown": list(UNKNOWN),
-        }
-    samples = evidence.samples
-    gaps_PC = np.stack(
-        [evidence.swept[name][evidence.judges[name].weight.spec][0].above_P for name in names],
-        axis=1,
-    )
-    found = crossfit(gaps_PC, gaps_PC, evidence.folds_P, counts_BP, (-1.0, 1.0))
-    if found.chosen is None:
-        return {"train": "unclear", "why": "no verifier could be chosen", "unknown": list(UNKNOWN)}
-    gained_P = np.take_along_axis(
-        gaps_PC, np.maximum(found.chosen_F, 0)[evidence.folds_P][:, None], axis=1
-    )[:, 0]
-    eps = np.array([one.eps_update for one in past])
-    gain = forecast(mean_over_problems(gained_P, GAP_DEFINITION, (-1.0, 1.0)), eps)
-    expected = forecast(
-        mean_over_problems(
-            accuracy_P(samples.utility_PK, samples.mask_PK) + gained_P, "J(f[w])", SHARE
-        ),
-        eps,
-    )
-    name = names[found.chosen]
-    train, why = _decided(
-        found.crossfitted,
-        gain,
-        improvable(samples.utility_PK, samples.mask_PK)["improvable"],
-        len(eps),
-    )
-    return {
-        "train": train,
-        "why": why,
-        "verifier": name,
-        "weigh": evidence.judges[name].weight.spec,
-        "gap": found.crossfitted.as_json(definition=True),
-        "gain": gain.as_json(definition=True),
-        "expected_accuracy": expected.as_json(definition=True),
-        "method": METHOD,
-        "other_courses": len(eps),
-        "unknown": list(UNKNOWN),
+@dataclass(frozen=True)
+class Circumstances:
+    """What a verdict needs to know of a run beside its samples and scores.
+
+    ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
+    responses to each problem are the same text. ``can_train``: the model lies in a folder that
+    ``strop improve`` can train. ``command`` are the words of the command line that name the model and
+    the task. ``pilot`` is the gain of a pilot fit, None where none was made.
+    """
+
+    model: str
+    task: str
+    folder: str
+    temperature: float | None
+    command: Sequence[str]
+    can_train: bool
+    trainer: str = ""
+    unreadable: Mapping[str, float] = field(default_factory=dict)
+    identical: bool = False
+    pilot: Estimate | None = None
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What to do, why, and the next command. ``situation`` names a special case, "" if there is none."""
+
+    train: Train
+    why: str
+    situation: str = ""
+    next: str = ""
+
+
+def verdict(
+    evidence: Evidence, counts_BP: Floats, past: Sequence[Update], run: Circumstances
+) -> dict[str, Any]:
+    """Return the verdict as JSON: ``train`` ("yes", "no", "unclear"), ``why``, ``next``, and numbers."""
+    special = _special_case(evidence, run)
+    document: dict[str, Any] = {"method": METHOD, "unknown": list(UNKNOWN), "worth": WORTH}
+    document |= _likelihood(evidence, counts_BP) | _format(evidence)
+    if special is not None and special.situation not in ("all_or_nothing",):
+        return document | _as_json(special)
+    names = [name for name in evidence.blind if run.unreadable.get(name, 0.0) < UNREADABLE]
+    choice = _choose(evidence, counts_BP, names)
+    if choice is None:
+        why = "no verifier could be chosen: the problems are too few to judge a choice on others"
+        return document | _as_json(special or Ruling("unclear", why, "few_problems", _plan(run)))
+    name, gap = choice
+    weight = evidence.judges[name].weight.spec
+    setting = Setting(run.model, run.task, f"{name}@{weight}", run.trainer)
+    accuracy = float(accuracy_P(evidence.samples.utility_PK, evidence.samples.mask_PK).mean())
+    sourced = forecast_round(setting, accuracy, gap, past, run.pilot)
+    ruling = special or _decide(gap, sourced, run)
+    document |= _as_json(ruling) | {"verifier": name, "weigh": weight, "gap": gap.as_json(definition=True)}
+    document |= {"source": sourced.source, "source_words": sourced.words, "other_courses": len(past)}
+    if run.pilot is not None:
+        document["pilot"] = run.pilot.as_json(definition=True)
+    if run.cost:
+        document["cost_of_round"] = dict(run.cost)
+    unreadable = run.unreadable.get(name, 0.0)
+    if unreadable > MANY_UNREADABLE:
+        document["caution"] = (
+            f"{unreadable:.0%} of the checks of {name} could not be read and count as rejected: try "
+            "another verifier, a prompt file (--prompts), or an instruct model"
+        )
+    forecast = sourced.forecast
+    if special is not None or forecast is None:
+        why = special.why if special else "the size of the gain is not known before training"
+        return document | {"gain": {"value": None, "why": why}, "expected_accuracy": {"value": None, "why": why}}
+    return document | {
+        "gain": forecast.gain.as_json(definition=True),
+        "expected_accuracy": forecast.accuracy_after(accuracy).as_json(definition=True),
+        "probability_worth": forecast.worth,
     }
 
 
-def _decided(gap: Estimate, gain: Estimate, mixed: Ratio, courses: int) -> tuple[str, str]:
-    if mixed.value == 0:
-        return (
-            "no",
-            "responses to a problem are all right or all wrong: there is nothing to choose among",
+def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
+    """Return what makes a forecast meaningless, the gravest first; None for an ordinary run."""
+    samples = evidence.samples
+    count_P = samples.mask_PK.sum(axis=1)
+    largest = int(count_P.max())
+    responses = int(count_P.sum())
+    strict = float(accuracy_P(samples.utility_PK, samples.mask_PK).mean())
+    flexible = float(accuracy_P(samples.flexible_PK, samples.mask_PK).mean())
+    if largest == 1:
+        why = "each problem has one response, and a filter needs several to choose among"
+        return Ruling("unclear", why, "one_response", _gap(run, "--samples 8"))
+    if run.identical and run.temperature != 0:
+        why = (
+            f"all {largest} responses to each problem are the same text, so there is nothing to "
+            "choose among: either the server returns one sample again and again (a cache, or one "
+            "seed for all), or the model is certain of every answer"
         )
-    if gap.low is None or gap.high is None:
-        return "unclear", f"the gap has no interval ({gap.why})"
-    if gap.high <= 0:
-        return "no", "what the best verifier keeps is no better than what was sampled"
-    if gap.low <= 0:
-        return (
-            "unclear",
-            "the gap's interval includes zero: the best verifier may know nothing; measure more problems, or another verifier",
+        return Ruling("unclear", why, "identical", _gap(run, "--dry-run"))
+    if strict == 0 and flexible > 0:
+        why = (
+            f"no response has the format that the task asks for, though {flexible:.1%} of the answers "
+            "are right when read flexibly: mend the format first, since a round would teach little else"
         )
-    if gain.low is None or gain.high is None:
-        return "unclear", (
-            f"the verifier keeps better responses, but how much of that training keeps is not known: train one round, or name {FEWEST} "
-            "finished courses or more (--past)"
+        return Ruling("unclear", why, "format", _gap(run, "--shots 4"))
+    if strict == 0:
+        why = (
+            f"none of {responses:,} responses is right, so a filter has nothing right to keep: "
+            "use easier problems, more examples in the prompt, or a stronger model"
         )
-    if gain.low > 0:
-        return "yes", f"the gap exceeds what training lost in {courses} other trainings"
-    if gain.high < 0:
-        return "no", f"training lost more than this gap in {courses} other trainings"
+        return Ruling("no", why, "all_wrong", _gap(run, "--shots 4"))
+    if strict == 1:
+        why = "every response is right: there is nothing to gain on these problems"
+        return Ruling("no", why, "all_right")
+    if improvable(samples.utility_PK, samples.mask_PK)["improvable"].value == 0:
+        why = "the responses to each problem are all right or all wrong: there is nothing to choose among"
+        return Ruling("no", why, "all_or_nothing")
+    return _verifier_case(evidence, run)
+
+
+def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
+    """Return why no verifier can filter, or None if one can."""
+    names = list(evidence.blind)
+    if not names:
+        why = "no verifier that could filter has scored the responses"
+        return Ruling("unclear", why, "no_verifier", f"strop verify {run.folder} --verifier cot-binary")
+    readable = [name for name in names if run.unreadable.get(name, 0.0) < UNREADABLE]
+    if not readable:
+        worst = ", ".join(f"{name} {run.unreadable[name]:.0%}" for name in names)
+        why = (
+            f"most checks could not be read ({worst}), so the gap measures their format and not the "
+            "model's judgement: try the verifier mc, a prompt file (--prompts), or an instruct model"
+        )
+        other = "mc" if "mc" not in names else "logprob"
+        return Ruling("unclear", why, "unreadable", f"strop verify {run.folder} --verifier {other}")
+    shares = {}
+    for name in readable:
+        survivors_P = has_survivor_P(evidence.weights[name], evidence.samples.mask_PK)
+        shares[name] = float(survivors_P.mean())
+    if max(shares.values()) == 0:
+        why = "every verifier rejects every response: nothing is kept to train on"
+        return Ruling("no", why, "no_survivors")
+    return None
+
+
+def _choose(
+    evidence: Evidence, counts_BP: Floats, names: Sequence[str]
+) -> tuple[str, Estimate] | None:
+    """Return the verifier with the largest gap, and its gap on problems that had no part in choosing it."""
+    if not names:
+        return None
+    gaps = []
+    for name in names:
+        default = evidence.judges[name].weight.spec
+        gap, _ = evidence.swept[name][default]
+        gaps.append(gap.above_P)
+    gaps_PC = np.stack(gaps, axis=1)
+    chosen = crossfit(gaps_PC, gaps_PC, evidence.folds_P, counts_BP, (-1.0, 1.0))
+    if chosen.chosen is None:
+        return None
+    return names[chosen.chosen], chosen.crossfitted
+
+
+def _decide(gap: Estimate, sourced: SourcedForecast, run: Circumstances) -> Ruling:
+    """Return train, do not train or unclear for an ordinary run."""
+    if gap.value is None or gap.low is None or gap.high is None:
+        return Ruling("unclear", f"the gap has no interval ({gap.why})", "few_problems", _plan(run))
+    forecast = sourced.forecast
+    if forecast is not None and forecast.worth >= SURE:
+        why = f"a gain of more than {100 * WORTH:g} points is {forecast.worth:.0%} probable"
+        return Ruling("yes", f"{why}, by {sourced.words}", next=_improve(run))
+    if forecast is not None and forecast.worth <= 1 - SURE:
+        why = f"a gain of more than {100 * WORTH:g} points is only {forecast.worth:.0%} probable"
+        return Ruling("no", f"{why}, by {sourced.words}")
+    if gap.high <= WORTH:
+        why = f"what the best verifier keeps is at most {100 * gap.high:.1f} points better than all"
+        return Ruling("no", f"{why}, and training seldom gains more than the gap")
+    if gap.low <= 0 and sourced.source != "pilot":
+        needed = _problems_needed(gap)
+        why = "the gap's interval includes zero: the best verifier may know nothing"
+        more = f"; about {needed:,} problems would tell, if the gap stays as it is" if needed else ""
+        return Ruling("unclear", why + more, "gap_unclear", _plan(run, gap))
+    if forecast is None:
+        why = (
+            f"the verifier keeps better responses, and a round gains at most about the gap "
+            f"({100 * gap.value:.1f} points), but how much of it training keeps is not known"
+        )
+    else:
+        why = (
+            f"the verifier keeps better responses, but a gain of more than {100 * WORTH:g} points is "
+            f"{forecast.worth:.0%} probable, by {sourced.words}"
+        )
+    if sourced.source == "pilot":
+        return Ruling("unclear", f"{why}; more problems make the pilot sharper", next=_plan(run, gap))
+    return Ruling("unclear", f"{why}; {_pilot_advice(run)}", next=_pilot(run))
+
+
+def _problems_needed(gap: Estimate) -> int | None:
+    """Return how many problems make the interval of a gap of this size exclude zero; None for too many.
+
+    A half-width shrinks with the square root of the number of problems.
+    """
+    assert gap.value is not None and gap.low is not None and gap.high is not None
+    half_width = (gap.high - gap.low) / 2
+    if gap.value <= 0:
+        return None
+    needed = int(np.ceil(gap.n * (half_width / gap.value) ** 2))
+    return needed if needed <= MOST_PLANNED else None
+
+
+def _likelihood(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
+    """Return whether the model's likelihood knows right from wrong: AUROC within problems."""
+    samples = evidence.samples
+    ratio: Ratio = auroc_within(evidence.logprob_PK, samples.utility_PK, samples.mask_PK)
+    estimates = estimate_all({"auroc": ratio}, counts_BP, group_P=evidence.group_P)
+    return {"likelihood_auroc": estimates["auroc"].as_json()}
+
+
+def _format(evidence: Evidence) -> dict[str, Any]:
+    """Return the points that a change of format alone would bring: flexible minus strict accuracy."""
+    samples = evidence.samples
+    strict = float(accuracy_P(samples.utility_PK, samples.mask_PK).mean())
+    flexible = float(accuracy_P(samples.flexible_PK, samples.mask_PK).mean())
+    return {"format_gain": {"value": flexible - strict, "strict": strict, "flexible": flexible}}
+
+
+def _as_json(ruling: Ruling) -> dict[str, Any]:
+    words = {"train": ruling.train, "why": ruling.why, "situation": ruling.situation}
+    return words | {"next": ruling.next}
+
+
+# --- the next command ---
+
+
+def _words(run: Circumstances) -> str:
+    return shlex.join(run.command)
+
+
+def _gap(run: Circumstances, options: str) -> str:
+    return f"strop gap {_words(run)} {options}"
+
+
+def _improve(run: Circumstances) -> str:
+    return f"strop improve {_words(run)}"
+
+
+def _plan(run: Circumstances, gap: Estimate | None = None) -> str:
+    width = ""
+    if gap is not None and gap.value:
+        width = f" --half-width {max(abs(gap.value), 0.001):.3f}"
+    return f"strop plan {shlex.quote(run.folder)}{width}"
+
+
+def _pilot(run: Circumstances) -> str:
+    if run.can_train:
+        return f"strop gap {_words(run)} --pilot"
+    return f"strop report {shlex.quote(run.folder)}"
+
+
+def _pilot_advice(run: Circumstances) -> str:
+    if run.can_train:
+        return "a pilot fit tells, at about a quarter of a round's cost (--pilot)"
     return (
-        "unclear",
-        f"the gap is above zero, but training lost about as much in {courses} other trainings",
+        "train one round where the weights can be trained, and name it with --past, or make a pilot "
+        "on a folder of the same model (strop gap --model FOLDER --pilot)"
     )

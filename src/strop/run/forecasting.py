@@ -1,0 +1,92 @@
+"""Which source forecasts a round, and what it says: a pilot, rounds that are over, or the run alone.
+
+The best source that is there is used, and named:
+
+pilot   a small fit on the run's own task and model: nothing else sees what training does there
+past    rounds of other models or tasks of the same kind: which share of a gap they kept
+run     the run alone: the gain is at most the gap, and its size stays open
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from strop.measure.forecast import Forecast
+from strop.measure.pooling import Cell
+from strop.records import Estimate
+from strop.run.updates import NORMAL_95, Update, labels_of, pool_of_gaps, pool_of_pilots
+
+Source = Literal["pilot", "past", "run"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The round to forecast: its model, task and filter, and the label of its trainer."""
+
+    model: str
+    task: str
+    filter: str
+    trainer: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return labels_of(self.model, self.task, self.filter, self.trainer)
+
+
+@dataclass(frozen=True)
+class SourcedForecast:
+    """A forecast, the source it rests on, and that source in a clause for readers."""
+
+    source: Source
+    words: str
+    forecast: Forecast | None
+
+
+def forecast_round(
+    setting: Setting,
+    accuracy: float,
+    gap: Estimate,
+    past: Sequence[Update],
+    pilot: Estimate | None = None,
+) -> SourcedForecast:
+    """Forecast the gain of a round with the best source there is.
+
+    ``gap`` is that of the filter, ``pilot`` the gain of the pilot fit, both as shares of 1 with their
+    intervals. Without an interval of the predictor there is no forecast.
+    """
+    if pilot is not None and pilot.value is not None and pilot.low is not None:
+        pool = pool_of_pilots(past)
+        words = f"a pilot fit, scaled as in {len(pool.cells)} rounds that had one"
+        prediction = pool.predict(_cell(setting, pilot))
+        return SourcedForecast(
+            "pilot", words, Forecast.of(prediction, accuracy, pilot.n, f"by {words}")
+        )
+    if gap.value is None or gap.low is None:
+        return SourcedForecast("run", "this run alone", None)
+    kindred = [update for update in past if _is_kindred(update, setting)]
+    if not kindred:
+        return SourcedForecast("run", "this run alone", None)
+    pool = pool_of_gaps(past)
+    same_task = sum(update.task.partition(":")[0] == setting.labels["task"] for update in kindred)
+    words = (
+        f"the share of the gap that {len(pool.cells)} other rounds kept, {same_task} of them on "
+        f"{setting.labels['task']}"
+    )
+    prediction = pool.predict(_cell(setting, gap))
+    return SourcedForecast("past", words, Forecast.of(prediction, accuracy, gap.n, f"by {words}"))
+
+
+def _is_kindred(update: Update, setting: Setting) -> bool:
+    """Whether a past round is of the same family of models: only these say something of its gaps."""
+    family = labels_of(update.model, update.task, update.filter, update.trainer)["family"]
+    return family == setting.labels["family"]
+
+
+def _cell(setting: Setting, predictor: Estimate) -> Cell:
+    assert predictor.value is not None and predictor.low is not None and predictor.high is not None
+    half_width = (predictor.high - predictor.low) / 2
+    standard_error = half_width / NORMAL_95 if math.isfinite(half_width) else 0.0
+    return Cell(predictor.value, setting.labels, predictor_se=standard_error)
