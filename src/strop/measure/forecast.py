@@ -1,7 +1,8 @@
 """The accuracy to expect after one round of training ("Mind the Gap", section 2.1).
 
-It is J(f[w]) on held-out problems minus a predicted eps_update. The spread of eps_update comes from other cells (model, task,
-verifier). The forecast cell itself is excluded: it would leak the outcome.
+It is J(f[w]) on held-out problems minus a predicted eps_update. The spread of eps_update comes from
+other cells (model, task, verifier). The forecast cell itself is excluded: it would leak the
+outcome.
 """
 
 from __future__ import annotations
