@@ -36,7 +36,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def drawn(engine: Engine) -> list[Candidate]:
-    """Responses to six problems, four each, with all that a verifier may know of them; graded against the true references."""
+    """Return four graded responses to each of six problems, with all that a verifier may see."""
     problems = TASK.problems("test", 6, seed=0)
     seeds = [response_seeds(0, "responses", problem, 4) for problem in problems]
     generation = draw_responses(
@@ -93,7 +93,7 @@ def test_the_oracle_alone_sees_references() -> None:
 def test_scores_do_not_move_when_references_are_scrambled(
     verifier: Verifier, engine: Engine, drawn: list[Candidate]
 ) -> None:
-    """Even a problem that is handed over with a reference, by mistake, must be judged without it. The oracle must move."""
+    """Even a problem that carries a reference by mistake is judged without it; the oracle moves."""
     lies = [
         replace(
             item,

@@ -1,4 +1,4 @@
-"""Learners of the theory room: what they ask of the oracle, and that they optimise what they say."""
+"""theory/ classes, linear_ball, oracle, regression and sft: the learners optimise what they say."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_same_on_the_sphere(seed: int, rounds: int) -> None:
 
 
 def test_xpo_in_the_plus_sign_learns_the_tilt_and_the_bonus_moves_it() -> None:
-    """With pi*_beta in the class and no bonus it is found; a great bonus takes whatever avoids y'."""
+    """With pi*_beta in the class, no bonus finds it, and a great bonus avoids y'."""
     rng, beta = np.random.default_rng(3), 0.4
     model = tabular([[0.45, 0.35, 0.2]])
     exact_XY = tilted(model, beta)

@@ -117,7 +117,7 @@ class Weight(ABC):
         None stands for a response without a score, and for all responses if the weight is no
         filter.
         """
-        if not self.is_filter:
+        if not (self.is_filter and scores):
             return [None] * len(scores)
         score_1K = np.array([scores], dtype=float)  # None becomes NaN
         kept_K = self.keeps(score_1K, np.ones(score_1K.shape, bool))[0]
