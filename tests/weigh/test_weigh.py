@@ -128,7 +128,7 @@ def needs_pointwise(spec: str) -> bool:
 def test_more_responses_than_there_are_is_refused() -> None:
     asked = ("quantile:0.7", "mc@best-of:4&cot-score@quantile:0.7")
     assert check_weights(asked, samples=4) == check_weights(asked) == asked
-    with pytest.raises(UsageError, match="there are 3 responses .* ask for best-of:3 or less"):
+    with pytest.raises(UsageError, match=r"there are 3 responses .* ask for best-of:3 or less"):
         check_weights(asked, samples=3)
 
 

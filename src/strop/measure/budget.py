@@ -101,6 +101,7 @@ class Law:
         """Return the variances at these K, for ``plan``."""
         by_samples = {samples: self.variance(samples) for samples in grid}
         notes = self.notes
+        # A fit to gaps says little beyond the sizes that it was fitted to.
         if self.measured:
             least, most = min(self.measured), max(self.measured)
             beyond = [str(samples) for samples in by_samples if not least <= samples <= most]
@@ -217,6 +218,7 @@ def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
     square_P = np.where(mask_PK, (utility_PK - value_P[:, None]) ** 2, 0.0).sum(axis=1)
     within_P = square_P / np.maximum(count_P - 1, 1)
     within = float(within_P[several_P].mean())
+    # The mean of K responses varies by within / K beside what problems differ by: subtract it.
     noise_P = np.where(several_P, within_P, within) / count_P
     return float(value_P.var(ddof=1) - noise_P.mean()), within
 
@@ -231,7 +233,9 @@ def gap_law(gaps: Mapping[int, Floats]) -> Law:
     """
     if not gaps or min(gaps) < 2:
         raise ValueError(f"the law of the gap needs sub-sizes of at least 2; got {sorted(gaps)}")
-    known = {k: gap_P[~np.isnan(gap_P)] for k, gap_P in sorted(gaps.items())}
+    known = {}
+    for k in sorted(gaps):
+        known[k] = gaps[k][~np.isnan(gaps[k])]
     if min(map(len, known.values())) < FEWEST:
         raise ValueError("a pilot needs at least two problems that have a gap")
     variance_N = np.array([gap_P.var(ddof=1) for gap_P in known.values()])
@@ -322,6 +326,7 @@ class Assumed:
         The draw depends on K and the seed, not on which other K are considered.
         """
         rng = np.random.default_rng([seed, samples])
+        # The order of the draws (uniforms, accuracies, normals) fixes the results of a seed.
         uniform_PK = rng.random((problems, samples))
         utility_PK = (uniform_PK < self._chance_P(rng, problems)[:, None]).astype(float)
         apart = sqrt(2) * NormalDist().inv_cdf(self.auroc)

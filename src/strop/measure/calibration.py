@@ -91,6 +91,7 @@ def calibration(
     if not len(score_N):
         unknown = no_value(_ECE, _NONE_SCORED)
         return Calibration([], unknown, unknown, unknown, unscored)
+    # Only scores that could be probabilities have a distance from the share of right responses.
     probabilities = bool((score_N >= 0).all() and (score_N <= 1).all())
     bin_N = _bins(score_N, binning if probabilities else "levels")
     count_PL = _sums_PL(np.ones_like(score_N), problem_N, bin_N, problems)

@@ -149,6 +149,7 @@ def _pooled(first_PK: Floats, second_PK: Floats, known_PK: Mask, definition: str
     if len(first_N) < 2 or np.ptp(first_N) == 0 or np.ptp(second_N) == 0:
         return undefined(problems, definition, _POOLED_CONSTANT)
     first_N, second_N = _standardised(first_N), _standardised(second_N)
+    # Rounding can leave a correlation a hair beyond 1.
     value = float(np.clip((first_N * second_N).mean(), -1, 1))
     moves_N = first_N * second_N - value * (first_N**2 + second_N**2) / 2
     problem_N = np.nonzero(known_PK)[0]

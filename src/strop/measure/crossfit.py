@@ -205,6 +205,7 @@ def _interval(
         return replace(plain, low=None, high=None, why="undefined in over a tenth of the resamples")
     if np.ptp(known_B) == 0:
         return plain
+    # The plain interval's own spread is not used: it ignores that the choice is random.
     reach = t_quantile(0.5 + LEVEL / 2, plain.n - 1.0) * float(known_B.std(ddof=1))
     low, high = interval_around(plain.value, reach, ratio.bounds)
     return replace(plain, low=low, high=high, why=None)

@@ -60,6 +60,7 @@ def informative(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> dict[st
     mean_weight_P = effective_PK.sum(axis=1) / count_P
     mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
     deviation_PK = np.where(mask_PK, utility_PK - mean_P1, 0.0)
+    # Divided by K, not K - 1: only so is the gap exactly Cov(w, u) / E[w].
     covariance_P = (effective_PK * deviation_PK).sum(axis=1) / count_P
     return {
         "covariance": mean_over_problems(

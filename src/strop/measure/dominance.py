@@ -65,6 +65,7 @@ def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Fl
     if not (right_PK.any() and wrong_PK.any()):
         why = "no response is right, or none is wrong"
         return Dominance(None, None, None, None, problems, "unknown", why)
+    # Quantiles of all values: between two neighbouring ones hardly a response lies.
     levels_X = np.unique(np.quantile(value_PK[known_PK], np.linspace(0, 1, LEVELS)))
     once_1P = np.ones((1, len(mask_PK)))
     seen_X = _difference_BX(value_PK, right_PK, wrong_PK, levels_X, once_1P)[0]

@@ -55,8 +55,10 @@ def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimat
     if problems < 2:
         why = "a standard error needs at least two problems"
         return no_interval(expected, problems, definition, why, level)
+    # The influence is scaled to all problems, but only the counted ones are independent draws.
     squares = float((kept.influence_P**2).sum())
     sampling = squares / len(kept.below_P) ** 2 * problems / (problems - 1)
+    # 1 for the spread of the new cell, 1 / n for that of the mean of the others.
     update = float(observed.var(ddof=1)) * (1 + 1 / cells)
     variance = sampling + update
     if variance == 0:

@@ -57,6 +57,7 @@ def accuracy(utility_PK: Floats, mask_PK: Mask) -> Ratio:
 def accuracy_P(utility_PK: Floats, mask_PK: Mask) -> Floats:
     """J(x; f) of each problem."""
     check_shapes(utility_PK, mask_PK)
+    # np.where, not a product: masked utilities are never read, and may be NaN.
     total_P = np.where(mask_PK, utility_PK, 0).sum(axis=1)
     return np.asarray(total_P / mask_PK.sum(axis=1))
 
@@ -84,6 +85,7 @@ def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Flo
     A problem without a survivor keeps all its responses at weight 1; ``has_survivor_P`` says which.
     """
     check_shapes(utility_PK, weight_PK, mask_PK)
+    # Self-normalised: a weight function is defined up to a factor for each problem.
     effective_PK = effective_weights_PK(weight_PK, mask_PK)
     total_P = (effective_PK * np.where(mask_PK, utility_PK, 0)).sum(axis=1)
     return np.asarray(total_P / effective_PK.sum(axis=1))
@@ -118,6 +120,7 @@ def relative_gap(
     """
     room_P = 1 - accuracy_P(utility_PK, mask_PK)
     has_room_P = room_P > ROOM
+    # Dividing by 1 where there is no room avoids 0 / 0; those problems are set to 0 below.
     divisor_P = np.where(has_room_P, room_P, 1)
     relative_P = gap_P(utility_PK, weight_PK, mask_PK) / divisor_P
     counted_P = np.ones_like(room_P) if zeros else has_room_P.astype(float)

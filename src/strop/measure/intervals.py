@@ -121,6 +121,7 @@ def resample_counts(
     units = problems if group_P is None else int(group_P.max()) + 1
     rng = np.random.default_rng(seed)
     drawn_BU = rng.integers(units, size=(resamples, units), dtype=np.int32)
+    # Row by row: one bincount over all resamples would need a second array of this size.
     counts_BU = np.empty((resamples, units))
     for resample in range(resamples):
         counts_BU[resample] = np.bincount(drawn_BU[resample], minlength=units)
@@ -197,12 +198,13 @@ def studentised(
     of the resamples leave a ratio undefined.
     """
     value_E = above_PE.sum(axis=0) / below_PE.sum(axis=0)
-    # A problem's contribution to the error of the ratio: the sample sums to 0.
+    # A problem's contribution to the error of the ratio (the delta method); they sum to 0.
     centred_PE = above_PE - value_E * below_PE
     square_E = (centred_PE**2).sum(axis=0)
     widen_E = np.sqrt(rests_on_E / (rests_on_E - 1))
     error_E = widen_E * np.sqrt(square_E) / np.abs(below_PE.sum(axis=0))
-    student_E = np.array([_student(0.5 + level / 2, int(rests_on) - 1) for rests_on in rests_on_E])
+    upper = 0.5 + level / 2
+    student_E = np.array([_student(upper, int(rests_on) - 1) for rests_on in rests_on_E])
 
     moved_BE, squares_BE, below_BE = _resampled(centred_PE, below_PE, counts_BP)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -214,7 +216,7 @@ def studentised(
     # NaN: a resample that changes nothing (0 / 0), or in which the ratio is undefined.
     studentised_BE[np.isnan(studentised_BE)] = 0
     np.clip(studentised_BE, -FARTHEST * student_E, FARTHEST * student_E, out=studentised_BE)
-    left_E, right_E = np.quantile(studentised_BE, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    left_E, right_E = np.quantile(studentised_BE, [0.5 - level / 2, upper], axis=0)
     # The upper quantile of the studentised values sets the lower end, and the other way round.
     low_E = value_E - error_E * (student_E + right_E) / 2
     high_E = value_E + error_E * (student_E - left_E) / 2

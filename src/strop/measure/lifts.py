@@ -63,5 +63,6 @@ def _both_P(value_P: Floats, greedy_P: Floats) -> Mask:
 
 
 def _difference_P(value_P: Floats, greedy_P: Floats) -> Floats:
+    # Both sides of a problem are dropped together, so that the difference stays paired.
     both_P = _both_P(value_P, greedy_P)
     return np.where(both_P, value_P, 0.0) - np.where(both_P, greedy_P, 0.0)

@@ -96,6 +96,7 @@ def majority_curve_PN(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) ->
     largest = int(total_P.min())
     binomial_CS = _scaled_binomials(int(total_P.max()))
     won_PN = np.zeros((len(total_P), largest + 1))
+    # Every number of votes that can win in a subset of at most ``largest`` responses.
     for top in range(1, min(int(count_PA.max(initial=0)), largest) + 1):
         for rows, tied in _blocks(count_PA, top):
             count_QA = count_PA[rows]
@@ -106,6 +107,7 @@ def majority_curve_PN(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) ->
             )
             won_PN[rows] += _times(poly_QN, rest_QN, top)
     voters_P = count_PA.sum(axis=1)
+    # Conditional on a vote: divided by the probability that the subset holds one.
     some_vote_PN = 1 - miss_chances_PN(total_P, voters_P, largest)
     with np.errstate(invalid="ignore"):
         curve_PN = won_PN[:, 1:] / binomial_CS[total_P, 1 : largest + 1] / some_vote_PN
@@ -207,6 +209,7 @@ def _times(poly_QL: Floats, rest_QN: Floats, first: int) -> Floats:
     The first one has no terms below x^first.
     """
     product_QN = np.zeros_like(rest_QN)
+    # Columns beyond ``last`` are zeros for every problem of the block.
     last = np.nonzero(rest_QN.any(axis=0))[0][-1] + 1
     for s in range(first, poly_QL.shape[1]):
         width = min(last, rest_QN.shape[1] - s)

@@ -82,6 +82,7 @@ def trend(
     seeds = tuple(len(models) for models in members)
     figure_M = above_MP.sum(axis=1) / below_MP.sum(axis=1)
     figure_S = np.array([figure_M[models].mean() for models in members])
+    # One generator draws first the seeds of the sizes, then the orders of the trend test.
     rng = np.random.default_rng(seed)
     family = _Sizes(
         x_S=log_flops_S,
@@ -146,8 +147,11 @@ def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple
         # The pairs of the size at position i with all later ones.
         signs = sign_figure_SS[orders_RS[:, i : i + 1], orders_RS[:, i + 1 :]]
         concordant_R += signs @ sign_x_SS[i, i + 1 :]
+    # The full matrix holds every pair twice.
     seen = int((sign_x_SS * sign_figure_SS).sum()) // 2
-    reached = np.array([(concordant_R >= seen).sum(), (np.abs(concordant_R) >= abs(seen)).sum()])
+    at_least = (concordant_R >= seen).sum()
+    at_least_as_far = (np.abs(concordant_R) >= abs(seen)).sum()
+    reached = np.array([at_least, at_least_as_far])
     if exact:
         rising, two_sided = reached / len(orders_RS)
         test = (

@@ -50,8 +50,9 @@ def t_quantile(p: float, df: float | Floats) -> float | Floats:
 def _nearly_normal_quantile(p: float, df_D: Floats) -> Floats:
     """Return the quantiles at many degrees of freedom, by the expansion of Cornish and Fisher."""
     z = NormalDist().inv_cdf(p)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(z + (z**3 + z) / 4 / df_D + (5 * z**5 + 16 * z**3 + 3 * z) / 96 / df_D**2)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return np.asarray(z + first / df_D + second / df_D**2)
 
 
 def _upper_quantile(tail: float, df_D: Floats) -> Floats:
@@ -95,8 +96,11 @@ def incomplete_beta(x_N: Floats, rest_N: Floats, a_N: Floats, b_N: Floats) -> Fl
     rest_N = np.where(np.isnan(rest_N), 1.0, rest_N)
     x_N, rest_N = np.where(swap_N, rest_N, x_N), np.where(swap_N, x_N, rest_N)
     a_N, b_N = np.where(swap_N, b_N, a_N), np.where(swap_N, a_N, b_N)
+    # The factor x^a (1 - x)^b / B(a, b) in logarithms, since its parts leave a double's range.
+    log_x_N = np.log(np.maximum(x_N, _TINY))
+    log_rest_N = np.log(np.maximum(rest_N, _TINY))
     log_front_N = _lgamma(a_N + b_N) - _lgamma(a_N) - _lgamma(b_N)
-    log_front_N += a_N * np.log(np.maximum(x_N, _TINY)) + b_N * np.log(np.maximum(rest_N, _TINY))
+    log_front_N += a_N * log_x_N + b_N * log_rest_N
     part_N = np.exp(log_front_N) * _continued_fraction(x_N, a_N, b_N) / a_N
     part_N = np.where(x_N <= 0, 0.0, part_N)
     return np.asarray(np.where(swap_N, 1 - part_N, part_N))
@@ -108,8 +112,9 @@ def _continued_fraction(x_N: Floats, a_N: Floats, b_N: Floats) -> Floats:
     below_N = 1 / _away_from_zero(1 - (a_N + b_N) * x_N / (a_N + 1))
     value_N = below_N.copy()
     for m in range(1, 1_000):
-        even_N = m * (b_N - m) * x_N / ((a_N + 2 * m - 1) * (a_N + 2 * m))
-        odd_N = -(a_N + m) * (a_N + b_N + m) * x_N / ((a_N + 2 * m) * (a_N + 2 * m + 1))
+        twice_N = a_N + 2 * m
+        even_N = m * (b_N - m) * x_N / ((twice_N - 1) * twice_N)
+        odd_N = -(a_N + m) * (a_N + b_N + m) * x_N / (twice_N * (twice_N + 1))
         for term_N in (even_N, odd_N):
             below_N = 1 / _away_from_zero(1 + term_N * below_N)
             above_N = _away_from_zero(1 + term_N / above_N)

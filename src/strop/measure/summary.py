@@ -70,6 +70,7 @@ def summarise(
     group_P: Groups | None = None,
 ) -> dict[str, Summary]:
     """Return the summary of each of many weighings, all from the same resamples."""
+    # All ratios go to one call, so that all weighings share the resamples and are paired.
     ratios = {}
     for name, weighing in weighed.items():
         for quantity, ratio in summary_ratios(samples, weighing).items():

@@ -64,6 +64,7 @@ class FiniteClass:
 
         y' is the second response of each pair.
         """
+        # The probability of both responses of every pair under every member.
         law_FN2 = self.law_FXY[:, pairs.prompt_N[:, None], pairs.response_N2]
         objective_F = xpo_objective_F(law_FN2, pairs.logprob_N2, beta, alpha)
         return np.asarray(self.law_FXY[first_least(objective_F)])
@@ -83,12 +84,14 @@ class ProductClass:
     @property
     def log_size(self) -> float:
         """log |Pi|."""
-        return sum(log(len(law_FY)) for law_FY in self.laws if (law_FY != law_FY[0]).any())
+        sizes = [len(law_FY) for law_FY in self.laws if (law_FY != law_FY[0]).any()]
+        return sum(log(size) for size in sizes)
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
         """Return the law (X, Y) of the member under which these responses are likeliest."""
         chosen_X = np.zeros(len(self.laws), np.int64)
         for x in np.unique(prompt_N):
+            # Only responses that were seen contribute to the likelihood.
             seen_S, count_S = np.unique(response_N[prompt_N == x], return_counts=True)
             logprob_FS = np.log(np.maximum(self.laws[x][:, seen_S], LEAST))
             chosen_X[x] = first_least(-logprob_FS @ count_S)

@@ -53,6 +53,7 @@ class HardInstance:
 
     def base(self, rng: np.random.Generator) -> BaseModel:
         """Return a member with secrets drawn evenly."""
+        # Row s of the table is the law with secret s; the certain prompt comes first.
         secret_D = rng.integers(self.answers, size=self.rare)
         return tabular(np.vstack([self._certain_Y(), self._secret_YY()[secret_D]]), self.prompt_X)
 

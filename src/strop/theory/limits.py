@@ -42,6 +42,7 @@ def max_cut_model(weight_VV: Floats) -> NextToken:
         raise ValueError("expected a symmetric matrix of weights >= 0")
     vertices = len(weight_VV)
     edges = _edges(weight_VV)
+    # Without a feature the softmax is uniform, whatever theta is.
     features = [np.zeros((2,) * (h + 1) + (len(edges),)) for h in range(vertices)]
     crosses = np.zeros((2,) * vertices + (len(edges),))
     for index, edge in enumerate(edges):
@@ -84,5 +85,6 @@ def _edges(weight_VV: Floats) -> np.ndarray:
 
 def _crosses(edge: np.ndarray, vertices: int) -> Floats:
     """Return 1 for each division that cuts the edge, else 0: one axis of length 2 a vertex."""
+    # side[v] holds, for every division, the side of vertex v.
     side = np.indices((2,) * vertices)
     return np.asarray((side[edge[0]] != side[edge[1]]).astype(float))

@@ -39,7 +39,8 @@ class LinearBall:
         the mean response, at most 300 steps.
         """
         mean_D: Floats = self.feature_YD[response_N].mean(axis=0)
-        theta_D = self._project(self.radius * mean_D / max(float(np.linalg.norm(mean_D)), RANK))
+        mean_norm = max(float(np.linalg.norm(mean_D)), RANK)
+        theta_D = self._project(self.radius * mean_D / mean_norm)
         ahead_D = theta_D
         # The curvature is a covariance of features, so the largest squared norm bounds it.
         curvature = float((np.linalg.norm(self.feature_YD, axis=1) ** 2).max())
@@ -64,7 +65,8 @@ class LinearBall:
         first_ND: Floats = self.feature_YD[pairs.response_N2[:, 0]]
         second_ND: Floats = self.feature_YD[pairs.response_N2[:, 1]]
         step_ND = first_ND - second_ND
-        goal_N = (1 + 1 / beta) * (pairs.logprob_N2[:, 0] - pairs.logprob_N2[:, 1])
+        logprob_N2 = pairs.logprob_N2
+        goal_N = (1 + 1 / beta) * (logprob_N2[:, 0] - logprob_N2[:, 1])
         shortest_D = self._project(np.asarray(np.linalg.lstsq(step_ND, goal_N, rcond=RANK)[0]))
         # The triangular factor has the singular values and directions of all pairs, at the size
         # of the features. Directions beyond the rank leave the error unchanged.
@@ -88,6 +90,7 @@ class LinearBall:
         toward_YR = (self.feature_YD - mean_D) @ free_RD.T
         length_Y = np.linalg.norm(toward_YR, axis=1)
         bound_Y = (self.feature_YD - mean_D) @ shortest_D + reach * length_Y
+        # The exact objective is computed for the most promising y only.
         few_C = np.argsort(-bound_Y, kind="stable")[:CANDIDATES]
         direction_CR = toward_YR[few_C] / np.maximum(length_Y[few_C], RANK)[:, None]
         theta_CD = shortest_D + reach * direction_CR @ free_RD

@@ -78,8 +78,10 @@ class Xpo:
     def _pair(self, oracle: Oracle, law_XY: Floats | None, rng: np.random.Generator) -> Pairs:
         """Draw the pair of one round."""
         prompt_N = oracle.prompts(1)
+        # pi_1 is the base: its draws come from the oracle and need no extended query.
         if law_XY is None or not self.online:
             return base_pairs(oracle, prompt_N)
+        # y' is drawn before y, and evaluated by the oracle itself: the order fixes the results.
         second_N1, second_logprob_N1 = oracle.respond(prompt_N)
         first_N = _draw_responses(law_XY, prompt_N, rng)
         first_logprob_N = oracle.evaluate(prompt_N, first_N)

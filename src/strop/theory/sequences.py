@@ -36,6 +36,7 @@ class NextToken:
     def probability(self) -> Floats:
         """pi(y_1, ..., y_H), one axis for each token."""
         joint = np.ones(())
+        # Each table is multiplied onto every prefix: one more axis, the last token.
         for table in self.tables:
             joint = joint[..., None] * table
         return np.asarray(joint)

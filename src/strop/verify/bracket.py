@@ -6,7 +6,7 @@ Everything depends on seeds alone, whatever else is in the batch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strop.records import Score
 from strop.seeds import derive, fraction
@@ -100,6 +100,7 @@ class Contest:
 
     def _decide(self, pair: tuple[int, int], readings: Sequence[Reading]) -> int:
         """Return the winner: by the readings where they agree, else by a coin."""
+        # None stands for an answer that could not be read: it decides nothing.
         named = {reading.named for reading in readings} - {None}
         winner = named.pop() if len(named) == 1 else self.coin(pair, "outcome")
         assert winner in pair
@@ -111,8 +112,15 @@ class Contest:
 
     def _record(self, reading: Reading, winner: int) -> None:
         """Note the reading for both samples; the text stands with the one shown as A only."""
-        first, second, round_ = reading.first, reading.second, self.bracket.round
-        of_first = Played(round_, second, "A", reading.letter, winner == first, reading.text)
-        of_second = Played(round_, first, "B", reading.letter, winner == second, "")
+        first, second = reading.first, reading.second
+        of_first = Played(
+            round=self.bracket.round,
+            against=second,
+            shown="A",
+            read=reading.letter,
+            won=winner == first,
+            text=reading.text,
+        )
+        of_second = replace(of_first, against=first, shown="B", won=winner == second, text="")
         self.played[first].append(of_first)
         self.played[second].append(of_second)

@@ -43,7 +43,8 @@ class MultipleChoice(PromptedVerifier):
         options = (self.wording.correct, self.wording.incorrect)
         scored = context.engine.score(prompts, options)
         # p / (p + q) = 1 / (1 + exp(log q - log p)); clipped, since exp(710) overflows.
-        difference = np.clip(scored.logprobs_PC[:, 1] - scored.logprobs_PC[:, 0], -700, 700)
+        correct, incorrect = scored.logprobs_PC[:, 0], scored.logprobs_PC[:, 1]
+        difference = np.clip(incorrect - correct, -700, 700)
         probabilities = 1 / (1 + np.exp(difference))
         scores = []
         for probability in probabilities:

@@ -69,8 +69,9 @@ def _pattern_after(line: str, value: str, choices: tuple[str, ...] = ()) -> re.P
     Up to four blanks may stand between, and line breaks only where the wording has some there.
     """
     end_of_line = line[len(line.rstrip()) :]
-    starts_of_choices = [choice[: len(choice) - len(choice.lstrip())] for choice in choices]
-    between = end_of_line + "".join(starts_of_choices)
+    between = end_of_line
+    for choice in choices:
+        between += choice[: len(choice) - len(choice.lstrip())]
     only_blanks = not between.strip(" ")
     space = " {0,4}" if only_blanks else r"\s{0,4}"
     return re.compile(re.escape(line.strip()) + space + value)
