@@ -118,8 +118,8 @@ def test_many_intervals_at_once_are_those_of_plain_loops(seed: int, mean: bool) 
     )
     above_PE = rng.integers(0, 3, (12, 4)) * below_PE / 3
     counts_BP = resample_counts(12, seed, 200)
-    rests_on_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
-    low_E, high_E = studentised(above_PE, below_PE, rests_on_E, counts_BP)
+    contributing_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
+    low_E, high_E = studentised(above_PE, below_PE, contributing_E, counts_BP)
     for e in range(4):
         assert (low_E[e], high_E[e]) == pytest.approx(
             plain_interval(list(above_PE[:, e]), list(below_PE[:, e]), counts_BP), abs=1e-9

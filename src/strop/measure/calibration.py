@@ -154,7 +154,7 @@ def _errors(count_PL: Floats, off_PL: Floats, counts_BP: Floats) -> tuple[Estima
 
     ``off_PL`` is the sum of (utility - score) of each problem in each bin.
     """
-    rests_on = int(count_PL.any(axis=1).sum())
+    contributing = int(count_PL.any(axis=1).sum())
     count_L = count_PL.sum(axis=0)
     filled_L = count_L > 0
     count_PL, off_PL, count_L = count_PL[:, filled_L], off_PL[:, filled_L], count_L[filled_L]
@@ -167,15 +167,15 @@ def _errors(count_PL: Floats, off_PL: Floats, counts_BP: Floats) -> tuple[Estima
     with np.errstate(invalid="ignore", divide="ignore"):
         ece_B = np.abs(off_BL).sum(axis=1) / total_B
         square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / total_B
-    ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, rests_on, _ECE)
-    if rests_on < 2:
+    ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, contributing, _ECE)
+    if contributing < 2:
         why = "a sampling variance needs at least two problems"
-        return ece, no_value(_DEBIASED, why, LEVEL, rests_on)
+        return ece, no_value(_DEBIASED, why, LEVEL, contributing)
     squares_L = ((off_PL - off_L * count_PL) ** 2).sum(axis=0)
-    variance_L = squares_L / count_L**2 * rests_on / (rests_on - 1)
+    variance_L = squares_L / count_L**2 * contributing / (contributing - 1)
     # A resample's square is too large twice: by the sample's own noise, and by that of drawing
     # from it.
     noise = float(share_L @ variance_L)
     value = np.sqrt(max(0.0, float(share_L @ off_L**2) - noise))
     draws_B = np.sqrt(np.maximum(0, square_B - 2 * noise))
-    return ece, from_draws(float(value), draws_B, rests_on, _DEBIASED)
+    return ece, from_draws(float(value), draws_B, contributing, _DEBIASED)

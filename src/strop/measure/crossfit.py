@@ -175,8 +175,10 @@ def _in_sample(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Estima
     if np.isnan(value):
         return no_value(definition, _NO_CHOICE)
     best = _best(*_sums(choose_PC, once_1P))[0]
-    rests_on = int((~np.isnan(judge_PC[:, best])).sum())
-    return from_draws(float(value), _judged(choose_PC, judge_PC, counts_BP), rests_on, definition)
+    contributing = int((~np.isnan(judge_PC[:, best])).sum())
+    return from_draws(
+        float(value), _judged(choose_PC, judge_PC, counts_BP), contributing, definition
+    )
 
 
 def _judged(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Floats:

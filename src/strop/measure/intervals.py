@@ -71,7 +71,7 @@ class Ratio:
         return float(self.above_P.sum()) / below if below else float("nan")
 
     @property
-    def rests_on(self) -> int:
+    def contributing(self) -> int:
         """The number of problems that contribute."""
         if self.problems is not None:
             return self.problems
@@ -106,7 +106,7 @@ def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
         np.ones_like(moved_P),
         definition,
         bounds=(first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0]),
-        problems=min(first.rests_on, second.rests_on),
+        problems=min(first.contributing, second.contributing),
     )
 
 
@@ -176,7 +176,7 @@ def estimate_all(
         low_E, high_E = studentised(
             np.stack([merged[name].above_P for name in block], axis=1),
             np.stack([merged[name].below_P for name in block], axis=1),
-            np.array([merged[name].rests_on for name in block]),
+            np.array([merged[name].contributing for name in block]),
             counts_BP,
             level,
         )
@@ -188,23 +188,23 @@ def estimate_all(
 def studentised(
     above_PE: Floats,
     below_PE: Floats,
-    rests_on_E: NDArray[np.int64],
+    contributing_E: NDArray[np.int64],
     counts_BP: Floats,
     level: float = LEVEL,
 ) -> tuple[Floats, Floats]:
     """Return the lower and upper ends (E,) of the intervals of E ratios.
 
-    ``rests_on_E`` is the number of problems that each rests on. The ends are NaN where over a tenth
-    of the resamples leave a ratio undefined.
+    ``contributing_E`` is the number of problems that contribute to each. The ends are NaN where
+    over a tenth of the resamples leave a ratio undefined.
     """
     value_E = above_PE.sum(axis=0) / below_PE.sum(axis=0)
     # A problem's contribution to the error of the ratio (the delta method); they sum to 0.
     centred_PE = above_PE - value_E * below_PE
     square_E = (centred_PE**2).sum(axis=0)
-    widen_E = np.sqrt(rests_on_E / (rests_on_E - 1))
+    widen_E = np.sqrt(contributing_E / (contributing_E - 1))
     error_E = widen_E * np.sqrt(square_E) / np.abs(below_PE.sum(axis=0))
     upper = 0.5 + level / 2
-    student_E = np.array([_student(upper, int(rests_on) - 1) for rests_on in rests_on_E])
+    student_E = np.array([_student(upper, int(problems) - 1) for problems in contributing_E])
 
     moved_BE, squares_BE, below_BE = _resampled(centred_PE, below_PE, counts_BP)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -248,16 +248,16 @@ def _resampled(
     return moved_BE, squares_BE, below_BE
 
 
-def no_value(definition: str, why: str, level: float = LEVEL, rests_on: int = 0) -> Estimate:
+def no_value(definition: str, why: str, level: float = LEVEL, contributing: int = 0) -> Estimate:
     """Return an estimate without a value, with the reason."""
-    return Estimate(None, None, None, level, rests_on, definition, why)
+    return Estimate(None, None, None, level, contributing, definition, why)
 
 
 def no_interval(
-    value: float, rests_on: int, definition: str, why: str, level: float = LEVEL
+    value: float, contributing: int, definition: str, why: str, level: float = LEVEL
 ) -> Estimate:
     """Return an estimate that has a value but no interval, with the reason."""
-    return Estimate(value, None, None, level, rests_on, definition, why)
+    return Estimate(value, None, None, level, contributing, definition, why)
 
 
 def interval_around(
@@ -269,19 +269,19 @@ def interval_around(
 
 
 def from_draws(
-    value: float, draws_B: Floats, rests_on: int, definition: str, level: float = LEVEL
+    value: float, draws_B: Floats, contributing: int, definition: str, level: float = LEVEL
 ) -> Estimate:
     """Return an estimate that is no ratio, with the percentile interval of its draws.
 
     Undefined draws (not finite) are left out; with too many of them there is no interval.
     """
     defined_B = draws_B[np.isfinite(draws_B)]
-    if rests_on < 2:
-        return no_interval(value, rests_on, definition, _ONE_PROBLEM, level)
+    if contributing < 2:
+        return no_interval(value, contributing, definition, _ONE_PROBLEM, level)
     if len(defined_B) < MOSTLY_DEFINED * len(draws_B):
-        return no_interval(value, rests_on, definition, _OFTEN_UNDEFINED, level)
+        return no_interval(value, contributing, definition, _OFTEN_UNDEFINED, level)
     low, high = np.quantile(defined_B, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high), level, rests_on, definition)
+    return Estimate(value, float(low), float(high), level, contributing, definition)
 
 
 @lru_cache(maxsize=4096)
@@ -291,7 +291,7 @@ def _student(p: float, df: int) -> float:
 
 def _varies(ratio: Ratio) -> bool:
     """Return True if problems differ, so that resampling them says something."""
-    if ratio.rests_on < 2 or not ratio.below_P.sum():
+    if ratio.contributing < 2 or not ratio.below_P.sum():
         return False
     centred_P = ratio.above_P - ratio.value * ratio.below_P
     rounding = 1e-12 * max(1.0, np.abs(ratio.above_P).max())
@@ -300,21 +300,21 @@ def _varies(ratio: Ratio) -> bool:
 
 def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) -> Estimate:
     """Return the estimate of a ratio; ``interval`` is None where problems do not differ."""
-    value, definition, rests_on = ratio.value, ratio.definition, ratio.rests_on
+    value, definition, contributing = ratio.value, ratio.definition, ratio.contributing
     if not ratio.below_P.sum():
         return no_value(definition, ratio.why, level)
-    if rests_on < 2:
-        return no_interval(value, rests_on, definition, _ONE_PROBLEM, level)
+    if contributing < 2:
+        return no_interval(value, contributing, definition, _ONE_PROBLEM, level)
     if interval is None:
-        return _without_variation(ratio, rests_on, level)
+        return _without_variation(ratio, contributing, level)
     if np.isnan(interval[0]):
-        return no_interval(value, rests_on, definition, _OFTEN_UNDEFINED, level)
+        return no_interval(value, contributing, definition, _OFTEN_UNDEFINED, level)
     low, high = (float(end) for end in np.clip(interval, *ratio.bounds))
     caution = ratio.caution or _caution(ratio)
-    return Estimate(value, low, high, level, rests_on, definition, caution=caution)
+    return Estimate(value, low, high, level, contributing, definition, caution=caution)
 
 
-def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:
+def _without_variation(ratio: Ratio, contributing: int, level: float) -> Estimate:
     """Return the interval where all problems give one value.
 
     At most a share 1 - (alpha / 2)^(1/n) of all problems can differ from it, each as far as the
@@ -324,15 +324,15 @@ def _without_variation(ratio: Ratio, rests_on: int, level: float) -> Estimate:
     counted_P = ratio.below_P[ratio.below_P != 0]
     if not np.isfinite([least, greatest]).all() or np.ptp(counted_P) > 0:
         why = "every problem gives the same value, so resampling them says nothing of others"
-        return no_interval(value, rests_on, ratio.definition, why, level)
-    others = 1 - ((1 - level) / 2) ** (1 / rests_on)
+        return no_interval(value, contributing, ratio.definition, why, level)
+    others = 1 - ((1 - level) / 2) ** (1 / contributing)
     low = value - (value - least) * others
     high = value + (greatest - value) * others
     caution = (
-        f"all {rests_on} problems give the same value: "
+        f"all {contributing} problems give the same value: "
         "the interval says what the problems not seen could change"
     )
-    return Estimate(value, low, high, level, rests_on, ratio.definition, caution=caution)
+    return Estimate(value, low, high, level, contributing, ratio.definition, caution=caution)
 
 
 def _caution(ratio: Ratio) -> str | None:

@@ -47,24 +47,26 @@ def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
         return no_value(ratios[0].definition, ratios[0].why)
     seeds, problems = len(known), len(known[0].above_P)
     value = float(np.mean([ratio.value for ratio in known]))
-    rests_on = max(ratio.rests_on for ratio in known)
+    contributing = max(ratio.contributing for ratio in known)
     definition = f"{known[0].definition}; mean over {seeds} training seeds"
-    if rests_on < 2:
-        return no_interval(value, rests_on, definition, "one problem alone says nothing of others")
+    if contributing < 2:
+        return no_interval(
+            value, contributing, definition, "one problem alone says nothing of others"
+        )
     influence_P = np.mean([ratio.influence_P for ratio in known], axis=0)
     # Pairs of (variance of the mean, degrees of freedom): over problems, and over seeds.
-    parts = [(float(np.var(influence_P, ddof=1)) / problems, rests_on - 1)]
+    parts = [(float(np.var(influence_P, ddof=1)) / problems, contributing - 1)]
     if seeds > 1:
         parts.append(((spread(known) or 0.0) ** 2 / seeds, seeds - 1))
     variance = sum(part for part, _ in parts)
     if variance == 0:
         why = "seeds and problems all give the same value"
-        return no_interval(value, rests_on, definition, why)
+        return no_interval(value, contributing, definition, why)
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
     reach = t_quantile(0.5 + LEVEL / 2, freedom) * variance**0.5
     low, high = interval_around(value, reach, known[0].bounds)
     caution = ONE_SEED if seeds == 1 else None
-    return Estimate(value, low, high, LEVEL, rests_on, definition, caution=caution)
+    return Estimate(value, low, high, LEVEL, contributing, definition, caution=caution)
 
 
 def over_draws(
@@ -117,5 +119,5 @@ def mean_of_cells(cells: Sequence[Ratio], definition: str) -> Ratio:
         np.ones(problems),
         definition,
         bounds=known[0].bounds,
-        problems=sum(cell.rests_on for cell in known),
+        problems=sum(cell.contributing for cell in known),
     )

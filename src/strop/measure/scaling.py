@@ -80,32 +80,21 @@ def trend(
     labels = [label for label, known in zip(labels, known_M, strict=True) if known]
     members, log_flops_S = _group(labels, flops_M)
     seeds = tuple(len(models) for models in members)
-    figure_M = above_MP.sum(axis=1) / below_MP.sum(axis=1)
-    figure_S = np.array([figure_M[models].mean() for models in members])
     # One generator draws first the seeds of the sizes, then the orders of the trend test.
     rng = np.random.default_rng(seed)
-    family = _Sizes(
-        x_S=log_flops_S,
-        figure_S=figure_S,
-        draws_BS=_draws(above_MP, below_MP, counts_BP, members, rng),
-        rests_on=int(((above_MP != 0) | (below_MP != 0)).any(axis=0).sum()),
-        scope=f"over {len(seeds)} sizes; {_scope(seeds)}",
-        # With two seeds a size, nominal 95% intervals of the slope covered about 90% where the
-        # seeds decide.
-        caution=_TWO_SEEDS if 2 in seeds else None,
-    )
+    family = _family(above_MP, below_MP, counts_BP, members, log_flops_S, rng)
     slope, intercept = family.line()
     spearman, kendall = family.rank_correlations()
-    why = _no_trend(log_flops_S, figure_S)
+    why = _no_trend(log_flops_S, family.figure_S)
     p_rising = p_two_sided = test = None
     if not why:
-        p_rising, p_two_sided, test = trend_test(log_flops_S, figure_S, rng)
+        p_rising, p_two_sided, test = trend_test(log_flops_S, family.figure_S, rng)
     return Trend(
         slope=slope,
         intercept=intercept,
         spearman=spearman,
         kendall=kendall,
-        residual=_residual(log_flops_S, figure_S),
+        residual=_residual(log_flops_S, family.figure_S),
         p_rising=p_rising,
         p_two_sided=p_two_sided,
         why=why,
@@ -206,7 +195,7 @@ class _Sizes:
     x_S: Floats
     figure_S: Floats
     draws_BS: Floats
-    rests_on: int
+    contributing: int
     scope: str
     caution: str | None
 
@@ -245,11 +234,35 @@ class _Sizes:
     def _estimate(self, value_B: Floats, definition: str) -> Estimate:
         """Return the estimate of a value that stands first, with its draws after it."""
         value = float(value_B[0])
-        result = from_draws(value, value_B[1:], self.rests_on, definition)
+        result = from_draws(value, value_B[1:], self.contributing, definition)
         if result.low is None or result.high is None:
             return result
         constant = result.high - result.low <= 1e-12 * max(1.0, abs(value))
         return replace(result, caution=_CONSTANT if constant else self.caution)
+
+
+def _family(
+    above_MP: Floats,
+    below_MP: Floats,
+    counts_BP: Floats,
+    members: list[list[int]],
+    log_flops_S: Floats,
+    rng: np.random.Generator,
+) -> _Sizes:
+    """Return the figures of the sizes, each a mean over the models that are its seeds."""
+    figure_M = above_MP.sum(axis=1) / below_MP.sum(axis=1)
+    contributes_P = ((above_MP != 0) | (below_MP != 0)).any(axis=0)
+    seeds = tuple(len(models) for models in members)
+    return _Sizes(
+        x_S=log_flops_S,
+        figure_S=np.array([figure_M[models].mean() for models in members]),
+        draws_BS=_draws(above_MP, below_MP, counts_BP, members, rng),
+        contributing=int(contributes_P.sum()),
+        scope=f"over {len(seeds)} sizes; {_scope(seeds)}",
+        # With two seeds a size, nominal 95% intervals of the slope covered about 90% where the
+        # seeds decide.
+        caution=_TWO_SEEDS if 2 in seeds else None,
+    )
 
 
 def line_B(x_S: Floats, figure_BS: Floats) -> tuple[Floats, Floats]:

@@ -221,4 +221,7 @@ def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:
             f"sample {candidate.sample} of problem {candidate.problem.id} was given twice"
         )
         group[candidate.sample] = index
-    return [[group[sample] for sample in sorted(group)] for group in groups.values()]
+    by_sample_number = []
+    for group in groups.values():
+        by_sample_number.append([group[sample] for sample in sorted(group)])
+    return by_sample_number

@@ -98,10 +98,13 @@ def position_bias(texts: Iterable[Iterable[str]]) -> PositionBias:
 def _count_first(records: list[list[Played]]) -> tuple[int, int]:
     """Count the readings that named the response shown first, and all that named one."""
     # Every reading is recorded twice; the record of the response shown as A stands for it.
-    named = [
-        match.read for record in records for match in record if match.shown == "A" and match.read
-    ]
-    return named.count("A"), len(named)
+    first_won = read = 0
+    for record in records:
+        for match in record:
+            if match.shown == "A" and match.read:
+                read += 1
+                first_won += match.read == "A"
+    return first_won, read
 
 
 def _count_disagreements(records: list[list[Played]]) -> tuple[int, int]:

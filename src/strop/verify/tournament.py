@@ -73,7 +73,9 @@ class Tournament(PromptedVerifier):
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         groups = by_problem(candidates)
-        contests = [Contest([candidates[index] for index in indices]) for indices in groups]
+        contests = []
+        for indices in groups:
+            contests.append(Contest([candidates[index] for index in indices]))
         usages = [Usage()]
         unfinished = [contest for contest in contests if contest.bracket.pairs]
         while unfinished:

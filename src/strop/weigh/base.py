@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import fields
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 class Weight(ABC):
-    """A weight function with one parameter. Subclasses are frozen dataclasses.
+    """A weight function. Subclasses are frozen dataclasses with one field, the parameter.
 
     What other rooms need to know of a weight stands here, so that none of them knows a weight by
     its name:
@@ -43,9 +44,11 @@ class Weight(ABC):
     exclusive: ClassVar[bool] = False
 
     @property
-    @abstractmethod
     def parameter(self) -> float | None:
-        """The number after the colon; None for best-of:K, which has none."""
+        """The number after the colon, the value of the first field; None for best-of:K."""
+        first, *_ = fields(cast(Any, self))
+        value: float | None = getattr(self, first.name)
+        return value
 
     @property
     def spec(self) -> str:

@@ -33,10 +33,6 @@ class BestOfN(Weight):
             )
 
     @property
-    def parameter(self) -> float | None:
-        return self.n
-
-    @property
     def spec(self) -> str:
         return "best-of:K" if self.n is None else super().spec
 

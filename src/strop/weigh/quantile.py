@@ -34,10 +34,6 @@ class Quantile(Weight):
                 "expected a number in [0, 1), the share of responses to drop"
             )
 
-    @property
-    def parameter(self) -> float:
-        return self.q
-
     @classmethod
     def sweep(cls, score_N: Floats) -> list[Weight]:
         """Return q = 0.1 to 0.9; none for binary scores, where ranks say no more than a level."""

@@ -32,10 +32,6 @@ class Survivors(Weight):
                 "expected a whole number of rounds, 1 or more"
             )
 
-    @property
-    def parameter(self) -> float:
-        return self.r
-
     @classmethod
     def sweep(cls, score_N: Floats) -> list[Weight]:
         """Return every number of rounds that some response survived."""

@@ -28,10 +28,6 @@ class Threshold(Weight):
         if not np.isfinite(self.t):
             raise ValueError(f"threshold:{self.t:g} is not a number; expected a finite score")
 
-    @property
-    def parameter(self) -> float:
-        return self.t
-
     @classmethod
     def sweep(cls, score_N: Floats) -> list[Weight]:
         """Return the midpoints between few levels, else 0.1 to 0.9 for scores within [0, 1].

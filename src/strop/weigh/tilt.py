@@ -30,10 +30,6 @@ class Tilt(Weight):
                 "expected a finite number above 0, the price of moving away"
             )
 
-    @property
-    def parameter(self) -> float:
-        return self.beta
-
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         best_P1 = score_PK.max(axis=1, keepdims=True, initial=-np.inf)
         # Unknown scores are -inf, and -inf - (-inf) would be NaN: subtract only where it is finite.
