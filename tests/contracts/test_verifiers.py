@@ -1,4 +1,4 @@
-"""What every verifier promises, asked of a real embedded model."""
+"""The contract of every verifier, on a real embedded model."""
 
 from __future__ import annotations
 

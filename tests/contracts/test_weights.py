@@ -1,4 +1,4 @@
-"""What every weight promises."""
+"""The contract of every weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan promises against enumeration and simulation; what a pilot cannot say."""
+"""Plans against enumeration and simulation, and the limits of a pilot."""
 
 from __future__ import annotations
 

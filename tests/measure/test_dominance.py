@@ -24,7 +24,7 @@ def drawn(seed: int, shift: float = 0.0, stretch: float = 1.0) -> Dominance:
 
 
 def test_equal_distributions_are_seldom_told_apart() -> None:
-    """Each direction is wrongly rejected at about its level.
+    """The test rejects each direction wrongly at about its level.
 
     At most three standard errors above 5% of 200 times.
     """

@@ -1,4 +1,4 @@
-"""Forecasts: coverage of the realised accuracy, and what is not pretended."""
+"""Forecasts: coverage of the realised accuracy, and no interval without evidence."""
 
 from __future__ import annotations
 

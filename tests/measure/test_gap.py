@@ -82,7 +82,7 @@ def test_expectation_by_enumeration_is_gap_K(
 
 
 def test_gap_K_depends_on_K() -> None:
-    """Why models are compared at equal K only."""
+    """The gap changes with K, so models are compared at equal K only."""
     probability, utility, score = (
         np.full(4, 0.25),
         np.array([0.0, 0, 0, 1]),

@@ -92,7 +92,7 @@ def test_order_names_and_blocks_are_irrelevant(
 
 
 def test_prefixes_of_random_permutations_agree() -> None:
-    """At a K with too many subsets: a prefix of a random permutation is a random N-subset."""
+    """A prefix of a random permutation is a random N-subset, for a K with too many subsets."""
     rng, draws = np.random.default_rng(7), 4_000
     answer = np.repeat([0, 1, 2, 3, -1], [9, 8, 4, 2, 5])
     worth = np.array([0.0, 1, 0, 1])

@@ -75,7 +75,7 @@ def test_a_rising_order_of_n_sizes_has_p_one_over_n_factorial() -> None:
 
 
 def test_drawn_orders_agree_with_the_normal_law_of_kendalls_s() -> None:
-    """Without ties S has mean 0 and variance n (n - 1) (2 n + 5) / 18."""
+    """S has mean 0 and variance n (n - 1) (2 n + 5) / 18 if there are no ties."""
     figure = np.array([1.0, 3, 2, 5, 4, 0, 7, 9, 6, 8, 11, 10])
     x, n = np.arange(12.0), 12
     rising, two_sided, _ = trend_test(x, figure, np.random.default_rng(1))

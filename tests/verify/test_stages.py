@@ -71,7 +71,7 @@ def test_scrambled_references_move_the_oracle_alone(
 
 @pytest.mark.parametrize("name", list(TASKS))
 def test_extracted_answers_know_no_reference(name: str) -> None:
-    """What majority votes on is read off the text alone."""
+    """The answers that majority votes on come from the text alone."""
     task = tried(name)
     problems = task.problems("test", 10, seed=0)
     for problem, other in pairwise(problems):

@@ -138,7 +138,7 @@ def test_a_run_asks_and_reads_in_its_own_words(tmp_path: Path) -> None:
 
 
 def test_scores_in_other_words_are_refused(tmp_path: Path) -> None:
-    """At the start of a run and for a verifier added later, in one line with the difference."""
+    """A run refuses them, and so does adding a verifier, in one line with the difference."""
     settings = {"problems": 4, "samples": 4, "out": tmp_path / "run"}
     run = strop.gap("ladder/40k", "recall", verifiers=["mc"], **settings)
     assert "wording" not in json.dumps(run.record)

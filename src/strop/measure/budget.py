@@ -37,12 +37,12 @@ _NO_SIMULATED_SPREAD = (
     "every simulated problem has the same gap (as always at K = 1): no spread to plan from"
 )
 _ONE_RESPONSE = (
-    "the pilot has one response a problem: what responses to one problem differ by is unknown, "
+    "the pilot has one response a problem: the variance within a problem is unknown, "
     "so K > 1 cannot be planned"
 )
 _NO_BETWEEN = (
-    "problems differ by no more than their responses do: the variance between problems came out "
-    "below 0 and is set to 0"
+    "problems differ no more than responses to one problem do: the estimated variance between "
+    "problems is below 0 and is set to 0"
 )
 
 

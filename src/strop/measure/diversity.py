@@ -57,7 +57,7 @@ def answer_entropy(answer_PK: Integers, mask_PK: Mask, miller_madow: bool = Fals
     _, count_PA = group_answers(answer_PK, mask_PK)
     votes_P = count_PA.sum(axis=1)
     share_PA = count_PA / np.maximum(votes_P, 1)[:, None]
-    # 0 log 0 = 0: an answer that nobody gave takes log 1.
+    # 0 log 0 = 0: an answer without a response takes log 1.
     log_PA = np.log(1 / np.where(count_PA > 0, share_PA, 1.0))
     entropy_P = (share_PA * log_PA).sum(axis=1)
     if miller_madow:

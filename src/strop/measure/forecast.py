@@ -62,7 +62,7 @@ def forecast(kept: Ratio, eps_observed: Floats, level: float = LEVEL) -> Estimat
     update = float(observed.var(ddof=1)) * (1 + 1 / cells)
     variance = sampling + update
     if variance == 0:
-        why = "neither problems nor cells differ: no spread to predict from"
+        why = "neither problems nor cells differ: their spread is unknown"
         return no_interval(expected, problems, definition, why, level)
     freedom = variance**2 / (sampling**2 / (problems - 1) + update**2 / (cells - 1))
     reach = t_quantile(0.5 + level / 2, freedom) * np.sqrt(variance)

@@ -20,7 +20,9 @@ import numpy as np
 from strop.measure.gap import Mask, Weigh, accuracy_P, kept_accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, Ratio, undefined
 
-CAUTION = "an extrapolation: its interval leaves out what so few samples of a problem cannot tell"
+CAUTION = (
+    "an extrapolation: its interval leaves out the bias that remains at this number of samples"
+)
 Mixture = Sequence[tuple[float, Weigh]]
 """Pairs of (share, weight). A rule that keeps whole responses keeps 9.6 of them on average as a
 mixture: 0.4 of keeping 9 and 0.6 of keeping 10."""

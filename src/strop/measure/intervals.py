@@ -323,14 +323,14 @@ def _without_variation(ratio: Ratio, contributing: int, level: float) -> Estimat
     value, (least, greatest) = ratio.value, ratio.bounds
     counted_P = ratio.below_P[ratio.below_P != 0]
     if not np.isfinite([least, greatest]).all() or np.ptp(counted_P) > 0:
-        why = "every problem gives the same value, so resampling them says nothing of others"
+        why = "every problem gives the same value, so resampling shows no spread"
         return no_interval(value, contributing, ratio.definition, why, level)
     others = 1 - ((1 - level) / 2) ** (1 / contributing)
     low = value - (value - least) * others
     high = value + (greatest - value) * others
     caution = (
         f"all {contributing} problems give the same value: "
-        "the interval says what the problems not seen could change"
+        "the interval allows for problems not seen that differ"
     )
     return Estimate(value, low, high, level, contributing, ratio.definition, caution=caution)
 

@@ -57,7 +57,7 @@ def _both_P(value_P: Floats, greedy_P: Floats) -> Mask:
     if value_P.shape != greedy_P.shape or value_P.ndim != 1:
         raise ValueError(
             f"got numbers of shapes {value_P.shape} and {greedy_P.shape}; "
-            "expected one number a problem of each"
+            "expected one number for each problem, twice"
         )
     return np.asarray(np.isfinite(value_P) & np.isfinite(greedy_P))
 

@@ -28,7 +28,7 @@ from strop.measure.intervals import (
 from strop.measure.student import t_quantile
 from strop.records import Estimate
 
-ONE_SEED = "one training seed: the interval speaks of problems only"
+ONE_SEED = "one training seed: the interval covers the draw of problems only, not that of seeds"
 
 
 def spread(ratios: Sequence[Ratio]) -> float | None:
@@ -51,7 +51,7 @@ def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     definition = f"{known[0].definition}; mean over {seeds} training seeds"
     if contributing < 2:
         return no_interval(
-            value, contributing, definition, "one problem alone says nothing of others"
+            value, contributing, definition, "an interval needs at least two problems"
         )
     influence_P = np.mean([ratio.influence_P for ratio in known], axis=0)
     # Pairs of (variance of the mean, degrees of freedom): over problems, and over seeds.
@@ -83,9 +83,9 @@ def over_draws(
         return no_value(definition, "no seed has a value")
     value = float(known_M.mean())
     if count < 2:
-        return no_interval(value, 1, definition, "one seed alone says nothing of others")
+        return no_interval(value, 1, definition, "an interval needs at least two seeds")
     if np.ptp(known_M) == 0:
-        why = "all seeds give the same value: no spread to go by"
+        why = "all seeds give the same value: their spread is unknown"
         return no_interval(value, count, definition, why)
     reach = t_quantile(0.5 + LEVEL / 2, count - 1.0) * float(known_M.std(ddof=1)) / count**0.5
     low, high = interval_around(value, reach, bounds)

@@ -29,10 +29,8 @@ from strop.records import Estimate
 EXACT_UP_TO = 8
 """Sizes whose orders are all counted (8! = 40,320); above, ``ORDERS`` of them are drawn."""
 ORDERS = 9_999
-_CONSTANT = (
-    "every resample gives the same value: the interval says nothing of the problems not seen"
-)
-_TWO_SEEDS = "two seeds say little of how far seeds differ: the interval may be too narrow"
+_CONSTANT = "every resample gives the same value: the interval does not cover the problems not seen"
+_TWO_SEEDS = "the spread of two seeds is uncertain: the interval may be too narrow"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def response_counts_P(mask_PK: Mask) -> NDArray[np.int64]:
     if not count_P.size or count_P.min() == 0:
         raise ValueError(
             f"got {int((count_P == 0).sum())} of {len(count_P)} problems without any response; "
-            "expected at least one of each"
+            "expected at least one response to each"
         )
     return np.asarray(count_P)
 

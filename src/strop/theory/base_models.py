@@ -55,7 +55,7 @@ def _check_law(name: str, probability: Floats) -> None:
     positive = np.isfinite(probability).all() and (probability >= 0).all()
     if not (positive and np.allclose(sums, 1, rtol=0, atol=SUM_TOLERANCE)):
         raise ValueError(
-            f"{name} is no law: expected numbers >= 0 that sum to 1 along the last axis"
+            f"{name} is not a law: expected numbers >= 0 that sum to 1 along the last axis"
         )
 
 

@@ -44,7 +44,7 @@ class Oracle:
         queries = len(prompt_N) * times
         if self.drawn + queries > self.budget:
             raise QueryBudgetError(
-                f"{queries} responses were asked for after {self.drawn}: "
+                f"got a query of {queries} responses after {self.drawn}: "
                 f"the budget is {self.budget:g}; ask for fewer"
             )
         self.drawn += queries
@@ -63,7 +63,7 @@ class Oracle:
         """
         if self.evaluated + len(prompt_N) > self.extended_budget:
             raise QueryBudgetError(
-                f"{len(prompt_N)} evaluations were asked for after {self.evaluated}: "
+                f"got a query of {len(prompt_N)} evaluations after {self.evaluated}: "
                 f"the budget is {self.extended_budget:g}; ask for fewer"
             )
         self.evaluated += len(prompt_N)

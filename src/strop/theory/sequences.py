@@ -28,7 +28,7 @@ class NextToken:
             if table.ndim != h + 1 or table.shape[:-1] != prefix_shape:
                 raise ValueError(
                     f"the table of token {h + 1} has shape {table.shape}: "
-                    "expected one axis a token, prefixes as before"
+                    "expected one axis for each token, and the prefixes of the tables before it"
                 )
             prefix_shape = table.shape
 

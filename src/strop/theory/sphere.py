@@ -36,8 +36,8 @@ def packing(
             if kept == count:
                 return point_YD
     raise ValueError(
-        f"only {kept} of {count} unit vectors in {dimension} dimensions found room: "
-        "ask for fewer, or let them be closer"
+        f"only {kept} of {count} unit vectors fit in {dimension} dimensions: "
+        "expected fewer vectors, or a greater most_inner"
     )
 
 
