@@ -212,7 +212,7 @@ def studentised(
         squares_BE[squares_BE < 1e-10 * square_E] = 0
         moved_BE[np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)] = 0
         studentised_BE = moved_BE * np.abs(below_BE) / (widen_E * np.sqrt(squares_BE))
-    undefined_E = np.isnan(moved_BE).mean(axis=0) > 1 - MOSTLY_DEFINED
+    undefined_E = (~np.isnan(moved_BE)).mean(axis=0) < MOSTLY_DEFINED
     # NaN: a resample that changes nothing (0 / 0), or in which the ratio is undefined.
     studentised_BE[np.isnan(studentised_BE)] = 0
     np.clip(studentised_BE, -FARTHEST * student_E, FARTHEST * student_E, out=studentised_BE)
