@@ -50,6 +50,7 @@ class _Ranked:
 
     @classmethod
     def of(cls, score_PK: Floats, mask_PK: Mask) -> _Ranked:
+        """Rank the scores of one verifier."""
         check_shapes(score_PK, mask_PK)
         known_PK = mask_PK & ~np.isnan(score_PK)
         within_PK = midranks_PK(score_PK, known_PK)

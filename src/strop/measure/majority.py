@@ -1,17 +1,18 @@
 """Majority@N: the vote taken anew in every N-subset of the K responses, in closed form.
 
-Self-consistency ("Sharpening", section 2). The vote's score of a response depends on the others, so
-best-of-N by the vote among all K would be another, better-informed thing.
+Self-consistency ("Sharpening", section 2). The votes for an answer depend on the other responses, so
+best-of-N by the vote among all K would use more than N responses: another, better quantity.
 
-Top count t, with all answers that reach it sharing the win: among C(c, s) ways to draw s of an
-answer's c responses, let L(x) = sum over s < t of C(c, s) x^s and M(x) = C(c, t) x^t. A share
-1 / (1 + ties) is the integral of z^ties over [0, 1], so
+Suppose that the winner has t votes; all answers with t votes share the win. For an answer that c of
+the K responses give, L(x) = sum over s < t of C(c, s) x^s counts the ways to draw fewer than t of
+them, and M(x) = C(c, t) x^t those to draw exactly t. The share 1 / (1 + ties) is the integral of
+z^ties over [0, 1], so
 
     sum over n of x^n C(K, n) E[utility, top count t]
         = integral over z of sum_a u_a M_a prod_{b != a} (L_b + z M_b)
 
-times (1 + x)^rest for what cannot reach t: answers with fewer responses, and those without an
-answer. The integrand is a polynomial in z, so Gauss-Legendre nodes are exact; all terms are >= 0,
+times (1 + x)^rest for the responses that cannot reach t: those of answers with fewer than t
+responses, and those without an answer. The integrand is a polynomial in z, so Gauss-Legendre nodes are exact; all terms are >= 0,
 so no digits cancel. Polynomials are scaled by 2^-degree to stay in range.
 
 Axes: P problems, K responses, A answers of a problem (most frequent first), N size of the subset,

@@ -111,7 +111,7 @@ class Verifier(ABC):
 
         Stored scores are used again only for a verifier of equal settings.
         """
-        names = [field.name for field in fields(cast(Any, self))]
+        names = [setting.name for setting in fields(cast(Any, self))]
         return _as_json(self, {name: getattr(self, name) for name in names})
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ class PromptedVerifier(Verifier):
         Include only the wording fields that this verifier uses and that differ from the default, so
         that records of default runs do not change.
         """
-        names = [field.name for field in fields(self) if field.name != "wording"]
+        names = [setting.name for setting in fields(self) if setting.name != "wording"]
         settings = {name: getattr(self, name) for name in names}
         wording, default = asdict(self.wording), asdict(WORDING)
         changed = {name: wording[name] for name in self.worded if wording[name] != default[name]}

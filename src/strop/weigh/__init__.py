@@ -77,12 +77,13 @@ def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str
 def sweep_weights(default: Weight, scores: Floats) -> list[Weight]:
     """Return the weights worth trying on these scores, beside a verifier's default weight.
 
-    ``scores`` may have any shape; NaN and infinite ones are left out. Scores that only the default
-    can read (``exclusive``) are swept by its kind alone, all others by every kind that is not.
+    ``scores`` may have any shape; NaN and infinite ones are left out. If the default weight is
+    ``exclusive``, only weights of its kind are tried; else all kinds that are not exclusive.
     """
     known_N = scores[np.isfinite(scores)]
     if default.exclusive:
         return default.sweep(known_N)
+    # In the order of the registry: ranks first, then levels.
     swept: list[Weight] = []
     for weight in WEIGHTS.values():
         if not weight.exclusive:
