@@ -1,7 +1,9 @@
-"""A verifier of your own: how sure is the model of its own answer, per character? No prompt, no label, no sampling.
+"""A new verifier in one file: the model's confidence in a response, per character.
 
-Run it with  python examples/3_new_verifier.py [FOLDER]. To keep it, put the class into a file in src/strop/verify/ and its name into
-the dict of src/strop/verify/__init__.py: the contract tests then hold it to what every verifier promises.
+It needs no question in words, no label and no sampling. Run it with
+``python examples/3_new_verifier.py [FOLDER]``. To keep it, put the class into a file in
+``src/strop/verify/`` and add it to ``VERIFIERS`` in ``src/strop/verify/__init__.py``. The contract
+tests then check what every verifier promises.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from strop.verify import Candidate, PromptedVerifier, Verdicts, VerificationCont
 
 @dataclass(frozen=True)
 class Confidence(PromptedVerifier):
-    """Log-probability of the response as the model's own answer, divided by its length in characters."""
+    """Log-probability of the response as the model's answer, per character of its text."""
 
     name: ClassVar[str] = "confidence"
     description: ClassVar[str] = (
@@ -33,13 +35,14 @@ class Confidence(PromptedVerifier):
     ) -> Prompt:
         return solution_prompt(task, problem, shots)
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        scores, usages = [], [Usage()]
-        for candidate, prompt in zip(candidates, self.prompts(candidates, bench), strict=True):
-            scored = bench.engine.score([prompt], [candidate.text or " "])
-            scores.append(
-                Score(float(scored.logprobs_PC[0, 0]) / max(1, len(candidate.text)), parsed=True)
-            )
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        scores = []
+        usages = [Usage()]
+        prompts = self.prompts(candidates, context)
+        for candidate, prompt in zip(candidates, prompts, strict=True):
+            scored = context.engine.score([prompt], [candidate.text or " "])
+            logprob = float(scored.logprobs_PC[0, 0])
+            scores.append(Score(logprob / max(1, len(candidate.text)), parsed=True))
             usages.append(scored.usage)
         return Verdicts(scores, total_usage(usages))
 
@@ -54,4 +57,5 @@ if __name__ == "__main__":
         verifiers=[Confidence()],
         out=out,
     )
-    print(run.estimates.filter(quantity="gap").select("verifier", "weigh", "value", "low", "high"))
+    gaps = run.estimates.filter(quantity="gap")
+    print(gaps.select("verifier", "weigh", "value", "low", "high"))

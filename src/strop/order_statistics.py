@@ -1,4 +1,4 @@
-"""Order statistics, for weights and estimators alike: who is better than whom, and how likely a subset is to miss the better ones.
+"""Order statistics for weights and estimators: ranks with ties, and the chances of random subsets.
 
 NumPy only. Axes: P problems, K responses.
 """
@@ -12,35 +12,50 @@ Floats = NDArray[np.float64]
 
 
 def chances_to_be_best(score_PK: Floats, count_P1: np.ndarray, n: np.ndarray | int) -> Floats:
-    """How likely each response is to be the best of a random n-subset of its problem's ``count`` responses, ties sharing it."""
+    """Return the probability (P, K) that a response is the best of a random n-subset.
+
+    ``count_P1`` is the number of responses of each problem. Responses of equal score share the
+    probability.
+    """
     better_PK, tied_PK = competitors(score_PK)
-    missed_PK = chance_to_miss(count_P1, n, better_PK) - chance_to_miss(
-        count_P1, n, better_PK + tied_PK
-    )
-    return np.asarray(np.maximum(missed_PK / tied_PK, 0))
+    # The best of the subset is in a response's tie group if the subset misses all that are
+    # better, but does not miss the tie group too.
+    misses_better_PK = chance_to_miss(count_P1, n, better_PK)
+    misses_tied_too_PK = chance_to_miss(count_P1, n, better_PK + tied_PK)
+    # Rounding can leave a difference of two equal chances a hair below 0.
+    return np.asarray(np.maximum((misses_better_PK - misses_tied_too_PK) / tied_PK, 0))
 
 
 def competitors(score_PK: Floats) -> tuple[Floats, Floats]:
-    """How many responses score strictly better than each, and how many score the same, itself among them."""
+    """Return, for each response, how many of its problem score higher and how many score the same.
+
+    The second number counts the response itself.
+    """
+    count = score_PK.shape[1]
     order_PK = np.argsort(-score_PK, axis=1)
     sorted_PK = np.take_along_axis(score_PK, order_PK, axis=1)
-    place_K = np.arange(score_PK.shape[1])
+    position_K = np.arange(count)
+
+    # In sorted order a tie group is a run of equal scores. Each position learns where its run
+    # starts (a running maximum from the left) and where it ends (a running minimum from the right).
     is_first_PK = np.ones(score_PK.shape, bool)
     is_first_PK[:, 1:] = sorted_PK[:, 1:] != sorted_PK[:, :-1]
-    first_PK = np.maximum.accumulate(np.where(is_first_PK, place_K, 0), axis=1)
+    first_PK = np.maximum.accumulate(np.where(is_first_PK, position_K, 0), axis=1)
     is_last_PK = np.roll(is_first_PK, -1, axis=1)
     is_last_PK[:, -1:] = True
-    last_PK = np.minimum.accumulate(
-        np.where(is_last_PK, place_K, score_PK.shape[1])[:, ::-1], axis=1
-    )[:, ::-1]
-    better_PK, tied_PK = np.empty_like(score_PK), np.empty_like(score_PK)
+    ends_PK = np.where(is_last_PK, position_K, count)
+    last_PK = np.minimum.accumulate(ends_PK[:, ::-1], axis=1)[:, ::-1]
+
+    better_PK = np.empty_like(score_PK)
+    tied_PK = np.empty_like(score_PK)
     np.put_along_axis(better_PK, order_PK, first_PK.astype(float), axis=1)
     np.put_along_axis(tied_PK, order_PK, (last_PK - first_PK + 1).astype(float), axis=1)
     return better_PK, tied_PK
 
 
 def chance_to_miss(count_P1: np.ndarray, n_P1: np.ndarray | int, marked_PK: Floats) -> Floats:
-    """C(count - marked, n) / C(count, n): that a random n-subset holds none of the marked responses."""
+    """Return C(count - marked, n) / C(count, n): the chance that an n-subset has no marked one."""
+    # Logarithms of factorials: the binomials themselves leave a double's range at K of a thousand.
     top = int(count_P1.max(initial=0))
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, top + 1)))])
     rest_PK = (count_P1 - np.minimum(marked_PK, count_P1)).astype(int)
@@ -55,11 +70,10 @@ def chance_to_miss(count_P1: np.ndarray, n_P1: np.ndarray | int, marked_PK: Floa
     return np.where(possible_PK, np.exp(logarithm_PK), 0.0)
 
 
-def whole_parts(wanted: float) -> tuple[tuple[float, int], ...]:
-    """9.6 as shares of whole numbers: 0.4 of 9 and 0.6 of 10."""
-    fewer = int(wanted + 1e-9)
-    return (
-        ((1.0, fewer),)
-        if abs(wanted - fewer) < 1e-9
-        else ((fewer + 1 - wanted, fewer), (wanted - fewer, fewer + 1))
-    )
+def whole_parts(number: float) -> tuple[tuple[float, int], ...]:
+    """Write a number as a mixture of whole numbers: 9.6 is 0.4 of 9 and 0.6 of 10."""
+    # 0.3 * 10 is a hair below 3; the tolerance keeps it a whole number.
+    fewer = int(number + 1e-9)
+    if abs(number - fewer) < 1e-9:
+        return ((1.0, fewer),)
+    return ((fewer + 1 - number, fewer), (number - fewer, fewer + 1))

@@ -1,7 +1,7 @@
 """Seeds that depend on what is drawn, never on when or where it is drawn.
 
-Every random number in a run follows from ``derive(run seed, stage, ..., problem id, draw)``. So the same row comes out of another
-batch, another worker or a resumed run.
+Every random number in a run follows from ``derive(run seed, stage, ..., problem id, draw)``, so
+another batch, another worker or a resumed run gives the same row.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ import hashlib
 
 
 def derive(*parts: str | int) -> int:
-    """A 64-bit seed from the parts, the same on every machine and in every Python (``hash()`` is neither)."""
-    digest = hashlib.blake2b("\x1f".join(str(part) for part in parts).encode(), digest_size=8)
+    """Return a 64-bit seed from the parts, the same on every machine and in every Python.
+
+    Python's ``hash()`` would not do: for strings it differs from process to process.
+    """
+    # The separator cannot occur in an id by accident, so ("a", "bc") and ("ab", "c") differ.
+    text = "\x1f".join(str(part) for part in parts)
+    digest = hashlib.blake2b(text.encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "little")
 
 
 def fraction(*parts: str | int) -> float:
-    """A number in [0, 1) from the parts: the stable coin that decides, say, whether a problem is held out."""
+    """Return a number in [0, 1) from the parts: a coin that always falls the same way.
+
+    It decides, for example, whether a problem is held out.
+    """
     return derive(*parts) / 2**64

@@ -1,4 +1,4 @@
-"""What every verifier promises, asked of a real embedded model."""
+"""The contract of every verifier, on a real embedded model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def drawn(engine: Engine) -> list[Candidate]:
-    """Responses to six problems, four each, with all that a verifier may know of them; graded against the true references."""
+    """Return four graded responses to each of six problems, with all that a verifier may see."""
     problems = TASK.problems("test", 6, seed=0)
     seeds = [response_seeds(0, "responses", problem, 4) for problem in problems]
     generation = draw_responses(
@@ -65,7 +65,7 @@ def candidate(problem: Problem, sample: Sample, number: int) -> Candidate:
     )
 
 
-def bench(engine: Engine) -> VerificationContext:
+def context(engine: Engine) -> VerificationContext:
     return VerificationContext(TASK, engine, [], Sampling(0.7, 0.9, TASK.verification_max_tokens))
 
 
@@ -93,7 +93,7 @@ def test_the_oracle_alone_sees_references() -> None:
 def test_scores_do_not_move_when_references_are_scrambled(
     verifier: Verifier, engine: Engine, drawn: list[Candidate]
 ) -> None:
-    """Even a problem that is handed over with a reference, by mistake, must be judged without it. The oracle must move."""
+    """Even a problem that carries a reference by mistake is judged without it; the oracle moves."""
     lies = [
         replace(
             item,
@@ -102,8 +102,8 @@ def test_scores_do_not_move_when_references_are_scrambled(
         )
         for item in drawn
     ]
-    plain = verifier.score(as_the_loop_hands_over(verifier, drawn), bench(engine)).scores
-    lying = verifier.score(lies, bench(engine)).scores
+    plain = verifier.score(as_the_loop_hands_over(verifier, drawn), context(engine)).scores
+    lying = verifier.score(lies, context(engine)).scores
     assert (
         all(same(a, b) for a, b in zip(plain, lying, strict=True)) is not verifier.sees_references
     )
@@ -114,13 +114,13 @@ def test_order_is_irrelevant_and_company_where_pointwise(
     verifier: Verifier, engine: Engine, drawn: list[Candidate]
 ) -> None:
     items = as_the_loop_hands_over(verifier, drawn)
-    scores = verifier.score(items, bench(engine)).scores
-    backwards = verifier.score(items[::-1], bench(engine)).scores[::-1]
+    scores = verifier.score(items, context(engine)).scores
+    backwards = verifier.score(items[::-1], context(engine)).scores[::-1]
     assert all(same(a, b) for a, b in zip(scores, backwards, strict=True))
-    alone = verifier.score(items[4:8], bench(engine)).scores  # one problem without the others
+    alone = verifier.score(items[4:8], context(engine)).scores  # one problem without the others
     assert all(same(a, b) for a, b in zip(scores[4:8], alone, strict=True))
     if verifier.pointwise:
-        assert same(scores[5], verifier.score(items[5:6], bench(engine)).scores[0])
+        assert same(scores[5], verifier.score(items[5:6], context(engine)).scores[0])
 
 
 @every_verifier
@@ -158,7 +158,7 @@ def test_hostile_and_empty_responses_are_only_text(verifier: Verifier, engine: E
     items = [
         Candidate(problem, text, number, number, utility=0.0) for number, text in enumerate(texts)
     ]
-    scores = verifier.score(items, bench(engine)).scores
+    scores = verifier.score(items, context(engine)).scores
     assert len(scores) == len(texts) and not any(math.isinf(score.score) for score in scores)
     if verifier.name == "majority":
         assert not any(score.parsed or score.score for score in scores)

@@ -1,4 +1,4 @@
-"""What every weight promises."""
+"""The contract of every weight."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_tilt_of_extreme_scores_does_not_overflow() -> None:
 def test_best_of_n_is_the_share_of_subsets_in_which_a_response_is_chosen(
     score_PK: Floats, mask_PK: np.ndarray, n: int, missing: np.ndarray
 ) -> None:
-    """Brute force over all n-subsets of the problem's responses, ties shared, responses without a score never chosen."""
+    """Brute force over all n-subsets: ties shared, responses without a score never chosen."""
     n = min(n, mask_PK.sum(axis=1).min())
     score_PK = np.where(missing, np.nan, score_PK)
     expected = np.zeros_like(score_PK)

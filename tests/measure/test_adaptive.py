@@ -1,4 +1,4 @@
-"""Adaptive best-of-N: stopping times, and the same responses as drawing one after the other."""
+"""measure/adaptive.py and generate/adaptive.py: stopping times, and drawing in rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan promises against enumeration and simulation; what a pilot cannot say."""
+"""Plans against enumeration and simulation, and the limits of a pilot."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ everything = np.ones((2, 2), bool)
     "mask_PK", [np.ones((2, 3), bool), np.array([[True, True, False], [True, True, True]])]
 )
 def test_the_split_is_unbiased_by_enumeration(mask_PK: np.ndarray) -> None:
-    """Two problems of accuracies that are 0.2 or 0.7 at random; every outcome of six responses with its chance."""
+    """Two problems of accuracy 0.2 or 0.7 at random; every outcome of six responses."""
     chances = (0.2, 0.7)
     expected = np.zeros(2)
     for first, second in product(chances, repeat=2):

@@ -31,7 +31,7 @@ def test_curve_and_errors_agree_with_plain_loops() -> None:
 
 
 def test_debiased_error_of_perfect_scores_is_near_zero_and_of_wrong_ones_near_the_truth() -> None:
-    """Mean square over 200 worlds; responses of a problem share their score, so that the problem is the unit."""
+    """Mean square over 200 worlds. Responses of a problem share their score: it is the unit."""
     rng = np.random.default_rng(1)
     for shift, truth in ((0.0, 0.0), (0.2, 0.2)):
         values, plain = [], []

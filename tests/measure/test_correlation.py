@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.correlation import correlation, correlations
+from strop.measure.correlation import Correlation, correlations
 from strop.measure.intervals import resample_counts
+
+
+def correlation(one_PK: np.ndarray, other_PK: np.ndarray, mask_PK: np.ndarray) -> Correlation:
+    counts_BP = resample_counts(len(mask_PK), 0)
+    return correlations({"one": one_PK, "other": other_PK}, mask_PK, counts_BP)["one", "other"]
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -19,7 +24,7 @@ def test_values_are_numpys() -> None:
     other[0, 0], one[3] = np.nan, 2.0
     mask = rng.random((12, 9)) < 0.8
     mask[:, :3] = True
-    result = correlation(one, other, mask, resample_counts(12, 0))
+    result = correlation(one, other, mask)
     known = mask & ~np.isnan(other)
     rows = [p for p in range(12) if np.ptp(one[p][known[p]])]
     assert result.constant == 12 - len(rows) >= 1 and result.unscored == 1
@@ -34,7 +39,7 @@ def test_values_are_numpys() -> None:
 def test_constant_empty_and_single() -> None:
     ones, mask = np.ones((3, 4)), np.ones((3, 4), bool)
     for scores in (ones, ones * np.nan, ones * 0.1):
-        result = correlation(scores, scores, mask, resample_counts(3, 0))
+        result = correlation(scores, scores, mask)
         assert result.constant == 3 and all(
             e.value is None and e.why for e in result.estimates.values()
         )

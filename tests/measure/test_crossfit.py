@@ -32,7 +32,10 @@ def test_value_and_resamples_agree_with_plain_loops() -> None:
 
 
 def test_in_sample_is_optimistic_where_all_candidates_are_equal() -> None:
-    """400 worlds without any difference: cross-fitting has mean 0 within 4 standard errors, the in-sample maximum lies far above."""
+    """400 worlds without any difference between candidates.
+
+    Cross-fitting has mean 0 within 4 standard errors; the in-sample maximum lies far above.
+    """
     rng = np.random.default_rng(1)
     honest, optimistic = [], []
     for world in range(400):

@@ -99,7 +99,10 @@ def test_corners() -> None:
 
 
 def test_miller_madow_comes_nearer_to_the_truth() -> None:
-    """16 draws of 8 equally likely answers: the plug-in is too low by about (A - 1) / (2 V), most of which the correction gives back."""
+    """16 draws of 8 equally likely answers.
+
+    The plug-in is too low by about (A - 1) / (2 V); the correction gives most of it back.
+    """
     answer_PK = np.random.default_rng(0).integers(8, size=(2_000, 16))
     mask = np.ones(answer_PK.shape, bool)
     plug_in, corrected = (

@@ -1,4 +1,4 @@
-"""First-order dominance: how often the test errs where nothing dominates, and that it sees what does."""
+"""First-order dominance: the test keeps its level where nothing dominates, and has power."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def drawn(seed: int, shift: float = 0.0, stretch: float = 1.0) -> Dominance:
 
 
 def test_equal_distributions_are_seldom_told_apart() -> None:
-    """Each direction is wrongly rejected at about its level: at most three standard errors above 5% of 200 times."""
+    """The test rejects each direction wrongly at about its level.
+
+    At most three standard errors above 5% of 200 times.
+    """
     found = [drawn(seed) for seed in range(200)]
     for rejected in (
         np.mean([one.right_p <= 0.05 for one in found]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.exact import exact_gap
 from strop.measure.gap import accuracy, gap
 from strop.measure.intervals import (
     Ratio,
@@ -17,6 +16,7 @@ from strop.measure.intervals import (
 )
 from strop.measure.student import t_quantile
 from strop.weigh import parse_weight
+from tests.measure.enumeration import exact_gap
 
 
 def test_resamples_draw_every_problem_as_often_and_follow_the_seed() -> None:
@@ -47,9 +47,10 @@ def test_a_resample_without_what_is_measured_does_not_become_a_zero() -> None:
 
 
 def test_intervals_of_gap_K_cover_the_truth() -> None:
-    """600 simulated runs of 100 problems x 8 samples from known tables: a nominal 95% interval covers gap_K in 92 to 98 of 100.
+    """A nominal 95% interval covers gap_K in 92 to 98 of 100 simulated runs.
 
-    A short version of the coverage study; the band is five standard errors of 600 runs wide, and the seed was the first one tried.
+    600 runs of 100 problems x 8 samples from known tables: a short version of the coverage study.
+    The band is five standard errors of 600 runs wide, and the seed was the first one tried.
     """
     rng = np.random.default_rng(20261121)
     weight, problems, samples, runs = parse_weight("quantile:0.7"), 100, 8, 600
@@ -117,8 +118,8 @@ def test_many_intervals_at_once_are_those_of_plain_loops(seed: int, mean: bool) 
     )
     above_PE = rng.integers(0, 3, (12, 4)) * below_PE / 3
     counts_BP = resample_counts(12, seed, 200)
-    rests_on_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
-    low_E, high_E = studentised(above_PE, below_PE, rests_on_E, counts_BP)
+    contributing_E = ((above_PE != 0) | (below_PE != 0)).sum(axis=0)
+    low_E, high_E = studentised(above_PE, below_PE, contributing_E, counts_BP)
     for e in range(4):
         assert (low_E[e], high_E[e]) == pytest.approx(
             plain_interval(list(above_PE[:, e]), list(below_PE[:, e]), counts_BP), abs=1e-9
@@ -146,7 +147,7 @@ def test_a_few_deciding_problems_are_cautioned_about() -> None:
 
 
 def test_differences_are_paired() -> None:
-    """The spread of a difference is that of the problems' differences, not of two independent numbers."""
+    """The spread of a difference is that of the problems' differences."""
     rng = np.random.default_rng(0)
     hard = rng.random(200)
     first, second = (
@@ -165,7 +166,7 @@ def test_differences_are_paired() -> None:
 
 
 def test_copies_of_a_question_are_one_unit_of_resampling() -> None:
-    """Every question asked twice with the same outcome: as often as once is what was learned, and the intervals say so."""
+    """A question asked twice with the same outcome gives the interval of asking it once."""
     rng = np.random.default_rng(0)
     once = {
         "mean": Ratio(rng.random(30), np.ones(30), "mean"),

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from strop.measure import majority
 from strop.measure.gap import accuracy_P
 from strop.measure.intervals import estimate
-from strop.measure.majority import group_answers, majority_curve, majority_curve_PN, without_vote
+from strop.measure.majority import group_answers, majority_curve, majority_curve_PN
 
 SHAPE = (3, 7)
 answers = arrays(np.int64, SHAPE, elements=st.sampled_from([-1, 0, 1, 2, 5, 10**12]))
@@ -56,9 +56,6 @@ def test_curve_is_the_vote_in_every_subset(
         assert estimate(ratio, np.ones((1, 3))).value == pytest.approx(
             np.mean(expected_P), abs=1e-12
         )
-    assert without_vote(answer_PK, mask_PK) == sum(
-        not (answer[mask] >= 0).any() for answer, mask in zip(answer_PK, mask_PK, strict=True)
-    )
 
 
 @given(data=st.data(), width=st.integers(8, 11))
@@ -95,7 +92,7 @@ def test_order_names_and_blocks_are_irrelevant(
 
 
 def test_prefixes_of_random_permutations_agree() -> None:
-    """At a K whose subsets cannot be enumerated: a prefix of length N of a random permutation is a random N-subset."""
+    """A prefix of a random permutation is a random N-subset, for a K with too many subsets."""
     rng, draws = np.random.default_rng(7), 4_000
     answer = np.repeat([0, 1, 2, 3, -1], [9, 8, 4, 2, 5])
     worth = np.array([0.0, 1, 0, 1])
@@ -119,7 +116,10 @@ def test_prefixes_of_random_permutations_agree() -> None:
     "sizes", [(1, 1023), (900, 100, 24), (1,) * 1024, (992, 32)], ids=lambda sizes: str(sizes[:3])
 )
 def test_stable_at_1024(sizes: tuple[int, ...]) -> None:
-    """Worth 1 everywhere comes out as 1 for every N; N = 1 is a random voter, N = K the vote of all."""
+    """Utility 1 everywhere gives 1 for every N.
+
+    N = 1 is a random voter, N = K the vote of all.
+    """
     answer = np.repeat(np.arange(len(sizes)), sizes)[None]
     mask = np.ones(answer.shape, bool)
     np.testing.assert_allclose(
@@ -135,7 +135,6 @@ def test_stable_at_1024(sizes: tuple[int, ...]) -> None:
 def test_corners() -> None:
     mask, utility = np.ones((2, 3), bool), np.array([[0.0, 0, 1], [1, 1, 1]])
     unparsed = np.full((2, 3), -1)
-    assert without_vote(unparsed, mask) == 2
     np.testing.assert_allclose(
         majority_curve_PN(unparsed, utility, mask),
         np.repeat(accuracy_P(utility, mask)[:, None], 3, axis=1),

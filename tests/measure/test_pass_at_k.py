@@ -41,7 +41,7 @@ def test_all_subsets(utility_PK: np.ndarray, mask_PK: np.ndarray) -> None:
 
 @given(utility_PK=utilities, mask_PK=masks)
 def test_it_is_selection_by_the_truth(utility_PK: np.ndarray, mask_PK: np.ndarray) -> None:
-    """Whoever chooses by the utility itself is right as soon as one response is: the skyline of selection."""
+    """Selection by the utility itself is right as soon as one response is: the skyline."""
     right_PK = (utility_PK > 0.5).astype(float)
     np.testing.assert_allclose(
         pass_at_k_PN(utility_PK, mask_PK),

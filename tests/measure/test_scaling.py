@@ -1,4 +1,4 @@
-"""Lines, rank correlations and the trend test against plain loops; what is resampled; how few sizes are too few."""
+"""Lines, rank correlations and the trend test against plain loops, and what is resampled."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_rising_order_of_n_sizes_has_p_one_over_n_factorial() -> None:
 
 
 def test_drawn_orders_agree_with_the_normal_law_of_kendalls_s() -> None:
-    """Without ties S has mean 0 and variance n (n - 1) (2 n + 5) / 18."""
+    """S has mean 0 and variance n (n - 1) (2 n + 5) / 18 if there are no ties."""
     figure = np.array([1.0, 3, 2, 5, 4, 0, 7, 9, 6, 8, 11, 10])
     x, n = np.arange(12.0), 12
     rising, two_sided, _ = trend_test(x, figure, np.random.default_rng(1))
@@ -153,7 +153,10 @@ def test_a_model_without_a_figure_is_left_out_and_counted() -> None:
 
 
 def test_problems_are_resampled_jointly() -> None:
-    """A problem that moves every model alike does not move the slope; and the interval is that of the paired difference."""
+    """A problem that moves every model alike does not move the slope.
+
+    The interval is that of the paired difference.
+    """
     rng = np.random.default_rng(0)
     shared_P = rng.normal(size=200)
     counts_BP = resample_counts(200, 0)
@@ -174,7 +177,10 @@ def test_problems_are_resampled_jointly() -> None:
 
 
 def test_seeds_are_resampled_within_their_size_with_their_unbiased_variance() -> None:
-    """No problem differs, so the slope varies by the seeds alone: variance s^2 / n of a size's mean, the slope being a difference."""
+    """No problem differs, so the slope varies by the seeds alone.
+
+    The variance of a size's mean is s^2 / n, and the slope is a difference of two means.
+    """
     figure = [0.1, 0.4, 0.2, 0.8, 0.6]
     flops = np.array([1e18, 1e18, 1e18, 1e19, 1e19])
     result = trend(*figures(figure), flops, np.ones((40_000, 3)), ["a", "a", "a", "b", "b"], seed=5)

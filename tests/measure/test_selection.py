@@ -19,7 +19,6 @@ from strop.measure.selection import (
     likelihood_curve,
     selection_curve,
     selection_curve_PN,
-    without_choice,
 )
 
 SHAPE = (4, 6)
@@ -31,7 +30,10 @@ masks = arrays(np.bool_, SHAPE).map(lambda mask: mask | (np.arange(SHAPE[1]) == 
 
 
 def by_subsets(score: np.ndarray, value: np.ndarray, n: int) -> float:
-    """The mean value of the best of each n-subset that holds a scored response (of all responses, where none is scored)."""
+    """Return the mean value of the best of each n-subset that holds a scored response.
+
+    Where no response is scored, all are.
+    """
     if not (score > -np.inf).any():
         score = np.zeros(len(score))
     shares = np.zeros(len(score))
@@ -44,7 +46,7 @@ def by_subsets(score: np.ndarray, value: np.ndarray, n: int) -> float:
 
 
 def best_of_weight(score: np.ndarray, n: int) -> np.ndarray:
-    """[C(K - A, n) - C(K - A - g, n)] / (g C(K, n)): A responses strictly better, g tied; unscored ones weigh 0."""
+    """[C(K - A, n) - C(K - A - g, n)] / (g C(K, n)) for A better and g tied; unscored ones 0."""
     better, tied = (
         (score[None, :] > score[:, None]).sum(axis=1),
         (score[None, :] == score[:, None]).sum(axis=1),
@@ -130,7 +132,6 @@ def test_order_and_rising_transforms_are_irrelevant(
 def test_corners() -> None:
     mask, right = np.ones((3, 4), bool), np.tile([0.0, 0, 1, 1], (3, 1))
     rising, nothing = np.tile(np.arange(4.0), (3, 1)), np.full((3, 4), np.nan)
-    assert without_choice(nothing, mask) == 3 and without_choice(rising, mask) == 0
     np.testing.assert_allclose(selection_curve_PN(nothing, right, mask), 0.5)
     np.testing.assert_allclose(selection_curve_PN(rising * 0, right, mask), 0.5)
     np.testing.assert_array_equal(selection_curve_PN(rising, right, mask)[:, -1], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.student import t_cdf, t_quantile
+from strop.measure.student import incomplete_beta, t_quantile
 
 TABLE = [
     (0.975, 1, 12.7062047362),
@@ -18,6 +18,13 @@ TABLE = [
     (0.975, 1000, 1.9623390808),
     (0.975, np.inf, 1.9599639845),
 ]
+
+
+def t_cdf(t: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """P(T <= t), from P(|T| > t) = I_x(df / 2, 1 / 2) with x = df / (df + t^2)."""
+    x = df / (df + t**2)
+    tail = incomplete_beta(x, t**2 / (df + t**2), df / 2, np.full_like(df, 0.5)) / 2
+    return np.where(t > 0, 1 - tail, tail)
 
 
 @pytest.mark.parametrize(("p", "df", "expected"), TABLE)

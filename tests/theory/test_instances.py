@@ -1,4 +1,4 @@
-"""The paper's instances are what the theorems ask for."""
+"""theory/ hard_instance, limits, shortfall and sphere: the instances are what the theorems need."""
 
 from __future__ import annotations
 

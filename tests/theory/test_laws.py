@@ -1,4 +1,4 @@
-"""Closed forms of the theory room against brute force: laws of best-of-N, the tilt, what a base is like, and when it is sharpened."""
+"""theory/ base_models, best_of_n, sequences, sharpness, tilt: closed forms against brute force."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def test_the_law_of_the_adaptive_best_is_that_of_its_tree(model: BaseModel, mu: 
             expected_Y[best] += after[best]
         alive = {best: chance for best, chance in after.items() if best not in stopped}
     law_Y, expected_draws = adaptive_law(probability_Y, mu)
-    # The tree keeps one response of equals as its state, and any of them may be the first: only the mass of a level is comparable.
+    # The tree keeps one response of equals as its state, and any of them may be the first: only the
+    # mass of a level is comparable.
     for level in np.unique(probability_Y):
         at_Y = probability_Y == level
         assert np.isclose(law_Y[at_Y].sum(), expected_Y[at_Y].sum())

@@ -1,4 +1,4 @@
-"""Learners of the theory room: what they ask of the oracle, and that they optimise what they say."""
+"""theory/ classes, linear_ball, oracle, regression and sft: the learners optimise what they say."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_same_on_the_sphere(seed: int, rounds: int) -> None:
 
 
 def test_xpo_in_the_plus_sign_learns_the_tilt_and_the_bonus_moves_it() -> None:
-    """With pi*_beta in the class and no bonus it is found; a great bonus takes whatever avoids y'."""
+    """Without a bonus XPO finds pi*_beta in the class; a great bonus avoids y'."""
     rng, beta = np.random.default_rng(3), 0.4
     model = tabular([[0.45, 0.35, 0.2]])
     exact_XY = tilted(model, beta)
@@ -222,8 +222,6 @@ def test_offline_the_hidden_pole_is_found_only_when_it_was_drawn(seed: int, pair
 def test_a_refusal_says_what_was_spent() -> None:
     oracle = Oracle(tabular([[0.5, 0.5]]), np.random.default_rng(0), budget=3)
     oracle.respond(np.array([0]), 2)
-    with pytest.raises(
-        QueryBudgetError, match="2 responses were asked for after 2: the budget is 3"
-    ):
+    with pytest.raises(QueryBudgetError, match="2 responses after 2: the budget is 3"):
         oracle.respond(np.array([0]), 2)
     assert oracle.drawn == 2

@@ -1,4 +1,4 @@
-"""Self-rewards and the oracle, on candidates made by hand."""
+"""Self-rewards on candidates made by hand."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from strop.verify import (
     LogProbability,
     LogProbabilityPerToken,
     Majority,
-    Oracle,
     VerificationContext,
     Verifier,
 )
 
 PROBLEM = Problem("p", "test", "abc", None)
-BENCH = VerificationContext(Recall(), None, [], Sampling(1, 1, 8))
+CONTEXT = VerificationContext(Recall(), None, [], Sampling(1, 1, 8))
 
 
 def scores(verifier: Verifier, items: Sequence[Candidate]) -> list[Score]:
-    return verifier.score(items, BENCH).scores
+    return verifier.score(items, CONTEXT).scores
 
 
 def voters(answers: Sequence[str | None], problem: Problem = PROBLEM) -> list[Candidate]:
@@ -84,12 +83,3 @@ def test_majority_knows_no_order_and_unparsed_never_vote(
     for answer, score in by_answer(answers).items():
         votes = 0 if answer is None else answers.count(answer)
         assert (score.score, score.parsed) == (votes / len(answers), answer is not None)
-
-
-def test_the_oracle_says_what_it_is_told_and_never_guesses() -> None:
-    assert [
-        s.score
-        for s in scores(Oracle(), [Candidate(PROBLEM, "", 0, k, utility=float(k)) for k in (0, 1)])
-    ] == [0, 1]
-    with pytest.raises(AssertionError, match="not told"):
-        scores(Oracle(), [Candidate(PROBLEM, "", 0)])

@@ -1,4 +1,4 @@
-"""Verifiers in a run: no reference reaches them, draws, and stages that are added later."""
+"""All verifiers within a run: no reference reaches them; draws, and stages added later."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def tried(name: str) -> Task:
 def test_scrambled_references_move_the_oracle_alone(
     name: str, engine: Engine, tmp_path: Path
 ) -> None:
-    """End to end, every verifier. Rightness is turned round too: some tasks grade by the question, whatever the reference says."""
+    """End to end, every verifier.
+
+    Utilities are inverted too, since some tasks grade by the question, whatever the reference.
+    """
     task = tried(name)
 
     class Lying(type(task)):
@@ -68,7 +71,7 @@ def test_scrambled_references_move_the_oracle_alone(
 
 @pytest.mark.parametrize("name", list(TASKS))
 def test_extracted_answers_know_no_reference(name: str) -> None:
-    """What majority votes on is read off the text alone."""
+    """The answers that majority votes on come from the text alone."""
     task = tried(name)
     problems = task.problems("test", 10, seed=0)
     for problem, other in pairwise(problems):
@@ -167,7 +170,7 @@ def test_more_draws_begin_with_the_same_first_one(
 def test_a_stage_is_never_taken_for_another(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With other draws or settings it is refused, in one line, also where the first was stopped half way; the same goes on."""
+    """Other draws or settings are refused in one line, also after an interruption."""
     run = strop.gap(
         engine, "recall", verifiers=["mc"], problems=20, samples=4, out=tmp_path / "run"
     )
@@ -208,9 +211,7 @@ def test_a_stage_is_never_taken_for_another(
 def test_bad_draws_and_two_of_one_name(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(strop.StropError, match="--draws 0: expected 1 or more"):
         strop.gap(engine, "recall", draws=0, out=tmp_path / "run", **SMALL)
-    with pytest.raises(
-        strop.StropError, match="tournament was asked for with two different settings"
-    ):
+    with pytest.raises(strop.StropError, match="tournament was given with two different settings"):
         strop.gap(
             engine,
             "recall",
@@ -226,7 +227,7 @@ def test_bad_draws_and_two_of_one_name(engine: Engine, tmp_path: Path) -> None:
 def test_a_tournament_that_may_find_no_room_is_refused_before_anything_is_sampled(
     engine: Engine, tmp_path: Path
 ) -> None:
-    """300 new tokens fit the solution; two such responses and 300 more do not fit 1,024 positions."""
+    """300 new tokens fit the solution; two responses and 300 more do not fit 1,024 positions."""
     run = strop.gap(
         engine, "recall", verifiers=["mc"], max_tokens=350, out=tmp_path / "fits", **SMALL
     )
@@ -256,7 +257,7 @@ def test_twice_the_limit_for_two_responses() -> None:
 @pytest.mark.parametrize("name", list(TASKS))
 @pytest.mark.parametrize("shots", [0, 2])
 def test_a_check_of_several_lines_reaches_its_verdict(name: str, shots: int) -> None:
-    """Whatever ends a response of the task, a sampled check goes on to the verdict, and ends before an invented question."""
+    """A sampled check goes on to the verdict, and ends before an invented question."""
     plan, verifier = Plan("m", tried(name), shots=shots), ChainOfThoughtBinary()
     check = " The year is known.\nThe answer gives another.\nVerdict: Incorrect"
     text, stopped = cut_at_stop(

@@ -1,4 +1,4 @@
-"""Single elimination: the shape of the bracket, who decides, and what can be read back."""
+"""verify/ tournament, bracket and matches: the shape of the bracket, coins, and the record."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def bias(verdicts: Verdicts) -> PositionBias:
 
 @given(samples=st.integers(1, 70), seed=st.integers(0, 2**32))
 def test_a_bracket_of_any_size(samples: int, seed: int) -> None:
-    """K - 1 matches; ceil(K / 2^r) survive r rounds; one winner after ceil(log2 K); nobody has two byes in a row."""
+    """K - 1 matches; ceil(K / 2^r) survive r rounds; no sample has two byes in a row."""
     bracket, matches, last_bye = Bracket(range(samples), seed), 0, None
     while pairs := bracket.pairs:
         assert len({player for pair in pairs for player in pair}) == 2 * len(pairs)
@@ -139,7 +139,7 @@ def test_a_bracket_of_any_size(samples: int, seed: int) -> None:
 
 
 def test_every_first_pairing_is_about_equally_likely() -> None:
-    """Among four, each of three pairings: 1,000 of 3,000 brackets, six standard deviations (26 each) allowed."""
+    """Each of the three pairings of four comes in 1,000 of 3,000 brackets, within six deviations."""
     partners = [
         next(set(pair) - {0} for pair in Bracket(range(4), seed).pairs if 0 in pair).pop()
         for seed in range(3_000)
@@ -150,7 +150,7 @@ def test_every_first_pairing_is_about_equally_likely() -> None:
 @pytest.mark.parametrize("order", ["random", "both"])
 @pytest.mark.parametrize("samples", [1, 2, 3, 5, 8, 13])
 def test_played_matches_tell_the_scores(samples: int, order: str) -> None:
-    """Recomputed from what is written down alone: K - 1 matches, one loss for everybody but the winner, byes between them."""
+    """Recomputed from the record: K - 1 matches, one loss for all but the winner, byes between."""
     verdicts = play(entrants(samples, problems=3), order=order)
     readings = 2 if order == "both" else 1
     for p in range(3):
@@ -181,7 +181,7 @@ def test_a_perfect_judge_lets_the_right_response_win(samples: int, right: int, o
 
 
 def test_a_judge_that_always_says_a() -> None:
-    """Shown first, won: in one order nothing betrays it but the bias, in both orders every match does."""
+    """The response shown first wins: in one order only the bias shows it, in both every match."""
     once, twice = bias(play(entrants(9))), bias(play(entrants(9), order="both"))
     assert (once.first_won_P, once.read_P, once.disagreed_P, once.twice_P) == ([8], [8], [0], [0])
     assert (twice.first_won_P, twice.read_P, twice.disagreed_P, twice.twice_P) == (
@@ -202,7 +202,7 @@ def test_a_judge_that_always_says_a() -> None:
 
 
 def test_coins_are_fair() -> None:
-    """Who is shown first, and who wins where both orders disagree, has nothing to do with the sample number: six deviations allowed."""
+    """The coins have nothing to do with the sample number, within six deviations."""
     for order, expected in (("random", 400), ("both", 400)):
         verdicts = play(entrants(2, problems=800), order=order)
         assert (
@@ -229,7 +229,10 @@ def test_what_cannot_be_read_is_decided_by_a_coin_and_marked() -> None:
 
 
 def test_seeds_alone_decide() -> None:
-    """Not the place in the batch, nor the other problems; another draw is another tournament; a round of all problems is one batch."""
+    """Seeds do not depend on the batch or on other problems.
+
+    Another draw is another tournament; a round of all problems is one batch.
+    """
     items, first = entrants(7, problems=4), play(entrants(7, problems=4)).scores
     backwards = play(items[::-1]).scores[::-1]
     assert first == backwards and first[7:14] == play(items[7:14]).scores

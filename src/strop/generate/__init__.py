@@ -1,4 +1,4 @@
-"""Draw responses."""
+"""Generation: draw a fixed number of responses per problem, or as many as each problem needs."""
 
 from __future__ import annotations
 

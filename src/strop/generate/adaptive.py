@@ -1,4 +1,7 @@
-"""Adaptive best-of-N: each problem's responses are drawn until the likeliest of them is likely enough for their number."""
+"""Adaptive best-of-N: draw until a problem's likeliest response is likely enough for their number.
+
+"Sharpening", Appendix D; the rule itself stands in ``strop.measure.adaptive``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from strop.records import Problem, Sample, Sampling, total_usage
 from strop.tasks.base import Task
 
 FIRST_ROUND = 4
+"""Responses to each problem in the first round; every later round doubles."""
 
 
 def draw_adaptively(
@@ -24,38 +28,48 @@ def draw_adaptively(
     seeds: Sequence[tuple[int, ...]],
     mu: float,
 ) -> Generation:
-    """Responses to each problem (blind) up to its stopping time, or as many as it has seeds.
+    """Draw responses to each problem (blind) up to its stopping time, or until its seeds are used.
 
-    They come in rounds that double in size, and what a round drew beyond the stopping time is thrown away: the responses are those of
-    drawing one after the other, and the usage is what was spent.
+    The responses come in rounds that double in size, since an engine is fast on batches. What a
+    round drew beyond the stopping time is thrown away. So the responses are those of drawing one
+    after the other, and the usage is what was spent.
     """
     prompts = [solution_prompt(task, problem, shots) for problem in problems]
     samples: list[list[Sample]] = [[] for _ in problems]
-    usages, open_, size = [], [place for place, own in enumerate(seeds) if own], FIRST_ROUND
-    while open_:
-        asked = [
-            Request(prompts[place], seeds[place][len(samples[place]) : len(samples[place]) + size])
-            for place in open_
+    usages = []
+    unfinished = [index for index, seeds_of_problem in enumerate(seeds) if seeds_of_problem]
+    round_size = FIRST_ROUND
+    while unfinished:
+        requests = []
+        for index in unfinished:
+            start = len(samples[index])
+            requests.append(Request(prompts[index], seeds[index][start : start + round_size]))
+        generation = engine.sample(requests, sampling)
+        usages.append(generation.usage)
+        for index, drawn in zip(unfinished, generation.samples, strict=True):
+            samples[index] += drawn
+        round_size *= 2
+        unfinished = [
+            index
+            for index in unfinished
+            if len(samples[index]) < len(seeds[index]) and not _stop(samples[index], mu)[1]
         ]
-        drawn = engine.sample(asked, sampling)
-        usages.append(drawn.usage)
-        for place, more in zip(open_, drawn.samples, strict=True):
-            samples[place] += more
-        size = 2 * size
-        open_ = [place for place in open_ if _goes_on(samples[place], len(seeds[place]), mu)]
-    return Generation([own[: _stop(own, mu)[0]] for own in samples], total_usage(usages))
-
-
-def _goes_on(samples: list[Sample], most: int, mu: float) -> bool:
-    return len(samples) < most and not _stop(samples, mu)[1]
+    kept = []
+    for drawn in samples:
+        count, _ = _stop(drawn, mu)
+        kept.append(drawn[:count])
+    return Generation(kept, total_usage(usages))
 
 
 def _stop(samples: list[Sample], mu: float) -> tuple[int, bool]:
-    """The stopping time, and whether it was reached. The log-probability of a truncated response is not its own."""
+    """Return the stopping time of one problem, and whether it was reached."""
     if not samples:
         return 0, False
-    logprob_PK = np.array(
-        [[np.nan if sample.finish == "length" else sample.logprob for sample in samples]]
-    )
-    count_P, reached_P = stopping_times_P(logprob_PK, np.ones_like(logprob_PK, bool), mu)
+    logprobs = []
+    for sample in samples:
+        # The sum of a truncated response lacks the terms that were never drawn: it is unknown.
+        logprobs.append(np.nan if sample.finish == "length" else sample.logprob)
+    logprob_1K = np.array([logprobs])
+    everything_1K = np.ones_like(logprob_1K, bool)
+    count_P, reached_P = stopping_times_P(logprob_1K, everything_1K, mu)
     return int(count_P[0]), bool(reached_P[0])

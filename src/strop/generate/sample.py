@@ -1,4 +1,4 @@
-"""Draw responses: K per problem, every one with a seed of its own."""
+"""Draw K responses per problem, each with its own seed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ def draw_responses(
     sampling: Sampling,
     seeds: Sequence[tuple[int, ...]],
 ) -> Generation:
-    """One response for each problem (blind) and seed."""
+    """Draw one response for each problem (blind) and each of its seeds."""
     requests = [
-        Request(solution_prompt(task, problem, shots), own)
-        for problem, own in zip(problems, seeds, strict=True)
+        Request(solution_prompt(task, problem, shots), seeds_of_problem)
+        for problem, seeds_of_problem in zip(problems, seeds, strict=True)
     ]
     return engine.sample(requests, sampling)
 
 
 def response_seeds(seed: int, stage: str, problem: Problem, count: int) -> tuple[int, ...]:
-    """Seeds of the first ``count`` responses to a problem; a larger count begins with the same ones."""
+    """Return the seeds of the first ``count`` responses to a problem.
+
+    A larger count begins with the same seeds, so a run can be extended.
+    """
     return tuple(derive(seed, stage, problem.id, number) for number in range(count))

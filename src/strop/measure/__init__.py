@@ -1,4 +1,4 @@
-"""What was gained, give or take? NumPy only: arrays in, estimates out."""
+"""Measurement: what was gained, with intervals. NumPy only: arrays in, estimates out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Adaptive best-of-N ("Sharpening", Appendix D): sample a problem until its likeliest response is likely enough for the number drawn.
+"""Adaptive best-of-N ("Sharpening", Appendix D): the rule that says when to stop sampling.
 
-Draw until 1 / max_{j <= k} pi(y_j|x) <= k / mu, that is, until k max_j pi(y_j|x) >= mu, with mu = ln(2 / delta): then, but for a chance
-delta, no response is left that is much likelier than the best of those drawn. What is drawn so is no fixed number of independent responses:
-pass@k, gaps and selection curves have no meaning on it.
+Draw until 1 / max_{j <= k} pi(y_j|x) <= k / mu, that is, until k max_j pi(y_j|x) >= mu, with
+mu = ln(2 / delta). Then, with probability 1 - delta, no response is left that is much likelier than
+the best of those drawn. The number of responses depends on the responses, so pass@k, gaps and
+selection curves have no meaning on them.
 
 Axes: P problems, K responses in the order in which they were drawn.
 """
@@ -19,7 +20,7 @@ from strop.measure.intervals import Floats
 
 
 def enough(delta: float) -> float:
-    """mu = ln(2 / delta). Raises ValueError for a ``delta`` that is no chance."""
+    """Return mu = ln(2 / delta). Raises ValueError unless ``delta`` is a probability."""
     if not 0 < delta < 1:
         raise ValueError(f"delta is {delta:g}; expected a chance between 0 and 1")
     return math.log(2 / delta)
@@ -28,16 +29,17 @@ def enough(delta: float) -> float:
 def stopping_times_P(
     logprob_PK: Floats, mask_PK: Mask, mu: float
 ) -> tuple[NDArray[np.int64], Mask]:
-    """How many responses are drawn for each problem, and whether that was enough; where it never is, all K are drawn.
+    """Return the number of responses drawn for each problem, and whether the rule was met.
 
-    A response of unknown log-probability (NaN: truncated) is drawn and counted, and can be no maximum.
+    Where it is never met, all K are drawn. A response of unknown log-probability (NaN: truncated)
+    is drawn and counted, but cannot be the maximum.
     """
     check_shapes(logprob_PK, mask_PK)
-    best_PK = np.maximum.accumulate(
-        np.where(mask_PK & ~np.isnan(logprob_PK), logprob_PK, -np.inf), axis=1
-    )
-    stops_PK = mask_PK & (best_PK + np.log(np.arange(1, mask_PK.shape[1] + 1)) >= math.log(mu))
-    reached_P = stops_PK.any(axis=1)
-    return np.where(reached_P, stops_PK.argmax(axis=1) + 1, mask_PK.sum(axis=1)), np.asarray(
-        reached_P
-    )
+    known_PK = mask_PK & ~np.isnan(logprob_PK)
+    best_PK = np.maximum.accumulate(np.where(known_PK, logprob_PK, -np.inf), axis=1)
+    # k max pi >= mu in logarithms, since probabilities of long responses underflow.
+    drawn_K = np.arange(1, mask_PK.shape[1] + 1)
+    stops_PK = mask_PK & (best_PK + np.log(drawn_K) >= math.log(mu))
+    reached_P = np.asarray(stops_PK.any(axis=1))
+    first_stop_P = stops_PK.argmax(axis=1) + 1
+    return np.where(reached_P, first_stop_P, mask_PK.sum(axis=1)), reached_P

@@ -1,23 +1,23 @@
-"""How many problems and samples does a wanted interval need (``strop plan``)?
+"""The problems and samples that a wanted interval needs (``strop plan``).
 
-An estimate is a mean over P problems, so its variance is V(K) / P, with V(K) the variance of one problem's value from K responses. For
-accuracy V(K) = between + within / K exactly: what problems differ by, and what the responses to one problem differ by. For the gap the same
+An estimate is a mean over P problems, so its variance is V(K) / P, with V(K) the variance of one
+problem's value from K responses. For accuracy V(K) = between + within / K exactly: ``between`` is
+the variance between problems, ``within`` that of responses to one problem. For the gap the same
 form is a fit. V comes from a pilot, or from assumed numbers alone.
 
-Axes: P problems, K responses.
+Axes: P problems, K responses, N sizes of sub-samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 from statistics import NormalDist
 
 import numpy as np
 
-from strop.measure.exact import Weigh
-from strop.measure.gap import Mask, accuracy_P, check_shapes, gap_P
+from strop.measure.gap import Mask, Weigh, accuracy_P, check_shapes, gap_P
 from strop.measure.intervals import LEVEL, Floats
 
 SIMULATED = 4_000
@@ -33,11 +33,25 @@ _NO_GAP_OF_ONE = "the gap of one response is always 0"
 _NO_SPREAD = (
     "every problem gave the same value: the pilot shows no spread to plan from; run a larger one"
 )
+_NO_SIMULATED_SPREAD = (
+    "every simulated problem has the same gap (as always at K = 1): no spread to plan from"
+)
+_ONE_RESPONSE = (
+    "the pilot has one response a problem: the variance within a problem is unknown, "
+    "so K > 1 cannot be planned"
+)
+_NO_BETWEEN = (
+    "problems differ no more than responses to one problem do: the estimated variance between "
+    "problems is below 0 and is set to 0"
+)
 
 
 @dataclass(frozen=True)
 class Variances:
-    """V(K) at each K that is considered, NaN where unknown (``why``); ``notes`` are for whoever reads the plan."""
+    """V(K) at each K that is considered, NaN where unknown (``why``).
+
+    ``notes`` are for the reader of the plan.
+    """
 
     by_samples: Mapping[int, float]
     why: str | None = None
@@ -46,10 +60,11 @@ class Variances:
 
 @dataclass(frozen=True)
 class Law:
-    """V(K) = between + within / K, as a pilot shows it. ``single`` is between + within: accuracy's V(1), known even if its parts are not.
+    """V(K) = between + within / K, as a pilot shows it.
 
-    None is unknown; ``why`` is the reason to give at a K whose V is. ``measured`` holds the K that a fit to gaps rests on; it is empty
-    where the form is exact.
+    ``single`` is between + within: accuracy's V(1), known even if its parts are not. None is
+    unknown; ``why`` is the reason to give at a K whose V is. ``measured`` holds the K that a fit to
+    gaps rests on; it is empty where the form is exact.
     """
 
     single: float | None
@@ -60,44 +75,48 @@ class Law:
 
     @property
     def between(self) -> float | None:
-        """What no number of responses takes away."""
-        return None if self.single is None or self.within is None else self.single - self.within
+        """The variance that no number of responses takes away."""
+        if self.single is None or self.within is None:
+            return None
+        return self.single - self.within
 
     def variance(self, samples: int) -> float:
-        """V(K), NaN where unknown."""
+        """Return V(K), NaN where unknown."""
         if samples < 1:
             raise ValueError(f"a problem needs at least one sample; got {samples}")
-        if (
-            self.single is None
-            or (self.within is None and samples > 1)
-            or (self.measured and samples == 1)
-        ):
+        if self.single is None:
             return float("nan")
-        return self.single - (self.within or 0.0) * (1 - 1 / samples)
+        if samples == 1:
+            # The gap of one response is always 0: a fit to gaps does not hold there.
+            return float("nan") if self.measured else self.single
+        if self.within is None:
+            return float("nan")
+        return self.single - self.within * (1 - 1 / samples)
 
     def error(self, problems: int, samples: int) -> float:
-        """Standard error of the mean over this many problems."""
+        """Return the standard error of the mean over this many problems."""
         return sqrt(self.variance(samples) / problems)
 
     def at(self, grid: Iterable[int]) -> Variances:
-        """What ``plan`` needs, at these K."""
+        """Return the variances at these K, for ``plan``."""
         by_samples = {samples: self.variance(samples) for samples in grid}
-        beyond = [
-            samples
-            for samples in by_samples
-            if self.measured and not min(self.measured) <= samples <= max(self.measured)
-        ]
-        note = (
-            f"K = {', '.join(map(str, beyond))}: outside the pilot's {min(self.measured)} to {max(self.measured)}"
-            if beyond
-            else None
-        )
-        return Variances(by_samples, self.why, (*self.notes, note) if note else self.notes)
+        notes = self.notes
+        # A fit to gaps says little beyond the sizes that it was fitted to.
+        if self.measured:
+            least, most = min(self.measured), max(self.measured)
+            beyond = [str(samples) for samples in by_samples if not least <= samples <= most]
+            if beyond:
+                note = f"K = {', '.join(beyond)}: outside the pilot's {least} to {most}"
+                notes = (*notes, note)
+        return Variances(by_samples, self.why, notes)
 
 
 @dataclass(frozen=True)
 class Need:
-    """Problems needed at this many samples each, and the responses that makes; None with a reason where unknown."""
+    """Problems needed at this number of samples each, and the responses that makes.
+
+    None with a reason where unknown.
+    """
 
     samples: int
     problems: int | None
@@ -107,7 +126,11 @@ class Need:
 
 @dataclass(frozen=True)
 class Plan:
-    """Needs at each K. ``cheapest`` has the fewest responses of those with enough problems ``available``; None with a reason."""
+    """The needs at each K.
+
+    ``cheapest`` has the fewest responses of those with enough problems ``available``; None with a
+    reason.
+    """
 
     half_width: float
     level: float
@@ -120,97 +143,128 @@ class Plan:
 def plan(
     variances: Variances, half_width: float, level: float = LEVEL, available: int | None = None
 ) -> Plan:
-    """P >= (z / half-width)^2 V(K), z the normal quantile: rounded up, at least two."""
+    """Return the problems needed at each K for an interval of this half-width.
+
+    P >= (z / half-width)^2 V(K), z the normal quantile: rounded up, at least two.
+    """
     if not half_width > 0 or not 0 < level < 1:
         raise ValueError(
             f"a plan needs a half-width above 0 and a level in (0, 1); got {half_width} and {level}"
         )
-    z = NormalDist().inv_cdf(0.5 + level / 2)
+    scale = NormalDist().inv_cdf(0.5 + level / 2) / half_width
     needs = tuple(
-        _need(samples, variance, z / half_width, variances.why)
+        _need(samples, variance, scale, variances.why)
         for samples, variance in variances.by_samples.items()
     )
-    known = [(need.responses, need.samples, need) for need in needs if need.responses is not None]
-    within_reach = [
-        entry for entry in known if available is None or entry[0] <= available * entry[1]
-    ]
-    cheapest = min(within_reach)[2] if within_reach else None
-    why = (
-        None
-        if cheapest
-        else f"needs more than the {available} problems there are"
-        if known
-        else variances.why or _NO_SPREAD
-    )
+    known = [need for need in needs if need.responses is not None]
+    most = inf if available is None else available
+    cheapest = min((need for need in known if _within(need, most)), key=_cost, default=None)
+    why = None
+    if cheapest is None and known:
+        why = f"needs more than the {available} problems there are"
+    elif cheapest is None:
+        why = variances.why or _NO_SPREAD
     return Plan(half_width, level, needs, cheapest, why, variances.notes)
 
 
+def _need(samples: int, variance: float, scale: float, why: str | None) -> Need:
+    """Return the need at one K. A variance of 0 is no spread seen, not certainty."""
+    if not variance > NEGLIGIBLE:
+        return Need(samples, None, None, why or _NO_SPREAD)
+    # The tolerance keeps a whole number whole that rounding has put a hair above.
+    problems = max(FEWEST, ceil(scale**2 * variance - 1e-9))
+    return Need(samples, problems, problems * samples)
+
+
+def _within(need: Need, most: float) -> bool:
+    return need.problems is not None and need.problems <= most
+
+
+def _cost(need: Need) -> tuple[int, int]:
+    """Return the responses of a known need; the samples decide between equal ones."""
+    return need.responses or 0, need.samples
+
+
 def accuracy_law(utility_PK: Floats, mask_PK: Mask) -> Law:
-    """The law of accuracy from a pilot's responses; without a second response to any problem its parts stay unknown."""
-    utility_PK, mask_PK = _answered(utility_PK, mask_PK)
+    """Return the law of accuracy from a pilot's responses.
+
+    Without a second response to any problem its parts stay unknown.
+    """
+    utility_PK, mask_PK = _with_responses(utility_PK, mask_PK)
     value_P = accuracy_P(utility_PK, mask_PK)
     if np.ptp(utility_PK[mask_PK]) == 0:
         return Law(None, None, _NO_SPREAD, ())
     between, within = split_variance(utility_PK, mask_PK)
     caveat = _caveat(value_P)
     if np.isnan(within):
-        why = "the pilot has one response a problem: what responses to one problem differ by is unknown, so K > 1 cannot be planned"
-        return Law(float(value_P.var(ddof=1)), None, why, (caveat,))
-    note = "problems differ by no more than their responses do: the variance between problems came out below 0 and is set to 0"
-    return Law(
-        max(between, 0.0) + within, within, None, (caveat, note) if between < 0 else (caveat,)
-    )
+        return Law(float(value_P.var(ddof=1)), None, _ONE_RESPONSE, (caveat,))
+    notes = (caveat, _NO_BETWEEN) if between < 0 else (caveat,)
+    return Law(max(between, 0.0) + within, within, None, notes)
 
 
 def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
-    """Unbiased variances (between, within) of accuracy: E[variance of the problems' means] = between + mean of within_P / K_P.
+    """Return unbiased variances (between, within) of accuracy.
 
-    ``between`` may come out below 0. Both are NaN where no problem has two responses; a problem that has one gets the others' ``within``.
+    E[variance of the problems' means] = between + mean of within_P / K_P. ``between`` may come out
+    below 0. Both are NaN where no problem has two responses; a problem that has one gets the mean
+    ``within`` of the others.
     """
-    utility_PK, mask_PK = _answered(utility_PK, mask_PK)
-    value_P, count_P = accuracy_P(utility_PK, mask_PK), mask_PK.sum(axis=1)
+    utility_PK, mask_PK = _with_responses(utility_PK, mask_PK)
+    value_P = accuracy_P(utility_PK, mask_PK)
+    count_P = mask_PK.sum(axis=1)
     several_P = count_P > 1
     if not several_P.any():
         return float("nan"), float("nan")
     square_P = np.where(mask_PK, (utility_PK - value_P[:, None]) ** 2, 0.0).sum(axis=1)
     within_P = square_P / np.maximum(count_P - 1, 1)
     within = float(within_P[several_P].mean())
+    # The mean of K responses varies by within / K beside what problems differ by: subtract it.
     noise_P = np.where(several_P, within_P, within) / count_P
     return float(value_P.var(ddof=1) - noise_P.mean()), within
 
 
 def gap_law(gaps: Mapping[int, Floats]) -> Law:
-    """The law of the gap, fitted by least squares to the variance over problems of ``gaps[k]``: each problem's gap from k of its responses.
+    """Return the law of the gap, fitted to the variance over problems at several sub-sizes.
 
-    One draw of k responses a problem: a mean over several draws would hide what responses differ by. Both parts are kept at 0 or above.
-    Below k = 4 the variance of the gap bends away from the form (at k = 1 the gap is always 0): leave such k out of the fit.
+    ``gaps[k]`` holds each problem's gap from k of its responses: one draw of k responses a problem,
+    since a mean over several draws would hide the spread of responses. The fit is by least squares,
+    both parts at 0 or above. Below k = 4 the variance of the gap bends away from the form (at k = 1
+    the gap is always 0): leave such k out.
     """
     if not gaps or min(gaps) < 2:
         raise ValueError(f"the law of the gap needs sub-sizes of at least 2; got {sorted(gaps)}")
-    known = {k: gap_P[~np.isnan(gap_P)] for k, gap_P in sorted(gaps.items())}
+    known = {}
+    for k in sorted(gaps):
+        known[k] = gaps[k][~np.isnan(gaps[k])]
     if min(map(len, known.values())) < FEWEST:
         raise ValueError("a pilot needs at least two problems that have a gap")
     variance_N = np.array([gap_P.var(ddof=1) for gap_P in known.values()])
     if (variance_N < NEGLIGIBLE).all():
         return Law(None, None, _NO_SPREAD, (), tuple(known))
     between, within = fit_law(np.array(list(known), float), variance_N)
-    notes = [_caveat(known[max(known)]), EACH_K]
+    largest = max(known)
+    notes = [_caveat(known[largest]), EACH_K]
     if len(known) == 1:
         notes.append(
-            f"measured at K = {max(known)} only: the variance is taken to be the same at every K"
+            f"measured at K = {largest} only: the variance is taken to be the same at every K"
         )
-    if dropped := {len(gaps[k]) - len(gap_P) for k, gap_P in known.items()} - {0}:
-        notes.append(f"up to {max(dropped)} problems have no gap and are left out")
+    dropped = max(len(gaps[k]) - len(gap_P) for k, gap_P in known.items())
+    if dropped:
+        notes.append(f"up to {dropped} problems have no gap and are left out")
     return Law(between + within, within, _NO_GAP_OF_ONE, tuple(notes), tuple(known))
 
 
 def fit_law(samples_N: Floats, variance_N: Floats) -> tuple[float, float]:
-    """(a, b), both >= 0, with the least sum of (variance - a - b / K)^2; b = 0 from one K."""
+    """Return (a, b), both >= 0, with the least sum of (variance - a - b / K)^2.
+
+    From one K alone, b = 0.
+    """
     inverse_N = 1 / samples_N
     centred_N = inverse_N - inverse_N.mean()
     square = float((centred_N**2).sum())
     b = float(centred_N @ variance_N) / square if square else 0.0
     a = float(variance_N.mean() - b * inverse_N.mean())
+    # The least sum under a constraint lies on its border: there one of the two is 0.
     if b < 0:
         return float(variance_N.mean()), 0.0
     if a < 0:
@@ -220,9 +274,11 @@ def fit_law(samples_N: Floats, variance_N: Floats) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Assumed:
-    """A world from three numbers, before any pilot: problems' accuracies are Beta with this mean, and a share ``rho`` of the variance of a
-    single response's utility lies between problems; scores of right and wrong responses are normal, their means d = sqrt(2) Phi^-1(auroc)
-    apart, whatever the problem.
+    """A world from three numbers, before any pilot.
+
+    The accuracies of problems are Beta with this mean. A share ``rho`` of the variance of a single
+    response's utility lies between problems. Scores of right and wrong responses are normal, their
+    means d = sqrt(2) Phi^-1(auroc) apart, on every problem.
     """
 
     accuracy: float
@@ -235,29 +291,29 @@ class Assumed:
 
     @property
     def note(self) -> str:
-        """What the numbers rest on."""
-        return f"assumed, not measured: accuracy {self.accuracy:g}, AUROC {self.auroc:g}, share {self.rho:g} of variance between problems"
+        """A note that names the assumptions."""
+        return (
+            f"assumed, not measured: accuracy {self.accuracy:g}, AUROC {self.auroc:g}, "
+            f"share {self.rho:g} of variance between problems"
+        )
 
     def accuracy_law(self) -> Law:
-        """A single response is right or wrong, so V(1) = a (1 - a)."""
+        """Return the law of accuracy: a response is right or wrong, so V(1) = a (1 - a)."""
         single = self.accuracy * (1 - self.accuracy)
         return Law(single, (1 - self.rho) * single, None, (self.note,))
 
     def gap_variances(
         self, weigh: Weigh, grid: Iterable[int], seed: int = 0, problems: int = SIMULATED
     ) -> Variances:
-        """V(K) of the gap by simulation, each K on its own: no fit."""
+        """Return V(K) of the gap by simulation, separately at each K: no fit."""
         by_samples = {
             samples: float(self.gap_P(weigh, samples, seed, problems).var(ddof=1))
             for samples in grid
         }
-        why = (
-            "every simulated problem has the same gap (as always at K = 1): no spread to plan from"
-        )
-        return Variances(by_samples, why, (self.note, EACH_K))
+        return Variances(by_samples, _NO_SIMULATED_SPREAD, (self.note, EACH_K))
 
     def gap_P(self, weigh: Weigh, samples: int, seed: int = 0, problems: int = SIMULATED) -> Floats:
-        """Simulated gaps of problems from K responses each."""
+        """Return simulated gaps of problems from K responses each."""
         utility_PK, score_PK = self.responses(samples, seed, problems)
         mask_PK = np.ones(utility_PK.shape, bool)
         return gap_P(utility_PK, weigh(score_PK, mask_PK), mask_PK)
@@ -265,16 +321,23 @@ class Assumed:
     def responses(
         self, samples: int, seed: int = 0, problems: int = SIMULATED
     ) -> tuple[Floats, Floats]:
-        """Utilities and scores (P, K). The draw depends on K and the seed, not on what other K are asked for."""
+        """Return simulated utilities and scores (P, K).
+
+        The draw depends on K and the seed, not on which other K are considered.
+        """
         rng = np.random.default_rng([seed, samples])
-        utility_PK = (
-            rng.random((problems, samples)) < self._chance_P(rng, problems)[:, None]
-        ).astype(float)
+        # The order of the draws (uniforms, accuracies, normals) fixes the results of a seed.
+        uniform_PK = rng.random((problems, samples))
+        utility_PK = (uniform_PK < self._chance_P(rng, problems)[:, None]).astype(float)
         apart = sqrt(2) * NormalDist().inv_cdf(self.auroc)
         return utility_PK, rng.normal(size=utility_PK.shape) + apart * utility_PK
 
     def _chance_P(self, rng: np.random.Generator, problems: int) -> Floats:
-        """Beta(a s, (1 - a) s) has variance a (1 - a) / (s + 1); its ends are one accuracy for all, and problems all right or all wrong."""
+        """Draw accuracies of problems: Beta(a s, (1 - a) s) has variance a (1 - a) / (s + 1).
+
+        At the ends of rho the law has no density: one accuracy for all problems, or problems whose
+        responses are all right or all wrong.
+        """
         if self.rho == 0:
             return np.full(problems, self.accuracy)
         if self.rho == 1:
@@ -283,16 +346,8 @@ class Assumed:
         return rng.beta(self.accuracy * s, (1 - self.accuracy) * s, size=problems)
 
 
-def _need(samples: int, variance: float, scale: float, why: str | None) -> Need:
-    """A variance of 0 is no spread seen, not certainty."""
-    if not variance > NEGLIGIBLE:
-        return Need(samples, None, None, why or _NO_SPREAD)
-    problems = max(FEWEST, ceil(scale**2 * variance - 1e-9))
-    return Need(samples, problems, problems * samples)
-
-
-def _answered(utility_PK: Floats, mask_PK: Mask) -> tuple[Floats, Mask]:
-    """The problems that have a response."""
+def _with_responses(utility_PK: Floats, mask_PK: Mask) -> tuple[Floats, Mask]:
+    """Return the problems that have a response. Raises ValueError for fewer than two."""
     check_shapes(utility_PK, mask_PK)
     answered_P = mask_PK.any(axis=1)
     if answered_P.sum() < FEWEST:
@@ -303,7 +358,11 @@ def _answered(utility_PK: Floats, mask_PK: Mask) -> tuple[Floats, Mask]:
 
 
 def _caveat(value_P: Floats) -> str:
-    """Twice the relative standard error of a variance, sqrt((kurtosis - (P - 3) / (P - 1)) / P), which the problems needed inherit."""
+    """Return a note on how good the pilot's variances are, and so the problems needed.
+
+    It gives twice the relative standard error of a variance over P problems,
+    sqrt((kurtosis - (P - 3) / (P - 1)) / P).
+    """
     problems = len(value_P)
     square_P = (value_P - value_P.mean()) ** 2
     text = f"a pilot's variances are themselves estimates, here from {problems} problems"

@@ -1,8 +1,10 @@
-"""Do scores mean what they say? Calibration curve, calibration error and Brier score of a verifier's scores against utility.
+"""Calibration: do a verifier's scores equal the share of right responses?
 
-Responses of one problem are alike, so the problem, not the response, is what intervals resample and what the debiasing counts as one draw.
+Calibration curve, calibration error and Brier score of scores against utility. Responses to one
+problem are alike, so the problem, not the response, is what intervals resample and what the
+debiasing counts as one draw.
 
-Axes: P problems, L bins, B resamples.
+Axes: P problems, K responses, N scored responses of all problems, L bins, B resamples.
 """
 
 from __future__ import annotations
@@ -14,17 +16,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strop.measure.gap import SHARE, Mask, check_shapes
-from strop.measure.intervals import LEVEL, Floats, Groups, Ratio, estimate, estimate_all, from_draws
+from strop.measure.intervals import (
+    LEVEL,
+    Floats,
+    Groups,
+    Ratio,
+    estimate,
+    estimate_all,
+    from_draws,
+    no_value,
+)
 from strop.records import Estimate
 
+Indices = NDArray[np.int64]
 BINS = 10
 NOT_PROBABILITIES = "undefined: scores are not probabilities"
 _NONE_SCORED = "no response has a score"
+_RIGHT = "share of right responses among those whose score lies in this bin"
+_BRIER = "Brier score: mean over responses of (score - utility)^2"
+_ECE = (
+    "binned calibration error: mean over responses of |share right - mean score| of their bin; "
+    "biased upward, most where bins are small"
+)
+_DEBIASED = (
+    "root mean square of (share right - mean score) over bins, each square less its sampling "
+    "variance over problems (after Kumar et al., 2019, with problems as the unit); 0 where nothing "
+    "is left"
+)
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The responses whose score lies between two bounds: their mean score, the share of them that are right, and how many they are."""
+    """The responses whose score lies between two bounds.
+
+    Their mean score, the share of them that are right, and their number.
+    """
 
     lowest: float
     highest: float
@@ -52,127 +78,104 @@ def calibration(
     binning: Literal["width", "mass"] = "width",
     group_P: Groups | None = None,
 ) -> Calibration:
-    """Ten bins of equal width or of equal mass; for scores outside [0, 1] a bin for each level (at most 10) and no calibration error."""
+    """Return the curve in ten bins of equal width or mass, and the calibration errors.
+
+    Scores outside [0, 1] have a bin for each level (at most 10) and no calibration error.
+    """
     check_shapes(score_PK, utility_PK, mask_PK)
+    problems = len(mask_PK)
     known_PK = mask_PK & ~np.isnan(score_PK)
     unscored = int((mask_PK & ~known_PK).sum())
-    score_N, problem_N = score_PK[known_PK], np.nonzero(known_PK)[0]
+    score_N, utility_N = score_PK[known_PK], utility_PK[known_PK]
+    problem_N = np.nonzero(known_PK)[0]
     if not len(score_N):
-        nothing = Estimate(None, None, None, LEVEL, 0, _ECE, _NONE_SCORED)
-        return Calibration([], nothing, nothing, nothing, unscored)
+        unknown = no_value(_ECE, _NONE_SCORED)
+        return Calibration([], unknown, unknown, unknown, unscored)
+    # Only scores that could be probabilities have a distance from the share of right responses.
     probabilities = bool((score_N >= 0).all() and (score_N <= 1).all())
     bin_N = _bins(score_N, binning if probabilities else "levels")
-    tables = [
-        _per_problem(values, problem_N, bin_N, len(mask_PK))
-        for values in (np.ones_like(score_N), score_N, utility_PK[known_PK])
-    ]
-    count_PL, sum_PL, right_PL = tables
+    count_PL = _sums_PL(np.ones_like(score_N), problem_N, bin_N, problems)
+    score_sum_PL = _sums_PL(score_N, problem_N, bin_N, problems)
+    right_PL = _sums_PL(utility_N, problem_N, bin_N, problems)
     bins = _curve(right_PL, count_PL, score_N, bin_N, counts_BP, group_P)
     if not probabilities:
-        undefined = Estimate(None, None, None, LEVEL, 0, _ECE, NOT_PROBABILITIES)
-        return Calibration(bins, undefined, undefined, undefined, unscored)
-    squares_P = np.bincount(
-        problem_N, (score_N - utility_PK[known_PK]) ** 2, minlength=len(mask_PK)
-    ).astype(float)
-    brier = Ratio(
-        squares_P,
-        count_PL.sum(axis=1),
-        "Brier score: mean over responses of (score - utility)^2",
-        bounds=SHARE,
-    )
-    ece, debiased = _errors(count_PL, right_PL - sum_PL, counts_BP)
+        unknown = no_value(_ECE, NOT_PROBABILITIES)
+        return Calibration(bins, unknown, unknown, unknown, unscored)
+    squares_P = np.bincount(problem_N, (score_N - utility_N) ** 2, minlength=problems)
+    brier = Ratio(squares_P.astype(float), count_PL.sum(axis=1), _BRIER, bounds=SHARE)
+    ece, debiased = _errors(count_PL, right_PL - score_sum_PL, counts_BP)
     return Calibration(bins, ece, debiased, estimate(brier, counts_BP, group_P=group_P), unscored)
 
 
-_ECE = "binned calibration error: mean over responses of |share right - mean score| of their bin; biased upward, most where bins are small"
-_DEBIASED = (
-    "root mean square of (share right - mean score) over bins, each square less its sampling variance over problems "
-    "(after Kumar et al., 2019, with problems as the unit); 0 where nothing is left"
-)
-
-
-def _bins(score_N: Floats, binning: str) -> NDArray[np.int64]:
-    """A bin for each response; equal scores share one."""
+def _bins(score_N: Floats, binning: str) -> Indices:
+    """Return a bin for each response; equal scores share one."""
     if binning == "width":
+        # A score of exactly 1 belongs to the last bin.
         return np.minimum((score_N * BINS).astype(np.int64), BINS - 1)
     levels, level_N = np.unique(score_N, return_inverse=True)
     if binning == "levels" and len(levels) <= BINS:
         return level_N
-    return np.searchsorted(
-        np.unique(np.quantile(score_N, np.arange(1, BINS) / BINS)), score_N, side="left"
-    )
+    edges = np.unique(np.quantile(score_N, np.arange(1, BINS) / BINS))
+    return np.searchsorted(edges, score_N, side="left")
 
 
-def _per_problem(
-    value_N: Floats, problem_N: NDArray[np.int64], bin_N: NDArray[np.int64], problems: int
-) -> Floats:
+def _sums_PL(value_N: Floats, problem_N: Indices, bin_N: Indices, problems: int) -> Floats:
+    """Return the sum of the values of each problem in each bin."""
     bins = int(bin_N.max()) + 1
-    return (
-        np.bincount(problem_N * bins + bin_N, value_N, minlength=problems * bins)
-        .reshape(problems, bins)
-        .astype(float)
-    )
+    cell_N = problem_N * bins + bin_N
+    sums = np.bincount(cell_N, value_N, minlength=problems * bins)
+    return sums.reshape(problems, bins).astype(float)
 
 
 def _curve(
     right_PL: Floats,
     count_PL: Floats,
     score_N: Floats,
-    bin_N: NDArray[np.int64],
+    bin_N: Indices,
     counts_BP: Floats,
     group_P: Groups | None,
 ) -> list[Bin]:
-    filled = [index for index in range(count_PL.shape[1]) if count_PL[:, index].any()]
-    definition = "share of right responses among those whose score lies in this bin"
-    rights = estimate_all(
-        {str(i): Ratio(right_PL[:, i], count_PL[:, i], definition, bounds=SHARE) for i in filled},
-        counts_BP,
-        group_P=group_P,
-    )
-    result = []
-    for i in filled:
-        inside = score_N[bin_N == i]
-        result.append(
-            Bin(
-                float(inside.min()),
-                float(inside.max()),
-                float(inside.mean()),
-                rights[str(i)],
-                len(inside),
-            )
-        )
-    return result
+    """Return the bins that hold a response."""
+    ratios = {}
+    for index in range(count_PL.shape[1]):
+        if count_PL[:, index].any():
+            ratios[index] = Ratio(right_PL[:, index], count_PL[:, index], _RIGHT, bounds=SHARE)
+    rights = estimate_all(ratios, counts_BP, group_P=group_P)
+    bins = []
+    for index, right in rights.items():
+        inside_N = score_N[bin_N == index]
+        lowest, highest = float(inside_N.min()), float(inside_N.max())
+        bins.append(Bin(lowest, highest, float(inside_N.mean()), right, len(inside_N)))
+    return bins
 
 
 def _errors(count_PL: Floats, off_PL: Floats, counts_BP: Floats) -> tuple[Estimate, Estimate]:
-    rests_on = int(count_PL.any(axis=1).sum())
+    """Return the binned calibration error and its debiased root mean square.
+
+    ``off_PL`` is the sum of (utility - score) of each problem in each bin.
+    """
+    contributing = int(count_PL.any(axis=1).sum())
     count_L = count_PL.sum(axis=0)
     filled_L = count_L > 0
     count_PL, off_PL, count_L = count_PL[:, filled_L], off_PL[:, filled_L], count_L[filled_L]
-    share_L, off_L = count_L / count_L.sum(), off_PL.sum(axis=0) / count_L
-    count_BL, off_BL = counts_BP @ count_PL, counts_BP @ off_PL
+    share_L = count_L / count_L.sum()
+    off_L = off_PL.sum(axis=0) / count_L
+
+    count_BL = counts_BP @ count_PL
+    off_BL = counts_BP @ off_PL
+    total_B = count_BL.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ece_B = np.abs(off_BL).sum(axis=1) / count_BL.sum(axis=1)
-        square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / count_BL.sum(
-            axis=1
-        )
-    ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, rests_on, _ECE)
-    if rests_on < 2:
-        return ece, Estimate(
-            None,
-            None,
-            None,
-            LEVEL,
-            rests_on,
-            _DEBIASED,
-            "a sampling variance needs at least two problems",
-        )
-    variance_L = (
-        ((off_PL - off_L * count_PL) ** 2).sum(axis=0) / count_L**2 * rests_on / (rests_on - 1)
-    )
-    # A resample's square is too large twice: by the sample's own noise, and by that of drawing from it.
+        ece_B = np.abs(off_BL).sum(axis=1) / total_B
+        square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / total_B
+    ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, contributing, _ECE)
+    if contributing < 2:
+        why = "a sampling variance needs at least two problems"
+        return ece, no_value(_DEBIASED, why, LEVEL, contributing)
+    squares_L = ((off_PL - off_L * count_PL) ** 2).sum(axis=0)
+    variance_L = squares_L / count_L**2 * contributing / (contributing - 1)
+    # A resample's square is too large twice: by the sample's own noise, and by that of drawing
+    # from it.
     noise = float(share_L @ variance_L)
     value = np.sqrt(max(0.0, float(share_L @ off_L**2) - noise))
-    return ece, from_draws(
-        float(value), np.sqrt(np.maximum(0, square_B - 2 * noise)), rests_on, _DEBIASED
-    )
+    draws_B = np.sqrt(np.maximum(0, square_B - 2 * noise))
+    return ece, from_draws(float(value), draws_B, contributing, _DEBIASED)

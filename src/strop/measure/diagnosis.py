@@ -1,6 +1,6 @@
-"""The three conditions under which a round of self-improvement helps ("Mind the Gap", section 2.1), each as numbers.
+"""The three conditions under which a round of self-improvement helps, each as numbers.
 
-Axes: P problems, K responses.
+"Mind the Gap", section 2.1. Axes: P problems, K responses.
 """
 
 from __future__ import annotations
@@ -12,49 +12,56 @@ from strop.measure.gap import (
     Mask,
     accuracy_P,
     check_shapes,
-    has_survivor_P,
+    effective_weights_PK,
     mean_over_problems,
 )
 from strop.measure.intervals import Floats, Ratio, difference
 
+_EPS_UPDATE = "eps_update = J(f[w]) before training minus accuracy after it, on the same problems"
+
 
 def improvable(utility_PK: Floats, mask_PK: Mask) -> dict[str, Ratio]:
-    """Condition 1: do responses to one problem differ in utility? The variance is unbiased; problems with K = 1 are left out."""
-    mean_P, count_P = accuracy_P(utility_PK, mask_PK), mask_PK.sum(axis=1)
-    squares_P = (np.where(mask_PK, utility_PK - mean_P[:, None], 0) ** 2).sum(axis=1)
-    variance_P = np.where(count_P > 1, squares_P / np.maximum(count_P - 1, 1), np.nan)
-    mixed_P = np.where(
-        count_P > 1, np.ptp(np.where(mask_PK, utility_PK, mean_P[:, None]), axis=1) > 1e-12, np.nan
-    )
+    """Condition 1: responses to one problem differ in utility.
+
+    The variance is unbiased; problems with one response are left out.
+    """
+    mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
+    count_P = mask_PK.sum(axis=1)
+    several_P = count_P > 1
+    squares_P = (np.where(mask_PK, utility_PK - mean_P1, 0) ** 2).sum(axis=1)
+    variance_P = squares_P / np.maximum(count_P - 1, 1)
+    # Masked entries take the mean, which lies within the range of the others.
+    range_P = np.ptp(np.where(mask_PK, utility_PK, mean_P1), axis=1)
+    mixed_P = range_P > 1e-12
     return {
         "improvable": mean_over_problems(
-            mixed_P,
+            np.where(several_P, mixed_P, np.nan),
             "share of problems whose responses differ in utility, of those with two or more",
             SHARE,
         ),
         "utility_variance": mean_over_problems(
-            variance_P,
-            "mean over problems with two or more responses of the unbiased variance of utility within a problem",
+            np.where(several_P, variance_P, np.nan),
+            "mean over problems with two or more responses of the unbiased variance of utility "
+            "within a problem",
             (0.0, 0.5),
         ),
     }
 
 
 def informative(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> dict[str, Ratio]:
-    """Condition 2: covariance of weight and utility within a problem, the plug-in (divided by K) for which gap = Cov(w, u) / E[w].
+    """Condition 2: weight and utility vary together within a problem.
 
-    A problem without a survivor weighs all its responses 1, as the gap does, and so has covariance 0.
+    The covariance is the plug-in (divided by K), for which gap = Cov(w, u) / E[w]. A problem
+    without a survivor weighs all its responses 1, as the gap does, and so has covariance 0.
     """
     check_shapes(utility_PK, weight_PK, mask_PK)
-    weight_PK = np.where(
-        has_survivor_P(weight_PK, mask_PK)[:, None],
-        np.where(mask_PK, weight_PK, 0.0),
-        mask_PK.astype(float),
-    )
+    effective_PK = effective_weights_PK(weight_PK, mask_PK)
     count_P = mask_PK.sum(axis=1)
-    mean_weight_P = weight_PK.sum(axis=1) / count_P
-    moved_PK = np.where(mask_PK, utility_PK - accuracy_P(utility_PK, mask_PK)[:, None], 0.0)
-    covariance_P = (weight_PK * moved_PK).sum(axis=1) / count_P
+    mean_weight_P = effective_PK.sum(axis=1) / count_P
+    mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
+    deviation_PK = np.where(mask_PK, utility_PK - mean_P1, 0.0)
+    # Divided by K, not K - 1: only so is the gap exactly Cov(w, u) / E[w].
+    covariance_P = (effective_PK * deviation_PK).sum(axis=1) / count_P
     return {
         "covariance": mean_over_problems(
             covariance_P,
@@ -67,11 +74,5 @@ def informative(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> dict[st
 
 
 def update(kept: Ratio, after: Ratio) -> dict[str, Ratio]:
-    """Condition 3, known after training only: eps_update = J(f_t[w]) - J(f_{t+1}), paired on the same problems."""
-    return {
-        "eps_update": difference(
-            kept,
-            after,
-            "eps_update = J(f[w]) before training minus accuracy after it, on the same problems",
-        )
-    }
+    """Condition 3, known after training only: eps_update = J(f_t[w]) - J(f_{t+1}), paired."""
+    return {"eps_update": difference(kept, after, _EPS_UPDATE)}

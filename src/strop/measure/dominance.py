@@ -1,11 +1,13 @@
-"""Does one kind of response have higher log-probabilities than another at every level (first-order stochastic dominance)?
+"""First-order stochastic dominance of right over wrong responses in log-probability.
 
-Right responses dominate wrong ones if at every level x no larger share of them lies below it: F_right(x) <= F_wrong(x) for all x
-("Sharpening", Figures 1c and 6 show the two distributions). How far that fails is the largest F_right(x) - F_wrong(x); its p-value is
-the share of resamples, of whole problems and centred on what was seen, in which it fails further. Both directions are tested: "dominates"
-is said only where the other direction is rejected and this one is not.
+Right responses dominate wrong ones if at every level x no larger share of them lies below it:
+F_right(x) <= F_wrong(x) for all x ("Sharpening", Figures 1c and 6 show the two distributions). The
+largest F_right(x) - F_wrong(x) measures how far that fails. Its p-value is the share of resamples,
+of whole problems and centred on what was seen, in which it fails further. Both directions are
+tested: the verdict is "dominates" only where the other direction is rejected and this one is not.
 
-Pooled, a problem with likely responses of all kinds weighs on both sides; ``within`` compares each response with its own problem's mean.
+Pooled, a problem with likely responses of all kinds weighs on both sides; ``within_problem_PK``
+compares each response with its own problem's mean.
 
 Axes: P problems, K responses, B resamples, X levels.
 """
@@ -20,14 +22,17 @@ from strop.measure.gap import Mask, check_shapes
 from strop.measure.intervals import Floats
 
 LEVELS = 200
+"""Levels at which the two distributions are compared: quantiles of all values."""
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Dominance:
-    """``right_fails``: the largest F_right - F_wrong, with the p-value of "right dominates wrong"; ``wrong_fails`` the other way round.
+    """The two tests of dominance.
 
-    None, with ``why``, where there are not both kinds. ``problems`` have at least one response of either kind.
+    ``right_fails`` is the largest F_right - F_wrong, ``right_p`` the p-value of "right dominates
+    wrong"; ``wrong_fails`` and ``wrong_p`` are the other way round. They are None, with ``why``,
+    where there are not both kinds. ``problems`` have at least one response of either kind.
     """
 
     right_fails: float | None
@@ -40,55 +45,65 @@ class Dominance:
 
 
 def within_problem_PK(value_PK: Floats, mask_PK: Mask) -> Floats:
-    """Values less their problem's mean, over known ones."""
+    """Return the values less their problem's mean, over known ones."""
     known_PK = mask_PK & np.isfinite(value_PK)
     count_P1 = np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
-    return np.where(
-        known_PK,
-        value_PK - np.where(known_PK, value_PK, 0).sum(axis=1, keepdims=True) / count_P1,
-        np.nan,
-    )
+    total_P1 = np.where(known_PK, value_PK, 0).sum(axis=1, keepdims=True)
+    return np.where(known_PK, value_PK - total_P1 / count_P1, np.nan)
 
 
 def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Floats) -> Dominance:
-    """Of the values of right responses (utility 1) over those of all others; unknown values (NaN) are left out."""
+    """Test the values of right responses (utility 1) against those of all others, both ways.
+
+    Unknown values (NaN) are left out.
+    """
     check_shapes(value_PK, utility_PK, mask_PK)
     known_PK = mask_PK & np.isfinite(value_PK)
-    kinds = (known_PK & (utility_PK == 1), known_PK & (utility_PK != 1))
+    right_PK = known_PK & (utility_PK == 1)
+    wrong_PK = known_PK & (utility_PK != 1)
     problems = int(known_PK.any(axis=1).sum())
-    if not all(kind_PK.any() for kind_PK in kinds):
-        return Dominance(
-            None, None, None, None, problems, "unknown", "no response is right, or none is wrong"
-        )
+    if not (right_PK.any() and wrong_PK.any()):
+        why = "no response is right, or none is wrong"
+        return Dominance(None, None, None, None, problems, "unknown", why)
+    # Quantiles of all values: between two neighbouring ones hardly a response lies.
     levels_X = np.unique(np.quantile(value_PK[known_PK], np.linspace(0, 1, LEVELS)))
-    seen_X, drawn_BX = (
-        _difference(value_PK, kinds, levels_X, counts)
-        for counts in (np.ones((1, len(mask_PK))), counts_BP)
-    )
+    once_1P = np.ones((1, len(mask_PK)))
+    seen_X = _difference_BX(value_PK, right_PK, wrong_PK, levels_X, once_1P)[0]
+    drawn_BX = _difference_BX(value_PK, right_PK, wrong_PK, levels_X, counts_BP)
+    # A resample without one of the two kinds says nothing.
     drawn_BX = drawn_BX[np.isfinite(drawn_BX).all(axis=1)]
-    fails, chances = [], []
-    for sign in (1, -1):
-        fails.append(max(float((sign * seen_X[0]).max()), 0.0))
-        further_B = (sign * (drawn_BX - seen_X[0])).max(axis=1) >= fails[-1]
-        chances.append(float((1 + further_B.sum()) / (1 + len(further_B))))
-    return Dominance(fails[0], chances[0], fails[1], chances[1], problems, _verdict(*chances))
+    right_fails, right_p = _test(seen_X, drawn_BX)
+    wrong_fails, wrong_p = _test(-seen_X, -drawn_BX)
+    verdict = _verdict(right_p, wrong_p)
+    return Dominance(right_fails, right_p, wrong_fails, wrong_p, problems, verdict)
 
 
-def _difference(
-    value_PK: Floats, kinds: tuple[Mask, Mask], levels_X: Floats, counts_BP: Floats
+def _test(seen_X: Floats, drawn_BX: Floats) -> tuple[float, float]:
+    """Return how far dominance fails, and the p-value of the hypothesis that it does not."""
+    fails = max(float(seen_X.max()), 0.0)
+    # Centred on what was seen, the resamples show how far it could fail by chance.
+    further_B = (drawn_BX - seen_X).max(axis=1) >= fails
+    return fails, float((1 + further_B.sum()) / (1 + len(further_B)))
+
+
+def _difference_BX(
+    value_PK: Floats, right_PK: Mask, wrong_PK: Mask, levels_X: Floats, counts_BP: Floats
 ) -> Floats:
-    """F_right - F_wrong at every level, (B, X), in each resample."""
-    shares = []
-    for kind_PK in kinds:
-        below_PX = np.stack(
-            [(kind_PK & (value_PK <= level)).sum(axis=1) for level in levels_X], axis=1
-        ).astype(float)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares.append(
-                (counts_BP @ below_PX) / (counts_BP @ kind_PK.sum(axis=1).astype(float))[:, None]
-            )
-    result: Floats = shares[0] - shares[1]
-    return result
+    """F_right - F_wrong at every level, in each resample."""
+    right_BX = _distribution_BX(value_PK, right_PK, levels_X, counts_BP)
+    return right_BX - _distribution_BX(value_PK, wrong_PK, levels_X, counts_BP)
+
+
+def _distribution_BX(
+    value_PK: Floats, counted_PK: Mask, levels_X: Floats, counts_BP: Floats
+) -> Floats:
+    """Return the share of the counted responses at or below each level, in each resample."""
+    below_PX = np.empty((len(value_PK), len(levels_X)))
+    for index, level in enumerate(levels_X):
+        below_PX[:, index] = (counted_PK & (value_PK <= level)).sum(axis=1)
+    total_B = counts_BP @ counted_PK.sum(axis=1).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((counts_BP @ below_PX) / total_B[:, None])
 
 
 def _verdict(right_p: float, wrong_p: float) -> str:

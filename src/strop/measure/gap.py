@@ -1,12 +1,15 @@
-"""Accuracy, the generation-verification gap and the relative gap ("Mind the Gap", Defs. 2.1 and 2.2), problem by problem.
+"""Accuracy, the generation-verification gap and the relative gap, problem by problem.
 
-With K responses to a problem, J(x; f[w]) is estimated by the self-normalised mean sum(w u) / sum(w). What is estimated is gap_K, the
-expectation at this K: compare models at equal K only.
+"Mind the Gap", Defs. 2.1 and 2.2. With K responses to a problem, J(x; f[w]) is estimated by the
+self-normalised mean sum(w u) / sum(w). The quantity estimated is gap_K, the expectation at this K:
+compare models at equal K only.
 
 Axes: P problems, K responses; ragged K is masked.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +17,20 @@ from numpy.typing import NDArray
 from strop.measure.intervals import ANYTHING, Floats, Ratio
 
 Mask = NDArray[np.bool_]
+Weigh = Callable[[Floats, Mask], Floats]
+"""A function from scores and mask to weights, all (P, K)."""
 SHARE = (0.0, 1.0)
+"""The least and the greatest value of a share."""
+ROOM = 1e-12
+"""A problem with less room than this is all right: its accuracy is 1 but for rounding."""
+GAP_DEFINITION = (
+    "gap = accuracy of a problem's responses weighted by the verifier minus accuracy of all of "
+    "them, mean over problems (gap_K of K sampled responses; Def. 2.1 of Song et al., ICLR 2025)"
+)
 
 
 def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
-    """All of one shape (P, K)? Raises ValueError that prints the shapes."""
+    """Raise ValueError, with the shapes, unless all arrays have one shape (P, K)."""
     shapes = [array.shape for array in arrays_PK]
     if len(set(shapes)) != 1 or len(shapes[0]) != 2:
         raise ValueError(f"got arrays of shapes {shapes}; expected one shape (problems, responses)")
@@ -27,7 +39,10 @@ def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
 def mean_over_problems(
     value_P: Floats, definition: str, bounds: tuple[float, float] = ANYTHING
 ) -> Ratio:
-    """A mean over problems; one whose value is NaN is left out (``n`` of the estimate counts those that are in)."""
+    """Return a mean over problems. A problem whose value is NaN is left out.
+
+    ``n`` of the estimate counts the problems that are in.
+    """
     known_P = ~np.isnan(value_P)
     return Ratio(np.where(known_P, value_P, 0.0), known_P.astype(float), definition, bounds=bounds)
 
@@ -42,31 +57,42 @@ def accuracy(utility_PK: Floats, mask_PK: Mask) -> Ratio:
 def accuracy_P(utility_PK: Floats, mask_PK: Mask) -> Floats:
     """J(x; f) of each problem."""
     check_shapes(utility_PK, mask_PK)
-    result: Floats = np.where(mask_PK, utility_PK, 0).sum(axis=1) / mask_PK.sum(axis=1)
-    return result
+    # np.where, not a product: masked utilities are never read, and may be NaN.
+    total_P = np.where(mask_PK, utility_PK, 0).sum(axis=1)
+    return np.asarray(total_P / mask_PK.sum(axis=1))
 
 
 def has_survivor_P(weight_PK: Floats, mask_PK: Mask) -> Mask:
-    """Does any response of the problem weigh more than 0?"""
+    """Return which problems have a response with a weight above 0."""
     return np.asarray((np.where(mask_PK, weight_PK, 0) > 0).any(axis=1))
 
 
-def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
-    """J(x; f[w]) of each problem; one without a survivor keeps all its responses at weight 1 (count them: ``has_survivor_P``)."""
-    check_shapes(utility_PK, weight_PK, mask_PK)
-    effective_PK = np.where(
+def effective_weights_PK(weight_PK: Floats, mask_PK: Mask) -> Floats:
+    """Return the weights by which a problem's mean is taken.
+
+    A problem without a survivor keeps all its responses at weight 1, so that its gap is 0.
+    """
+    return np.where(
         has_survivor_P(weight_PK, mask_PK)[:, None],
-        np.where(mask_PK, weight_PK, 0),
+        np.where(mask_PK, weight_PK, 0.0),
         mask_PK.astype(float),
     )
-    result: Floats = (effective_PK * np.where(mask_PK, utility_PK, 0)).sum(
-        axis=1
-    ) / effective_PK.sum(axis=1)
-    return result
+
+
+def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
+    """J(x; f[w]) of each problem.
+
+    A problem without a survivor keeps all its responses at weight 1; ``has_survivor_P`` says which.
+    """
+    check_shapes(utility_PK, weight_PK, mask_PK)
+    # Self-normalised: a weight function is defined up to a factor for each problem.
+    effective_PK = effective_weights_PK(weight_PK, mask_PK)
+    total_P = (effective_PK * np.where(mask_PK, utility_PK, 0)).sum(axis=1)
+    return np.asarray(total_P / effective_PK.sum(axis=1))
 
 
 def kept_accuracy(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
-    """J(f[w])."""
+    """J(f[w]): mean over problems of their kept accuracy."""
     kept_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK)
     return mean_over_problems(
         kept_P, "mean over problems of the weighted share of right responses", SHARE
@@ -74,11 +100,9 @@ def kept_accuracy(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio
 
 
 def gap_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
-    """The gap of each problem."""
-    result: Floats = kept_accuracy_P(utility_PK, weight_PK, mask_PK) - accuracy_P(
-        utility_PK, mask_PK
-    )
-    return result
+    """Return the gap of each problem."""
+    kept_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK)
+    return np.asarray(kept_P - accuracy_P(utility_PK, mask_PK))
 
 
 def gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
@@ -91,37 +115,31 @@ def relative_gap(
 ) -> Ratio:
     """Mean over problems of gap(x) / (1 - J(x; f)), Def. 2.2.
 
-    A problem whose responses are all right has no room: 0/0. It is left out, or with ``zeros`` counted as 0, which drifts with K.
+    A problem whose responses are all right has no room: 0/0. It is left out, or with ``zeros``
+    counted as 0, a convention that drifts with K.
     """
-    before_P = accuracy_P(utility_PK, mask_PK)
-    room_P = 1 - before_P
-    has_room_P = room_P > 1e-12
-    ratio_P = np.where(
-        has_room_P,
-        (kept_accuracy_P(utility_PK, weight_PK, mask_PK) - before_P)
-        / np.where(has_room_P, room_P, 1),
-        0.0,
-    )
+    room_P = 1 - accuracy_P(utility_PK, mask_PK)
+    has_room_P = room_P > ROOM
+    # Dividing by 1 where there is no room avoids 0 / 0; those problems are set to 0 below.
+    divisor_P = np.where(has_room_P, room_P, 1)
+    relative_P = gap_P(utility_PK, weight_PK, mask_PK) / divisor_P
     counted_P = np.ones_like(room_P) if zeros else has_room_P.astype(float)
     rule = "problems without room counted as 0" if zeros else "problems without room left out"
-    why = "every response to every problem is right: no room"
     return Ratio(
-        ratio_P,
+        np.where(has_room_P, relative_P, 0.0),
         counted_P,
-        f"mean over problems of gap / (1 - accuracy), {rule}",
-        why,
-        (-np.inf, 1.0),
+        definition=f"mean over problems of gap / (1 - accuracy), {rule}",
+        why="every response to every problem is right: no room",
+        bounds=(-np.inf, 1.0),
     )
 
 
 def kept_share(weight_PK: Floats, mask_PK: Mask) -> Ratio:
-    """Mean over problems of the share of responses with a weight above 0, before the rule for problems without a survivor."""
+    """Mean over problems of the share of responses with a weight above 0.
+
+    Counted before the rule for problems without a survivor.
+    """
     check_shapes(weight_PK, mask_PK)
-    share_P = (np.where(mask_PK, weight_PK, 0) > 0).sum(axis=1) / mask_PK.sum(axis=1)
+    kept_P = (np.where(mask_PK, weight_PK, 0) > 0).sum(axis=1)
+    share_P = kept_P / mask_PK.sum(axis=1)
     return mean_over_problems(share_P, "mean over problems of the share of responses kept", SHARE)
-
-
-GAP_DEFINITION = (
-    "gap = accuracy of a problem's responses weighted by the verifier minus accuracy of all of them, mean over problems "
-    "(gap_K of K sampled responses; Def. 2.1 of Song et al., ICLR 2025)"
-)

@@ -1,16 +1,22 @@
-"""Majority@N: the vote taken anew in every N-subset of the K responses (self-consistency; "Sharpening", section 2), in closed form.
+"""Majority@N: the vote taken anew in every N-subset of the K responses, in closed form.
 
-The vote's score of a response depends on the others, so best-of-N by the vote among all K would be another, better-informed thing.
+Self-consistency ("Sharpening", section 2). The votes for an answer depend on the other responses, so
+best-of-N by the vote among all K would use more than N responses: another, better quantity.
 
-Top count t, with all answers that reach it sharing the win: among C(c, s) ways to draw s of an answer's c responses, let
-L(x) = sum over s < t of C(c, s) x^s and M(x) = C(c, t) x^t. A share 1 / (1 + ties) is the integral of z^ties over [0, 1], so
+Suppose that the winner has t votes; all answers with t votes share the win. For an answer that c of
+the K responses give, L(x) = sum over s < t of C(c, s) x^s counts the ways to draw fewer than t of
+them, and M(x) = C(c, t) x^t those to draw exactly t. The share 1 / (1 + ties) is the integral of
+z^ties over [0, 1], so
 
-    sum over n of x^n C(K, n) E[utility, top count t] = integral over z of sum_a u_a M_a prod_{b != a} (L_b + z M_b)
+    sum over n of x^n C(K, n) E[utility, top count t]
+        = integral over z of sum_a u_a M_a prod_{b != a} (L_b + z M_b)
 
-times (1 + x)^rest for what cannot reach t: answers with fewer responses, and those without an answer. The integrand is a polynomial
-in z, so Gauss-Legendre nodes are exact; all terms are >= 0, so no digits cancel. Polynomials are scaled by 2^-degree to stay in range.
+times (1 + x)^rest for the responses that cannot reach t: those of answers with fewer than t
+responses, and those without an answer. The integrand is a polynomial in z, so Gauss-Legendre nodes are exact; all terms are >= 0,
+so no digits cancel. Polynomials are scaled by 2^-degree to stay in range.
 
-Axes: P problems, K responses, A answers of a problem (most frequent first), N size of the subset, Z nodes.
+Axes: P problems, K responses, A answers of a problem (most frequent first), N size of the subset,
+Q problems of one block, Z nodes, V votes, G pairs of problem and answer.
 """
 
 from __future__ import annotations
@@ -28,110 +34,122 @@ from strop.measure.selection import response_counts_P
 Integers = NDArray[np.int64]
 LARGEST_K = 1_024
 BLOCK_CELLS = 200_000
-"""Numbers worked on at once: enough to drown NumPy's overhead, few enough for a processor's cache."""
+"""Numbers worked on at once: enough to hide NumPy's overhead, few enough for the cache."""
+_DEFINITION = (
+    "mean over problems of the utility of the majority answer of {} responses, ties shared, "
+    "exactly over all subsets of the K sampled"
+)
 
 
 def group_answers(answer_PK: Integers, mask_PK: Mask) -> tuple[Integers, Integers]:
-    """Each response's answer as a number within its problem, 0 the most frequent, -1 without one; and how many gave each: (P, A).
+    """Return each response's answer as a number within its problem, and the votes for each (P, A).
 
-    ``answer_PK`` holds any integer code per answer, and -1 (or less) for a response whose answer could not be parsed.
+    Answer 0 is the most frequent one of the problem; -1 is none. ``answer_PK`` holds any integer
+    code per answer, and -1 (or less) for a response whose answer could not be parsed.
     """
     check_shapes(answer_PK, mask_PK)
     votes_PK = mask_PK & (answer_PK >= 0)
-    owner_V = np.nonzero(votes_PK)[0]
+    problem_V = np.nonzero(votes_PK)[0]
     code_V = np.unique(answer_PK[votes_PK], return_inverse=True)[1]
+    # One number for each pair of problem and answer, so that one call of np.unique counts all.
+    codes = len(code_V) + 1
     pair_G, group_V, size_G = np.unique(
-        owner_V * (len(code_V) + 1) + code_V, return_inverse=True, return_counts=True
+        problem_V * codes + code_V, return_inverse=True, return_counts=True
     )
-    owner_G = pair_G // (len(code_V) + 1)
-    order_G = np.lexsort((-size_G, owner_G))
+    problem_G = pair_G // codes
+    # Sorted by problem, then by falling size; the rank is the position within the problem.
+    order_G = np.lexsort((-size_G, problem_G))
+    start_G = np.searchsorted(problem_G, problem_G)
     rank_G = np.empty_like(order_G)
-    rank_G[order_G] = np.arange(len(order_G)) - np.searchsorted(owner_G, owner_G)
+    rank_G[order_G] = np.arange(len(order_G)) - start_G
     group_PK = np.full(answer_PK.shape, -1)
     group_PK[votes_PK] = rank_G[group_V]
     count_PA = np.zeros((len(answer_PK), int(rank_G.max(initial=-1)) + 1), int)
-    count_PA[owner_G, rank_G] = size_G
+    count_PA[problem_G, rank_G] = size_G
     return group_PK, count_PA
 
 
-def without_vote(answer_PK: Integers, mask_PK: Mask) -> int:
-    """Number of problems none of whose responses has an answer; their curve is their accuracy, as in ``kept_accuracy_P``."""
-    return int((~(mask_PK & (answer_PK >= 0)).any(axis=1)).sum())
-
-
 def majority_curve(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) -> list[Ratio]:
-    """Mean over problems of ``majority_curve_PN``, for N = 1, 2, .."""
-    definition = "mean over problems of the utility of the majority answer of {} responses, ties shared, exactly over all subsets of the K sampled"
+    """Mean over problems of ``majority_curve_PN``, for N = 1, 2, ..."""
     curve_PN = majority_curve_PN(answer_PK, utility_PK, mask_PK)
     return [
-        mean_over_problems(value_P, definition.format(n), SHARE)
+        mean_over_problems(value_P, _DEFINITION.format(n), SHARE)
         for n, value_P in enumerate(curve_PN.T, start=1)
     ]
 
 
 def majority_curve_PN(answer_PK: Integers, utility_PK: Floats, mask_PK: Mask) -> Floats:
-    """Expected utility of the majority answer of a random N-subset, for each problem and N = 1 .. smallest K.
+    """Expected utility of the majority answer of a random N-subset, N = 1 .. smallest K.
 
-    An answer is worth the mean utility of the problem's responses that give it. Responses without an answer never vote; the curve is
-    conditional on a subset with a vote. A problem without any vote keeps all its responses (``without_vote`` counts them).
+    An answer is worth the mean utility of the problem's responses that give it. Responses without
+    an answer never vote; the curve is conditional on a subset with a vote. A problem without any
+    vote keeps all its responses, so its curve is its accuracy.
     """
     check_shapes(answer_PK, utility_PK, mask_PK)
     total_P = response_counts_P(mask_PK)
     if total_P.max() > LARGEST_K:
         raise ValueError(
-            f"got {total_P.max()} responses to a problem; expected at most {LARGEST_K}, beyond which the sums leave a double's range"
+            f"got {total_P.max()} responses to a problem; expected at most {LARGEST_K}, "
+            "beyond which the sums leave a double's range"
         )
     group_PK, count_PA = group_answers(answer_PK, mask_PK)
     utility_PA = _answer_utilities_PA(group_PK, utility_PK, count_PA)
     largest = int(total_P.min())
     binomial_CS = _scaled_binomials(int(total_P.max()))
     won_PN = np.zeros((len(total_P), largest + 1))
+    # Every number of votes that can win in a subset of at most ``largest`` responses.
     for top in range(1, min(int(count_PA.max(initial=0)), largest) + 1):
         for rows, tied in _blocks(count_PA, top):
-            rest_Q = total_P[rows] - np.where(count_PA[rows] >= top, count_PA[rows], 0).sum(axis=1)
+            count_QA = count_PA[rows]
+            reaching_Q = np.where(count_QA >= top, count_QA, 0).sum(axis=1)
+            rest_QN = binomial_CS[total_P[rows] - reaching_Q, : largest + 1]
             poly_QN = _top_polynomial(
-                count_PA[rows, :tied], utility_PA[rows, :tied], top, binomial_CS, largest
+                count_QA[:, :tied], utility_PA[rows, :tied], top, binomial_CS, largest
             )
-            won_PN[rows] += _times(poly_QN, binomial_CS[rest_Q, : largest + 1], top)
+            won_PN[rows] += _times(poly_QN, rest_QN, top)
     voters_P = count_PA.sum(axis=1)
-    some_PN = 1 - miss_chances_PN(total_P, voters_P, largest)
+    # Conditional on a vote: divided by the probability that the subset holds one.
+    some_vote_PN = 1 - miss_chances_PN(total_P, voters_P, largest)
     with np.errstate(invalid="ignore"):
-        curve_PN = won_PN[:, 1:] / binomial_CS[total_P, 1 : largest + 1] / some_PN
-    result: Floats = np.where(
-        voters_P[:, None] > 0, curve_PN, accuracy_P(utility_PK, mask_PK)[:, None]
-    )
-    return result
+        curve_PN = won_PN[:, 1:] / binomial_CS[total_P, 1 : largest + 1] / some_vote_PN
+    accuracy_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
+    return np.where(voters_P[:, None] > 0, curve_PN, accuracy_P1)
 
 
 def _answer_utilities_PA(group_PK: Integers, utility_PK: Floats, count_PA: Integers) -> Floats:
-    """Mean utility of the responses that give each answer."""
+    """Return the mean utility of the responses that give each answer."""
     votes_PK = group_PK >= 0
-    cell_V = np.nonzero(votes_PK)[0] * count_PA.shape[1] + group_PK[votes_PK]
-    result: Floats = np.bincount(cell_V, utility_PK[votes_PK], minlength=count_PA.size).reshape(
-        count_PA.shape
-    ) / np.maximum(count_PA, 1)
-    return result
+    problem_V = np.nonzero(votes_PK)[0]
+    cell_V = problem_V * count_PA.shape[1] + group_PK[votes_PK]
+    total = np.bincount(cell_V, utility_PK[votes_PK], minlength=count_PA.size)
+    return np.asarray(total.reshape(count_PA.shape) / np.maximum(count_PA, 1))
 
 
 def _scaled_binomials(largest: int) -> Floats:
-    """[c, s]: C(c, s) / 2^c, by Pascal's rule."""
-    result = np.zeros((largest + 1, largest + 1))
-    result[0, 0] = 1
+    """Return a table with C(c, s) / 2^c at [c, s], by Pascal's rule."""
+    table = np.zeros((largest + 1, largest + 1))
+    table[0, 0] = 1
     for c in range(1, largest + 1):
-        result[c] = result[c - 1] / 2
-        result[c, 1:] += result[c - 1, :-1] / 2
-    return result
+        table[c] = table[c - 1] / 2
+        table[c, 1:] += table[c - 1, :-1] / 2
+    return table
 
 
 def _blocks(count_PA: Integers, top: int) -> Iterator[tuple[Integers, int]]:
-    """Problems with answers that can reach ``top``, in blocks of about equally many such answers, most first; and the most in the block."""
+    """Yield the problems with answers that can reach ``top``, in blocks of similar size.
+
+    The problems of a block have about equally many such answers, most first; the second value is
+    the most in the block.
+    """
     tied_P = (count_PA >= top).sum(axis=1)
+    # Similar: the same power of two above. Each block is as wide as its widest problem.
     bit_P = np.ceil(np.log2(np.maximum(tied_P, 1))).astype(int)
     for bit in np.unique(bit_P[tied_P > 0]):
         rows = np.nonzero((tied_P > 0) & (bit_P == bit))[0]
         rows = rows[np.argsort(-tied_P[rows], kind="stable")]
         tied = int(tied_P[rows[0]])
-        step = max(1, BLOCK_CELLS // (tied * top * (tied if top > 1 else 1)))
+        nodes = tied if top > 1 else 1
+        step = max(1, BLOCK_CELLS // (tied * top * nodes))
         for start in range(0, len(rows), step):
             yield rows[start : start + step], int(tied_P[rows[start]])
 
@@ -139,13 +157,16 @@ def _blocks(count_PA: Integers, top: int) -> Iterator[tuple[Integers, int]]:
 def _top_polynomial(
     count_QA: Integers, utility_QA: Floats, top: int, binomial_CS: Floats, largest: int
 ) -> Floats:
-    """The integral above without its rest: coefficients of x^0 .. x^min(A top, largest), for the answers that can reach ``top``.
+    """Return the integral above without its rest, for the answers that can reach ``top``.
 
-    ``poly`` holds the product of L + z M over answers, and the same with one factor's L + z M replaced by u M, summed over factors.
+    The result holds the coefficients of x^0 .. x^min(A top, largest). ``poly`` holds two
+    polynomials: the product of L + z M over answers, and the same with one factor's L + z M
+    replaced by u M, summed over factors.
     """
     answers = count_QA.shape[1]
     length = min(answers * top, largest) + 1
-    if answers == 1:  # nothing else comes up to it
+    if answers == 1:
+        # No other answer reaches the top: no ties, and so no integral.
         alone_QN = np.zeros((len(count_QA), length))
         alone_QN[:, top] = binomial_CS[count_QA[:, 0], top] * utility_QA[:, 0]
         return alone_QN
@@ -153,26 +174,30 @@ def _top_polynomial(
     poly_2QZN = np.zeros((2, len(count_QA), len(node_Z), length))
     poly_2QZN[0, :, :, 0] = 1
     for a in range(answers):
-        can = int(
-            (count_QA[:, a] >= top).sum()
-        )  # the first ones: rows come with most such answers first
+        # Rows come with most such answers first, so those with an a-th one are the first ones.
+        can = int((count_QA[:, a] >= top).sum())
         ways_SQ11 = binomial_CS[count_QA[:can, a], : top + 1].T[:, :, None, None]
         before_2QZN = poly_2QZN[:, :can, :, : a * top + 1].copy()
         after_2QZN = poly_2QZN[:, :can]
         after_2QZN[...] = 0
+        # Times L: s < top responses of this answer.
         for s in range(min(top, length)):
             width = min(before_2QZN.shape[-1], length - s)
             after_2QZN[..., s : s + width] += before_2QZN[..., :width] * ways_SQ11[s]
+        # Times z M: top responses of it; in the second polynomial u M takes the place of one.
         width = min(before_2QZN.shape[-1], length - top)
         reached_2QZN = before_2QZN[..., :width] * ways_SQ11[top]
         after_2QZN[..., top : top + width] += reached_2QZN * node_Z[:, None]
-        after_2QZN[1, ..., top : top + width] += reached_2QZN[0] * utility_QA[:can, a, None, None]
-    result: Floats = np.einsum("qzn,nz->qn", poly_2QZN[1], share_NZ)
-    return result
+        won_QZN = reached_2QZN[0] * utility_QA[:can, a, None, None]
+        after_2QZN[1, ..., top : top + width] += won_QZN
+    return np.asarray(np.einsum("qzn,nz->qn", poly_2QZN[1], share_NZ))
 
 
 def _nodes(answers: int, top: int, length: int) -> tuple[Floats, Floats]:
-    """z and its share of the integral over [0, 1] for each coefficient. At one vote each, x^n goes with z^(n - 1): one node will do."""
+    """Return the nodes z, and their share (N, Z) of the integral over [0, 1].
+
+    At one vote each, x^n goes with z^(n - 1): one node at z = 1 with share 1 / n is exact.
+    """
     if top == 1:
         return np.ones(1), 1 / np.maximum(np.arange(length), 1)[:, None]
     node_Z, share_Z = np.polynomial.legendre.leggauss((answers + 1) // 2)
@@ -180,10 +205,14 @@ def _nodes(answers: int, top: int, length: int) -> tuple[Floats, Floats]:
 
 
 def _times(poly_QL: Floats, rest_QN: Floats, first: int) -> Floats:
-    """Product of polynomials in x, cut to the second one's length; the first has no terms below x^first."""
-    result = np.zeros_like(rest_QN)
+    """Multiply two polynomials in x, cut to the length of the second one.
+
+    The first one has no terms below x^first.
+    """
+    product_QN = np.zeros_like(rest_QN)
+    # Columns beyond ``last`` are zeros for every problem of the block.
     last = np.nonzero(rest_QN.any(axis=0))[0][-1] + 1
     for s in range(first, poly_QL.shape[1]):
         width = min(last, rest_QN.shape[1] - s)
-        result[:, s : s + width] += poly_QL[:, s, None] * rest_QN[:, :width]
-    return result
+        product_QN[:, s : s + width] += poly_QL[:, s, None] * rest_QN[:, :width]
+    return product_QN

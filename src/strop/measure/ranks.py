@@ -10,9 +10,12 @@ from strop.order_statistics import competitors
 
 
 def midranks_PK(score_PK: Floats, mask_PK: Mask) -> Floats:
-    """The rank of each response among its problem's (1 = lowest score), ties at their mean rank; NaN scores lowest, masked entries NaN."""
-    # What is masked is better than everything, and so no rank counted from below depends on it.
-    better_PK, tied_PK = competitors(
-        np.where(mask_PK, np.where(np.isnan(score_PK), -np.inf, score_PK), np.inf)
-    )
-    return np.where(mask_PK, score_PK.shape[1] - better_PK - (tied_PK - 1) / 2, np.nan)
+    """Return the rank of each response within its problem, 1 for the lowest score.
+
+    Tied responses have their mean rank. NaN scores rank lowest; masked entries are NaN.
+    """
+    known_PK = np.where(np.isnan(score_PK), -np.inf, score_PK)
+    # Masked entries are put above all others: ranks count from below, so none depends on them.
+    better_PK, tied_PK = competitors(np.where(mask_PK, known_PK, np.inf))
+    rank_PK = score_PK.shape[1] - better_PK - (tied_PK - 1) / 2
+    return np.where(mask_PK, rank_PK, np.nan)

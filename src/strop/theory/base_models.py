@@ -15,29 +15,22 @@ SUM_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class BaseModel:
-    """pi(y|x) as a table. ``prompt_X`` is mu, the law of the prompts; every row of ``probability_XY`` sums to 1."""
+    """pi(y|x) as a table.
+
+    ``prompt_X`` is mu, the law of the prompts; every row of ``probability_XY`` sums to 1.
+    """
 
     prompt_X: Floats
     probability_XY: Floats
 
     def __post_init__(self) -> None:
-        shapes = (
-            f"got prompt_X {self.prompt_X.shape} and probability_XY {self.probability_XY.shape}"
-        )
         if self.probability_XY.ndim != 2 or self.prompt_X.shape != self.probability_XY.shape[:1]:
-            raise ValueError(f"{shapes}: expected (X,) and (X, Y)")
-        for name, values in (
-            ("prompt_X", self.prompt_X[None, :]),
-            ("probability_XY", self.probability_XY),
-        ):
-            if not (
-                np.isfinite(values).all()
-                and (values >= 0).all()
-                and np.allclose(values.sum(axis=1), 1, rtol=0, atol=SUM_TOLERANCE)
-            ):
-                raise ValueError(
-                    f"{name} is no law: expected numbers >= 0 that sum to 1 along the last axis"
-                )
+            raise ValueError(
+                f"got prompt_X {self.prompt_X.shape} and probability_XY "
+                f"{self.probability_XY.shape}: expected (X,) and (X, Y)"
+            )
+        _check_law("prompt_X", self.prompt_X)
+        _check_law("probability_XY", self.probability_XY)
 
     @cached_property
     def logprob_XY(self) -> Floats:
@@ -47,34 +40,49 @@ class BaseModel:
 
     @property
     def prompts(self) -> int:
+        """The number of prompts."""
         return len(self.probability_XY)
 
     @property
     def responses(self) -> int:
+        """The number of responses."""
         return int(self.probability_XY.shape[1])
 
 
+def _check_law(name: str, probability: Floats) -> None:
+    """Raise ValueError unless the numbers are >= 0 and sum to 1 along the last axis."""
+    sums = probability.sum(axis=-1)
+    positive = np.isfinite(probability).all() and (probability >= 0).all()
+    if not (positive and np.allclose(sums, 1, rtol=0, atol=SUM_TOLERANCE)):
+        raise ValueError(
+            f"{name} is not a law: expected numbers >= 0 that sum to 1 along the last axis"
+        )
+
+
 def tabular(probability_XY: ArrayLike, prompt_X: ArrayLike | None = None) -> BaseModel:
-    """A model given by its table; prompts are equally likely unless ``prompt_X`` says otherwise."""
+    """Return the model of this table; prompts are equally likely without ``prompt_X``."""
     table_XY = np.atleast_2d(np.asarray(probability_XY, dtype=float))
-    uniform_X = np.full(len(table_XY), 1 / len(table_XY))
-    return BaseModel(uniform_X if prompt_X is None else np.asarray(prompt_X, dtype=float), table_XY)
+    if prompt_X is None:
+        return BaseModel(np.full(len(table_XY), 1 / len(table_XY)), table_XY)
+    return BaseModel(np.asarray(prompt_X, dtype=float), table_XY)
 
 
 def linear_softmax(
     feature_XYD: Floats, theta_D: Floats, prompt_X: ArrayLike | None = None
 ) -> BaseModel:
-    """pi(y|x) proportional to exp(<phi(x, y), theta>)."""
+    """Return the model with pi(y|x) proportional to exp(<phi(x, y), theta>)."""
     return tabular(softmax(feature_XYD @ theta_D), prompt_X)
 
 
 def draw(law_Y: Floats, count: int, rng: np.random.Generator) -> Indices:
-    """``count`` independent draws. Divided by its last entry, the cumulative law ends at 1 exactly: what has no probability never comes."""
+    """Return ``count`` independent draws from a law."""
     cumulative_Y = np.cumsum(law_Y)
+    # Divided by its last entry the cumulative law ends at 1 exactly, so no draw lies beyond it;
+    # side="right" skips responses of probability 0.
     return np.searchsorted(cumulative_Y / cumulative_Y[-1], rng.random(count), side="right")
 
 
 def softmax(logit: Floats) -> Floats:
-    """exp(logit) divided by its sum along the last axis, without overflow."""
+    """Return exp(logit) divided by its sum along the last axis, without overflow."""
     shifted = np.exp(logit - logit.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

@@ -1,4 +1,7 @@
-"""Finite model classes Pi, over which likelihood and squared error are optimised exactly: by looking at every member."""
+"""Finite model classes Pi, over which likelihood and squared error are optimised exactly.
+
+The optimum is found by looking at every member.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,24 @@ import numpy as np
 from strop.theory.base_models import Floats, Indices
 
 LEAST = 1e-300
+"""Stands for probability 0 in a logarithm: it excludes the member without an infinity."""
 TIE = 1e-9
 """Objectives this close are equal, and the first member wins: rounding must not choose a model."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two responses to each prompt, and the log-probability of each under the base: what reward-DPO and XPO learn from."""
+    """Two responses to each prompt, and the log-probability of each under the base.
+
+    Reward-DPO and XPO learn from them.
+    """
 
     prompt_N: Indices
     response_N2: Indices
     logprob_N2: Floats
 
     def and_also(self, other: Pairs) -> Pairs:
+        """Return these pairs followed by the others."""
         return Pairs(
             np.concatenate([self.prompt_N, other.prompt_N]),
             np.concatenate([self.response_N2, other.response_N2]),
@@ -39,30 +47,35 @@ class FiniteClass:
 
     @property
     def log_size(self) -> float:
+        """log |Pi|."""
         return log(len(self.law_FXY))
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
-        """The law (X, Y) of the member under which these responses are likeliest."""
+        """Return the law (X, Y) of the member under which these responses are likeliest."""
         _, prompts, responses = self.law_FXY.shape
-        counts_XY = np.bincount(
-            prompt_N * responses + response_N, minlength=prompts * responses
-        ).reshape(prompts, responses)
-        logprob_F = np.einsum("fxy,xy->f", np.log(np.maximum(self.law_FXY, LEAST)), counts_XY)
-        return np.asarray(self.law_FXY[first_least(-logprob_F)])
+        cell_N = prompt_N * responses + response_N
+        counts_XY = np.bincount(cell_N, minlength=prompts * responses).reshape(prompts, responses)
+        logprob_FXY = np.log(np.maximum(self.law_FXY, LEAST))
+        loglikelihood_F = np.einsum("fxy,xy->f", logprob_FXY, counts_XY)
+        return np.asarray(self.law_FXY[first_least(-loglikelihood_F)])
 
     def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats:
-        """The member with the least alpha sum log pi(y'|x) + sum (squared error of Eq. 4 / 8); y' is the second of each pair."""
+        """Return the member with the least alpha sum log pi(y'|x) + sum (error of Eq. 4 / 8)^2.
+
+        y' is the second response of each pair.
+        """
+        # The probability of both responses of every pair under every member.
         law_FN2 = self.law_FXY[:, pairs.prompt_N[:, None], pairs.response_N2]
-        return np.asarray(
-            self.law_FXY[first_least(xpo_objective_F(law_FN2, pairs.logprob_N2, beta, alpha))]
-        )
+        objective_F = xpo_objective_F(law_FN2, pairs.logprob_N2, beta, alpha)
+        return np.asarray(self.law_FXY[first_least(objective_F)])
 
 
 @dataclass(frozen=True)
 class ProductClass:
-    """Every prompt has F candidate laws, ``laws[x]`` (F, Y), and takes any of them whatever the others take: F^X members.
+    """A class that chooses the law of every prompt independently: F^X members.
 
-    Likelihood and squared error are sums over prompts, so the best member is found prompt by prompt. ``log_size`` leaves out prompts whose
+    ``laws[x]`` (F, Y) holds the candidates of prompt x. Likelihood and squared error are sums over
+    prompts, so the best member is found prompt by prompt. ``log_size`` leaves out prompts whose
     candidates are all the same.
     """
 
@@ -70,42 +83,48 @@ class ProductClass:
 
     @property
     def log_size(self) -> float:
-        return sum(log(len(law_FY)) for law_FY in self.laws if (law_FY != law_FY[0]).any())
+        """log |Pi|."""
+        sizes = [len(law_FY) for law_FY in self.laws if (law_FY != law_FY[0]).any()]
+        return sum(log(size) for size in sizes)
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats:
-        """The law (X, Y) of the member under which these responses are likeliest."""
+        """Return the law (X, Y) of the member under which these responses are likeliest."""
         chosen_X = np.zeros(len(self.laws), np.int64)
         for x in np.unique(prompt_N):
+            # Only responses that were seen contribute to the likelihood.
             seen_S, count_S = np.unique(response_N[prompt_N == x], return_counts=True)
-            chosen_X[x] = first_least(-np.log(np.maximum(self.laws[x][:, seen_S], LEAST)) @ count_S)
+            logprob_FS = np.log(np.maximum(self.laws[x][:, seen_S], LEAST))
+            chosen_X[x] = first_least(-logprob_FS @ count_S)
         return self._member(chosen_X)
 
     def regress(self, pairs: Pairs, beta: float, alpha: float = 0.0) -> Floats:
-        """As of a finite class."""
+        """Return the member with the least objective of XPO, as for a finite class."""
         chosen_X = np.zeros(len(self.laws), np.int64)
         for x in np.unique(pairs.prompt_N):
             here_N = pairs.prompt_N == x
             law_FN2 = self.laws[x][:, pairs.response_N2[here_N]]
-            chosen_X[x] = first_least(
-                xpo_objective_F(law_FN2, pairs.logprob_N2[here_N], beta, alpha)
-            )
+            objective_F = xpo_objective_F(law_FN2, pairs.logprob_N2[here_N], beta, alpha)
+            chosen_X[x] = first_least(objective_F)
         return self._member(chosen_X)
 
     def _member(self, chosen_X: Indices) -> Floats:
-        return np.stack(
-            [law_FY[chosen] for law_FY, chosen in zip(self.laws, chosen_X, strict=True)]
-        )
+        chosen_laws = [law_FY[chosen] for law_FY, chosen in zip(self.laws, chosen_X, strict=True)]
+        return np.stack(chosen_laws)
 
 
 def xpo_objective_F(law_FN2: Floats, logprob_N2: Floats, beta: float, alpha: float) -> Floats:
-    """alpha sum log pi(y'|x) + sum (beta log[pi(y)/base(y)] - beta log[pi(y')/base(y')] - (r(y) - r(y')))^2, r = log base."""
+    """Return alpha sum log pi(y'|x) + sum error^2 of each member, with r = log base.
+
+    error = beta log[pi(y)/base(y)] - beta log[pi(y')/base(y')] - (r(y) - r(y')).
+    """
     logprob_FN2 = np.log(np.maximum(law_FN2, LEAST))
     gained_FN2 = beta * (logprob_FN2 - logprob_N2) - logprob_N2
     error_FN = gained_FN2[..., 0] - gained_FN2[..., 1]
-    return np.asarray(alpha * logprob_FN2[..., 1].sum(axis=1) + (error_FN**2).sum(axis=1))
+    bonus_F = alpha * logprob_FN2[..., 1].sum(axis=1)
+    return np.asarray(bonus_F + (error_FN**2).sum(axis=1))
 
 
 def first_least(value_F: Floats) -> int:
-    """The first of those that are least but for rounding."""
+    """Return the first of the values that are least but for rounding."""
     least = float(value_F.min())
     return int(np.argmax(value_F <= least + TIE * max(1.0, abs(least))))

@@ -1,4 +1,7 @@
-"""RLHF-Sharpening (section 4.2): reward-based DPO offline, XPO online with exploration. r_self = log base, free of noise."""
+"""RLHF-Sharpening (section 4.2): reward-based DPO offline, XPO online with exploration.
+
+The reward is r_self = log base, free of noise.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class RegressionClass(Protocol):
 
 @dataclass(frozen=True)
 class Iterate:
-    """What XPO holds after a round: pi_{t+1}, its J_beta on validation draws, and all the pairs so far."""
+    """The state of XPO after a round.
+
+    pi_{t+1}, its J_beta on validation draws, and all the pairs so far.
+    """
 
     law_XY: Floats
     value: float
@@ -29,21 +35,27 @@ class Iterate:
 
 
 def reward_dpo(oracle: Oracle, members: RegressionClass, prompts: int, beta: float) -> Floats:
-    """Two base responses to each of n prompts, then least squares over the class (Eq. 4 / 8): a law (X, Y). Costs 2 n."""
+    """Fit two base responses to each of n prompts by least squares over the class (Eq. 4 / 8).
+
+    Returns a law (X, Y). Costs 2 n.
+    """
     return members.regress(base_pairs(oracle, oracle.prompts(prompts)), beta)
 
 
 def base_pairs(oracle: Oracle, prompt_N: Indices) -> Pairs:
-    """y, y' ~ base for each prompt."""
-    return Pairs(prompt_N, *oracle.respond(prompt_N, 2))
+    """Draw y, y' ~ base for each prompt."""
+    response_N2, logprob_N2 = oracle.respond(prompt_N, 2)
+    return Pairs(prompt_N, response_N2, logprob_N2)
 
 
 @dataclass(frozen=True)
 class Xpo:
-    """Algorithm 1: x ~ mu, y ~ pi_t, y' ~ base; pi_{t+1} = argmin alpha sum log pi(y'|x) + sum (squared error).
+    """Algorithm 1: x ~ mu, y ~ pi_t, y' ~ base, then a regression over all pairs so far.
 
-    The sign is the one of the analysis (Appendix J.2). pi_1 is the base. ``online=False`` draws y from the base too: with ``alpha`` 0 that
-    is the offline learner. ``validation`` draws of each iterate tell its J_beta; they cost extended queries, as every y ~ pi_t does.
+    pi_{t+1} = argmin alpha sum log pi(y'|x) + sum (squared error). The sign is the one of the
+    analysis (Appendix J.2). pi_1 is the base. ``online=False`` draws y from the base too: with
+    ``alpha`` 0 that is the offline learner. J_beta of each iterate is estimated from ``validation``
+    draws; they cost extended queries, as every y ~ pi_t does.
     """
 
     beta: float
@@ -54,7 +66,7 @@ class Xpo:
     def rounds(
         self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator
     ) -> Iterator[Iterate]:
-        """One iterate a round. Which to return is ``best``'s to say."""
+        """Yield one iterate a round; ``best`` chooses the one to return."""
         law_XY: Floats | None = None
         pairs: Pairs | None = None
         for _ in range(rounds):
@@ -64,31 +76,34 @@ class Xpo:
             yield Iterate(law_XY, self._value(oracle, law_XY, rng), pairs)
 
     def _pair(self, oracle: Oracle, law_XY: Floats | None, rng: np.random.Generator) -> Pairs:
+        """Draw the pair of one round."""
         prompt_N = oracle.prompts(1)
+        # pi_1 is the base: its draws come from the oracle and need no extended query.
         if law_XY is None or not self.online:
             return base_pairs(oracle, prompt_N)
-        second_N1, logprob_N1 = oracle.respond(prompt_N)
-        first_N = _own_responses(law_XY, prompt_N, rng)
-        logprob_N = oracle.evaluate(prompt_N, first_N)
+        # y' is drawn before y, and evaluated by the oracle itself: the order fixes the results.
+        second_N1, second_logprob_N1 = oracle.respond(prompt_N)
+        first_N = _draw_responses(law_XY, prompt_N, rng)
+        first_logprob_N = oracle.evaluate(prompt_N, first_N)
         return Pairs(
             prompt_N,
             np.column_stack([first_N, second_N1[:, 0]]),
-            np.column_stack([logprob_N, logprob_N1[:, 0]]),
+            np.column_stack([first_logprob_N, second_logprob_N1[:, 0]]),
         )
 
     def _value(self, oracle: Oracle, law_XY: Floats, rng: np.random.Generator) -> float:
-        """J_beta = E_pi[log base - beta log(pi / base)], estimated; NaN without validation draws."""
+        """Estimate J_beta = E_pi[log base - beta log(pi / base)]; NaN without validation draws."""
         if not self.validation:
             return float("nan")
         prompt_N = oracle.prompts(self.validation)
-        response_N = _own_responses(law_XY, prompt_N, rng)
+        response_N = _draw_responses(law_XY, prompt_N, rng)
         base_N = oracle.evaluate(prompt_N, response_N)
-        own_N = np.log(np.maximum(law_XY[prompt_N, response_N], LEAST))
-        return float(((1 + self.beta) * base_N - self.beta * own_N).mean())
+        law_N = np.log(np.maximum(law_XY[prompt_N, response_N], LEAST))
+        return float(((1 + self.beta) * base_N - self.beta * law_N).mean())
 
 
-def _own_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) -> Indices:
-    """y ~ pi_t for each prompt: the learner's own draws, which cost nothing until they are evaluated."""
+def _draw_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) -> Indices:
+    """Draw y ~ pi_t for each prompt. The draws cost nothing until they are evaluated."""
     response_N = np.empty(len(prompt_N), np.int64)
     for x in np.unique(prompt_N):
         here_N = prompt_N == x
@@ -97,5 +112,8 @@ def _own_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) 
 
 
 def best(iterates: list[Iterate]) -> Iterate:
-    """The iterate with the best J_beta on its validation draws; of equals the last, which has learned from more."""
+    """Return the iterate with the best J_beta on its validation draws.
+
+    Of equals it is the last, which has learned from more pairs.
+    """
     return max(reversed(iterates), key=lambda iterate: iterate.value)

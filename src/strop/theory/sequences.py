@@ -1,4 +1,7 @@
-"""Multi-layer linear softmax models over short sequences (Appendix E), and greedy decoding (Proposition 3.1)."""
+"""Multi-layer linear softmax models over short sequences (Appendix E), and greedy decoding.
+
+Proposition 3.1. Axes: V_h symbols of token h, D features.
+"""
 
 from __future__ import annotations
 
@@ -12,43 +15,56 @@ from strop.theory.base_models import BaseModel, Floats, softmax, tabular
 
 @dataclass(frozen=True)
 class NextToken:
-    """One prompt's autoregressive model: ``tables[h]`` (V_1, ..., V_h, V_{h+1}) is the law of token h + 1 after every prefix."""
+    """The autoregressive model of one prompt.
+
+    ``tables[h]`` (V_1, ..., V_h, V_{h+1}) is the law of token h + 1 after every prefix.
+    """
 
     tables: tuple[Floats, ...]
 
     def __post_init__(self) -> None:
+        prefix_shape: tuple[int, ...] = ()
         for h, table in enumerate(self.tables):
-            if table.ndim != h + 1 or table.shape[:-1] != (self.tables[h - 1].shape if h else ()):
+            if table.ndim != h + 1 or table.shape[:-1] != prefix_shape:
                 raise ValueError(
-                    f"the table of token {h + 1} has shape {table.shape}: expected one axis a token, prefixes as before"
+                    f"the table of token {h + 1} has shape {table.shape}: "
+                    "expected one axis for each token, and the prefixes of the tables before it"
                 )
+            prefix_shape = table.shape
 
     @property
     def probability(self) -> Floats:
-        """pi(y_1, ..., y_H), one axis a token."""
+        """pi(y_1, ..., y_H), one axis for each token."""
         joint = np.ones(())
+        # Each table is multiplied onto every prefix: one more axis, the last token.
         for table in self.tables:
             joint = joint[..., None] * table
         return np.asarray(joint)
 
     def greedy(self) -> tuple[int, ...]:
-        """The likeliest next token, token by token; a tie goes to the lowest."""
+        """Return the likeliest next token, token by token; a tie goes to the lowest symbol."""
         prefix: tuple[int, ...] = ()
         for table in self.tables:
             prefix = (*prefix, int(np.argmax(table[prefix])))
         return prefix
 
     def most_likely(self) -> tuple[int, ...]:
-        """y*, by looking at every sequence."""
+        """Return y*, by looking at every sequence."""
         joint = self.probability
         return tuple(int(index) for index in np.unravel_index(np.argmax(joint), joint.shape))
 
 
 def multi_layer_softmax(features: Sequence[Floats], theta_D: Floats) -> NextToken:
-    """pi(y_h | y_<h) proportional to exp(<phi_h(y_1..y_h), theta>); ``features[h]`` has one axis a token, then D."""
+    """Return the model with pi(y_h | y_<h) proportional to exp(<phi_h(y_1..y_h), theta>).
+
+    ``features[h]`` has one axis for each token, then D.
+    """
     return NextToken(tuple(softmax(feature @ theta_D) for feature in features))
 
 
 def as_base_model(models: Sequence[NextToken]) -> BaseModel:
-    """One prompt a model; sequences of the same shape become responses, the last token running fastest."""
+    """Return the base model with one prompt for each model.
+
+    The sequences, all of one shape, become responses; the last token runs fastest.
+    """
     return tabular(np.stack([model.probability.ravel() for model in models]))

@@ -1,4 +1,7 @@
-"""SFT-Sharpening (section 4.1) and its adaptive version (Appendix D): maximum likelihood on the best responses."""
+"""SFT-Sharpening (section 4.1) and its adaptive version (Appendix D).
+
+Both fit the best responses by maximum likelihood.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from strop.theory.oracle import Oracle
 
 
 class LikelihoodClass(Protocol):
-    """A class that can say which of its members makes responses likeliest."""
+    """A class that can find the member under which responses are likeliest."""
 
     def maximum_likelihood(self, prompt_N: Indices, response_N: Indices) -> Floats: ...
 
 
 def sft_sharpening(oracle: Oracle, members: LikelihoodClass, prompts: int, samples: int) -> Floats:
-    """Draw n prompts, keep the best of N responses to each, and fit: a law (X, Y). Costs n N."""
+    """Draw n prompts, keep the best of N responses to each, and fit.
+
+    Returns a law (X, Y). Costs n N.
+    """
     prompt_N = oracle.prompts(prompts)
     return members.maximum_likelihood(prompt_N, best_of_n(oracle, prompt_N, samples))
 
@@ -25,9 +31,13 @@ def sft_sharpening(oracle: Oracle, members: LikelihoodClass, prompts: int, sampl
 def adaptive_sft_sharpening(
     oracle: Oracle, members: LikelihoodClass, prompts: int, mu: float
 ) -> Floats:
-    """The same with as many responses as each prompt asks for: until k max_j pi(y_j|x) >= mu."""
+    """Draw n prompts, keep the adaptive best response to each, and fit.
+
+    Each prompt is sampled until k max_j pi(y_j|x) >= mu. Returns a law (X, Y).
+    """
     prompt_N = oracle.prompts(prompts)
-    return members.maximum_likelihood(prompt_N, adaptive_best(oracle, prompt_N, mu)[0])
+    best_N, _ = adaptive_best(oracle, prompt_N, mu)
+    return members.maximum_likelihood(prompt_N, best_N)
 
 
 def mu_for(delta: float) -> float:

@@ -1,4 +1,7 @@
-"""What a base model is like (y*, C_cov, margin), and when a model is sharpened (section 3, Definition 3.1)."""
+"""The quantities of a base model (y*, C_cov, margin), and the definition of a sharpened model.
+
+Section 3, Definition 3.1.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import numpy as np
 from strop.theory.base_models import BaseModel, Floats
 
 TIE = 1e-12
-"""Probabilities closer than this share are equal: sums in another order must not decide what the arg-max is."""
+"""Probabilities closer than this share are equal: sums in another order must not decide what the
+arg-max is."""
 
 
 def argmax_XY(model: BaseModel, gamma: float = 0.0) -> np.ndarray:
-    """y*_gamma(x) = {y : pi(y|x) >= (1 - gamma) max pi(.|x)}, as a mask."""
+    """Return y*_gamma(x) = {y : pi(y|x) >= (1 - gamma) max pi(.|x)}, as a mask."""
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma must be at least 0 and below 1; got {gamma}")
     best_X1 = model.probability_XY.max(axis=1, keepdims=True)
@@ -19,27 +23,37 @@ def argmax_XY(model: BaseModel, gamma: float = 0.0) -> np.ndarray:
 
 
 def mass_on_argmax_X(law_XY: Floats, model: BaseModel, gamma: float = 0.0) -> Floats:
-    """law(y*_gamma(x) | x), where y* is that of ``model``."""
+    """Return law(y*_gamma(x) | x), where y* is that of ``model``."""
     if law_XY.shape != model.probability_XY.shape:
         raise ValueError(
-            f"the law has shape {law_XY.shape} and the base model {model.probability_XY.shape}: expected the same"
+            f"the law has shape {law_XY.shape} and the base model {model.probability_XY.shape}: "
+            "expected the same"
         )
     return np.asarray((law_XY * argmax_XY(model, gamma)).sum(axis=1))
 
 
 def coverage(model: BaseModel, gamma: float = 0.0, p: float = 1.0) -> float:
-    """C_cov = E_x[1 / pi(y*_gamma(x)|x)^p]^(1/p); the paper's coefficient at gamma = 0, p = 1."""
+    """C_cov = E_x[1 / pi(y*_gamma(x)|x)^p]^(1/p).
+
+    gamma = 0 and p = 1 give the paper's coefficient.
+    """
     mass_X = mass_on_argmax_X(model.probability_XY, model, gamma)
     return float((model.prompt_X @ mass_X**-p) ** (1 / p))
 
 
 def inverse_best(model: BaseModel) -> float:
-    """E_x[1 / max_y pi(y|x)], what the adaptive learner of Theorem D.1 pays; at least C_cov, and equal where y* is unique."""
+    """E_x[1 / max_y pi(y|x)], the cost of the adaptive learner of Theorem D.1.
+
+    It is at least C_cov, and equal where y* is unique.
+    """
     return float(model.prompt_X @ (1 / model.probability_XY.max(axis=1)))
 
 
 def margin(model: BaseModel) -> float:
-    """gamma_m: the greatest with max_y pi(y|x) >= (1 + gamma_m) pi(y'|x) for all y' outside y*(x). inf where nothing lies outside."""
+    """gamma_m: the greatest with max_y pi(y|x) >= (1 + gamma_m) pi(y'|x) for all y' outside y*(x).
+
+    It is inf where nothing lies outside.
+    """
     outside_XY = np.where(argmax_XY(model), 0.0, model.probability_XY)
     second_X = outside_XY.max(axis=1)
     with np.errstate(divide="ignore"):
@@ -48,24 +62,20 @@ def margin(model: BaseModel) -> float:
 
 
 def entropy_X(model: BaseModel) -> Floats:
-    """The entropy of pi(.|x) in nats."""
-    probability_XY = model.probability_XY
-    return np.asarray(
-        -np.where(
-            probability_XY > 0,
-            probability_XY * np.where(probability_XY > 0, model.logprob_XY, 0.0),
-            0.0,
-        ).sum(axis=1)
-    )
+    """Return the entropy of pi(.|x) in nats."""
+    # 0 log 0 = 0.
+    finite_XY = np.where(model.probability_XY > 0, model.logprob_XY, 0.0)
+    return np.asarray(-(model.probability_XY * finite_XY).sum(axis=1))
 
 
 def sharpened_share(law_XY: Floats, model: BaseModel, delta: float, gamma: float = 0.0) -> float:
     """P_x[law(y*_gamma(x)|x) >= 1 - delta]."""
-    return float(model.prompt_X @ (mass_on_argmax_X(law_XY, model, gamma) >= 1 - delta - TIE))
+    sharpened_X = mass_on_argmax_X(law_XY, model, gamma) >= 1 - delta - TIE
+    return float(model.prompt_X @ sharpened_X)
 
 
 def is_sharpened(
     law_XY: Floats, model: BaseModel, eps: float, delta: float, gamma: float = 0.0
 ) -> bool:
-    """Definition 3.1: P_x[law(y*_gamma(x)|x) >= 1 - delta] >= 1 - eps."""
+    """Return True if P_x[law(y*_gamma(x)|x) >= 1 - delta] >= 1 - eps (Definition 3.1)."""
     return sharpened_share(law_XY, model, delta, gamma) >= 1 - eps - TIE

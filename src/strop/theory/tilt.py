@@ -1,4 +1,7 @@
-"""The KL-regularised optimum in closed form: base^(1 + 1/beta) (section 4.2), and how sharp a margin makes it."""
+"""The KL-regularised optimum in closed form: base^(1 + 1/beta) (section 4.2).
+
+The margin of the base says how sharp it is.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,37 @@ from strop.theory.base_models import BaseModel, Floats, softmax
 
 
 def tilted(model: BaseModel, beta: float) -> Floats:
-    """pi*_beta proportional to base exp(r_self / beta) with r_self = log base: base^(1 + 1/beta), normalised. (X, Y)."""
+    """Return pi*_beta, proportional to base exp(r_self / beta) with r_self = log base: (X, Y).
+
+    That is base^(1 + 1/beta), normalised.
+    """
     if not beta > 0:
         raise ValueError(f"beta must be above 0; got {beta}")
     return softmax((1 + 1 / beta) * model.logprob_XY)
 
 
 def objective(law_XY: Floats, model: BaseModel, beta: float) -> float:
-    """J_beta(pi) = E_pi[log base] - beta KL(pi || base); -inf where pi leaves the base's support."""
+    """J_beta(pi) = E_pi[log base] - beta KL(pi || base); -inf outside the base's support."""
     if ((law_XY > 0) & (model.probability_XY == 0)).any():
         return -np.inf
-    some_XY = law_XY > 0
+    # What pi gives no mass contributes 0, although the logarithms are infinite there.
     with np.errstate(divide="ignore", invalid="ignore"):
-        value_XY = np.where(
-            some_XY, law_XY * ((1 + beta) * model.logprob_XY - beta * np.log(law_XY)), 0.0
-        )
+        value_XY = law_XY * ((1 + beta) * model.logprob_XY - beta * np.log(law_XY))
+    value_XY = np.where(law_XY > 0, value_XY, 0.0)
     return float(model.prompt_X @ value_XY.sum(axis=1))
 
 
 def margin_bound(mass: float, margin: float, beta: float) -> float:
-    """At least this much of pi*_beta lies on y*: each of the others keeps at most (1 + margin)^(-1/beta) of its odds against y*."""
+    """Return a lower bound of the mass of pi*_beta on y*.
+
+    Each other response keeps at most (1 + margin)^(-1/beta) of its odds against y*.
+    """
     return 1 / (1 + (1 / mass - 1) * exp(-log1p(margin) / beta))
 
 
 def beta_for(margin: float, responses: int, delta: float) -> float:
-    """beta = gamma_m / (2 log(2|Y| / delta)): small enough for mass 1 - delta on y*, where the margin is at most 1."""
+    """beta = gamma_m / (2 log(2|Y| / delta)).
+
+    It is small enough for mass 1 - delta on y*, where the margin is at most 1.
+    """
     return min(margin, 1.0) / (2 * log(2 * responses / delta))

@@ -1,4 +1,4 @@
-"""What does the model think? One file per way of asking; the dict below is the whole registry."""
+"""Verifiers: what a model thinks of responses. One file per method; VERIFIERS is the registry."""
 
 from __future__ import annotations
 
@@ -19,63 +19,82 @@ from strop.verify.self_reward import LogProbability, LogProbabilityPerToken, Maj
 from strop.verify.tournament import Tournament
 
 VERIFIERS: dict[str, type[Verifier]] = {
-    "mc": MultipleChoice,
-    "cot-binary": ChainOfThoughtBinary,
-    "cot-score": ChainOfThoughtScore,
-    "tournament": Tournament,
-    "logprob": LogProbability,
-    "logprob-per-token": LogProbabilityPerToken,
-    "majority": Majority,
-    "likelihood": Likelihood,
-    "chance": Chance,
-    "oracle": Oracle,
+    verifier.name: verifier
+    for verifier in (
+        *(MultipleChoice, ChainOfThoughtBinary, ChainOfThoughtScore, Tournament),
+        *(LogProbability, LogProbabilityPerToken, Majority, Likelihood),
+        *(Chance, Oracle),
+    )
 }
 
 
 def find_verifier(verifier: str | Verifier, wording: Wording = WORDING) -> Verifier:
-    """A verifier by name, with this wording if it is a prompted one, or the instance itself."""
+    """Return the verifier of this name, with this wording if it is a prompted one.
+
+    An instance is returned as it is. Raises UsageError for an unknown name, and for an instance
+    whose name cannot name a folder.
+    """
     if isinstance(verifier, Verifier):
-        if not verifier.name or slug(verifier.name) != verifier.name:
-            raise UsageError(
-                f"verifier name {verifier.name!r}: expected letters, digits, dots, dashes and underscores: it names a folder"
-            )
+        _check_name(verifier.name)
         return verifier
     if verifier not in VERIFIERS:
         raise UsageError(f"there is no verifier {verifier!r}; there are {', '.join(VERIFIERS)}")
-    kind = VERIFIERS[verifier]
-    return kind(wording=wording) if issubclass(kind, PromptedVerifier) else kind()
+    method = VERIFIERS[verifier]
+    return method(wording=wording) if issubclass(method, PromptedVerifier) else method()
 
 
 def find_verifiers(
     verifiers: Sequence[str | Verifier], wording: Wording = WORDING
 ) -> list[Verifier]:
-    """Verifiers by name or as instances, each once. Scores stand under a verifier's name, so two of one name are refused.
+    """Return the verifiers, given by name or as instances, each once.
 
-    ``wording`` is for those by name; UsageError for one other than the default that none of the verifiers has a use for.
+    ``wording`` is used for those given by name. Raises UsageError for two different verifiers of
+    one name, since scores are stored under it, and for a changed wording that none of them uses.
     """
-    found = list(dict.fromkeys(find_verifier(verifier, wording) for verifier in verifiers))
-    if wording != WORDING and not any(isinstance(verifier, PromptedVerifier) for verifier in found):
-        prompted = ", ".join(
-            name for name, kind in VERIFIERS.items() if issubclass(kind, PromptedVerifier)
-        )
-        got = ", ".join(verifier.name for verifier in found)
-        raise UsageError(
-            f"--prompts is for verifiers that put a question into words ({prompted}); got {got}"
-        )
-    names = [verifier.name for verifier in found]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise UsageError(
-            f"verifier {twice[0]} was asked for with two different settings; ask for them in runs of their own"
-        )
-    return found
+    # A dictionary drops repetitions and keeps the order.
+    chosen = list(dict.fromkeys(find_verifier(verifier, wording) for verifier in verifiers))
+    if wording != WORDING:
+        _check_wording_is_used(chosen)
+    names: set[str] = set()
+    for verifier in chosen:
+        if verifier.name in names:
+            raise UsageError(
+                f"verifier {verifier.name} was given with two different settings; "
+                "use one run for each"
+            )
+        names.add(verifier.name)
+    return chosen
 
 
 def folder_key(verifiers: Sequence[Verifier]) -> list[Any]:
-    """What a default folder's name depends on: their names, and their settings where they have words of their own."""
-    return [
-        settings if "wording" in (settings := verifier.settings()) else verifier.name
-        for verifier in verifiers
-    ]
+    """Return what a default folder's name depends on.
+
+    It is each verifier's name, or its settings where it has a wording other than the default.
+    """
+    key: list[Any] = []
+    for verifier in verifiers:
+        settings = verifier.settings()
+        key.append(settings if "wording" in settings else verifier.name)
+    return key
+
+
+def _check_name(name: str) -> None:
+    if not name or slug(name) != name:
+        raise UsageError(
+            f"verifier name {name!r}: expected letters, digits, dots, dashes and underscores, "
+            "because it names a folder"
+        )
+
+
+def _check_wording_is_used(verifiers: Sequence[Verifier]) -> None:
+    if any(isinstance(verifier, PromptedVerifier) for verifier in verifiers):
+        return
+    prompted = [name for name, method in VERIFIERS.items() if issubclass(method, PromptedVerifier)]
+    given = ", ".join(verifier.name for verifier in verifiers)
+    raise UsageError(
+        "--prompts is for verifiers that put a question into words "
+        f"({', '.join(prompted)}); got {given}"
+    )
 
 
 __all__ = [
@@ -97,6 +116,9 @@ __all__ = [
     "Verdicts",
     "VerificationContext",
     "Verifier",
+    "find_verifier",
+    "find_verifiers",
+    "folder_key",
     "position_bias",
     "read_matches",
 ]

@@ -1,8 +1,9 @@
-"""What does the model think?
+"""The interface of a verifier, and what it works with.
 
-A verifier scores responses without ever seeing a reference: problems reach it blind. Prompted verifiers (mc, cot-binary, cot-score,
-tournament) ask a model, the generator itself or another ("Mind the Gap", Appendix A). Self-rewards (logprob, logprob-per-token,
-majority) need nothing but what sampling left ("Sharpening", section 2). ``oracle`` alone is told what is right, as a skyline.
+A verifier scores responses without ever seeing a reference: problems reach it blind. Prompted
+verifiers (mc, cot-binary, cot-score, tournament) ask a model, the generator or another one ("Mind
+the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) need only what sampling
+left behind ("Sharpening", section 2). ``oracle`` alone receives the utility, as a skyline.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from strop.tasks.base import Task
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One response to be judged, and what is known of it without any reference; ``problem`` is blind.
+    """One response to be judged, with everything known of it without a reference.
 
-    ``seed`` belongs to this problem, sample and draw alone. ``logprob``, ``tokens`` and ``finish`` are the sample's own; NaN is a
-    log-probability that nobody knows. ``answer`` is what strict extraction found in the text, None if nothing. ``utility`` is None but
-    for a verifier that ``sees_references``.
+    ``problem`` is blind. ``seed`` belongs to this problem, sample and draw alone. ``logprob``,
+    ``tokens`` and ``finish`` are those of the sample; NaN is an unknown log-probability. ``answer``
+    is what strict extraction found in the text, None if nothing. ``utility`` is None except for a
+    verifier that ``sees_references``.
     """
 
     problem: Problem
@@ -43,9 +45,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class VerificationContext:
-    """What a verifier works with: the task (for its wording and examples), a loaded model, examples, and how to sample.
+    """The task (for its wording and examples), a loaded model, the examples, and how to sample.
 
-    ``model`` is None where the verifier asks none; who does ask takes it as ``engine``.
+    ``model`` is None where the verifier asks no model; a verifier that does uses ``engine``.
     """
 
     task: Task
@@ -55,6 +57,7 @@ class VerificationContext:
 
     @property
     def engine(self) -> Engine:
+        """The model; an AssertionError where there is none."""
         assert self.model is not None, "a verifier that declares asks_model = False asked a model"
         return self.model
 
@@ -68,13 +71,21 @@ class Verdicts:
 
 
 class Verifier(ABC):
-    """Scores responses; higher is better, NaN is left out. Subclasses are frozen dataclasses.
+    """A way to score responses; higher is better, NaN is left out.
 
-    ``pointwise``: the score of a response does not depend on the other responses. ``asks_model``: it puts questions to a model, and so
-    needs an engine. ``samples_text``: the model writes a verification, which costs generated tokens and differs from draw to draw.
-    ``needs``: what its model must be able to tell beside writing, "score" (of given texts) or "logprob" (of its samples).
-    ``sees_references``: it is told the utility. ``control``: nobody's verifier, only what others are compared with. ``probability``: a
-    score claims to be the chance that the response is right, and so can be calibrated. ``default_weight``: what the papers use with it.
+    Subclasses are frozen dataclasses. Their class variables say what the rest of strop needs:
+
+    - ``pointwise``: the score of a response does not depend on the other responses.
+    - ``asks_model``: it asks a model questions, and so needs an engine.
+    - ``samples_text``: the model writes a verification, which costs generated tokens and differs
+      from draw to draw.
+    - ``needs``: what its model must do beside writing: "score" given texts, or report the
+      "logprob" of its samples.
+    - ``sees_references``: it receives the utility.
+    - ``control``: it is not a verifier to use, only one to compare others with.
+    - ``probability``: a score claims to be the chance that the response is right, and so can be
+      calibrated.
+    - ``default_weight``: the weight that the papers use with it.
     """
 
     name: ClassVar[str]
@@ -89,40 +100,49 @@ class Verifier(ABC):
     control: ClassVar[bool] = False
 
     @abstractmethod
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        """A score for each candidate, in order. A problem's candidates are never divided between calls."""
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        """Return a score for each candidate, in order.
+
+        The candidates of one problem are never divided between calls.
+        """
 
     def settings(self) -> dict[str, Any]:
-        """What its scores depend on: its class and hyper-parameters, as JSON. A stored score is never taken for another verifier's."""
-        return _settings(self, {f.name: getattr(self, f.name) for f in fields(cast(Any, self))})
+        """Return the class and the hyper-parameters as JSON: everything that the scores depend on.
+
+        Stored scores are used again only for a verifier of equal settings.
+        """
+        names = [setting.name for setting in fields(cast(Any, self))]
+        return _as_json(self, {name: getattr(self, name) for name in names})
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
-        """What ends a verification beside the end token: after examples, the next question that a base model would invent."""
+        """Return the strings that end a verification, beside the end token.
+
+        After examples, a base model would go on and invent the next question.
+        """
         return (NEXT_QUESTION,) if shots else ()
 
     def describe(self) -> dict[str, str | bool]:
-        """What the run record says of it, and what measuring needs to know."""
-        words = {
+        """Return what the run record keeps of the verifier, and what measuring needs to know."""
+        description: dict[str, str | bool] = {
             "verifier": self.name,
             "description": self.description,
             "default_weight": self.default_weight,
+            "pointwise": self.pointwise,
+            "sees_references": self.sees_references,
+            "probability": self.probability,
         }
-        return (
-            words
-            | {
-                "pointwise": self.pointwise,
-                "sees_references": self.sees_references,
-                "probability": self.probability,
-            }
-            | ({"control": True} if self.control else {})
-        )
+        if self.control:
+            description["control"] = True
+        return description
 
 
 @dataclass(frozen=True)
 class PromptedVerifier(Verifier):
-    """Puts questions about ``shown`` responses each to a model; ``--dry-run`` can say what they look like and how many there are.
+    """A verifier that asks a model questions about ``shown`` responses each.
 
-    ``worded`` names what it uses of its ``wording``, the frame first; nothing, where its question is worded elsewhere.
+    ``--dry-run`` can print its questions and count them. ``worded`` names the fields of ``wording``
+    that it uses, the frame of its question first; it is empty where the question is worded
+    elsewhere.
     """
 
     wording: Wording = field(default=WORDING, kw_only=True)
@@ -131,11 +151,18 @@ class PromptedVerifier(Verifier):
     worded: ClassVar[tuple[str, ...]] = ()
 
     def settings(self) -> dict[str, Any]:
-        """As of every verifier. Of the wording, what it uses and what is not as by default: so default runs stay what they are."""
-        own, default = asdict(self.wording), asdict(WORDING)
-        changed = {name: own[name] for name in self.worded if own[name] != default[name]}
-        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "wording"}
-        return _settings(self, rest | ({"wording": changed} if changed else {}))
+        """Return the settings as JSON.
+
+        Include only the wording fields that this verifier uses and that differ from the default, so
+        that records of default runs do not change.
+        """
+        names = [setting.name for setting in fields(self) if setting.name != "wording"]
+        settings = {name: getattr(self, name) for name in names}
+        wording, default = asdict(self.wording), asdict(WORDING)
+        changed = {name: wording[name] for name in self.worded if wording[name] != default[name]}
+        if changed:
+            settings["wording"] = changed
+        return _as_json(self, settings)
 
     @property
     def frame(self) -> str:
@@ -143,7 +170,10 @@ class PromptedVerifier(Verifier):
         return str(getattr(self.wording, self.worded[0])) if self.worded else WORDING.solution
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
-        """The next question, as its own frame begins. A frame without words before its holes has none."""
+        """Return the beginning of the next question, as the verifier's frame begins.
+
+        A frame without words before its first hole has none.
+        """
         invented = next_question(self.frame)
         has_examples = shots or (self.worded and self.wording.examples)
         return (invented,) if invented and has_examples else ()
@@ -152,30 +182,46 @@ class PromptedVerifier(Verifier):
     def prompt(
         self, task: Task, problem: Problem, responses: tuple[str, ...], shots: list[Problem]
     ) -> Prompt:
-        """The question put to the model about ``shown`` responses to one problem."""
+        """Return the question about ``shown`` responses to one problem."""
 
-    def prompts(self, candidates: Sequence[Candidate], bench: VerificationContext) -> list[Prompt]:
-        """A question about each of these candidates."""
+    def prompts(
+        self, candidates: Sequence[Candidate], context: VerificationContext
+    ) -> list[Prompt]:
+        """Return one question about each candidate."""
         return [
-            self.prompt(bench.task, item.problem, (item.text,), bench.shots) for item in candidates
+            self.prompt(context.task, candidate.problem, (candidate.text,), context.shots)
+            for candidate in candidates
         ]
 
     def questions(self, samples: int) -> int:
-        """How many questions the K responses to a problem take."""
+        """Return the number of questions that the K responses to a problem take."""
         return samples
 
 
-def _settings(verifier: Verifier, own: dict[str, Any]) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads(json.dumps({"class": type(verifier).__qualname__} | own))
-    return settings
+def _as_json(verifier: Verifier, settings: dict[str, Any]) -> dict[str, Any]:
+    """Put the class before the settings, and bring all of it into the form that JSON gives back.
+
+    A record read from disk holds lists for tuples; settings compare equal to it only after the same
+    round trip.
+    """
+    named = {"class": type(verifier).__qualname__} | settings
+    document: dict[str, Any] = json.loads(json.dumps(named))
+    return document
 
 
 def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """The places of the candidates that are judged together: one problem's, in one draw, by sample number."""
+    """Return the indices of the candidates that are judged together.
+
+    A group holds the candidates of one problem in one draw, by sample number.
+    """
     groups: dict[tuple[str, int], dict[int, int]] = {}
-    for place, item in enumerate(candidates):
-        group = groups.setdefault((item.problem.id, item.draw), {})
-        assert group.setdefault(item.sample, place) == place, (
-            f"sample {item.sample} of problem {item.problem.id} was given twice"
+    for index, candidate in enumerate(candidates):
+        group = groups.setdefault((candidate.problem.id, candidate.draw), {})
+        assert candidate.sample not in group, (
+            f"sample {candidate.sample} of problem {candidate.problem.id} was given twice"
         )
-    return [[group[sample] for sample in sorted(group)] for group in groups.values()]
+        group[candidate.sample] = index
+    by_sample_number = []
+    for group in groups.values():
+        by_sample_number.append([group[sample] for sample in sorted(group)])
+    return by_sample_number

@@ -1,9 +1,12 @@
-"""Single elimination: who meets whom, and who goes on. All by seeds, whatever else is in the batch."""
+"""Single elimination: which responses meet, and which go on.
+
+Everything depends on seeds alone, whatever else is in the batch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strop.records import Score
 from strop.seeds import derive, fraction
@@ -12,21 +15,31 @@ from strop.verify.matches import Letter, Played, write_matches
 
 
 class Bracket:
-    """A tournament among samples. The seed alone decides who meets whom; who had the bye of an odd round plays in the next one."""
+    """A tournament among samples.
+
+    The seed alone decides which samples meet. The sample with the bye of an odd round plays in the
+    next one.
+    """
 
     def __init__(self, entrants: Iterable[int], seed: int) -> None:
-        self.seed, self.round = seed, 1
+        self.seed = seed
+        self.round = 1
         self.players = sorted(entrants, key=lambda sample: derive(seed, "place", sample))
         self.survived = dict.fromkeys(self.players, 0)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """The matches of the coming round; none once a single one is left, who has then survived ceil(log2 K) rounds."""
+        """The matches of the coming round; none once one sample is left.
+
+        That sample has then survived ceil(log2 K) rounds.
+        """
+        # Neighbours meet. In an odd round the last player has no neighbour: zip drops it.
         return list(zip(self.players[::2], self.players[1::2], strict=False))
 
     def settle(self, winners: Sequence[int]) -> None:
-        """End a round: ceil(players / 2) go on, and a bye counts as survived."""
+        """End a round: ceil(players / 2) samples go on, and a bye counts as survived."""
         bye = self.players[-1:] if len(self.players) % 2 else []
+        # The bye goes to the front, so that no sample has two byes in a row.
         self.players = [*bye, *winners]
         self.round += 1
         for sample in self.players:
@@ -35,7 +48,11 @@ class Bracket:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One answer of the model: the samples shown as A and as B, the letter it named (None: none could be read), and its words."""
+    """One answer of the model in a match.
+
+    ``first`` and ``second`` are the samples shown as A and as B; ``letter`` is the one it named,
+    None if none could be read; ``text`` is the answer.
+    """
 
     first: int
     second: int
@@ -44,53 +61,66 @@ class Reading:
 
     @property
     def named(self) -> int | None:
-        return {"A": self.first, "B": self.second, None: None}[self.letter]
+        """The sample that the letter stands for."""
+        if self.letter is None:
+            return None
+        return self.first if self.letter == "A" else self.second
 
 
 class Contest:
-    """A problem's candidates in one draw: their bracket, and what was written down of every match."""
+    """The candidates of one problem in one draw: their bracket, and the record of every match."""
 
     def __init__(self, entrants: Sequence[Candidate]) -> None:
-        self.entrants = {item.sample: item for item in entrants}
-        self.bracket = Bracket(self.entrants, derive("bracket", *(item.seed for item in entrants)))
+        self.entrants = {candidate.sample: candidate for candidate in entrants}
+        seed = derive("bracket", *(candidate.seed for candidate in entrants))
+        self.bracket = Bracket(self.entrants, seed)
         self.played: dict[int, list[Played]] = {sample: [] for sample in self.entrants}
         self.unread: set[int] = set()
 
-    def coin(self, pair: tuple[int, int], what: str) -> int:
-        """One of a pair, by a coin that belongs to this match alone."""
-        return pair[fraction(self.bracket.seed, what, self.bracket.round, *pair) < 0.5]
+    def coin(self, pair: tuple[int, int], purpose: str) -> int:
+        """Return one of a pair, by a coin that belongs to this match and purpose alone."""
+        heads = fraction(self.bracket.seed, purpose, self.bracket.round, *pair) < 0.5
+        return pair[1] if heads else pair[0]
 
     def settle_round(self, readings: Iterator[Reading], per_match: int) -> None:
-        """Decide every match of the round, taking its readings off the front."""
-        self.bracket.settle(
-            [
-                self._decide(pair, [next(readings) for _ in range(per_match)])
-                for pair in self.bracket.pairs
-            ]
-        )
+        """Decide every match of the round; take ``per_match`` readings for each off the front."""
+        winners = []
+        for pair in self.bracket.pairs:
+            of_match = [next(readings) for _ in range(per_match)]
+            winners.append(self._decide(pair, of_match))
+        self.bracket.settle(winners)
 
     def score(self, sample: int) -> Score:
-        """Rounds survived."""
+        """Return the rounds that a sample survived, with the record of its matches as text."""
         return Score(
-            float(self.bracket.survived[sample]),
-            sample not in self.unread,
-            write_matches(self.played[sample]),
+            score=float(self.bracket.survived[sample]),
+            parsed=sample not in self.unread,
+            text=write_matches(self.played[sample]),
         )
 
     def _decide(self, pair: tuple[int, int], readings: Sequence[Reading]) -> int:
-        """The winner: by the readings where they agree, else by a coin."""
+        """Return the winner: by the readings where they agree, else by a coin."""
+        # None stands for an answer that could not be read: it decides nothing.
         named = {reading.named for reading in readings} - {None}
         winner = named.pop() if len(named) == 1 else self.coin(pair, "outcome")
         assert winner in pair
-        for one in readings:
-            self.played[one.first].append(
-                Played(
-                    self.bracket.round, one.second, "A", one.letter, winner == one.first, one.text
-                )
-            )
-            self.played[one.second].append(
-                Played(self.bracket.round, one.first, "B", one.letter, winner == one.second, "")
-            )
+        for reading in readings:
+            self._record(reading, winner)
         if any(reading.letter is None for reading in readings):
             self.unread.update(pair)
         return winner
+
+    def _record(self, reading: Reading, winner: int) -> None:
+        """Note the reading for both samples; the text stands with the one shown as A only."""
+        first, second = reading.first, reading.second
+        of_first = Played(
+            round=self.bracket.round,
+            against=second,
+            shown="A",
+            read=reading.letter,
+            won=winner == first,
+            text=reading.text,
+        )
+        of_second = replace(of_first, against=first, shown="B", won=winner == second, text="")
+        self.played[first].append(of_first)
+        self.played[second].append(of_second)

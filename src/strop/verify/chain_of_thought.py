@@ -1,6 +1,7 @@
-"""CoT-binary and CoT-score: the model checks a response in writing, then gives a verdict or a score.
+"""CoT-binary and CoT-score: the model checks a response in writing and ends in a verdict or score.
 
-One sampled verification per response and draw. What cannot be read scores 0, below every real score, and is counted.
+One verification is sampled per response and draw. A verification that cannot be read scores 0,
+below every real score, and is counted.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ UNREADABLE = 0.0
 def judge_in_writing(
     verifier: PromptedVerifier,
     candidates: Sequence[Candidate],
-    bench: VerificationContext,
+    context: VerificationContext,
     read: Callable[[str], Score],
 ) -> Verdicts:
     """Sample one written check of each candidate, and read the score that it ends in."""
-    prompts = verifier.prompts(candidates, bench)
+    prompts = verifier.prompts(candidates, context)
     requests = [
-        Request(prompt, (item.seed,)) for prompt, item in zip(prompts, candidates, strict=True)
+        Request(prompt, (candidate.seed,))
+        for prompt, candidate in zip(prompts, candidates, strict=True)
     ]
-    generation = bench.engine.sample(requests, bench.sampling)
-    return Verdicts([read(samples[0].text) for samples in generation.samples], generation.usage)
+    generation = context.engine.sample(requests, context.sampling)
+    scores = [read(samples[0].text) for samples in generation.samples]
+    return Verdicts(scores, generation.usage)
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,20 @@ class ChainOfThoughtBinary(PromptedVerifier):
     ) -> Prompt:
         return verification_prompt("binary", task, problem, responses[0], shots, self.wording)
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        return judge_in_writing(self, candidates, bench, self.read)
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        return judge_in_writing(self, candidates, context, self.read)
 
     def read(self, text: str) -> Score:
-        """The verdict that a check ends in; the last one counts."""
+        """Return the verdict that a check ends in; the last one counts."""
         verdict = read_verdict(text, self.wording)
-        return Score(UNREADABLE if verdict is None else float(verdict), verdict is not None, text)
+        if verdict is None:
+            return Score(UNREADABLE, False, text)
+        return Score(float(verdict), True, text)
 
 
 @dataclass(frozen=True)
 class ChainOfThoughtScore(PromptedVerifier):
-    """The score from 1 to 10 that the check ends in; a number outside that range cannot be read."""
+    """The score from 1 to 10 that the check ends in; a number outside that range is unreadable."""
 
     name: ClassVar[str] = "cot-score"
     description: ClassVar[str] = "a written check that ends in a score from 1 to 10"
@@ -72,10 +77,12 @@ class ChainOfThoughtScore(PromptedVerifier):
     ) -> Prompt:
         return verification_prompt("score", task, problem, responses[0], shots, self.wording)
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        return judge_in_writing(self, candidates, bench, self.read)
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        return judge_in_writing(self, candidates, context, self.read)
 
     def read(self, text: str) -> Score:
-        """The score that a check ends in; the last one counts."""
+        """Return the score that a check ends in; the last one counts."""
         score = read_score(text, self.wording)
-        return Score(UNREADABLE if score is None else score, score is not None, text)
+        if score is None:
+            return Score(UNREADABLE, False, text)
+        return Score(score, True, text)

@@ -1,4 +1,4 @@
-"""The control that knows nothing: a score drawn by lot."""
+"""Random scores: the negative control."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 @dataclass(frozen=True)
 class Chance(Verifier):
-    """A number between 0 and 1 that has nothing to do with the response: its gap is 0 but for chance.
+    """A random number between 0 and 1, independent of the response: its gap is 0 but for chance.
 
-    Training on what it keeps shows what training alone does, on unfiltered responses: whatever comes of that is not verification.
+    Training on what it keeps shows the effect of training alone, on unfiltered responses. A gain
+    under this control is not due to verification.
     """
 
     name: ClassVar[str] = "chance"
@@ -27,7 +28,6 @@ class Chance(Verifier):
     samples_text: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        return Verdicts(
-            [Score(random.Random(item.seed).random(), True) for item in candidates], Usage()
-        )
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        numbers = [random.Random(candidate.seed).random() for candidate in candidates]
+        return Verdicts([Score(number, True) for number in numbers], Usage())

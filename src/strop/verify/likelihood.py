@@ -1,4 +1,4 @@
-"""Log-probability under the model that is asked: what one model thinks of another's responses, without a question in words."""
+"""Log-probability of a response under the verifying model, without a question in words."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 @dataclass(frozen=True)
 class Likelihood(Verifier):
-    """log pi_g(y|x) of the response's text after the solution prompt, under the verifying model g at temperature 1.
+    """log pi_g(y|x) of the response's text after the solution prompt, under the verifying model g.
 
-    Where g is the generator this is ``logprob`` without the end token, and from the text where the sample's own tokens may have been
-    others. With ``--verify-with`` it is the self-reward that stays fixed while the generator is trained. Truncated or empty: unknown.
+    The temperature is 1. Where g is the generator, this is ``logprob`` without the end token,
+    computed from the text; the sample's tokens may have been others. With ``--verify-with`` it is a
+    self-reward that stays fixed while the generator is trained. The score of a truncated or empty
+    response is unknown (NaN).
     """
 
     name: ClassVar[str] = "likelihood"
@@ -28,18 +30,22 @@ class Likelihood(Verifier):
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "score"
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        score_C, usages = np.full(len(candidates), math.nan), []
-        for places in by_problem(candidates):
-            whole = [
-                place
-                for place in places
-                if candidates[place].finish != "length" and candidates[place].text
-            ]
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        score_C = np.full(len(candidates), math.nan)
+        usages = []
+        for indices in by_problem(candidates):
+            whole = [index for index in indices if _is_whole(candidates[index])]
             if not whole:
                 continue
-            prompt = solution_prompt(bench.task, candidates[whole[0]].problem, bench.shots)
-            scored = bench.engine.score([prompt], [candidates[place].text for place in whole])
+            # One prompt serves all responses to a problem, so the engine reads it once.
+            prompt = solution_prompt(context.task, candidates[whole[0]].problem, context.shots)
+            texts = [candidates[index].text for index in whole]
+            scored = context.engine.score([prompt], texts)
             score_C[whole] = scored.logprobs_PC[0]
             usages.append(scored.usage)
         return Verdicts([Score(float(score), True) for score in score_C], total_usage(usages))
+
+
+def _is_whole(candidate: Candidate) -> bool:
+    """Return True if the response has text and was not cut off before its end."""
+    return candidate.finish != "length" and bool(candidate.text)

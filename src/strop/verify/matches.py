@@ -1,4 +1,4 @@
-"""What is written down of each match, so that position bias can be computed again from what is stored."""
+"""The stored record of tournament matches, and the position bias computed from it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 Letter = Literal["A", "B"]
 LETTERS: tuple[Letter, ...] = get_args(Letter)
 LONGEST_RECORD = 10_000_000
+"""Characters. A longer record does not come from strop, and is not parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One reading of a match, seen from one of its two responses.
+    """One reading of a match, as recorded with one of its two responses.
 
-    ``shown`` is the letter it was shown under, ``read`` the letter the model gave the match to, None where it could not be read;
-    ``won`` is the match's outcome, by the reading or by the coin. ``text`` stands with the response shown as A, else it is empty.
+    ``shown`` is the letter that the response was shown under. ``read`` is the letter that the model
+    named as better, None where it could not be read. ``won`` is the outcome of the match, by the
+    readings or by the coin. ``text`` stands with the response shown as A; else it is empty.
     """
 
     round: int
@@ -32,12 +34,15 @@ class Played:
 
 
 def write_matches(played: Sequence[Played]) -> str:
-    """As a score's ``text`` holds them."""
+    """Return the record of matches as the ``text`` of a score."""
     return json.dumps([asdict(match) for match in played])
 
 
 def read_matches(text: str) -> list[Played]:
-    """Back from a score's ``text``. ValueError for anything that ``write_matches`` does not write."""
+    """Return the matches recorded in a score's ``text``.
+
+    Raises ValueError for anything that ``write_matches`` does not write.
+    """
     if len(text) > LONGEST_RECORD:
         raise ValueError(
             f"a record of matches has {len(text)} characters; expected {LONGEST_RECORD} at most"
@@ -52,9 +57,11 @@ def read_matches(text: str) -> list[Played]:
 
 
 def _is_played(row: object) -> bool:
+    """Return True if the row has exactly the fields of ``Played``, each of its type."""
     return (
         isinstance(row, dict)
-        and row.keys() == {f.name for f in fields(Played)}
+        and row.keys() == {field.name for field in fields(Played)}
+        # ``type(...) is int``, because True is an instance of int.
         and type(row["round"]) is type(row["against"]) is int
         and row["shown"] in LETTERS
         and row["read"] in (*LETTERS, None)
@@ -65,10 +72,12 @@ def _is_played(row: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PositionBias:
-    """Counts by problem, to be divided as sums. ``first_won_P / read_P`` is 0.5 without bias; ``disagreed_P / twice_P`` is 0 then.
+    """Counts by problem, to be summed and then divided.
 
-    ``read_P``: readings that named a winner; ``first_won_P``: those that named the response shown first. ``twice_P``: matches that were
-    read in both orders; ``disagreed_P``: those of them whose two readings name different responses.
+    ``read_P`` counts the readings that named a winner, ``first_won_P`` those that named the
+    response shown first; their ratio is 0.5 without bias. ``twice_P`` counts the matches that were
+    read in both orders, ``disagreed_P`` those whose two readings name different responses; their
+    ratio is 0 without bias.
     """
 
     first_won_P: NDArray[np.float64]
@@ -78,25 +87,36 @@ class PositionBias:
 
 
 def position_bias(texts: Iterable[Iterable[str]]) -> PositionBias:
-    """How much being shown first is worth, from the texts of every problem's tournament scores."""
-    counts = [_count([read_matches(text) for text in own]) for own in texts]
+    """Count the advantage of being shown first, from the texts of each problem's scores."""
+    counts = []
+    for texts_of_problem in texts:
+        records = [read_matches(text) for text in texts_of_problem]
+        counts.append((*_count_first(records), *_count_disagreements(records)))
     return PositionBias(*np.array(counts, float).reshape(-1, 4).T)
 
 
-def _count(rows: list[list[Played]]) -> tuple[int, int, int, int]:
-    shown_first = [match.read for row in rows for match in row if match.shown == "A" and match.read]
-    by_winner: list[
-        list[bool]
-    ] = []  # every match once: for each of its readings, did it name the winner?
-    for row in rows:
-        for number in {match.round for match in row if match.won}:
-            by_winner.append(
-                [match.read == match.shown for match in row if match.round == number and match.read]
-            )
-    twice = [named for named in by_winner if len(named) == 2]
-    return (
-        shown_first.count("A"),
-        len(shown_first),
-        sum(named[0] != named[1] for named in twice),
-        len(twice),
-    )
+def _count_first(records: list[list[Played]]) -> tuple[int, int]:
+    """Count the readings that named the response shown first, and all that named one."""
+    # Every reading is recorded twice; the record of the response shown as A stands for it.
+    first_won = read = 0
+    for record in records:
+        for match in record:
+            if match.shown == "A" and match.read:
+                read += 1
+                first_won += match.read == "A"
+    return first_won, read
+
+
+def _count_disagreements(records: list[list[Played]]) -> tuple[int, int]:
+    """Count the matches whose two readings disagree, and all matches with two readings."""
+    disagreed = twice = 0
+    for record in records:
+        # Every match has one winner, so the winners' records hold each match once.
+        for number in {match.round for match in record if match.won}:
+            readings = [match for match in record if match.round == number and match.read]
+            if len(readings) != 2:
+                continue
+            twice += 1
+            names_winner = [match.read == match.shown for match in readings]
+            disagreed += names_winner[0] != names_winner[1]
+    return disagreed, twice

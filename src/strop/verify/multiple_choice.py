@@ -1,4 +1,4 @@
-"""MC: is the response correct or incorrect? Read off the model's probabilities, without sampling."""
+"""MC: the probability of "Correct" against "Incorrect" as the next words, without sampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from strop.verify.base import Candidate, PromptedVerifier, Verdicts, Verificatio
 
 @dataclass(frozen=True)
 class MultipleChoice(PromptedVerifier):
-    """Score P("Correct") / (P("Correct") + P("Incorrect")), each option by its whole token sequence. Deterministic; always parsed."""
+    """P("Correct") / (P("Correct") + P("Incorrect")), each option by its whole token sequence.
+
+    The score is deterministic and always parsed.
+    """
 
     name: ClassVar[str] = "mc"
     description: ClassVar[str] = (
@@ -35,15 +38,17 @@ class MultipleChoice(PromptedVerifier):
             "multiple_choice", task, problem, responses[0], shots, self.wording
         )
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        scored = bench.engine.score(
-            self.prompts(candidates, bench), (self.wording.correct, self.wording.incorrect)
-        )
-        difference = np.clip(scored.logprobs_PC[:, 1] - scored.logprobs_PC[:, 0], -700, 700)
-        probability = 1 / (1 + np.exp(difference))
-        parsed = np.isfinite(probability)
-        scores = [
-            Score(float(p) if ok else 0.0, bool(ok))
-            for p, ok in zip(probability, parsed, strict=True)
-        ]
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        prompts = self.prompts(candidates, context)
+        options = (self.wording.correct, self.wording.incorrect)
+        scored = context.engine.score(prompts, options)
+        # p / (p + q) = 1 / (1 + exp(log q - log p)); clipped, since exp(710) overflows.
+        correct, incorrect = scored.logprobs_PC[:, 0], scored.logprobs_PC[:, 1]
+        difference = np.clip(incorrect - correct, -700, 700)
+        probabilities = 1 / (1 + np.exp(difference))
+        scores = []
+        for probability in probabilities:
+            # A server may know neither option's log-probability.
+            known = bool(np.isfinite(probability))
+            scores.append(Score(float(probability) if known else 0.0, known))
         return Verdicts(scores, scored.usage)

@@ -12,7 +12,7 @@ from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 @dataclass(frozen=True)
 class Oracle(Verifier):
-    """The utility u(x, y) itself, strictly graded. The only verifier that is told what is right."""
+    """The utility u(x, y), strictly graded. The only verifier that depends on the references."""
 
     name: ClassVar[str] = "oracle"
     description: ClassVar[str] = "the references themselves: how much a perfect verifier would gain"
@@ -22,7 +22,9 @@ class Oracle(Verifier):
     sees_references: ClassVar[bool] = True
     control: ClassVar[bool] = True
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        utilities = [item.utility for item in candidates if item.utility is not None]
-        assert len(utilities) == len(candidates), "the oracle was not told the utilities"
-        return Verdicts([Score(utility, True) for utility in utilities], Usage())
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        scores = []
+        for candidate in candidates:
+            assert candidate.utility is not None, "the oracle did not receive the utilities"
+            scores.append(Score(candidate.utility, True))
+        return Verdicts(scores, Usage())

@@ -1,4 +1,7 @@
-"""Self-rewards: what sampling itself left says how good a response is ("Sharpening", section 2). No model is asked, nothing is spent."""
+"""Self-rewards: scores from what sampling left behind ("Sharpening", section 2).
+
+No model is asked, and nothing is spent.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,21 @@ from strop.records import Score, Usage
 from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier, by_problem
 
 
-def selectable_logprob(item: Candidate) -> float:
-    """The response's log-probability; NaN, and so never selected, where it was cut off before its end or nobody knows it."""
-    return math.nan if item.finish == "length" else item.logprob
+def selectable_logprob(candidate: Candidate) -> float:
+    """Return the response's log-probability, NaN where it was truncated or is unknown.
+
+    A response with NaN is never selected. The sum of a truncated response has too few terms, so it
+    would look too likely.
+    """
+    return math.nan if candidate.finish == "length" else candidate.logprob
 
 
 @dataclass(frozen=True)
 class LogProbability(Verifier):
-    """log pi(y|x), summed over the response's tokens, at temperature 1 under the model that drew it: maximum-likelihood sharpening."""
+    """log pi(y|x): maximum-likelihood sharpening.
+
+    The sum over the response's tokens at temperature 1, under the model that drew it.
+    """
 
     name: ClassVar[str] = "logprob"
     description: ClassVar[str] = (
@@ -30,13 +40,14 @@ class LogProbability(Verifier):
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        return Verdicts([Score(selectable_logprob(item), True) for item in candidates], Usage())
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        scores = [Score(selectable_logprob(candidate), True) for candidate in candidates]
+        return Verdicts(scores, Usage())
 
 
 @dataclass(frozen=True)
 class LogProbabilityPerToken(Verifier):
-    """log pi(y|x) / (number of response tokens), the token that ended it among them."""
+    """log pi(y|x) / (number of response tokens), including the token that ended it."""
 
     name: ClassVar[str] = "logprob-per-token"
     description: ClassVar[str] = "log-probability of the response, divided by its number of tokens"
@@ -45,19 +56,22 @@ class LogProbabilityPerToken(Verifier):
     samples_text: ClassVar[bool] = False
     needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
-        rewards = [
-            selectable_logprob(item) / item.tokens if item.tokens else math.nan
-            for item in candidates
-        ]
-        return Verdicts([Score(reward, True) for reward in rewards], Usage())
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
+        scores = []
+        for candidate in candidates:
+            reward = math.nan
+            if candidate.tokens:
+                reward = selectable_logprob(candidate) / candidate.tokens
+            scores.append(Score(reward, True))
+        return Verdicts(scores, Usage())
 
 
 @dataclass(frozen=True)
 class Majority(Verifier):
     """Self-consistency: the share of the problem's K samples that give the same extracted answer.
 
-    Without an answer there is no vote: such a response scores 0 and counts as unparsed, but it is one of the K.
+    A response without an answer has no vote: it scores 0 and counts as unparsed, but it is one of
+    the K.
     """
 
     name: ClassVar[str] = "majority"
@@ -67,11 +81,12 @@ class Majority(Verifier):
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         scores = [Score(0.0, False)] * len(candidates)
-        for places in by_problem(candidates):
-            votes = Counter(candidates[place].answer for place in places)
-            for place in places:
-                if (answer := candidates[place].answer) is not None:
-                    scores[place] = Score(votes[answer] / len(places), True)
+        for indices in by_problem(candidates):
+            votes = Counter(candidates[index].answer for index in indices)
+            for index in indices:
+                answer = candidates[index].answer
+                if answer is not None:
+                    scores[index] = Score(votes[answer] / len(indices), True)
         return Verdicts(scores, Usage())

@@ -1,4 +1,4 @@
-"""The tournament: a problem's responses meet in pairs, and the model says which of two is the better one."""
+"""The tournament: a problem's responses meet in pairs, and the model says which is better."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ Order = Literal["random", "both"]
 
 @dataclass(frozen=True)
 class Tournament(PromptedVerifier):
-    """Single elimination; the score is the number of rounds survived, from 0 to ceil(log2 K). A bye counts as survived.
+    """Single elimination; the score is the number of rounds survived, from 0 to ceil(log2 K).
 
-    ``order`` "random": a coin decides who is shown first. "both": every match is played in both orders, and where the two readings
-    disagree a coin decides. What cannot be read decides nothing: if no reading is left, a coin does, and both responses count as unparsed.
+    A bye counts as survived. ``order`` "random": a coin decides which response is shown first.
+    ``order`` "both": every match is played in both orders, and a coin decides where the readings
+    disagree. An answer that cannot be read decides nothing: if no reading is left, a coin decides,
+    and both responses count as unparsed.
     """
 
     order: Order = "random"
@@ -39,9 +41,10 @@ class Tournament(PromptedVerifier):
     shown: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if self.order not in get_args(Order):
+        orders = get_args(Order)
+        if self.order not in orders:
             raise UsageError(
-                f"tournament order {self.order!r}: expected one of {', '.join(get_args(Order))}"
+                f"tournament order {self.order!r}: expected one of {', '.join(orders)}"
             )
 
     def prompt(
@@ -50,58 +53,66 @@ class Tournament(PromptedVerifier):
         return tournament_prompt(task, problem, responses[0], responses[1], shots, self.wording)
 
     def questions(self, samples: int) -> int:
+        # A single elimination has K - 1 matches: each one eliminates one response.
         return (samples - 1) * self.readings
 
     @property
     def readings(self) -> int:
-        """How often a match is played."""
+        """The number of times that a match is played."""
         return 2 if self.order == "both" else 1
 
     def seats(self, pair: tuple[int, int], first: int) -> list[tuple[int, int]]:
-        """Who is shown as A and who as B, in each reading of a match."""
-        return (
-            [pair, pair[::-1]]
-            if self.order == "both"
-            else [pair if pair[0] == first else pair[::-1]]
-        )
+        """Return which sample is shown as A and which as B, in each reading of a match.
 
-    def score(self, candidates: Sequence[Candidate], bench: VerificationContext) -> Verdicts:
+        ``first`` is the sample that the coin puts first.
+        """
+        reversed_pair = pair[::-1]
+        if self.order == "both":
+            return [pair, reversed_pair]
+        return [pair if pair[0] == first else reversed_pair]
+
+    def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         groups = by_problem(candidates)
-        contests = [Contest([candidates[place] for place in places]) for places in groups]
+        contests = []
+        for indices in groups:
+            contests.append(Contest([candidates[index] for index in indices]))
         usages = [Usage()]
-        while open_ := [contest for contest in contests if contest.bracket.pairs]:
-            usages.append(self._play_round(open_, bench))
-        pairs = zip(contests, groups, strict=True)
-        scores = {
-            place: contest.score(candidates[place].sample)
-            for contest, places in pairs
-            for place in places
-        }
-        return Verdicts([scores[place] for place in range(len(candidates))], total_usage(usages))
+        unfinished = [contest for contest in contests if contest.bracket.pairs]
+        while unfinished:
+            usages.append(self._play_round(unfinished, context))
+            unfinished = [contest for contest in unfinished if contest.bracket.pairs]
+        scores = {}
+        for contest, indices in zip(contests, groups, strict=True):
+            for index in indices:
+                scores[index] = contest.score(candidates[index].sample)
+        in_order = [scores[index] for index in range(len(candidates))]
+        return Verdicts(in_order, total_usage(usages))
 
-    def _play_round(self, contests: Sequence[Contest], bench: VerificationContext) -> Usage:
-        """The next round of every problem's tournament, as one batch."""
-        rounds = [(contest, pair) for contest in contests for pair in contest.bracket.pairs]
-        seated = [
-            (contest, *seats)
-            for contest, pair in rounds
-            for seats in self.seats(pair, contest.coin(pair, "shown first"))
-        ]
-        generation = bench.engine.sample(
-            [self._request(*seats, bench) for seats in seated], bench.sampling
-        )
-        texts = [samples[0].text for samples in generation.samples]
-        readings = (
-            Reading(first, second, read_letter(text, self.wording), text)
-            for (_, first, second), text in zip(seated, texts, strict=True)
-        )
+    def _play_round(self, contests: Sequence[Contest], context: VerificationContext) -> Usage:
+        """Play the next round of every problem's tournament, as one batch."""
+        seated: list[tuple[Contest, int, int]] = []
         for contest in contests:
-            contest.settle_round(readings, self.readings)
+            for pair in contest.bracket.pairs:
+                first = contest.coin(pair, "shown first")
+                seated += [(contest, *seats) for seats in self.seats(pair, first)]
+        requests = [self._request(*seats, context) for seats in seated]
+        generation = context.engine.sample(requests, context.sampling)
+        readings = []
+        for (_, first, second), samples in zip(seated, generation.samples, strict=True):
+            text = samples[0].text
+            readings.append(Reading(first, second, read_letter(text, self.wording), text))
+        # Readings stand in the order of contests and matches; each contest takes its share.
+        remaining = iter(readings)
+        for contest in contests:
+            contest.settle_round(remaining, self.readings)
         return generation.usage
 
     def _request(
-        self, contest: Contest, first: int, second: int, bench: VerificationContext
+        self, contest: Contest, first: int, second: int, context: VerificationContext
     ) -> Request:
-        one, other, bracket = contest.entrants[first], contest.entrants[second], contest.bracket
-        prompt = self.prompt(bench.task, one.problem, (one.text, other.text), bench.shots)
-        return Request(prompt, (derive(bracket.seed, "match", bracket.round, first, second),))
+        shown_first, shown_second = contest.entrants[first], contest.entrants[second]
+        texts = (shown_first.text, shown_second.text)
+        prompt = self.prompt(context.task, shown_first.problem, texts, context.shots)
+        bracket = contest.bracket
+        seed = derive(bracket.seed, "match", bracket.round, first, second)
+        return Request(prompt, (seed,))

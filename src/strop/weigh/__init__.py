@@ -1,12 +1,13 @@
-"""Which responses count, how much? One file per weight; the dict below is the whole registry."""
+"""Weights: which responses count, and how much. One file per weight; WEIGHTS is the registry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from strop.errors import UsageError
-from strop.weigh.base import Weight
+from strop.weigh.base import Floats, Weight
 from strop.weigh.best_of_n import BestOfN
 from strop.weigh.product import Product
 from strop.weigh.quantile import Quantile
@@ -14,69 +15,95 @@ from strop.weigh.survivors import Survivors
 from strop.weigh.threshold import Threshold
 from strop.weigh.tilt import Tilt
 
-WEIGHTS: dict[str, Callable[[Any], Weight]] = {
-    "quantile": Quantile,
-    "threshold": Threshold,
-    "tilt": Tilt,
-    "survivors": Survivors,
-    "best-of": BestOfN,
+WEIGHTS: dict[str, type[Weight]] = {
+    weight.name: weight for weight in (Quantile, Threshold, Tilt, Survivors, BestOfN)
 }
 
 
 def parse_weight(spec: str) -> Weight:
-    """A weight from ``name:parameter``. Raises UsageError with what was expected."""
-    name, _, parameter = spec.partition(":")
+    """Return the weight that ``name:parameter`` names. Raises UsageError with what was expected."""
+    name, _, text = spec.partition(":")
     if name not in WEIGHTS:
-        raise UsageError(
-            f"unknown weight {spec!r}; expected {' or '.join(f'{known}:NUMBER' for known in WEIGHTS)}"
-        )
-    if spec == BestOfN().spec:
-        return BestOfN()
+        choices = " or ".join(f"{known}:NUMBER" for known in WEIGHTS)
+        raise UsageError(f"unknown weight {spec!r}; expected {choices}")
     try:
-        return WEIGHTS[name](_number(parameter))
+        parameter = WEIGHTS[name].read_parameter(text)
+    except ValueError:
+        raise UsageError(
+            f"weight {spec!r} has no number after the colon; expected {name}:NUMBER"
+        ) from None
+    build: Callable[..., Weight] = WEIGHTS[name]
+    try:
+        return build(parameter)
     except ValueError as error:
-        reason = (
-            str(error)
-            if str(error).startswith(name)
-            else f"weight {spec!r} has no number after the colon; expected {name}:NUMBER"
-        )
-        raise UsageError(reason) from None
+        raise UsageError(str(error)) from None
 
 
 def parse_product(spec: str) -> Product:
-    """``mc@quantile:0.7``, or several such joined by ``&``. Raises UsageError with what was expected."""
+    """Return the product that ``mc@quantile:0.7``, or several such joined by ``&``, describes.
+
+    Raises UsageError with what was expected.
+    """
     factors = []
     for factor in spec.split("&"):
         verifier, _, weight = factor.strip().partition("@")
         if not (verifier and weight):
             raise UsageError(
-                f"{factor!r} in {spec!r} is no verifier with its weight; expected VERIFIER@NAME:NUMBER, as in mc@quantile:0.7"
+                f"{factor!r} in {spec!r} is not a verifier with its weight; "
+                "expected VERIFIER@NAME:NUMBER, as in mc@quantile:0.7"
             )
         factors.append((verifier, parse_weight(weight)))
     return Product(tuple(factors))
 
 
-def _number(text: str) -> float | int:
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
 def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str, ...]:
-    """UsageError for a weight or an ensemble that cannot be read, or that wants more than ``samples`` responses."""
+    """Return the specs of weights and ensembles if all can be used with ``samples`` responses.
+
+    Raises UsageError for a spec that cannot be read, or that needs more responses.
+    """
     for spec in specs:
-        weights = (
-            [weight for _, weight in parse_product(spec).factors]
-            if "@" in spec
-            else [parse_weight(spec)]
-        )
-        if any(
-            isinstance(weight, BestOfN) and weight.n and samples and weight.n > samples
-            for weight in weights
-        ):
+        if "@" in spec:
+            weights = [weight for _, weight in parse_product(spec).factors]
+        else:
+            weights = [parse_weight(spec)]
+        if samples and any(weight.least_responses > samples for weight in weights):
             raise UsageError(
-                f"--weigh {spec}: there are {samples} responses to each problem; ask for best-of:{samples} or less"
+                f"--weigh {spec}: there are {samples} responses to each problem; "
+                f"ask for best-of:{samples} or less"
             )
     return tuple(specs)
+
+
+def sweep_weights(default: Weight, scores: Floats) -> list[Weight]:
+    """Return the weights worth trying on these scores, beside a verifier's default weight.
+
+    ``scores`` may have any shape; NaN and infinite ones are left out. If the default weight is
+    ``exclusive``, only weights of its kind are tried; else all kinds that are not exclusive.
+    """
+    known_N = scores[np.isfinite(scores)]
+    if default.exclusive:
+        return default.sweep(known_N)
+    # In the order of the registry: ranks first, then levels.
+    swept: list[Weight] = []
+    for weight in WEIGHTS.values():
+        if not weight.exclusive:
+            swept += weight.sweep(known_N)
+    return swept
+
+
+def curve_weights(specs: Iterable[str]) -> list[Weight]:
+    """Return the weights among these specs that make one curve, in the order of their parameter.
+
+    The axis of a curve is the parameter of one kind of weight. A rank-based kind is preferred,
+    since its parameter means the same on every verifier's scores; else the first kind is taken.
+    """
+    weights = [weight for weight in map(parse_weight, specs) if weight.axis is not None]
+    if not weights:
+        return []
+    ranked = [weight for weight in weights if weight.rank_based]
+    kind = (ranked or weights)[0].name
+    curve = [weight for weight in weights if weight.name == kind]
+    return sorted(curve, key=lambda weight: weight.parameter or 0.0)
 
 
 __all__ = [
@@ -88,6 +115,9 @@ __all__ = [
     "Threshold",
     "Tilt",
     "Weight",
+    "check_weights",
+    "curve_weights",
     "parse_product",
     "parse_weight",
+    "sweep_weights",
 ]

@@ -1,4 +1,4 @@
-"""Best-of-n: how likely is a response to be the one chosen?"""
+"""Best-of-n as a weight: the probability that a response is the one chosen."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from strop.weigh.base import Floats, Mask, Weight
 
 @dataclass(frozen=True)
 class BestOfN(Weight):
-    """The probability of being chosen as the best of a random n-subset of a problem's K responses; ties share it.
+    """The probability of being the best of a random n-subset of a problem's K responses.
 
-    So kept accuracy under this weight is the expected accuracy of best-of-n, and no subset is ever drawn. For pointwise scores only.
-    ``n`` None is best-of-K: each problem's own best. A response without a score is never chosen.
+    Ties share it. Kept accuracy under this weight is therefore the expected accuracy of best-of-n,
+    and no subset is ever drawn. For pointwise scores only. ``n`` None is best-of-K: each problem's
+    best response. A response without a score is never chosen.
     """
 
     n: int | None = None
@@ -27,23 +28,40 @@ class BestOfN(Weight):
     def __post_init__(self) -> None:
         if self.n is not None and (self.n % 1 != 0 or self.n < 1):
             raise ValueError(
-                f"best-of:{self.n:g} is out of range; expected a whole number of responses, 1 or more, or best-of:K"
+                f"best-of:{self.n:g} is out of range; "
+                "expected a whole number of responses, 1 or more, or best-of:K"
             )
 
     @property
     def spec(self) -> str:
-        return "best-of:K" if self.n is None else f"best-of:{self.n:g}"
+        return "best-of:K" if self.n is None else super().spec
+
+    @classmethod
+    def read_parameter(cls, text: str) -> float | int | None:
+        return None if text == "K" else super().read_parameter(text)
+
+    @property
+    def least_responses(self) -> int:
+        return self.n or 1
+
+    @property
+    def needs_pointwise(self) -> bool:
+        # Of scores that depend on all K responses, best-of-n would use what n responses cannot
+        # know. Best-of-K looks at all K anyway.
+        return self.n is not None
 
     def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
-        return ((1.0, self),) if self.n is not None and self.n <= count else ()
+        if self.n is None or self.n > count:
+            return ()
+        return ((1.0, self),)
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P1 = mask_PK.sum(axis=1, keepdims=True)
         if self.n is not None and (count_P1 < self.n).any():
             raise ValueError(
-                f"{self.spec} was asked for, but a problem has {count_P1.min()} responses; expected best-of:K or a smaller n"
+                f"{self.spec} needs {self.n} responses to every problem, "
+                f"but a problem has {count_P1.min()} responses; expected best-of:K or a smaller n"
             )
-        chosen_PK = chances_to_be_best(
-            np.where(mask_PK, score_PK, -np.inf), count_P1, self.n or count_P1
-        )
+        present_PK = np.where(mask_PK, score_PK, -np.inf)
+        chosen_PK = chances_to_be_best(present_PK, count_P1, self.n or count_P1)
         return np.where(np.isfinite(score_PK), chosen_PK, 0.0)

@@ -1,4 +1,4 @@
-"""The KL-regularised update: lean toward high scores, drop nothing."""
+"""The KL-regularised update as a weight: lean toward high scores and drop nothing."""
 
 from __future__ import annotations
 
@@ -7,35 +7,32 @@ from typing import ClassVar
 
 import numpy as np
 
-from strop.weigh.base import Floats, Mask, Weight, plain
+from strop.weigh.base import Floats, Mask, Weight
 
 
 @dataclass(frozen=True)
 class Tilt(Weight):
-    """w = exp(û / beta), the closed form of max E[û] - beta KL(. || f) ("Mind the Gap", Example 2.1).
+    """w = exp(û / beta), the closed form of max E[û] - beta KL(. || f) ("Mind the Gap", Ex. 2.1).
 
-    Weights matter up to a factor for each problem: its best score weighs 1, so that nothing overflows.
+    Weights matter up to a factor for each problem: its best score weighs 1, so nothing overflows.
     """
 
     beta: float = 1.0
 
     name: ClassVar[str] = "tilt"
     rank_based: ClassVar[bool] = False
+    axis: ClassVar[str | None] = "price of moving away, beta"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.beta) and self.beta > 0):
             raise ValueError(
-                f"tilt:{self.beta:g} is out of range; expected a finite number above 0, the price of moving away"
+                f"tilt:{self.beta:g} is out of range; "
+                "expected a finite number above 0, the price of moving away"
             )
-
-    @property
-    def spec(self) -> str:
-        return f"tilt:{plain(self.beta)}"
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         best_P1 = score_PK.max(axis=1, keepdims=True, initial=-np.inf)
-        below_PK = np.subtract(
-            score_PK, best_P1, out=np.full(score_PK.shape, -np.inf), where=np.isfinite(score_PK)
-        )
-        result: Floats = np.exp(below_PK / self.beta)
-        return result
+        # Unknown scores are -inf, and -inf - (-inf) would be NaN: subtract only where it is finite.
+        nothing_PK = np.full(score_PK.shape, -np.inf)
+        below_best_PK = np.subtract(score_PK, best_P1, out=nothing_PK, where=np.isfinite(score_PK))
+        return np.asarray(np.exp(below_best_PK / self.beta))

@@ -1,4 +1,4 @@
-"""Verifiers that ask in words of their own: what is sent, what is read, what is recorded, and what a run refuses."""
+"""verify/base.py and verify/__init__.py: verifiers with a wording of their own."""
 
 from __future__ import annotations
 
@@ -22,100 +22,16 @@ from strop.verify import (
     PromptedVerifier,
     Tournament,
 )
-from strop.verify.parse_verdict import read_letter, read_score, read_verdict
+from tests.verify.german import GERMAN
 
-GERMAN = Wording(
-    binary="Frage: {question}\nAntwort: {response}\nPrüfe, dann urteile: Richtig oder Falsch.\nPrüfung:",
-    tournament="Frage: {question}\nA: {first}\nB: {second}\nPrüfe beide und nenne die bessere, A oder B.\nPrüfung:",
-    score="{question}\n{response}\nNote 1 bis 10:",
-    verdict="\nUrteil:",
-    score_line="\n** Note (1-10) **\n",
-    better="\nBesser:",
-    correct=" Richtig",
-    incorrect=" Falsch",
-)
 PROMPTED = [kind for kind in VERIFIERS.values() if issubclass(kind, PromptedVerifier)]
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (" 2+3 ist 5.\nUrteil: Richtig", True),
-        ("Urteil:Falsch.", False),
-        ("Urteil: Richtig\nUrteil: Falsch", False),
-        ("Urteil: Richtig oder Falsch", None),
-        ("Urteil: Falsch oder Richtig?", None),
-        ("Urteil: Richtiger", None),
-        ("Urteil: Richtig oder", True),
-        ("Verdict: Correct", None),
-        ("urteil: Richtig", None),
-        ("Urteil:\nRichtig", None),
-        ("", None),
-        ("Urteil: Falsch\n\nFrage: 1+1?\nUrteil: Richtig", False),
-        ("Urteil: Falsch\nQuestion: 1+1?\nUrteil: Richtig", True),
-    ],
-)
-def test_a_verdict_is_read_by_its_own_words(text: str, verdict: bool | None) -> None:
-    assert read_verdict(text, GERMAN) is verdict
-    read = ChainOfThoughtBinary(wording=GERMAN).read(text)
-    assert (read.score, read.parsed) == (float(verdict or False), verdict is not None)
-
-
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ("\n** Note (1-10) **\n 8", 8.0),
-        ("** Note (1-10) ** 3\n** Note (1-10) **\n2.5", 2.5),
-        ("** Note (1-10) ** 0", None),
-        ("** Note (1-10) ** 100", None),
-        ("Score: 8", None),
-        ("Note (1-10) 8", None),
-    ],
-)
-def test_a_score_is_read_by_its_own_line(text: str, score: float | None) -> None:
-    assert read_score(text, GERMAN) == score
-    read = ChainOfThoughtScore(wording=GERMAN).read(text)
-    assert (read.score, read.parsed) == (score or 0.0, score is not None)
-
-
-@pytest.mark.parametrize(
-    ("text", "letter"),
-    [
-        ("Besser: A", "A"),
-        ("Besser: B, klar", "B"),
-        ("Besser: A oder B", None),
-        ("Besser: AB", None),
-        ("Better: A", None),
-    ],
-)
-def test_a_winner_is_read_by_its_own_line(text: str, letter: str | None) -> None:
-    assert read_letter(text, GERMAN) == letter
-
-
-def test_a_verdict_may_stand_on_a_line_of_its_own_where_the_wording_has_it_there() -> None:
-    for own in (replace(GERMAN, verdict="\nUrteil:\n"), replace(GERMAN, incorrect="\n Falsch")):
-        assert (
-            read_verdict("Urteil:\n Falsch", own) is False
-            and read_verdict("Urteil: Richtig", own) is True
-        )
-        assert read_verdict("Urteil:\n\nSo ist es. Richtig", own) is None
-
-
-def test_words_are_no_patterns() -> None:
-    odd = replace(
-        WORDING, verdict="\n(.*)", correct="$1+", incorrect="[no]", score_line="\n?", better="\n\\w"
-    )
-    assert (
-        read_verdict("(.*)$1+", odd) is True
-        and read_verdict("(.*) [no]", odd) is False
-        and read_verdict("so: $1+", odd) is None
-    )
-    assert read_score("? 7", odd) == 7 and read_score("7", odd) is None
-    assert read_letter("\\w A", odd) == "A" and read_letter("x A", odd) is None
-
-
 def test_what_ends_a_verification_follows_its_frame() -> None:
-    """A base model that goes on invents a question as its own examples begin; "Question:" may then be part of a check."""
+    """A base model goes on with a question as its own examples begin.
+
+    "Question:" may then be part of a check.
+    """
     shown = Plan("m", Recall(), shots=2)
     examples = (Example("q", "r", "c", True),)
     for plan, wording, stop in (
@@ -222,7 +138,7 @@ def test_a_run_asks_and_reads_in_its_own_words(tmp_path: Path) -> None:
 
 
 def test_scores_in_other_words_are_refused(tmp_path: Path) -> None:
-    """Whether the run was asked for with the verifier, or it was added; in one line that says where the words part."""
+    """A run refuses them, and so does adding a verifier, in one line with the difference."""
     settings = {"problems": 4, "samples": 4, "out": tmp_path / "run"}
     run = strop.gap("ladder/40k", "recall", verifiers=["mc"], **settings)
     assert "wording" not in json.dumps(run.record)
@@ -231,7 +147,8 @@ def test_scores_in_other_words_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(
         strop.StropError,
-        match=r"scores of mc with settings wording None, and settings wording {'multiple_choice': .* was asked",
+        match=r"scores of mc with settings wording None, "
+        r"and settings wording {'multiple_choice': .* was asked",
     ):
         strop.add_verifier(run.path, MultipleChoice(wording=changed))
     with pytest.raises(
@@ -243,7 +160,8 @@ def test_scores_in_other_words_are_refused(tmp_path: Path) -> None:
     strop.add_verifier(run.path, Tournament(wording=GERMAN))
     with pytest.raises(
         strop.StropError,
-        match=r"with settings wording tournament ….*bessere, A oder.*, and settings wording tournament ….*schlechtere.*…",
+        match=r"with settings wording tournament ….*bessere, A oder.*, "
+        r"and settings wording tournament ….*schlechtere.*…",
     ):
         strop.add_verifier(
             run.path,
@@ -269,7 +187,8 @@ def test_names_are_found_in_a_wording(tmp_path: Path) -> None:
     ]
     with pytest.raises(
         strop.StropError,
-        match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, tournament\); got majority",
+        match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, tournament\); "
+        r"got majority",
     ):
         find_verifiers(["majority"], GERMAN)
     assert find_verifiers(["majority"], WORDING)
