@@ -14,11 +14,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from strop.distill import TRAINERS, Trainer
-from strop.distill.losses import exploratory, preference, reward_difference, weighted_likelihood
+from strop.distill.losses import exploratory, reward_difference, weighted_likelihood
 from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.errors import RunMismatchError, UsageError
 from strop.records import Sampling, Usage
+from tests.distill.preference import preference  # noqa: E402
 from tests.small_fit import MODEL, drawn, fit_small, rows_for  # noqa: E402
 
 torch.set_num_threads(1)

@@ -15,17 +15,19 @@ from datasets import Dataset  # noqa: E402
 from transformers import set_seed  # noqa: E402
 
 from strop.distill import Rpo, Sft
-from strop.distill.hf_trainers import Parts, batches
+from strop.distill.examples import collator, encode
+from strop.distill.hf_trainers import Parts
+from strop.distill.loading import load
 from strop.distill.losses import (
     IGNORED,
     exploratory,
-    preference,
     response_logprobs,
     reward_difference,
     weighted_likelihood,
 )
 from strop.distill.runtime import arguments, processes
-from strop.distill.scoring import encode, load, score
+from strop.distill.scoring import score
+from tests.distill.preference import preference  # noqa: E402
 from tests.small_fit import MODEL, rows_for  # noqa: E402
 
 torch.set_num_threads(1)
@@ -174,7 +176,7 @@ def test_padding_changes_no_log_probability(loaded: tuple[Any, Any]) -> None:
     together = torch.tensor(score(model, tokenizer, examples, bfloat16=False))
     alone = torch.tensor([score(model, tokenizer, [row], bfloat16=False)[0] for row in examples])
     assert torch.allclose(together, alone, atol=1e-4)
-    batch = batches(tokenizer)(examples)
+    batch = collator(tokenizer)(examples)
     assert batch["input_ids"].shape[0] == 22
     with torch.no_grad():
         whole = response_logprobs(model(**inputs(batch)).logits, batch["labels"])

@@ -224,7 +224,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
     [
         (
             {"filter_by": "mc@quantile:0.5&mc@quantile:0.7"},
-            "a verifier stands there twice; name each once",
+            "a verifier is named twice; name each once",
         ),
         ({"filter_by": "mc@"}, "is no verifier with its weight"),
         ({"filter_by": "logprob@best-of:50"}, "ask for best-of:8 or less"),
@@ -238,7 +238,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
         ),
         (
             {"method": "rpo", "keeping": Keeping(cap=1)},
-            "replay and what is kept of a problem are for rft and sft-sharpen",
+            "--cap, --distinct and --balance are for rft and sft-sharpen",
         ),
         (
             {"method": "sft-sharpen", "train_temperature": 1.0},
