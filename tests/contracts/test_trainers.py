@@ -1,4 +1,4 @@
-"""What every trainer promises: its loss at a known optimum, and its fit from rows to a folder that engines load."""
+"""The contract of every trainer: the loss at a known optimum, and a fit that engines can load."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.errors import RunMismatchError, UsageError
 from strop.records import Sampling, Usage
-from tests.distill.preference import preference  # noqa: E402
-from tests.small_fit import MODEL, drawn, fit_small, rows_for  # noqa: E402
+from tests.distill.preference import preference
+from tests.small_fit import MODEL, drawn, fit_small, rows_for
 
 torch.set_num_threads(1)
 every_trainer = pytest.mark.parametrize("name", TRAINERS)
@@ -29,7 +29,7 @@ BETA = 0.5
 
 
 class Table(torch.nn.Module):
-    """The smallest language model: a row of logits for each of two problems, whose responses are four."""
+    """The smallest language model: logits of four responses to each of two problems."""
 
     def __init__(self, probability_PY: torch.Tensor) -> None:
         super().__init__()
@@ -62,7 +62,10 @@ def sft_case() -> Case:
 
 
 def rpo_case() -> Case:
-    """Two responses, the first kept in three pairs of four. The base is such that DPO and the likelihood have the same optimum."""
+    """Two responses; the first is kept in three pairs of four.
+
+    With this base, DPO and the likelihood have the same optimum.
+    """
     share = torch.tensor([0.75, 0.25], dtype=torch.float64)
     base = torch.softmax(share.log() * (1 - 1 / BETA), dim=0)
     kept, rejected = torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 1, 0])
@@ -83,7 +86,7 @@ def rpo_case() -> Case:
 
 
 def comparison_case(loss: Callable[..., torch.Tensor]) -> Case:
-    """Every pair of responses once, and the log-probability as the reward: the optimum is base^(1 + 1/beta)."""
+    """Every pair of responses once; the reward is log base, the optimum base^(1 + 1/beta)."""
     base = BASE_PY.log()
     one, other = (
         index.ravel() for index in torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
@@ -198,7 +201,7 @@ def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Hear
 
 
 def test_the_folder_is_an_ordinary_one(fitted: tuple[Trainer, Path, Heard]) -> None:
-    """Both engines load it and answer alike; the tokenizer is the model's own; nothing pickled, nothing left over."""
+    """Both engines load it and answer alike; it has the model's own tokenizer and no other file."""
     trainer, folder, _ = fitted
     expected = {
         "config.json",

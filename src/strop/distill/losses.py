@@ -74,9 +74,9 @@ def exploratory(
 ) -> Tensor:
     """Return the loss of XPO (Alg. 1): ``alpha`` log pi(y'|x) plus the squared error.
 
-    y' is the second response. The sign of the squared error is a plus, as the analysis (App. J.2) needs; the printed algorithm
-    shows a minus, which would maximise the error. At a fixed alpha above 0 the optimum is not
-    base * exp(r / beta): the analysis lets alpha fall as 1 / sqrt(T).
+    y' is the second response. The error has a plus sign, as the analysis (App. J.2) needs; the
+    printed algorithm has a minus, which would maximise the error. At a fixed alpha above 0 the
+    optimum is not base * exp(r / beta): the analysis lets alpha fall as 1 / sqrt(T).
     """
     error = reward_difference(
         first_B, second_B, base_first_B, base_second_B, difference_B, beta=beta
