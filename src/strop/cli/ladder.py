@@ -67,7 +67,8 @@ def train(
     """
     recipe = _recipe(name, tokens, seed, keep_every)
     from strop.engines import LADDER
-    from strop.ladder.train import distance, train
+    from strop.ladder.distance import distance
+    from strop.ladder.train import train
 
     shipped = LADDER / name
     card = train(recipe, out, keep_every, print_progress)
