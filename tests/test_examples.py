@@ -1,4 +1,4 @@
-"""The examples run as they stand, and what the documents promise stays within its bounds."""
+"""The examples run as they are, and the README and the contributing guide are true."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_examples_run(path: Path, tmp_path: Path) -> None:
 
 
 def code_lines(path: Path) -> int:
-    """Lines that are neither blank nor docstring."""
+    """Count the lines that are neither blank nor docstring."""
     tree = ast.parse(path.read_text())
     owners = [
         node

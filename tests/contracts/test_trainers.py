@@ -145,7 +145,7 @@ def test_settings_are_json_and_come_back(name: str) -> None:
 
 
 class Heard:
-    """A watcher that remembers."""
+    """A watcher that stores what is reported."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int, int]] = []
@@ -181,7 +181,7 @@ def fitted(
     )
 
 
-def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Heard]) -> None:
+def test_the_loss_falls_and_every_step_is_reported(fitted: tuple[Trainer, Path, Heard]) -> None:
     trainer, folder, heard = fitted
     record = json.loads((folder / "training.json").read_text())
     losses = [step["loss"] for step in record["steps"]]
@@ -255,13 +255,15 @@ def test_a_finished_fit_is_not_repeated_and_no_other_is_written_over_it(
 def test_nothing_is_printed_and_the_same_fit_gives_the_same_weights(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    one, other = (fit_small(tmp_path / place, name, rank=2, steps=3) for place in ("one", "other"))
+    one, other = (
+        fit_small(tmp_path / folder, name, rank=2, steps=3) for folder in ("one", "other")
+    )
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
     assert capfd.readouterr() == ("", "")
 
 
 @every_trainer
-def test_rows_of_another_kind_are_one_clear_line(name: str, tmp_path: Path) -> None:
+def test_rows_of_another_type_are_one_clear_line(name: str, tmp_path: Path) -> None:
     foreign = rows_for("rpo" if name != "rpo" else "sft")
     with pytest.raises(
         UsageError, match=f"{name} got a row of type {type(foreign[0]).__name__}; expected"
