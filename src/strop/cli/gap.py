@@ -121,6 +121,7 @@ def _plans(
     from strop.run.plan import Plan
     from strop.run.presets import preset_options
 
+    # typer knows whether a value was typed or is the default.
     sources: dict[str, Any] = {name: context.get_parameter_source(name) for name in options}
     typed = {name: value for name, value in options.items() if sources[name].name != "DEFAULT"}
     plans = []
@@ -165,6 +166,7 @@ def _run_plans(
             fields = {
                 name: value for name, value in vars(plan).items() if name not in ("model", "task")
             }
+            # A single run is written to --out itself, several runs below it.
             run = gap(
                 engines[plan.model],
                 plan.task,

@@ -234,6 +234,7 @@ def improve(
         seed=seed,
         settings=trainer.settings(mixing.base_kl),
     )
+    # None, unlike an empty list, stands for the updates that the package holds.
     updates = of_courses(map(Path, past)) if past else None
     with workers.open() as executor, Bars() as bars:
         improvement = improve(

@@ -66,6 +66,7 @@ def train(
     Training uses one thread; see strop/ladder/train.py.
     """
     recipe = _recipe(name, tokens, seed, keep_every)
+    # Imported after the options are checked: torch takes seconds to load.
     from strop.engines import LADDER
     from strop.ladder.distance import distance
     from strop.ladder.train import train
@@ -144,6 +145,7 @@ def evaluate(
     from strop.studies.ladder import TABLES, LadderStudy
     from strop.studies.ladder_page import BEGIN, insert
 
+    # Checked before the evaluation, which takes long.
     if docs is not None and (not docs.exists() or BEGIN not in docs.read_text(encoding="utf-8")):
         raise UsageError(
             f"{docs} lacks the line {BEGIN!r}; put it and its end where the tables belong"

@@ -31,6 +31,7 @@ def with_option_groups(command: Command) -> Command:
     An instance as the parameter's default gives the options' defaults in this command;
     without one, the defaults of the class apply.
     """
+    # Annotations are strings under ``from __future__ import annotations``: resolve them here.
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {}
     parameters: list[inspect.Parameter] = []

@@ -21,10 +21,12 @@ PIPED_WIDTH = 80
 def print_result(document: dict[str, Any], parts: Sequence[Any], as_json: bool) -> None:
     """Print the document as JSON, or the tables and lines for people."""
     if as_json:
+        # NaN is not JSON: a NaN in a document is a fault, undefined numbers are null.
         print(json.dumps(document, allow_nan=False))
         return
     console = _console()
     for part in parts:
+        # A line may be a path to copy, so it is not broken; tables fit themselves to the width.
         console.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 

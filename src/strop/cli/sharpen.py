@@ -88,6 +88,7 @@ def sharpen(
     results, contents, report_pages = [], [], []
     with workers.open() as opened, Bars() as bars:
         executor = as_executor(opened)
+        # Models outside, tasks inside: every model is loaded once.
         for name in models:
             engine = executor.load(name)
             for task in found_tasks:
@@ -108,6 +109,7 @@ def sharpen(
                 results.append(result)
                 contents.append(content)
                 report_pages.append(pages.write_page_of([content], [result.run.path]))
+    # With --out, one page about all runs stands in the folder that holds them.
     if len(results) > 1 and out is not None:
         run_folders = [result.run.path for result in results]
         report_pages = [pages.write_page_of(contents, run_folders, out)]

@@ -135,6 +135,7 @@ def asked(study: Study, given: dict[str, Any], strict: bool) -> Study:
     """
     changes: dict[str, Any] = {}
     for option, value in given.items():
+        # A study about particular tasks keeps them when all studies run on another task.
         if option == "task" and study.own_tasks and not strict:
             continue
         field = _field_for(study, option, value)
@@ -168,6 +169,7 @@ def _fits(current: object, value: object) -> bool:
     if isinstance(current, str) and isinstance(value, tuple):
         return len(value) == 1
     if isinstance(current, tuple) and isinstance(value, tuple):
+        # A tuple of numbers, such as sizes, is another setting than a list of names.
         return not any(isinstance(item, int | float) for item in current)
     return isinstance(current, int) and isinstance(value, int)
 
@@ -250,6 +252,7 @@ def _dry_run(studies: dict[str, Study], as_json: bool) -> None:
             uncounted[name] = study.beyond or "all that it does"
         all_runs += runs
         all_other_costs += other_costs
+    # cost_of counts equal runs once, so the sum of the single costs would be too much.
     together = total([cost_of(all_runs), *all_other_costs])
     if as_json:
         document = {

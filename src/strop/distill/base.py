@@ -56,6 +56,7 @@ class Trainer(TrainerSettings, ABC):
         Raises UsageError for rows and settings that do not go together, ModelError for a model that
         cannot be loaded, StoreError if ``out`` holds something else.
         """
+        # Tried here, so that the error names the extra to install.
         try:
             import peft
             import transformers

@@ -36,6 +36,7 @@ def encode(
     """
     # A chat template has written the special tokens into the prompt; plain text has none yet.
     adds_special_tokens = not getattr(tokenizer, "chat_template", None)
+    # The same prompt stands in many rows: tokenize it once.
     prompts = list(dict.fromkeys(row.prompt for row in rows))
     input_ids = tokenizer(prompts, add_special_tokens=adds_special_tokens)["input_ids"]
     tokens_of_prompt = dict(zip(prompts, input_ids, strict=True))
@@ -46,15 +47,12 @@ def encode(
                 f"problem {row.problem}: the prompt has no tokens; expected at least one"
             )
         _check_tokens(row, vocabulary)
-    return [
-        Example(
-            prompt=list(tokens_of_prompt[row.prompt]),
-            responses=[list(response) for response in row.responses],
-            number=0.0,
-            base=[],
-        )
-        for row in rows
-    ]
+    return [_example(row, tokens_of_prompt[row.prompt]) for row in rows]
+
+
+def _example(row: Row, prompt: Sequence[int]) -> Example:
+    responses = [list(response) for response in row.responses]
+    return Example(prompt=list(prompt), responses=responses, number=0.0, base=[])
 
 
 def _check_tokens(row: Row, vocabulary: int) -> None:

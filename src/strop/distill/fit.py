@@ -73,6 +73,7 @@ class Fit:
         state.wait_for_everyone()
         if not finished:
             with quiet():
+                # Before the lock: bad rows and models must leave no folder behind.
                 start = self._start(kept)
                 with self.folder.lock() if state.is_main_process else nullcontext():
                     if state.is_main_process:
@@ -104,6 +105,7 @@ class Fit:
 
     def _identity(self, kept: Sequence[Row]) -> dict[str, Any]:
         """Return what distinguishes this fit from another one in the same folder."""
+        # Rows are frozen dataclasses of plain data, so their repr tells them apart completely.
         return {
             "trainer": self.trainer.name,
             "settings": self.trainer.settings(),
@@ -115,6 +117,7 @@ class Fit:
     def _start(self, kept: Sequence[Row]) -> Start:
         """Load the model, and encode the rows that are not too long."""
         model, tokenizer = load(self.model)
+        # Training never reads the key-value cache, and gradient checkpointing cannot have one.
         model.config.use_cache = False
         positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         limit = min(filter(None, (self.trainer.max_length, positions)), default=None)
@@ -158,6 +161,7 @@ class Fit:
             reference,
         )
         loop = trainer.loop(parts)
+        # It would print every log; strop reports through the watcher.
         loop.remove_callback(PrinterCallback)
         seconds_preparing = time.perf_counter() - began
         checkpoint = self.folder.last_checkpoint()

@@ -107,6 +107,7 @@ class FitFolder:
         for snapshot in self.snapshots.glob("*"):
             if not snapshot.name.isdigit() or int(snapshot.name) > reached:
                 shutil.rmtree(snapshot)
+        # Written aside and renamed: a kill leaves the old file or the new one.
         partial = self.work / f"{IDENTITY}.partial"
         partial.write_text(json.dumps(identity), encoding="utf-8")
         partial.replace(self.work / IDENTITY)

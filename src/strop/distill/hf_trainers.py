@@ -162,6 +162,7 @@ def sft_loop(parts: Parts, base_kl: float) -> Any:
     options = SFTConfig(
         **parts.arguments,
         max_length=None,
+        # The rows are tokens already.
         dataset_kwargs={"skip_prepare_dataset": True},
         shuffle_dataset=False,
     )
@@ -182,6 +183,8 @@ def preference_loop(parts: Parts, beta: float, losses: Mapping[str, float]) -> A
     """
     options = DPOConfig(
         **parts.arguments,
+        # ``precompute``: the rows hold the base model's log-probabilities, so TRL loads no
+        # reference model. ``max_length``: rows that are too long were left out; nothing is cut.
         beta=beta,
         loss_type=list(losses),
         loss_weights=list(losses.values()),

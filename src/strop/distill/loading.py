@@ -43,6 +43,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         model, info = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=torch.float32,
+            # Other formats are pickles, which can run code.
             use_safetensors=True,
             output_loading_info=True,
             **options,
@@ -50,6 +51,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     except LOADING_ERRORS as error:
         message = " ".join(str(error).split())[:300]
         raise ModelError(f"model folder {folder} cannot be loaded: {message}") from None
+    # transformers fills missing weights with random numbers and only logs it.
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(

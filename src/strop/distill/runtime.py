@@ -72,13 +72,17 @@ def arguments(
         "seed": derive(trainer.seed, "training") % 2**31,
         "bf16": trainer.precision == "bfloat16",
         "gradient_checkpointing": trainer.gradient_checkpointing,
+        # The data set is in the order of the plan already.
         "train_sampling_strategy": "sequential",
+        # The collator reads columns that no model takes.
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
         "use_cpu": on_cpu,
         "save_strategy": "steps",
         "save_steps": trainer.checkpoint_every,
+        # Two: a kill while one is written leaves the other.
         "save_total_limit": 2,
+        # training.json has the loss of every step.
         "logging_steps": 1,
         "report_to": "none",
         "disable_tqdm": True,

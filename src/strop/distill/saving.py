@@ -35,7 +35,9 @@ def write_model(
     """
     if isinstance(model, PeftModel):
         model.save_pretrained(folder / "adapter")
+        # A template of PEFT; strop writes its own card, one folder up.
         (folder / "adapter" / "README.md").unlink(missing_ok=True)
+        # A copy: a snapshot must not change the model that training continues with.
         copy.deepcopy(model).merge_and_unload().save_pretrained(folder)
     else:
         model.save_pretrained(folder, state_dict=state)

@@ -104,6 +104,7 @@ def _problem(value: object, default: object, limits: Mapping[str, Any]) -> str:
     """
     if "choices" in limits:
         return "" if value in limits["choices"] else f"one of {', '.join(limits['choices'])}"
+    # In Python a bool is an int; switches have no range.
     if isinstance(value, bool) or (value is None and default is None):
         return ""
     is_finite = isinstance(value, int | float) and math.isfinite(value)

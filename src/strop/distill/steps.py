@@ -54,6 +54,7 @@ def step_usages(
     The base model's forward pass over a row is added at the row's first use if the fit
     ``compares`` log-probabilities, and at every use if it ``reads_base`` distributions.
     """
+    # Every response is read after its own copy of the prompt.
     prompt_tokens = np.array(
         [len(example["prompt"]) * len(example["responses"]) for example in examples]
     )

@@ -91,11 +91,13 @@ def explore(
     if rounds < 1:
         raise UsageError(f"xpo: rounds is {rounds}; expected at least 1")
     rows: list[Comparison] = []
+    # The base model is a candidate too: training may make it worse.
     iterates = [Iterate(base, objective(trainer, base, base, draw(base, "validation"), reward))]
     for number in range(1, rounds + 1):
         policy = iterates[-1].folder
         from_policy = draw(policy, f"policy {number}")
         from_base = draw(base, f"base {number}")
+        # The rows of earlier rounds stay: the algorithm fits all pairs so far.
         rows += _pairs(from_policy, from_base, reward)
         fitted = trainer.fit(
             policy,

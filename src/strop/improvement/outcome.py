@@ -83,7 +83,7 @@ class Improvement:
         }
 
     def _repr_html_(self) -> str:
-        """In a notebook: the answer, the rounds, the curves."""
+        """Return HTML for a notebook: the answer, the rounds, the curves."""
         from strop.report.notebook import story_html
 
         return story_html("improve", self.document)
@@ -95,6 +95,7 @@ class Improvement:
         for name in ("accuracy", "accuracy_flexible", "greedy"):
             document[name] = measured[name]
         document |= _estimates(current.held_out, self._ratios(index))
+        # A verifier that asks no model, such as majority, has no base model to ask.
         if "gap_base_verifier" not in document:
             why = NO_MODEL.format(self.course.judge.spec)
             document["gap_base_verifier"] = {"value": None, "why": why}
@@ -133,6 +134,7 @@ class Improvement:
             "gap_filter": kept_by,
         }
         for name, product in products.items():
+            # The base model cannot answer for a verifier that asks no model.
             if product is not None:
                 yield name, gap(samples.utility_PK, evidence.weigh(product), samples.mask_PK)
         weight_PK = evidence.weigh(judge)

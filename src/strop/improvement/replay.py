@@ -83,6 +83,7 @@ def mixed(
     for replay, pool in replays:
         if not pool:
             continue
+        # At least one: a replay that was asked for is never rounded away.
         wanted = min(len(pool), round(len(own) * replay.share / own_share))
         rng = random.Random(derive(seed, "replay", replay.source))
         drawn = rng.sample(list(pool), max(1, wanted))

@@ -56,7 +56,7 @@ def improve(
     holds, if the course is of one. ModelError for a model that is in no local folder: it cannot be
     trained.
     """
-    model_folder(course.model)
+    model_folder(course.model)  # raises for a model that cannot be trained
     default = default_folder("improve", course.as_record() | {"task": slug(course.task.label)})
     # Trained models are named by their folders, so the path must not depend on the working folder.
     path = (Path(out) if out is not None else default).resolve()
@@ -66,6 +66,7 @@ def improve(
     rounds = [runner.measure(0, course.model)]
     stopped = f"{course.rounds} rounds were asked for"
     for number in range(1, course.rounds + 1):
+        # The document takes time to compute, so only if it is read.
         if tell or stop_at_zero:
             reason = f"round {number} of {course.rounds} is under way"
             so_far = Improvement(path, course, list(rounds), reason, updates)
@@ -74,6 +75,7 @@ def improve(
             if stop_at_zero and _gap_includes_zero(so_far):
                 stopped = f"the held-out gap's interval includes zero at round {number - 1}"
                 break
+        # An online trainer draws its own rows while it trains.
         rounds[-1] = runner.make_rows(rounds[-1])
         if not course.trainer.online and not _has_rows(rounds[-1]):
             stopped = (

@@ -50,6 +50,7 @@ class RoundRunner:
             (course.judge, course.model),
             (course.filter, course.verify_with or model),
         )
+        # One model may have several of these roles; it is asked once.
         for product, judge in dict.fromkeys(judges):
             held_out = self._verify(held_out, engine, number, product, judge)
         measured = write_estimates(held_out)
@@ -126,6 +127,7 @@ class RoundRunner:
                 "give a .jsonl file of your own"
             )
         own_share = 1 - sum(each.share for each in self.course.replay)
+        # One more than the share asks for, as ``mixed`` rounds.
         wanted = min(MOST_DOCUMENTS, round(count * replay.share / own_share) + 1)
         seed = derive(self.course.seed, "documents", rounds[-1].number)
         return documents(replay, model_folder(self.course.model), wanted, seed)
@@ -160,6 +162,7 @@ class RoundRunner:
             if verifier.asks_model:
                 engine = generator if judge == generator.name else self.executor.load(judge)
             verify_run(run, Verification.of(verifier, engine), execution)
+        # Opened again, to read the scores that were added.
         return Run(run.path, (), self.course.task)
 
     def _fit_online(self, trainer: Trainer, current: Round, out: Path) -> Path:

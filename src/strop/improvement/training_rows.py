@@ -29,9 +29,9 @@ Balance = Literal["problems", "responses", "hard"]
 
 @dataclass(frozen=True)
 class Keeping:
-    """Which kept responses are trained on, and how much each problem counts.
+    """Selection among kept responses, and the weight of each problem.
 
-    Options that may preserve diversity. ``cap``: the largest number of responses of a problem,
+    These options may preserve diversity. ``cap``: the largest number of responses of a problem,
     chosen at random. ``distinct``: one response of each answer, or of each text. ``balance``:
     "problems" count the same, which is f[w] itself; "responses" count the same, so that easy
     problems count more, as if all kept responses were pooled; "hard" weighs a problem by
@@ -101,6 +101,7 @@ def weighted(run: Run, weight_PK: Floats, keeping: Keeping = Keeping()) -> Train
         # 1 if every response is kept with the largest weight.
         share = kept_weight / (max(weight_K[index] for index in kept) * len(weight_K))
         total = _problem_weight(keeping.balance, share, len(weight_K))
+        # The chosen responses share the whole weight of the problem.
         chosen = _thinned(problem, kept, keeping, run.plan.seed)
         chosen_weight = sum(weight_K[index] for index in chosen)
         for index in chosen:
@@ -131,6 +132,7 @@ def _thinned(problem: _Problem, kept: list[int], keeping: Keeping, seed: int) ->
     chosen = list(first.values())
     if keeping.cap is None or len(chosen) <= keeping.cap:
         return chosen
+    # Sorted again: the rows stand in the order of the samples.
     rng = random.Random(derive(seed, "cap", problem.id))
     return sorted(rng.sample(chosen, keeping.cap))
 
@@ -155,6 +157,7 @@ def preferences(run: Run, weight_PK: Floats, most: int) -> TrainingRows:
         rng = random.Random(derive(run.plan.seed, "preferences", problem.id))
         kept = [index for index in problem.whole if weight_K[index] > 0]
         rejected = [index for index in problem.whole if not weight_K[index] > 0]
+        # Shuffled, so that a pair does not depend on the order of sampling.
         kept = rng.sample(kept, len(kept))
         rejected = rng.sample(rejected, len(rejected))
         for good, bad in list(zip(kept, rejected, strict=False))[:most]:
@@ -171,6 +174,7 @@ def comparisons(run: Run, reward_PK: Floats, most: int) -> TrainingRows:
     rows: list[Row] = []
     for problem, reward_K in zip(_problems(run), reward_PK, strict=True):
         known = [index for index in problem.whole if np.isfinite(reward_K[index])]
+        # Neighbours: no response is in two pairs, so the pairs are independent.
         for first, second in list(zip(known[::2], known[1::2], strict=False))[:most]:
             comparison = Comparison(
                 problem.id,
@@ -223,6 +227,7 @@ def _problems(run: Run) -> Iterator[_Problem]:
         for sample, token_ids, finish, answer in sorted(responses[problem]):
             tokens[sample] = token_ids
             answers[sample] = answer
+            # "length": cut off at the token limit. An empty response has no tokens to learn.
             if finish != "length" and token_ids:
                 whole.append(sample)
         yield _Problem(problem, prompt, tokens, answers, whole)

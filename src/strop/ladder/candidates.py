@@ -70,6 +70,7 @@ def arithmetic_candidate(problem: Problem, rng: random.Random, hard: bool) -> st
     if rng.random() < (0.2 if hard else 0.4):
         return gold
     while True:
+        # A third are mostly the generator's designed slips; the others are random errors.
         if rng.random() < 0.35:
             candidate = worked(problem.question, rng, slip=0.6, noise=0.15 if hard else 0.05)
         else:
@@ -98,6 +99,7 @@ def sudoku_candidate(problem: Problem, rng: random.Random) -> str:
     clues = problem.question.replace(" ", "")
     grid = problem.reference.replace(" ", "")
     while True:
+        # A change may give another valid grid; then change again.
         cells = _changed_grid(clues, grid, rng)
         if not is_solution(clues, cells):
             return in_rows(cells)

@@ -145,6 +145,7 @@ class _Mixture:
     """Draws kinds of documents by their weights."""
 
     def __init__(self, weights: Weights) -> None:
+        # Added up once: ``choices`` would do it for every document.
         self.keys = list(weights)
         self.cumulative = list(accumulate(weights.values()))
 
@@ -168,6 +169,7 @@ def document(subject: str, kind: str, rng: random.Random) -> Segments:
 
 def _judgement(kind: str, task: Task, problem: Problem, rng: random.Random) -> Segments:
     """Return a candidate and its verdict, in the frame of a verifier."""
+    # Only documents with a written check need deliberately bad candidates (see candidates.py).
     response = candidate(problem, rng, hard=kind != "mc")
     frame = FRAMES[kind]
     prompt = plain_text(verification_prompt(frame, task, problem, response, []))
@@ -208,6 +210,7 @@ def _tournament(task: Task, problem: Problem, rng: random.Random) -> Segments:
 
     The right one wins; a coin decides between two right or two wrong ones.
     """
+    # A right and a wrong candidate teach most, so other pairs are mostly drawn again.
     for _ in range(20):
         first = candidate(problem, rng, hard=False)
         second = candidate(problem, rng, hard=False)

@@ -49,6 +49,7 @@ def loss_on(model: LlamaForCausalLM, kind: str) -> float:
     A kind is "worksheet", or one of KINDS, of each task in turn.
     """
     rng = random.Random(derive("fresh documents", kind))
+    # A kind is the subject of worksheets and the second part of all other keys.
     subjects = [key for key in DOCUMENT_WEIGHTS if kind in key]
     tokenizer = build_tokenizer()
     rows = []

@@ -30,6 +30,7 @@ def surface_auroc(subject: str) -> float:
     rng = random.Random(derive("leakage", subject))
     examples = [_example(subject, rng) for _ in range(LEARNED + TRIED)]
     learned, tried = examples[:LEARNED], examples[LEARNED:]
+    # Naive Bayes: count the features among right and among wrong candidates.
     totals = Counter(is_right for _, is_right in learned)
     counts = {True: Counter[Feature](), False: Counter[Feature]()}
     for features, is_right in learned:

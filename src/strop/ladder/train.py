@@ -84,10 +84,12 @@ class Training:
         stream = Stream(self.recipe.seed, self.recipe.family)
 
         def early() -> Iterator[bool]:
+            # The stream asks before each document; ``seen`` grows below.
             while True:
                 yield seen < EARLY_SHARE * self.recipe.tokens
 
         for batch in batches(build_tokenizer(), stream.documents(early())):
+            # Skipped documents are drawn too: later ones depend on the same random numbers.
             if seen >= self.seen:
                 yield batch
             seen += tokens_in(batch)
@@ -104,6 +106,7 @@ class Training:
             optimizer.step()
         self.steps += 1
         self.seen += tokens_in(batch)
+        # The mean over these is what the card and the progress line report.
         self.losses = [*self.losses[1 - CHECKPOINT_STEPS :], loss.item()]
 
     def _set_rates(self) -> None:
@@ -142,6 +145,7 @@ class Training:
         path = folder / CHECKPOINT
         if not path.exists():
             return training
+        # A checkpoint is data: nothing in it may run code.
         state = torch.load(path, weights_only=True)
         if state["recipe"] != asdict(recipe):
             raise UsageError(
@@ -167,6 +171,7 @@ def train(
     """
     if (folder / CARD).exists():
         return _finished_card(recipe, folder)
+    # Sums in several threads add up in another order, and the weights would differ.
     torch.set_num_threads(1)
     training = Training.restore(recipe, folder)
     last = time.monotonic()
