@@ -1,8 +1,9 @@
-"""Optimisers side by side on the ladder's recipe: tokens per second, and the loss after the same number of tokens.
+"""Optimisers on the ladder's recipe, side by side: tokens per second, and loss after equal tokens.
 
     python benchmarks/training.py [NAME] [TOKENS]
 
-One thread; the optimisers take turns batch by batch on models that start alike, so that noise of the machine falls on all of them.
+One thread. The optimisers take turns batch by batch, on models that start with the same weights, so
+that the machine's noise affects all of them alike.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from strop.ladder.model import tokens_in
 from strop.ladder.muon import Muon
 from strop.ladder.recipes import RECIPES
-from strop.ladder.train import Training, tokens_in
+from strop.ladder.train import Training
 
 Optimizer = torch.optim.Optimizer
 
@@ -36,17 +38,15 @@ def our_muon(parameters: list[torch.nn.Parameter], rate: float) -> Optimizer:
 
 @dataclass
 class Runner:
-    """One optimiser for the matrices between the layers; AdamW has the rest."""
+    """A training with one optimiser for the matrices inside layers; AdamW has the rest."""
 
     name: str
     make: Callable[[list[torch.nn.Parameter], float], Optimizer]
     training: Training
 
     def __post_init__(self) -> None:
-        inner, outer = (
-            [p for group in old.param_groups for p in group["params"]]
-            for old in self.training.optimizers
-        )
+        # Training.begin has divided the parameters; only the optimisers are replaced.
+        inner, outer = map(parameters_of, self.training.optimizers)
         recipe = self.training.recipe
         self.training.optimizers = [
             self.make(inner, recipe.muon_rate),
@@ -54,10 +54,15 @@ class Runner:
         ]
 
 
+def parameters_of(optimizer: Optimizer) -> list[torch.nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def main() -> None:
-    name, tokens = (sys.argv[1:] + ["125k", "1000000"][len(sys.argv) - 1 :])[:2]
+    name = sys.argv[1] if len(sys.argv) > 1 else "125k"
+    tokens = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     torch.set_num_threads(1)
-    recipe = replace(RECIPES[name], tokens=int(tokens))
+    recipe = replace(RECIPES[name], tokens=tokens)
     slow = replace(recipe, muon_rate=2.7e-3)  # AdamW's own best rate at 125k
     runners = [
         Runner("AdamW", adam, Training.begin(slow)),
@@ -72,13 +77,15 @@ def main() -> None:
             runner.training.step(batch)
             runner.training.seconds += time.monotonic() - started
     print(
-        f"{recipe.name}, {tokens_in(batch)} tokens a batch, {recipe.tokens:,} tokens, one thread, in turns"
+        f"{recipe.name}, {tokens_in(batch)} tokens a batch, {recipe.tokens:,} tokens, "
+        "one thread, in turns"
     )
     rates = [runner.training.seen / runner.training.seconds for runner in runners]
     for runner, rate in zip(runners, rates, strict=True):
         loss = float(np.mean(runner.training.losses[-100:]))
         print(
-            f"{runner.name:<30} {rate:>8,.0f} tokens/s ({rate / rates[0]:.2f} of AdamW)   loss {loss:.3f}"
+            f"{runner.name:<30} {rate:>8,.0f} tokens/s ({rate / rates[0]:.2f} of AdamW)   "
+            f"loss {loss:.3f}"
         )
 
 

@@ -1,4 +1,7 @@
-"""A small fit, in this process or in one of its own:  python tests/small_fit.py OUT NAME:RANK[:ACCUMULATION[:STEPS]] ..."""
+"""A small fit, for tests of trainers, in this process or in a process of its own.
+
+python tests/small_fit.py OUT NAME:RANK[:ACCUMULATION[:STEPS]] ...
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ PROBLEMS, STEPS, CHECKPOINT_EVERY = 11, 24, 4
 
 @cache
 def drawn() -> list[tuple[str, str, Sample, Sample, Prompt]]:
-    """Two responses of each problem: its id, its prompt as it was sent, the samples, the prompt as messages."""
+    """Return two responses to each problem.
+
+    A tuple is the problem's id, the prompt as it was sent, two samples, the prompt as messages.
+    """
     engine, task = load_engine("ladder/25k"), Arithmetic()
     problems = task.problems("train", PROBLEMS, seed=0)
     prompts = [solution_prompt(task, problem, []) for problem in problems]
@@ -34,23 +40,22 @@ def drawn() -> list[tuple[str, str, Sample, Sample, Prompt]]:
 
 
 def rows_for(name: str) -> list[Row]:
-    """Rows of the trainer's kind; the reward is the base model's log-probability, and the likelier response the kept one."""
+    """Return rows of the type that the trainer reads.
+
+    The reward is the base model's log-probability, and the likelier response is the kept one.
+    """
+    row_type = TRAINERS[name].row
     rows: list[Row] = []
-    for problem, prompt, one, other, _ in drawn():
-        if TRAINERS[name].row is Weighted:
-            rows += [
-                Weighted(problem, prompt, one.token_ids, 1.0),
-                Weighted(problem, prompt, other.token_ids, 0.25),
-            ]
-        elif TRAINERS[name].row is Preference:
-            kept, rejected = sorted((one, other), key=lambda sample: -sample.logprob)
+    for problem, prompt, first, second, _ in drawn():
+        if row_type is Weighted:
+            rows.append(Weighted(problem, prompt, first.token_ids, 1.0))
+            rows.append(Weighted(problem, prompt, second.token_ids, 0.25))
+        elif row_type is Preference:
+            kept, rejected = sorted((first, second), key=lambda sample: -sample.logprob)
             rows.append(Preference(problem, prompt, kept.token_ids, rejected.token_ids))
         else:
-            rows.append(
-                Comparison(
-                    problem, prompt, one.token_ids, other.token_ids, one.logprob - other.logprob
-                )
-            )
+            difference = first.logprob - second.logprob
+            rows.append(Comparison(problem, prompt, first.token_ids, second.token_ids, difference))
     return rows
 
 
@@ -70,5 +75,5 @@ def fit_small(
 
 if __name__ == "__main__":
     for spec in sys.argv[2:]:
-        kind, *numbers = spec.split(":")
-        fit_small(Path(sys.argv[1], kind), kind, *map(int, numbers))
+        name, *numbers = spec.split(":")
+        fit_small(Path(sys.argv[1], name), name, *map(int, numbers))

@@ -1,4 +1,4 @@
-"""What every trainer promises: its loss at a known optimum, and its fit from rows to a folder that engines load."""
+"""The contract of every trainer: the loss at a known optimum, and a fit that engines can load."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from strop.distill import TRAINERS, Trainer
-from strop.distill.losses import exploratory, preference, reward_difference, weighted_likelihood
+from strop.distill.losses import exploratory, reward_difference, weighted_likelihood
 from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.errors import RunMismatchError, UsageError
 from strop.records import Sampling, Usage
-from tests.small_fit import MODEL, drawn, fit_small, rows_for  # noqa: E402
+from tests.distill.preference import preference
+from tests.small_fit import MODEL, drawn, fit_small, rows_for
 
 torch.set_num_threads(1)
 every_trainer = pytest.mark.parametrize("name", TRAINERS)
@@ -28,7 +29,7 @@ BETA = 0.5
 
 
 class Table(torch.nn.Module):
-    """The smallest language model: a row of logits for each of two problems, whose responses are four."""
+    """The smallest language model: logits of four responses to each of two problems."""
 
     def __init__(self, probability_PY: torch.Tensor) -> None:
         super().__init__()
@@ -61,7 +62,10 @@ def sft_case() -> Case:
 
 
 def rpo_case() -> Case:
-    """Two responses, the first kept in three pairs of four. The base is such that DPO and the likelihood have the same optimum."""
+    """Two responses; the first is kept in three pairs of four.
+
+    With this base, DPO and the likelihood have the same optimum.
+    """
     share = torch.tensor([0.75, 0.25], dtype=torch.float64)
     base = torch.softmax(share.log() * (1 - 1 / BETA), dim=0)
     kept, rejected = torch.tensor([0, 0, 0, 1]), torch.tensor([1, 1, 1, 0])
@@ -82,7 +86,7 @@ def rpo_case() -> Case:
 
 
 def comparison_case(loss: Callable[..., torch.Tensor]) -> Case:
-    """Every pair of responses once, and the log-probability as the reward: the optimum is base^(1 + 1/beta)."""
+    """Every pair of responses once; the reward is log base, the optimum base^(1 + 1/beta)."""
     base = BASE_PY.log()
     one, other = (
         index.ravel() for index in torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
@@ -141,7 +145,7 @@ def test_settings_are_json_and_come_back(name: str) -> None:
 
 
 class Heard:
-    """A watcher that remembers."""
+    """A watcher that stores what is reported."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, int, int]] = []
@@ -177,7 +181,7 @@ def fitted(
     )
 
 
-def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Heard]) -> None:
+def test_the_loss_falls_and_every_step_is_reported(fitted: tuple[Trainer, Path, Heard]) -> None:
     trainer, folder, heard = fitted
     record = json.loads((folder / "training.json").read_text())
     losses = [step["loss"] for step in record["steps"]]
@@ -197,7 +201,7 @@ def test_the_loss_falls_and_every_step_is_told(fitted: tuple[Trainer, Path, Hear
 
 
 def test_the_folder_is_an_ordinary_one(fitted: tuple[Trainer, Path, Heard]) -> None:
-    """Both engines load it and answer alike; the tokenizer is the model's own; nothing pickled, nothing left over."""
+    """Both engines load it and answer alike; it has the model's own tokenizer and no other file."""
     trainer, folder, _ = fitted
     expected = {
         "config.json",
@@ -251,13 +255,15 @@ def test_a_finished_fit_is_not_repeated_and_no_other_is_written_over_it(
 def test_nothing_is_printed_and_the_same_fit_gives_the_same_weights(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    one, other = (fit_small(tmp_path / place, name, rank=2, steps=3) for place in ("one", "other"))
+    one, other = (
+        fit_small(tmp_path / folder, name, rank=2, steps=3) for folder in ("one", "other")
+    )
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
     assert capfd.readouterr() == ("", "")
 
 
 @every_trainer
-def test_rows_of_another_kind_are_one_clear_line(name: str, tmp_path: Path) -> None:
+def test_rows_of_another_type_are_one_clear_line(name: str, tmp_path: Path) -> None:
     foreign = rows_for("rpo" if name != "rpo" else "sft")
     with pytest.raises(
         UsageError, match=f"{name} got a row of type {type(foreign[0]).__name__}; expected"

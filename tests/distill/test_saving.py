@@ -1,4 +1,4 @@
-"""What a fit leaves behind: snapshots, a freshly made model with heads and a head of its own, the records."""
+"""Trained folders: snapshots, a fresh model with a head of its own, weights and adapter."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("trl")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file
 
-from strop.distill import TRAINERS, RewardDpo, Sft, Weighted
-from strop.distill.scoring import score_rows
+from strop.distill import TRAINERS, RewardDpo, Sft
 from strop.engines import load_engine
 from strop.engines.base import Request
-from strop.errors import StoreError
 from strop.records import Sampling
-from tests.small_fit import MODEL, drawn, rows_for  # noqa: E402
+from tests.small_fit import MODEL, drawn, rows_for
 
 torch.set_num_threads(1)
 
@@ -83,18 +81,6 @@ def test_a_fresh_llama_with_its_own_head_learns_its_rows(name: str, tmp_path: Pa
     assert texts[0] == texts[1]
 
 
-def test_training_raises_the_likelihood_of_what_weighs_much(tmp_path: Path) -> None:
-    """Two responses of each problem, one of weight 3, one of weight 0."""
-    rows = [
-        Weighted(problem, prompt, sample.token_ids, weight)
-        for problem, prompt, one, other, _ in drawn()
-        for sample, weight in ((one, 3.0), (other, 0.0))
-    ]
-    out = Sft(learning_rate=2e-3, batch_size=11, steps=30).fit(MODEL, rows, tmp_path / "out")
-    lift = (score_rows(out, rows) - score_rows(MODEL, rows))[:, 0]
-    assert lift[::2].mean() > 5 and lift[::2].mean() > lift[1::2].mean()
-
-
 def test_weights_are_float32_and_the_adapter_makes_the_difference(tmp_path: Path) -> None:
     from peft import PeftModel
 
@@ -118,51 +104,3 @@ def test_weights_are_float32_and_the_adapter_makes_the_difference(tmp_path: Path
         if not torch.equal(tensor, load_file(MODEL / "model.safetensors")[name])
     }
     assert changed and all("_proj" in name for name in changed)
-
-
-def test_a_full_disk_is_one_clear_line_and_the_fit_goes_on_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk is full when the last file is to be written: a fault that cannot be made otherwise."""
-    from strop.distill import fit
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    trainer = Sft(learning_rate=1e-3, batch_size=4, steps=3, snapshot_every=2)
-    alone = trainer.fit(MODEL, rows_for("sft"), tmp_path / "alone")
-    with monkeypatch.context() as patch:
-        patch.setattr(fit, "write_record", full)
-        with pytest.raises(StoreError, match=r"cannot be written .*No space left.*run it again"):
-            trainer.fit(MODEL, rows_for("sft"), tmp_path / "out")
-    assert not (tmp_path / "out" / "training.json").exists()
-    out = trainer.fit(MODEL, rows_for("sft"), tmp_path / "out")
-    assert (out / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        path.name for path in alone.iterdir()
-    )
-
-
-def test_snapshots_of_a_fit_that_came_to_no_checkpoint_are_forgotten(tmp_path: Path) -> None:
-    stale = tmp_path / "out" / "fit" / "steps" / "000002"
-    stale.mkdir(parents=True)
-    (stale / "model.safetensors").write_bytes(b"another fit's")
-    out = Sft(learning_rate=1e-3, batch_size=4, steps=2, snapshot_every=2).fit(
-        MODEL, rows_for("sft"), tmp_path / "out"
-    )
-    assert (out / "steps" / "000002" / "model.safetensors").read_bytes() == (
-        out / "model.safetensors"
-    ).read_bytes()
-
-
-@pytest.mark.parametrize("name", TRAINERS)
-def test_gradient_checkpointing_changes_memory_and_no_result(name: str, tmp_path: Path) -> None:
-    trainer = TRAINERS[name](learning_rate=1e-3, batch_size=4, steps=3, lora_rank=2)
-    plain, saving = (
-        replace(trainer, gradient_checkpointing=on).fit(MODEL, rows_for(name), tmp_path / str(on))
-        / "model.safetensors"
-        for on in (False, True)
-    )
-    one, other, begun = load_file(plain), load_file(saving), load_file(MODEL / "model.safetensors")
-    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
-    assert any(not torch.allclose(one[key], begun[key], atol=1e-4) for key in one)

@@ -18,7 +18,7 @@ from strop.engines.base import Request
 from strop.errors import UsageError
 from strop.records import Sampling
 from strop.seeds import derive
-from tests.small_fit import MODEL, drawn  # noqa: E402
+from tests.small_fit import MODEL, drawn
 
 torch.set_num_threads(1)
 BASE = torch.tensor([0.35, 0.25, 0.2, 0.12, 0.08], dtype=torch.float64)
@@ -26,7 +26,7 @@ BETA, ROUNDS, PAIRS, SEEDS = 0.5, 6, 300, 3
 
 
 def minimise(logits: torch.Tensor, first: torch.Tensor, second: torch.Tensor, alpha: float) -> None:
-    """The argmin of Algorithm 1, on all pairs so far; the reward is the base model's log-probability."""
+    """Find the argmin of Algorithm 1 on all pairs so far; the reward is log base."""
     reward = BASE.log()
     descent = torch.optim.LBFGS(
         [logits],
@@ -54,7 +54,7 @@ def minimise(logits: torch.Tensor, first: torch.Tensor, second: torch.Tensor, al
 
 
 def distance(alpha: float, seed: int) -> float:
-    """Total variation between base^(1 + 1/beta) and the policy after ROUNDS rounds of PAIRS pairs."""
+    """Return the total variation between base^(1 + 1/beta) and the policy after all rounds."""
     random = torch.Generator().manual_seed(seed)
     target = torch.softmax(BASE.log() * (1 + 1 / BETA), dim=0)
     logits = BASE.log().clone().requires_grad_()
@@ -72,7 +72,7 @@ def distance(alpha: float, seed: int) -> float:
 
 
 def test_without_its_bonus_xpo_reaches_the_optimum_and_with_it_stops_short() -> None:
-    """Total variation under 0.01 at alpha 0; the larger a fixed alpha, the farther from base^(1 + 1/beta)."""
+    """The larger a fixed alpha, the farther the policy ends from base^(1 + 1/beta)."""
     distances = {
         alpha: [distance(alpha, seed) for seed in range(SEEDS)] for alpha in (0.0, 0.01, 0.1, 0.5)
     }

@@ -1,10 +1,7 @@
-"""What may be asked of a course, what of the kept responses is trained on, and what is mixed in."""
+"""Settings of a course: each one runs and has an effect, or is refused in one line."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-import strop
-from strop.distill import Weighted
-from strop.engines import model_folder
 from strop.errors import UsageError
 from strop.improvement.course import Course
-from strop.improvement.replay import Replay, documents, mixed
+from strop.improvement.replay import Replay
 from strop.improvement.rounds import improve
-from strop.improvement.training_rows import Keeping, unfiltered, weighted
-from strop.run.run import Run
+from strop.improvement.training_rows import Keeping
 from strop.tasks import Recall
 
 MODEL = "ladder/25k"
@@ -31,124 +24,6 @@ SMALL: dict[str, Any] = {
     "samples": 8,
     "settings": {"steps": 3, "batch_size": 8},
 }
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Samples of several answers each, and a verifier that keeps some of them."""
-    out = tmp_path_factory.mktemp("course") / "run"
-    return strop.gap(
-        "ladder/40k",
-        "arithmetic:easy",
-        verifiers=["majority", "chance"],
-        problems=24,
-        samples=8,
-        out=out,
-        temperature=1.0,
-    )
-
-
-def rows_of(run: Run, keeping: Keeping | None = None) -> Sequence[Weighted]:
-    return [
-        row
-        for row in weighted(run, run.evidence.weights["chance"], keeping or Keeping()).rows
-        if isinstance(row, Weighted)
-    ]
-
-
-def by_problem(rows: Sequence[Weighted]) -> dict[str, list[Weighted]]:
-    found = defaultdict(list)
-    for row in rows:
-        found[row.problem].append(row)
-    return found
-
-
-def test_a_cap_keeps_that_many_of_each_problem_and_its_weight(run: Run) -> None:
-    every, capped = by_problem(rows_of(run)), by_problem(rows_of(run, Keeping(cap=2)))
-    assert every.keys() == capped.keys() and max(map(len, every.values())) > 2
-    for problem, rows in capped.items():
-        assert len(rows) == min(2, len(every[problem])) and sum(
-            row.weight for row in rows
-        ) == pytest.approx(1)
-        assert {row.token_ids for row in rows} <= {row.token_ids for row in every[problem]}
-    assert rows_of(run, Keeping(cap=2)) == rows_of(run, Keeping(cap=2))
-
-
-def test_distinct_takes_one_of_each_answer_or_text(run: Run) -> None:
-    answers = {
-        (row["problem"], tuple(row["token_ids"])): row["answer_strict"]
-        for row in run.responses.iter_rows(named=True)
-    }
-    for problem, rows in by_problem(rows_of(run, Keeping(distinct="answer"))).items():
-        assert max(Counter(answers[problem, row.token_ids] for row in rows).values()) == 1
-    for rows in by_problem(rows_of(run, Keeping(distinct="text"))).values():
-        assert max(Counter(row.token_ids for row in rows).values()) == 1
-    assert (
-        len(rows_of(run, Keeping(distinct="answer")))
-        <= len(rows_of(run, Keeping(distinct="text")))
-        < len(rows_of(run))
-    )
-
-
-def test_balance_weighs_problems_by_what_they_kept(run: Run) -> None:
-    kept = {problem: len(rows) for problem, rows in by_problem(rows_of(run)).items()}
-    assert len(set(kept.values())) > 1
-    for balance, expected in (
-        ("problems", lambda n: 1.0),
-        ("responses", float),
-        ("hard", lambda n: 8 / n),
-    ):
-        sums = {
-            p: sum(row.weight for row in rows)
-            for p, rows in by_problem(rows_of(run, Keeping(balance=balance))).items()
-        }  # type: ignore[arg-type]
-        assert sums == pytest.approx({problem: expected(n) for problem, n in kept.items()})
-
-
-def test_replay_has_its_share_of_the_weight(run: Run) -> None:
-    own, pool = rows_of(run), unfiltered(run)
-    assert sum(row.weight for row in pool) == pytest.approx(24)
-    base, other = Replay("base", 0.25), Replay("earlier", 0.25)
-    rows = mixed(own, [(base, pool), (other, own)], seed=0)
-    weight = [row.weight for row in rows]
-    assert rows[: len(own)] == own and len(rows) == 2 * len(own)
-    assert sum(weight[len(own) :]) == pytest.approx(sum(weight[: len(own)]))
-    assert (
-        mixed(own, [(base, pool)], seed=0)
-        == mixed(own, [(base, pool)], seed=0)
-        != mixed(own, [(base, pool)], seed=1)
-    )
-    assert mixed(own, [(other, [])], seed=0) == own
-
-
-def test_documents_are_those_of_pre_training_as_the_model_reads_them(tmp_path: Path) -> None:
-    folder = model_folder(MODEL)
-    rows = documents(Replay("verification", 0.5), folder, 60, seed=0)
-    assert len(rows) == 60 and {row.problem.rsplit("-", 1)[1] for row in rows} <= {
-        "mc",
-        "binary",
-        "score",
-        "tournament",
-    }
-    assert any(
-        "solution" in row.problem for row in documents(Replay("corpus", 0.5), folder, 60, seed=0)
-    )
-    engine = strop.load_engine(MODEL)
-    text = engine.tokenizer.decode(list(rows[0].token_ids))  # type: ignore[attr-defined]
-    assert text and rows[0].prompt
-    own = tmp_path / "mine.jsonl"
-    own.write_text(json.dumps({"prompt": "1+1=", "response": "2"}) + "\n")
-    assert [
-        (row.prompt, row.token_ids[-1])
-        for row in documents(Replay(str(own), 0.5), folder, 1, seed=0)
-    ] == [("1+1=", 2)]
-    for line in ("{", "[]", '{"prompt": "x"}', '{"prompt": "", "response": "y"}'):
-        own.write_text(line)
-        with pytest.raises(
-            UsageError,
-            match=r'mine.jsonl, line 1: expected {"prompt": "...", "response": "..."} with text in both',
-        ):
-            documents(Replay(str(own), 0.5), folder, 1, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +99,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
     [
         (
             {"filter_by": "mc@quantile:0.5&mc@quantile:0.7"},
-            "a verifier stands there twice; name each once",
+            "a verifier is named twice; name each once",
         ),
         ({"filter_by": "mc@"}, "is no verifier with its weight"),
         ({"filter_by": "logprob@best-of:50"}, "ask for best-of:8 or less"),
@@ -238,7 +113,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
         ),
         (
             {"method": "rpo", "keeping": Keeping(cap=1)},
-            "replay and what is kept of a problem are for rft and sft-sharpen",
+            "--cap, --distinct and --balance are for rft and sft-sharpen",
         ),
         (
             {"method": "sft-sharpen", "train_temperature": 1.0},
@@ -257,16 +132,29 @@ def test_what_cannot_be_asked_is_one_line(change: dict[str, Any], message: str) 
 
 
 @pytest.mark.parametrize(
-    "text", ["base", "base:x", "base:0", "base:1", ":0.5", "no/such/file.jsonl:0.5"]
+    ("change", "message"),
+    [
+        (
+            {"method": "xpo", "filter_by": "oracle"},
+            "its reward is the base model's log-probability; leave --filter-by",
+        ),
+        (
+            {"method": "reward-dpo", "samples": 1},
+            "compares two responses to a problem; ask for 2 or more",
+        ),
+        ({"filter_by": "nonsense"}, "there is no verifier 'nonsense'"),
+        (
+            {"method": "magic"},
+            "there is no method 'magic'; there are rft, rpo, sft-sharpen, reward-dpo, xpo",
+        ),
+        ({"rounds": 0}, "--rounds 0: expected 1 or more"),
+        ({"settings": {"warmth": 1}}, "its trainer has no such setting"),
+        (
+            {"settings": {"learning_rate": -1.0}},
+            "learning_rate is -1.0; expected a finite number, at least 0",
+        ),
+    ],
 )
-def test_a_replay_that_cannot_be_read_is_one_line(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--replay "):
-        Replay.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("cap", 0), ("distinct", "words"), ("balance", "some")]
-)
-def test_keeping_says_what_it_expects(name: str, value: Any) -> None:
-    with pytest.raises(UsageError, match=f"^--{name} {value}: expected "):
-        Keeping(**{name: value})
+def test_what_cannot_be_run_is_refused_at_once(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Course(**({"model": MODEL, "task": Recall()} | change))

@@ -1,4 +1,4 @@
-"""Rounds of self-improvement: the contract's document, what may not move the weights, and going on after a stop."""
+"""Rounds: the JSON document, what may not move the weights, resuming. Covers runner and outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import strop
 from strop.engines import model_folder
 from strop.errors import CorruptPartError, RunMismatchError, UsageError
 from strop.improvement.rounds import METHODS, Course, improve
-from strop.improvement.training_rows import comparisons, preferences, weighted
 from strop.tasks import Recall
 from strop.tasks.base import Grade
 from strop.tasks.gsm8k import Gsm8k
@@ -118,61 +117,6 @@ def test_it_ends_where_the_gap_does(tmp_path: Path) -> None:
     )
 
 
-def test_rows_are_the_samples_and_weights_of_the_run(tmp_path: Path) -> None:
-    run = strop.gap(
-        "ladder/250k",
-        "recall",
-        verifiers=["majority"],
-        problems=12,
-        samples=8,
-        out=tmp_path / "run",
-    )
-    judge, weight_PK = run.evidence.judges["majority"], run.evidence.weights["majority"]
-    rows = weighted(run, weight_PK)
-    sums: dict[str, float] = {}
-    for row in rows.rows:
-        sums[row.problem] = sums.get(row.problem, 0.0) + row.weight  # type: ignore[attr-defined]
-    assert (
-        list(sums.values()) == pytest.approx([1.0] * rows.problems)
-        and rows.problems + rows.problems_without == 12
-    )
-    tokens = {tuple(ids) for ids in run.responses["token_ids"].to_list()}
-    assert all(ids in tokens for row in rows.rows for ids in row.responses)
-    pairs = preferences(run, weight_PK, most=2)
-    assert all(row.kept != row.rejected for row in pairs.rows)  # type: ignore[attr-defined]
-    compared = comparisons(run, judge.score_PK, most=3)
-    assert len(compared.rows) <= 36 and np.ptp([row.difference for row in compared.rows]) > 0  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (
-            {"method": "xpo", "filter_by": "oracle"},
-            "its reward is the base model's log-probability; leave --filter-by and --verify-with out",
-        ),
-        (
-            {"method": "reward-dpo", "samples": 1},
-            "compares two responses to a problem; ask for 2 or more",
-        ),
-        ({"filter_by": "nonsense"}, "there is no verifier 'nonsense'"),
-        (
-            {"method": "magic"},
-            "there is no method 'magic'; there are rft, rpo, sft-sharpen, reward-dpo, xpo",
-        ),
-        ({"rounds": 0}, "--rounds 0: expected 1 or more"),
-        ({"settings": {"warmth": 1}}, "its trainer has no such setting"),
-        (
-            {"settings": {"learning_rate": -1.0}},
-            "learning_rate is -1.0; expected a finite number, at least 0",
-        ),
-    ],
-)
-def test_what_cannot_be_run_is_refused_at_once(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        Course(**({"model": MODEL, "task": Recall()} | change))
-
-
 def test_another_course_does_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
     course = Course(MODEL, Recall(), "sft-sharpen", **SMALL)
     improve(course, out=tmp_path / "run")
@@ -193,7 +137,7 @@ def test_a_broken_record_is_one_line(text: str, tmp_path: Path) -> None:
 
 
 def test_no_prompt_shows_the_answer_of_a_training_problem() -> None:
-    """Examples and training problems come from the same rows, and never are the same; nor is a training problem a test problem."""
+    """Shots and training problems come from the same rows, and share none."""
     task = Gsm8k.example()
     for seed in range(5):
         plan = strop.Plan(MODEL, task, problems=6, shots=4, seed=seed, split="train")

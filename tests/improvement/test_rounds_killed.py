@@ -1,4 +1,4 @@
-"""A course that is killed, SIGKILL and all, ends with the numbers of one that was not."""
+"""A course that was killed with SIGKILL ends with the numbers of one that was not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ from strop.improvement.rounds import improve
 from strop.tasks import Recall
 
 settings = {"steps": 24, "batch_size": 8, "checkpoint_every": 2}
-course = Course("ladder/25k", Recall(), filter_by="mc", rounds=2, train_problems=48, problems=32, samples=8, settings=settings)
+course = Course(
+    "ladder/25k",
+    Recall(),
+    filter_by="mc",
+    rounds=2,
+    train_problems=48,
+    problems=32,
+    samples=8,
+    settings=settings,
+)
 improve(course, out=sys.argv[1])
 """
 KILLS = {

@@ -1,4 +1,4 @@
-"""How much the surface of a candidate tells: no more than docs/ladder.md says."""
+"""The surface of a candidate reveals no more than docs/ladder.md states."""
 
 from __future__ import annotations
 

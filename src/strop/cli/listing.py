@@ -1,13 +1,13 @@
-"""``strop tasks``, ``strop models``, ``strop verifiers``: what there is."""
+"""``strop tasks``, ``strop models``, ``strop verifiers``: lists of what can be named."""
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from strop.cli.options import AsJson
+from strop.cli.output import print_rows
 from strop.errors import UsageError
 
 list_app = typer.Typer()
@@ -18,13 +18,13 @@ def tasks(as_json: AsJson = False) -> None:
     """List the tasks."""
     from strop.tasks import TASKS, LmEval
 
-    levels = {
-        name: f" (difficulty {', '.join(task.levels)})"
-        for name, task in TASKS.items()
-        if len(task.levels) > 1
-    }
-    described = {name: task.description + levels.get(name, "") for name, task in TASKS.items()}
-    print_rows(described | {f"{LmEval.name}:NAME": LmEval.description}, as_json)
+    rows: dict[str, str] = {}
+    for name, task in TASKS.items():
+        rows[name] = task.description
+        if len(task.levels) > 1:
+            rows[name] += f" (difficulty {', '.join(task.levels)})"
+    rows[f"{LmEval.name}:NAME"] = LmEval.description
+    print_rows(rows, as_json)
 
 
 @list_app.command()
@@ -32,13 +32,16 @@ def models(as_json: AsJson = False) -> None:
     """List the embedded models, and the other kinds of names that --model takes."""
     from strop.engines import ENGINES, embedded_models
 
-    rows = {
-        name: f"{card['parameters']:,} parameters, {card['tokens']:,} tokens, {card['flops']:.1e} FLOPs"
-        for name, card in embedded_models().items()
-    }
-    print_rows(
-        rows | {name: text for name, text in ENGINES.items() if name != "ladder/NAME"}, as_json
-    )
+    rows: dict[str, str] = {}
+    for name, card in embedded_models().items():
+        rows[name] = (
+            f"{card['parameters']:,} parameters, {card['tokens']:,} tokens, "
+            f"{card['flops']:.1e} FLOPs"
+        )
+    for name, description in ENGINES.items():
+        if name != "ladder/NAME":  # its models are listed one by one above
+            rows[name] = description
+    print_rows(rows, as_json)
 
 
 @list_app.command()
@@ -48,7 +51,10 @@ def verifiers(
         bool, typer.Option("--prompts", help="Print their prompts instead: a TOML file to edit.")
     ] = False,
 ) -> None:
-    """List the verifiers, with their default weights; with --prompts, the words they ask in, as a file that --prompts FILE takes."""
+    """List the verifiers, with their default weights.
+
+    With --prompts, print their prompts as a file that --prompts FILE takes.
+    """
     from strop.prompts import wording_as_toml
     from strop.verify import VERIFIERS
 
@@ -59,20 +65,8 @@ def verifiers(
     if prompts:
         print(wording_as_toml(), end="")
         return
-    print_rows(
-        {
-            name: f"{verifier.description} (default weight {verifier.default_weight})"
-            for name, verifier in VERIFIERS.items()
-        },
-        as_json,
-    )
-
-
-def print_rows(rows: dict[str, str], as_json: bool) -> None:
-    """A line each, or one JSON document."""
-    if as_json:
-        print(json.dumps(rows))
-        return
-    width = max(map(len, rows))
-    for name, text in rows.items():
-        print(f"{name:<{width}}  {text}")
+    rows = {
+        name: f"{verifier.description} (default weight {verifier.default_weight})"
+        for name, verifier in VERIFIERS.items()
+    }
+    print_rows(rows, as_json)

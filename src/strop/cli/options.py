@@ -1,15 +1,16 @@
-"""Options that several commands have, what they make of them, and how they tell what came."""
+"""Options that several commands share, and the groups of them that the commands take."""
 
 from __future__ import annotations
 
-import json
-import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from strop.run.executors import Executor
     from strop.tasks import Task
     from strop.verify import Verifier
 
@@ -27,7 +28,8 @@ Difficulties = Annotated[
     list[str] | None,
     typer.Option(
         "--difficulty",
-        help="Difficulty of every task (repeatable; default: standard); --task NAME:DIFFICULTY sets one task's.",
+        help="Difficulty of every task (repeatable; default: standard); "
+        "--task NAME:DIFFICULTY sets one task's.",
     ),
 ]
 Data = Annotated[
@@ -40,7 +42,8 @@ Data = Annotated[
 DataRevision = Annotated[
     str | None,
     typer.Option(
-        "--data-revision", help="Revision of a hub data set; run.json says what it was resolved to."
+        "--data-revision",
+        help="Revision of a hub data set; run.json records what it was resolved to.",
     ),
 ]
 Verifiers = Annotated[
@@ -55,7 +58,8 @@ Prompts = Annotated[
     Path | None,
     typer.Option(
         "--prompts",
-        help="TOML file of your own verification prompts; `strop verifiers --prompts` prints one to edit.",
+        help="TOML file of your own verification prompts; "
+        "`strop verifiers --prompts` prints one to edit.",
     ),
 ]
 Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
@@ -63,7 +67,8 @@ Weights = Annotated[
     list[str] | None,
     typer.Option(
         "--weigh",
-        help="Weight, such as quantile:0.7, or an ensemble such as mc@quantile:0.7&cot-score@quantile:0.7 (repeatable).",
+        help="Weight, such as quantile:0.7, or an ensemble such as "
+        "mc@quantile:0.7&cot-score@quantile:0.7 (repeatable).",
     ),
 ]
 Problems = Annotated[int, typer.Option("--problems", help="Problems of each task.")]
@@ -71,49 +76,97 @@ Samples = Annotated[int, typer.Option("--samples", help="Responses to each probl
 Shots = Annotated[
     int | None, typer.Option("--shots", help="Few-shot examples (default: the task's).")
 ]
-Temperature = Annotated[
-    float, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")
-]
-TopP = Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")]
-MaxTokens = Annotated[
-    int | None,
-    typer.Option("--max-tokens", help="Longest response and verification (default: the task's)."),
-]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the whole run.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
-MaxTokensTotal = Annotated[
-    int | None,
+Flops = Annotated[
+    list[str] | None,
     typer.Option(
-        "--max-tokens-total",
-        help="Begin no more work once a run has spent so many tokens; a higher limit goes on.",
+        "--flops",
+        help="MODEL=FLOPs of pre-training; it overrides the registry (repeatable).",
     ),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        help="Threads of the embedded engine, or workers under --ray (default: all cores).",
-    ),
-]
-Ray = Annotated[
-    str | None,
-    typer.Option(
-        "--ray",
-        help="Work on a Ray cluster: HOST:PORT, auto (this machine's), or local (one started here).",
-    ),
-]
-GpusPerWorker = Annotated[
-    float | None,
-    typer.Option("--gpus-per-worker", help="Under --ray: GPUs of each worker (default: 0)."),
-]
-
 Past = Annotated[
     list[Path] | None,
     typer.Option(
         "--past",
-        help="Folder of a finished strop improve, whose update forecasts may rest on (repeatable; three or more).",
+        help="Folder of a finished strop improve, whose updates forecasts may use "
+        "(repeatable; three or more).",
     ),
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder; the same command resumes it.")]
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """The tasks, their difficulties and their data."""
+
+    task: Tasks = None
+    difficulty: Difficulties = None
+    data: Data = None
+    data_revision: DataRevision = None
+
+    def find(self) -> list[Task]:
+        """Return every task at every difficulty, each once."""
+        return find_tasks(self.task, self.difficulty, self.data, self.data_revision)
+
+
+@dataclass(frozen=True)
+class SizeOptions:
+    """The number of problems and of responses."""
+
+    problems: Problems = 200
+    samples: Samples = 32
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """Settings of the decoder. The defaults are those of "Mind the Gap"."""
+
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Sampling temperature; 0 is greedy.")
+    ] = 0.7
+    top_p: Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")] = 0.9
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens", help="Longest response and verification (default: the task's)."
+        ),
+    ] = None
+    seed: Seed = 0
+
+
+FULL_DISTRIBUTION = DecodingOptions(temperature=1.0, top_p=1.0)
+"""Sharpening is defined on samples of the model itself: temperature 1, top-p 1."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """The workers: threads of this machine, or a Ray cluster."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            help="Threads of the embedded engine, or workers under --ray (default: all cores).",
+        ),
+    ] = None
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            help="Work on a Ray cluster: HOST:PORT, auto (this machine's), "
+            "or local (one started here).",
+        ),
+    ] = None
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option("--gpus-per-worker", help="Under --ray: GPUs of each worker (default: 0)."),
+    ] = None
+
+    def open(self) -> AbstractContextManager[Executor | int | None]:
+        """Return a context manager that gives the executor, or the number of threads."""
+        from strop.cluster import open_executor
+
+        return open_executor(self.workers, self.ray, self.gpus_per_worker)
 
 
 def find_tasks(
@@ -122,33 +175,27 @@ def find_tasks(
     data: Path | None = None,
     data_revision: str | None = None,
 ) -> list[Task]:
-    """Every task at every difficulty, each once. One that names its own difficulty keeps it."""
+    """Return every task at every difficulty, each once.
+
+    A task that names its own difficulty, such as ``signs:hard``, keeps it.
+    """
     from strop.tasks import EMBEDDED, find_task
 
-    asked = [
-        task if ":" in task else f"{task}:{level}"
-        for task in tasks or EMBEDDED
-        for level in difficulties or ["standard"]
-    ]
-    return list(dict.fromkeys(find_task(name, data, data_revision) for name in asked))
+    names: list[str] = []
+    for task in tasks or EMBEDDED:
+        if ":" in task:
+            names.append(task)
+        else:
+            names += [f"{task}:{level}" for level in difficulties or ["standard"]]
+    # A dict keeps the order and drops what was asked for twice.
+    return list(dict.fromkeys(find_task(name, data, data_revision) for name in names))
 
 
 def find_verifiers(names: list[str] | None, prompts: Path | None) -> list[Verifier]:
-    """Every verifier asked for, with its words from the file if there is one."""
+    """Return the verifiers of these names, with the prompts of the file if there is one."""
     from strop.prompts import WORDING, read_wording
     from strop.run.gap import DEFAULT_VERIFIERS
     from strop.verify import find_verifiers
 
-    return find_verifiers(names or DEFAULT_VERIFIERS, read_wording(prompts) if prompts else WORDING)
-
-
-def print_result(document: dict[str, Any], parts: list[Any], as_json: bool) -> None:
-    """The document, or tables and lines for people."""
-    if as_json:
-        print(json.dumps(document, allow_nan=False))
-        return
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
-    for part in parts:
-        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    wording = read_wording(prompts) if prompts else WORDING
+    return find_verifiers(names or DEFAULT_VERIFIERS, wording)

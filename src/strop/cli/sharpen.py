@@ -1,83 +1,75 @@
-"""``strop sharpen``."""
+"""``strop sharpen``: answer with the best of N by the model's own judgement."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
+from strop.cli.option_groups import with_option_groups
 from strop.cli.options import (
+    FULL_DISTRIBUTION,
     AsJson,
-    Data,
-    DataRevision,
-    Difficulties,
-    GpusPerWorker,
-    MaxTokens,
+    DecodingOptions,
     Models,
     Out,
-    Problems,
     Prompts,
-    Ray,
-    Samples,
-    Seed,
     Shots,
-    Tasks,
-    Temperature,
-    TopP,
+    SizeOptions,
+    TaskOptions,
     VerifyWith,
-    Workers,
-    find_tasks,
+    WorkerOptions,
     find_verifiers,
-    print_result,
 )
+from strop.cli.output import one_or_all, print_result
 
 sharpen_app = typer.Typer()
 
+SelfRewards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--verifier",
+        help="Verifier that selects (repeatable; default: logprob, logprob-per-token, majority).",
+    ),
+]
+Adaptive = Annotated[
+    bool,
+    typer.Option(
+        "--adaptive",
+        help="Stop drawing for a problem when its likeliest response is likely enough.",
+    ),
+]
+Delta = Annotated[
+    float,
+    typer.Option(
+        help="Chance of missing that adaptive stopping allows: until k max pi >= ln(2 / delta)."
+    ),
+]
+
 
 @sharpen_app.command()
+@with_option_groups
 def sharpen(
+    *,
     model: Models = None,
-    task: Tasks = None,
-    difficulty: Difficulties = None,
-    data: Data = None,
-    data_revision: DataRevision = None,
-    verifier: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--verifier",
-            help="What chooses (repeatable; default: logprob, logprob-per-token, majority).",
-        ),
-    ] = None,
+    tasks: TaskOptions,
+    verifier: SelfRewards = None,
     verify_with: VerifyWith = None,
     prompts: Prompts = None,
-    adaptive: Annotated[
-        bool,
-        typer.Option(
-            "--adaptive",
-            help="Stop drawing for a problem when its likeliest response is likely enough.",
-        ),
-    ] = False,
-    delta: Annotated[
-        float,
-        typer.Option(
-            help="Chance of missing that adaptive stopping allows: until k max pi >= ln(2 / delta)."
-        ),
-    ] = 0.1,
-    problems: Problems = 200,
-    samples: Samples = 32,
+    adaptive: Adaptive = False,
+    delta: Delta = 0.1,
+    sizes: SizeOptions,
     shots: Shots = None,
-    temperature: Temperature = 1.0,
-    top_p: TopP = 1.0,
-    max_tokens: MaxTokens = None,
-    seed: Seed = 0,
+    decoding: DecodingOptions = FULL_DISTRIBUTION,
     out: Out = None,
     as_json: AsJson = False,
-    workers: Workers = None,
-    ray: Ray = None,
-    gpus_per_worker: GpusPerWorker = None,
+    workers: WorkerOptions,
 ) -> None:
-    """Answer with the best of N by the model's own opinion, against greedy decoding: accuracy and likelihood for N = 1 to K."""
-    from strop.cluster import open_executor
+    """Answer with the best of N by the model's own judgement, against greedy decoding.
+
+    The result is accuracy and likelihood for N = 1 to K.
+    """
     from strop.engines import DEFAULT_MODEL
     from strop.progress import Bars
     from strop.report.sharpening import sharpen_tables
@@ -86,48 +78,41 @@ def sharpen(
     from strop.sharpening import SELF_REWARDS, sharpen
     from strop.text import slug
 
-    options: dict[str, Any] = {
-        "problems": problems,
-        "samples": samples,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "seed": seed,
-    } | ({} if shots is None else {"shots": shots})
-    asked = find_verifiers(verifier, prompts) if verifier else SELF_REWARDS
-    models, tasks = (
-        list(dict.fromkeys(model or [DEFAULT_MODEL])),
-        find_tasks(task, difficulty, data, data_revision),
-    )
-    documents, exhibits, folders, written = [], [], [], []
-    with open_executor(workers, ray, gpus_per_worker) as opened, Bars() as bars:
+    options = asdict(sizes) | asdict(decoding)
+    if shots is not None:
+        options["shots"] = shots
+    verifiers = find_verifiers(verifier, prompts) if verifier else SELF_REWARDS
+    models = list(dict.fromkeys(model or [DEFAULT_MODEL]))
+    found_tasks = tasks.find()
+    several = len(models) * len(found_tasks) > 1
+    results, contents, report_pages = [], [], []
+    with workers.open() as opened, Bars() as bars:
         executor = as_executor(opened)
+        # Models outside, tasks inside: every model is loaded once.
         for name in models:
             engine = executor.load(name)
-            for found in tasks:
-                bars.title = f"{name} {found.label}" if len(models) > 1 else found.label
-                folder = (
-                    out / slug(f"{name}-{found.label}")
-                    if out is not None and len(models) * len(tasks) > 1
-                    else out
-                )
-                sharpened = sharpen(
+            for task in found_tasks:
+                bars.title = f"{name} {task.label}" if len(models) > 1 else task.label
+                result = sharpen(
                     engine,
-                    found,
-                    verifiers=asked,
+                    task,
+                    verifiers=verifiers,
                     verify_with=verify_with,
                     delta=delta,
                     adaptive=adaptive,
-                    out=folder,
+                    out=out / slug(f"{name}-{task.label}") if out and several else out,
                     workers=executor,
                     watcher=bars,
                     **options,
                 )
-                documents.append(sharpened.document)
-                folders.append(sharpened.run.path)
-                exhibits.append(pages.sharpened(sharpened.run, sharpened.document))
-                written.append(pages.write_page_of(exhibits[-1:], folders[-1:]))
-    if len(folders) > 1 and out is not None:
-        written = [pages.write_page_of(exhibits, folders, out)]
-    told = [*sharpen_tables(documents), *(f"Report: {page}" for page in written)]
-    print_result(documents[0] if len(documents) == 1 else {"runs": documents}, told, as_json)
+                content = pages.sharpened(result.run, result.document)
+                results.append(result)
+                contents.append(content)
+                report_pages.append(pages.write_page_of([content], [result.run.path]))
+    # With --out, one page about all runs stands in the folder that holds them.
+    if len(results) > 1 and out is not None:
+        run_folders = [result.run.path for result in results]
+        report_pages = [pages.write_page_of(contents, run_folders, out)]
+    documents = [result.document for result in results]
+    lines = [f"Report: {page}" for page in report_pages]
+    print_result(one_or_all(documents), [*sharpen_tables(documents), *lines], as_json)

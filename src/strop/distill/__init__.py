@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from strop.distill.base import Comparison, Preference, Row, Trainer, Watcher, Weighted
+from strop.distill.base import Draw, Reward, Trainer
 from strop.distill.presets import PRESETS
 from strop.distill.reward_dpo import RewardDpo
+from strop.distill.rows import Comparison, Preference, Row, Weighted
 from strop.distill.rpo import Rpo
 from strop.distill.sft import Sft
 from strop.distill.xpo import Iterate, Xpo, explore, objective
@@ -17,14 +18,15 @@ __all__ = [
     "PRESETS",
     "TRAINERS",
     "Comparison",
+    "Draw",
     "Iterate",
     "Preference",
+    "Reward",
     "RewardDpo",
     "Row",
     "Rpo",
     "Sft",
     "Trainer",
-    "Watcher",
     "Weighted",
     "Xpo",
     "explore",

@@ -1,4 +1,4 @@
-"""What a trained folder says of itself: README.md for people, training.json for programs."""
+"""The records in a trained folder: README.md for people, training.json for programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from strop.distill.base import Trainer
+from strop.distill.settings import TrainerSettings
 from strop.records import Usage, total_usage
 
 LIBRARIES = ("strop", "torch", "transformers", "trl", "peft", "accelerate")
@@ -18,7 +18,10 @@ LIBRARIES = ("strop", "torch", "transformers", "trl", "peft", "accelerate")
 def write_record(
     folder: Path, record: dict[str, Any], history: Sequence[dict[str, Any]], usages: Sequence[Usage]
 ) -> None:
-    """training.json: what was asked and used, and every step's loss, learning rate, gradient norm (before clipping), seconds and tokens."""
+    """Write training.json: the settings, the counts, the cost, and every step.
+
+    A step has its loss, learning rate, gradient norm (before clipping), seconds and tokens.
+    """
     steps = [
         {
             "step": entry["step"],
@@ -31,31 +34,30 @@ def write_record(
         for entry, usage in zip(history, usages, strict=True)
     ]
     total = total_usage(usages)
-    spent = {
+    document = {
+        "format_version": 1,
+        **record,
         "tokens": total.prompt_tokens + total.generated_tokens,
         "response_tokens": total.generated_tokens,
         "flops": total.flops,
         "seconds_training": sum(step["seconds"] for step in steps),
+        "versions": versions(),
+        "steps": steps,
     }
-    document = {"format_version": 1, **record, **spent, "versions": versions(), "steps": steps}
-    (folder / "training.json").write_text(
-        json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    (folder / "training.json").write_text(text, encoding="utf-8")
 
 
 def write_card(
-    folder: Path, trainer: Trainer, record: dict[str, Any], history: Sequence[dict[str, Any]]
+    folder: Path, trainer: TrainerSettings, record: dict[str, Any], history: list[dict[str, Any]]
 ) -> None:
-    """README.md, the model card."""
+    """Write README.md, the model card."""
     settings = "\n".join(f"| {name} | {value} |" for name, value in trainer.settings().items())
-    left_out = f"{record['rows_without_weight']} of no weight and {record['rows_too_long']} that were too long were left out"
-    losses = f"{history[0]['loss']:.4g} at the first step, {history[-1]['loss']:.4g} at the last of {len(history)}"
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    trained = (
-        "LoRA, merged into the model; the adapter alone stands in adapter/"
-        if trainer.lora_rank
-        else "all of them trained"
-    )
+    summary = (type(trainer).__doc__ or "").splitlines()[0]
+    weights = "all of them trained"
+    if trainer.lora_rank:
+        weights = "LoRA, merged into the model; adapter/ holds the adapter alone"
     text = f"""---
 library_name: transformers
 pipeline_tag: text-generation
@@ -64,18 +66,20 @@ tags: [strop, self-improvement, {trainer.name}]
 
 # {record["model_name"]}, trained with {trainer.name}
 
-Trained by strop on responses that models wrote themselves; it has no merit beyond what was measured of it. The licence is that of the
-model it began with.
+Trained by strop on responses that models wrote themselves; only measurements show whether it is
+better. The licence is that of the original model.
 
-- **Began with**: {record["model_name"]} ({record["parameters"]:,} parameters, weights {record["model"]}); base model: weights
-  {record["base"]}.
-- **Method**: {trainer.name}. {(type(trainer).__doc__ or "").splitlines()[0]}
-- **Weights**: {trained}; float32.
-- **Data**: {record["data"] or "not told"}. {record["rows_trained"]} rows of {len(record["problems"])} problems (digest {record["rows"]});
-  {left_out}.
-- **In-sample**: measured on the problems it was trained on, this model is in-sample, and such a number says little about others. Their ids
-  stand in training.json.
-- **Loss**: {losses}; every step stands in training.json.
+- **Original model**: {record["model_name"]} ({record["parameters"]:,} parameters, weights
+  {record["model"]}); base model: weights {record["base"]}.
+- **Method**: {trainer.name}. {summary}
+- **Weights**: {weights}; float32.
+- **Data**: {record["data"] or "not described"}. {record["rows_trained"]} rows of
+  {len(record["problems"])} problems (digest {record["rows"]}); {record["rows_without_weight"]} rows
+  without weight and {record["rows_too_long"]} that were too long were left out.
+- **In-sample**: a measurement on the problems it was trained on is in-sample, and says little about
+  other problems. training.json lists their ids.
+- **Loss**: {history[0]["loss"]:.4g} at the first step, {history[-1]["loss"]:.4g} at the last of
+  {len(history)}; training.json has every step.
 - **Versions**: {used}; {record["processes"]} process(es) on {record["device"]}.
 
 | setting | value |
@@ -86,10 +90,10 @@ model it began with.
 
 
 def versions() -> dict[str, str]:
-    """The libraries that a fit depends on."""
+    """Return the versions of the libraries that a fit depends on."""
     return {name: version(name) for name in LIBRARIES}
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN: a loss that is none is null."""
+    """Return null for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None

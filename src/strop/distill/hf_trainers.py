@@ -1,18 +1,18 @@
-"""The loops that take the steps: TRL's for SFT and RPO, transformers' for the losses of our own, each with what strop changes in it.
+"""The training loops: TRL's for SFT and preferences, transformers' for strop's own losses.
 
-Nothing is tokenised, shuffled or sent here: datasets hold token ids in the order of the plan; the libraries' telemetry and cards are off.
+Nothing is tokenized, shuffled or sent here: the data sets hold token ids in the order of the plan,
+and the libraries' telemetry and model cards are off.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, get_peft_model
 from torch import Tensor
 from transformers import (
     PreTrainedModel,
@@ -24,26 +24,29 @@ from transformers import (
 from transformers import Trainer as HuggingFaceTrainer
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from strop.distill.base import Trainer
+from strop.distill.examples import Example, collator
+from strop.distill.logprobs import logprobs, response_logits
 from strop.distill.losses import (
     IGNORED,
-    padded,
     response_divergence,
     response_logprobs,
     weighted_likelihood,
 )
+from strop.distill.settings import TrainerSettings
 
 PairLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A loss of five arrays (B): log pi of first and second responses, log base of both, numbers."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a loop is made of. ``rows``: one entry for every row of every step, in order (``Example`` as a dict).
+    """Everything that a loop is made of.
 
-    ``reference``: the base model, where the loss reads it in every step.
+    ``rows``: one entry for every row of every step, in order (``examples.Example``).
+    ``reference``: the base model, if the loss reads it in every step.
     """
 
-    trainer: Trainer
+    trainer: TrainerSettings
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     rows: Dataset
@@ -66,6 +69,7 @@ class Parts:
 
     @property
     def common(self) -> dict[str, Any]:
+        """The arguments that every Hugging Face trainer takes."""
         return {
             "model": self.model,
             "train_dataset": self.rows,
@@ -74,78 +78,26 @@ class Parts:
         }
 
 
-def example(prompt: list[int], responses: list[list[int]]) -> dict[str, Any]:
-    """A row as the datasets hold it: ``number`` is its weight or its difference of rewards, ``base`` the base model's log-probabilities."""
-    return {"prompt": prompt, "responses": responses, "number": 0.0, "base": []}
+class _SendsNothing:
+    """Switches off what TRL's trainers send or write besides the training."""
+
+    def _send_telemetry(self) -> None:
+        """Send nothing."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write nothing: strop writes its own card."""
 
 
-def sequences(examples: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
-    """Prompts with their responses, padded: first responses of all rows, then second ones. Labels of all else are IGNORED."""
-    pairs = [
-        (row["prompt"], row["responses"][place])
-        for place in range(len(examples[0]["responses"]))
-        for row in examples
-    ]
-    return {
-        "input_ids": padded([prompt + response for prompt, response in pairs], pad),
-        "attention_mask": padded(
-            [[1] * (len(prompt) + len(response)) for prompt, response in pairs], 0
-        ),
-        "labels": padded(
-            [[IGNORED] * len(prompt) + response for prompt, response in pairs], IGNORED
-        ),
-    }
-
-
-def batches(
-    tokenizer: PreTrainedTokenizerBase,
-) -> Callable[[list[dict[str, Any]]], dict[str, Tensor]]:
-    """A collator: ``sequences``, and the rows' numbers and base log-probabilities."""
-
-    def collate(examples: list[dict[str, Any]]) -> dict[str, Tensor]:
-        return sequences(examples, pad_token(tokenizer)) | {
-            "number": Tensor([row["number"] for row in examples]),
-            "base": Tensor([row["base"] for row in examples]).T,
-        }
-
-    return collate
-
-
-def logprobs(model: Any, inputs: dict[str, Tensor]) -> Tensor:
-    """log pi(y|x) (B)."""
-    return response_logprobs(*response_logits(model, inputs))
-
-
-def response_logits(model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Logits from the first response on only, with the labels there: prompts are long, and vocabularies large."""
-    labels_BT = inputs["labels"]
-    start = int((labels_BT != IGNORED).any(dim=0).nonzero()[0])
-    plain = getattr(model, "module", model)
-    plain = plain.get_base_model() if isinstance(plain, PeftModel) else plain
-    some = "logits_to_keep" in inspect.signature(plain.forward).parameters
-    kept = {"logits_to_keep": labels_BT.shape[1] - start + 1} if some else {}
-    logits_BTV = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        use_cache=False,
-        **kept,
-    ).logits
-    return logits_BTV, labels_BT[:, labels_BT.shape[1] - logits_BTV.shape[1] :]
-
-
-def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Padding is masked, so any token will do where the tokenizer names none."""
-    return int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else 0
-
-
-class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not analyse it
+class WeightedSftTrainer(_SendsNothing, SFTTrainer):  # type: ignore[misc]  # mypy does not analyse it
     """TRL's SFTTrainer with a weight for each response."""
 
+    # The losses are means over a batch, so transformers must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
 
     def __init__(self, *, reference: PreTrainedModel | None, base_kl: float, **others: Any) -> None:
         super().__init__(**others)
-        self.reference, self.base_kl = reference and reference.to(self.args.device).eval(), base_kl
+        self.reference = reference and reference.to(self.args.device).eval()
+        self.base_kl = base_kl
 
     def compute_loss(
         self,
@@ -154,49 +106,38 @@ class WeightedSftTrainer(SFTTrainer):  # type: ignore[misc]  # mypy does not ana
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """TRL's log-probabilities of the response's tokens, summed and weighted; the weights carry the divisor."""
+        """Return the weighted sum of log-probabilities; the weights include the divisor."""
         assert not return_outputs, "nothing is evaluated while training"
-        number, _ = inputs.pop("number"), inputs.pop("base")
-        if self.reference is not None:
-            logits_BTV, labels_BT = response_logits(model, inputs)
-            with torch.no_grad():
-                base_BTV, _ = response_logits(self.reference, inputs)
-            divergence_B = response_divergence(base_BTV, logits_BTV, labels_BT)
-            return weighted_likelihood(
-                response_logprobs(logits_BTV, labels_BT) - self.base_kl * divergence_B, number
-            )
-        logprob_BT = model(**inputs, use_cache=False, fused_lm_head=True).log_probs
-        return weighted_likelihood(logprob_BT.sum(dim=-1), number)
-
-    def _send_telemetry(self) -> None:
-        """Nothing is sent."""
-
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """strop writes its own."""
+        weight_B = inputs.pop("number")
+        inputs.pop("base")
+        if self.reference is None:
+            # TRL's fused head gives log-probabilities without the logits of the whole vocabulary.
+            logprob_BT = model(**inputs, use_cache=False, fused_lm_head=True).log_probs
+            return weighted_likelihood(logprob_BT.sum(dim=-1), weight_B)
+        logits_BTV, labels_BT = response_logits(model, inputs)
+        with torch.no_grad():
+            base_BTV, _ = response_logits(self.reference, inputs)
+        divergence_B = response_divergence(base_BTV, logits_BTV, labels_BT)
+        logprob_B = response_logprobs(logits_BTV, labels_BT)
+        return weighted_likelihood(logprob_B - self.base_kl * divergence_B, weight_B)
 
 
-class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]  # mypy does not analyse it
-    """TRL's DPOTrainer on tokens as they were sampled, with the base model's log-probabilities already there."""
+class PreferenceTrainer(_SendsNothing, DPOTrainer):  # type: ignore[misc]  # mypy does not analyse it
+    """TRL's DPOTrainer on sampled tokens, with the base model's log-probabilities in the rows."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        """The rows are tokens: nothing is tokenised, and no end token added."""
+        """Return the rows as they are: they are tokens already, end tokens included."""
         return dataset
 
     def _precompute_ref_logps(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        """They stand in the rows."""
+        """Return the rows as they are: the log-probabilities are in them."""
         return dataset
-
-    def _send_telemetry(self) -> None:
-        """Nothing is sent."""
-
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """strop writes its own."""
 
 
 class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]  # mypy does not analyse it
     """transformers' Trainer on pairs of responses, with a loss of their log-probabilities."""
 
-    loss_is_scaled_for_ga = False
+    loss_is_scaled_for_ga = False  # as in WeightedSftTrainer
 
     def __init__(self, *, pair_loss: PairLoss, **others: Any) -> None:
         super().__init__(**others)
@@ -210,67 +151,89 @@ class ComparisonTrainer(HuggingFaceTrainer):  # type: ignore[misc]  # mypy does 
         num_items_in_batch: Any = None,
     ) -> Any:
         assert not return_outputs, "nothing is evaluated while training"
+        # A batch has all first responses, then all second ones.
         first_B, second_B = logprobs(model, inputs).chunk(2)
         base_first_B, base_second_B = inputs["base"]
         return self.pair_loss(first_B, second_B, base_first_B, base_second_B, inputs["number"])
 
 
 def sft_loop(parts: Parts, base_kl: float) -> Any:
-    """SFT. The rows' numbers are their weights, divided by the mean length (``Sft.numbers``)."""
+    """Return the loop of SFT. The rows' numbers are weights over the mean length."""
     options = SFTConfig(
         **parts.arguments,
         max_length=None,
+        # The rows are tokens already.
         dataset_kwargs={"skip_prepare_dataset": True},
         shuffle_dataset=False,
     )
-    common = parts.common | {"reference": parts.reference, "base_kl": base_kl}
     return WeightedSftTrainer(
-        args=options, data_collator=batches(parts.tokenizer), peft_config=parts.adapter, **common
+        args=options,
+        data_collator=collator(parts.tokenizer),
+        peft_config=parts.adapter,
+        reference=parts.reference,
+        base_kl=base_kl,
+        **parts.common,
     )
 
 
-def preference_loop(parts: Parts, beta: float, alpha: float) -> Any:
-    """RPO: DPO's loss, and ``alpha`` times the likelihood of the kept responses."""
-    kinds, shares = (["sigmoid", "sft"], [1.0, alpha]) if alpha else (["sigmoid"], [1.0])
+def preference_loop(parts: Parts, beta: float, losses: Mapping[str, float]) -> Any:
+    """Return the loop of a preference loss, such as RPO's.
+
+    ``losses``: the weight of each of TRL's ``loss_type``, such as {"sigmoid": 1.0} for DPO.
+    """
     options = DPOConfig(
         **parts.arguments,
+        # ``precompute``: the rows hold the base model's log-probabilities, so TRL loads no
+        # reference model. ``max_length``: rows that are too long were left out; nothing is cut.
         beta=beta,
-        loss_type=kinds,
-        loss_weights=shares,
+        loss_type=list(losses),
+        loss_weights=list(losses.values()),
         max_length=None,
         precompute_ref_log_probs=True,
         disable_dropout=False,
     )
-    collate = batches(parts.tokenizer)
-
-    def in_their_words(examples: list[dict[str, Any]]) -> dict[str, Tensor]:
-        batch = collate(examples)
-        completion = (batch["labels"] != IGNORED).long()
-        inputs = {
-            "input_ids": batch["input_ids"],
-            "attention_mask": batch["attention_mask"],
-            "completion_mask": completion,
-        }
-        return inputs | dict(
-            zip(("ref_chosen_logps", "ref_rejected_logps"), batch["base"], strict=True)
-        )
-
     return PreferenceTrainer(
-        args=options, data_collator=in_their_words, peft_config=parts.adapter, **parts.common
+        args=options,
+        data_collator=_dpo_collator(parts.tokenizer),
+        peft_config=parts.adapter,
+        **parts.common,
     )
 
 
+def _dpo_collator(
+    tokenizer: PreTrainedTokenizerBase,
+) -> Callable[[list[Example]], dict[str, Tensor]]:
+    """Return a function that makes a batch under the names that DPOTrainer reads."""
+    collate = collator(tokenizer)
+
+    def collate_for_dpo(examples: list[Example]) -> dict[str, Tensor]:
+        batch = collate(examples)
+        base_kept_B, base_rejected_B = batch["base"]
+        return {
+            "input_ids": batch["input_ids"],
+            "attention_mask": batch["attention_mask"],
+            "completion_mask": (batch["labels"] != IGNORED).long(),
+            "ref_chosen_logps": base_kept_B,
+            "ref_rejected_logps": base_rejected_B,
+        }
+
+    return collate_for_dpo
+
+
 def comparison_loop(parts: Parts, loss: PairLoss) -> Any:
-    """Reward-based DPO and XPO."""
-    common = dict(parts.common)
+    """Return the loop of a loss on pairs, such as reward-based DPO's and XPO's."""
+    common = parts.common
     if parts.adapter is not None:
-        set_seed(parts.arguments["seed"])  # an adapter begins at random
-        common["model"] = get_peft_model(parts.model, parts.adapter)
+        set_seed(parts.arguments["seed"])  # an adapter starts from random weights
+        model = get_peft_model(parts.model, parts.adapter)
         if parts.trainer.gradient_checkpointing:
-            common[
-                "model"
-            ].enable_input_require_grads()  # else nothing before the first adapter has a gradient to pass on
-    options = TrainingArguments(**parts.arguments)
+            # The layers before the first adapter are frozen: without this, checkpointed blocks
+            # have no input with a gradient, and nothing is trained.
+            model.enable_input_require_grads()
+        common["model"] = model
     return ComparisonTrainer(
-        pair_loss=loss, args=options, data_collator=batches(parts.tokenizer), **common
+        pair_loss=loss,
+        args=TrainingArguments(**parts.arguments),
+        data_collator=collator(parts.tokenizer),
+        **common,
     )

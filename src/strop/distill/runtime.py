@@ -1,4 +1,4 @@
-"""What a fit runs in: processes, transformers' settings, and silence."""
+"""The surroundings of a fit: processes, transformers' arguments, and silence."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ import torch
 from accelerate import PartialState
 from transformers.utils import logging as transformers_logging
 
-from strop.distill.base import Trainer
+from strop.distill.settings import TrainerSettings
 from strop.errors import UsageError
 from strop.seeds import derive
 
 
-def processes(trainer: Trainer) -> PartialState:
-    """The processes that train together, as the launcher set them up. UsageError where the hardware does not fit."""
+def processes(trainer: TrainerSettings) -> PartialState:
+    """Return the processes that train together, as the launcher set them up.
+
+    UsageError for settings that the hardware does not allow.
+    """
     state = PartialState(cpu=not torch.cuda.is_available())
     if state.num_processes == 1 and torch.cuda.device_count() > 1:
         raise UsageError(
-            f"{torch.cuda.device_count()} GPUs are visible to one process; run it under `accelerate launch`, a process each, "
-            "or show it one of them (CUDA_VISIBLE_DEVICES=0)"
+            f"{torch.cuda.device_count()} GPUs are visible to one process; run it under "
+            "`accelerate launch`, a process each, or show it one of them (CUDA_VISIBLE_DEVICES=0)"
         )
-    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true") and (
-        trainer.lora_rank or trainer.snapshot_every
-    ):
+    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true")
+    if fsdp and (trainer.lora_rank or trainer.snapshot_every):
         raise UsageError(
-            f"{trainer.name}: LoRA and snapshots cannot be written under FSDP; set lora_rank and snapshot_every to 0"
+            f"{trainer.name}: LoRA and snapshots cannot be written under FSDP; "
+            "set lora_rank and snapshot_every to 0"
         )
     if trainer.precision == "bfloat16" and state.device.type == "cpu":
         raise UsageError(
@@ -39,14 +42,21 @@ def processes(trainer: Trainer) -> PartialState:
     return state
 
 
-def arguments(trainer: Trainer, work: Path, steps: int, state: PartialState) -> dict[str, Any]:
-    """The settings in transformers' words. Whatever would report, upload, evaluate, shuffle or print is off."""
+def arguments(
+    trainer: TrainerSettings, work: Path, steps: int, state: PartialState
+) -> dict[str, Any]:
+    """Return the settings as transformers' TrainingArguments takes them.
+
+    Reports, uploads, evaluation, shuffling and printing are off.
+    """
     on_cpu = state.device.type == "cpu"
-    share, rest = divmod(trainer.batch_size, trainer.gradient_accumulation * state.num_processes)
-    if rest:
+    parts = trainer.gradient_accumulation * state.num_processes
+    share, remainder = divmod(trainer.batch_size, parts)
+    if remainder:
         raise UsageError(
-            f"{trainer.name}: batch_size {trainer.batch_size} cannot be cut into {trainer.gradient_accumulation} equal parts "
-            f"(gradient_accumulation) on each of {state.num_processes} processes; choose a multiple of both"
+            f"{trainer.name}: batch_size {trainer.batch_size} cannot be cut into "
+            f"{trainer.gradient_accumulation} equal parts (gradient_accumulation) "
+            f"on each of {state.num_processes} processes; choose a multiple of both"
         )
     return {
         "output_dir": str(work),
@@ -62,13 +72,17 @@ def arguments(trainer: Trainer, work: Path, steps: int, state: PartialState) -> 
         "seed": derive(trainer.seed, "training") % 2**31,
         "bf16": trainer.precision == "bfloat16",
         "gradient_checkpointing": trainer.gradient_checkpointing,
+        # The data set is in the order of the plan already.
         "train_sampling_strategy": "sequential",
+        # The collator reads columns that no model takes.
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
         "use_cpu": on_cpu,
         "save_strategy": "steps",
         "save_steps": trainer.checkpoint_every,
+        # Two: a kill while one is written leaves the other.
         "save_total_limit": 2,
+        # training.json has the loss of every step.
         "logging_steps": 1,
         "report_to": "none",
         "disable_tqdm": True,
@@ -79,31 +93,34 @@ def arguments(trainer: Trainer, work: Path, steps: int, state: PartialState) -> 
     }
 
 
+SWITCHES = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "WANDB_DISABLED": "true",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and no logs of the libraries, no reports and no telemetry, whatever the environment asks for."""
-    switches = {
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DISABLE_TELEMETRY": "1",
-        "WANDB_DISABLED": "true",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    before = {name: os.environ.get(name) for name in switches}
-    bars, level = (
-        transformers_logging.is_progress_bar_enabled(),
-        transformers_logging.get_verbosity(),
-    )
-    os.environ.update(switches)
+    """Switch off the libraries' progress bars, logs, reports and telemetry, then restore them."""
+    environment = {name: os.environ.get(name) for name in SWITCHES}
+    bars = transformers_logging.is_progress_bar_enabled()
+    level = transformers_logging.get_verbosity()
+    os.environ.update(SWITCHES)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", ".*_checkpointing` is deprecated", FutureWarning
-            )  # among the libraries themselves
+            # The libraries warn about each other here; a user can do nothing about it.
+            warnings.filterwarnings("ignore", ".*_checkpointing` is deprecated", FutureWarning)
             yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        for name, value in environment.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
         transformers_logging.set_verbosity(level)
-        transformers_logging.enable_progress_bar() if bars else None
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Trained models as ordinary Hugging Face folders, and what tells one folder's weights from another's."""
+"""Trained models as ordinary Hugging Face folders, and fingerprints of folders' weights."""
 
 from __future__ import annotations
 
@@ -20,51 +20,62 @@ TOKENIZER_FILES = (
     "*.model",
     "chat_template*",
 )
-"""Copied as they are: the tokenizer of a trained model is that of the model it began with, byte for byte. Its config is, too, but for the
-type of its weights: the libraries change a config while they train (padding, caching)."""
-ENDS = 2**20
+"""Files that are copied byte for byte from the model that the fit started from."""
+
+END_BYTES = 2**20
 
 
 def write_model(
-    model: Any, begun_with: Path, folder: Path, state: dict[str, Any] | None = None
+    model: Any, original: Path, folder: Path, state: dict[str, Any] | None = None
 ) -> None:
-    """Write a model that every engine loads. An adapter is merged, in a copy, and stands alone in ``adapter/`` too.
+    """Write a model that every engine loads. ``original`` is the folder that the fit started from.
 
-    ``state``: the weights, where they lie scattered over processes.
+    An adapter is merged, in a copy, and is written alone to ``adapter/`` too. ``state``: the
+    weights, if they are scattered over processes.
     """
     if isinstance(model, PeftModel):
         model.save_pretrained(folder / "adapter")
+        # A template of PEFT; strop writes its own card, one folder up.
         (folder / "adapter" / "README.md").unlink(missing_ok=True)
+        # A copy: a snapshot must not change the model that training continues with.
         copy.deepcopy(model).merge_and_unload().save_pretrained(folder)
     else:
         model.save_pretrained(folder, state_dict=state)
-    config = json.loads((begun_with / "config.json").read_text(encoding="utf-8"))
-    config.pop("torch_dtype", None)  # dtype's name in older versions
-    (folder / "config.json").write_text(
-        json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8"
-    )
+    # The libraries change a config while they train (padding, caching), so the original is written
+    # back; only the type of the weights is that of training.
+    config = json.loads((original / "config.json").read_text(encoding="utf-8"))
+    config.pop("torch_dtype", None)  # the name of dtype in older versions
+    config["dtype"] = "float32"
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for pattern in (*TOKENIZER_FILES, "generation_config.json"):
-        for source in begun_with.glob(pattern):
+        for source in original.glob(pattern):
             shutil.copyfile(source, folder / source.name)
 
 
 def move_contents(source: Path, target: Path, last: str) -> None:
-    """Move everything in a folder into another one, in the place of what is there; the file ``last`` comes last."""
+    """Move everything in a folder into another one; the file ``last`` is moved last.
+
+    What the target holds under the same name is replaced.
+    """
     for path in sorted(source.iterdir(), key=lambda path: path.name == last):
-        place = target / path.name
-        if place.is_dir():
-            shutil.rmtree(place)
-        path.replace(place)
+        destination = target / path.name
+        if destination.is_dir():
+            shutil.rmtree(destination)
+        path.replace(destination)
 
 
 def fingerprint(folder: Path) -> str:
-    """A digest of the weights' sizes and of both ends of every file, where training changes something whatever it changes."""
+    """Return a digest of the sizes and both ends of the weight files.
+
+    Training changes every part of a file, so the ends are enough to tell two models apart, and
+    large models need not be read whole.
+    """
     digest = blake2b(digest_size=8)
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
-            digest.update(file.read(ENDS))
-            file.seek(max(0, size - ENDS))
-            digest.update(file.read(ENDS))
+            digest.update(file.read(END_BYTES))
+            file.seek(max(0, size - END_BYTES))
+            digest.update(file.read(END_BYTES))
     return digest.hexdigest()

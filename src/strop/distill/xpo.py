@@ -1,8 +1,8 @@
-"""XPO ("The Sharpening Mechanism", Alg. 1): RLHF-Sharpening, online, with a bonus for exploration."""
+"""XPO ("The Sharpening Mechanism", Alg. 1): RLHF-Sharpening, online, with an exploration bonus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,30 +10,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strop.distill.base import Comparison, Row, Trainer, Watcher, Weighted
+from strop.distill.base import Draw, Reward, Trainer
+from strop.distill.rows import Comparison, Row, Weighted
+from strop.distill.settings import at_least
 from strop.errors import UsageError
-
-Draw = Callable[[Path, str], Sequence[Weighted]]
-"""Responses of a model, one for each problem: of the model in the folder, for the stage "policy t", "base t" or "validation"."""
-
-Reward = Callable[[Sequence[Weighted]], Sequence[float]]
-"""The self-reward of each response: of the base model, never of the one in training."""
+from strop.progress import Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
 class Xpo(Trainer):
-    """One step of XPO: ``alpha`` log pi(y'|x) plus the squared error of reward-based DPO, on all pairs so far.
+    """One step of XPO: ``alpha`` log pi(y'|x) plus the squared error of reward-based DPO.
 
-    ``first`` of a row was drawn from the policy, ``second`` from the base model. ``explore`` makes the rounds. With ``alpha`` 0 the
-    optimum is base * exp(r / beta), normalised; a fixed ``alpha`` above 0 biases it: the analysis lets alpha fall as 1 / sqrt(rounds).
+    The loss is over all pairs so far: ``first`` of a row was drawn from the policy, ``second`` from
+    the base model. ``explore`` runs the rounds. With ``alpha`` 0 the optimum is
+    base * exp(r / beta), normalised; a fixed ``alpha`` above 0 biases it: the analysis lets alpha
+    fall as 1 / sqrt(rounds).
     """
 
     name: ClassVar[str] = "xpo"
     row: ClassVar[type[Row]] = Comparison
     needs_base: ClassVar[bool] = True
+    online: ClassVar[bool] = True
 
-    beta: float = 1.0
-    alpha: float = 0.001
+    beta: float = at_least(0, default=1.0)
+    alpha: float = at_least(0, default=0.001)
 
     def numbers(self, rows: Sequence[Comparison]) -> list[float]:
         return [row.difference for row in rows]
@@ -44,10 +44,29 @@ class Xpo(Trainer):
 
         return comparison_loop(parts, partial(exploratory, beta=self.beta, alpha=self.alpha))
 
+    def fit_online(
+        self,
+        base: Path,
+        out: Path,
+        *,
+        rounds: int,
+        draw: Draw,
+        reward: Reward,
+        watcher: Watcher | None = None,
+    ) -> Path:
+        """Run the rounds of ``explore`` and return the folder with the largest objective."""
+        iterates = explore(
+            self, base, out, rounds=rounds, draw=draw, reward=reward, watcher=watcher
+        )
+        return max(iterates, key=lambda iterate: iterate.objective).folder
+
 
 @dataclass(frozen=True)
 class Iterate:
-    """A policy of the run, and J_beta, the mean of r(y|x) - beta log[pi(y|x) / base(y|x)] over its validation responses."""
+    """A policy and its objective J_beta, estimated from its validation responses.
+
+    J_beta is the mean of r(y|x) - beta log[pi(y|x) / base(y|x)].
+    """
 
     folder: Path
     objective: float
@@ -63,18 +82,23 @@ def explore(
     reward: Reward,
     watcher: Watcher | None = None,
 ) -> list[Iterate]:
-    """Algorithm 1: in each round draw y from the policy and y' from the base model, add the pairs to those so far, and fit.
+    """Run Algorithm 1: in each round draw y from the policy and y' from the base model, and fit.
 
-    Returns the base model and the policy of each round, in order; the algorithm's result is the one with the largest objective. A killed
-    exploration goes on when it is called again, as far as ``draw`` and ``reward`` give the same again.
+    Each fit is on the pairs of all rounds so far. Returns the base model and the policy of each
+    round, in order; the algorithm's result is the one with the largest objective. A killed
+    exploration resumes when it is called again, if ``draw`` and ``reward`` return the same again.
     """
     if rounds < 1:
         raise UsageError(f"xpo: rounds is {rounds}; expected at least 1")
     rows: list[Comparison] = []
+    # The base model is a candidate too: training may make it worse.
     iterates = [Iterate(base, objective(trainer, base, base, draw(base, "validation"), reward))]
     for number in range(1, rounds + 1):
         policy = iterates[-1].folder
-        rows += _pairs(draw(policy, f"policy {number}"), draw(base, f"base {number}"), reward)
+        from_policy = draw(policy, f"policy {number}")
+        from_base = draw(base, f"base {number}")
+        # The rows of earlier rounds stay: the algorithm fits all pairs so far.
+        rows += _pairs(from_policy, from_base, reward)
         fitted = trainer.fit(
             policy,
             rows,
@@ -83,16 +107,15 @@ def explore(
             data=f"XPO, round {number}",
             watcher=watcher,
         )
-        iterates.append(
-            Iterate(fitted, objective(trainer, fitted, base, draw(fitted, "validation"), reward))
-        )
+        value = objective(trainer, fitted, base, draw(fitted, "validation"), reward)
+        iterates.append(Iterate(fitted, value))
     return iterates
 
 
 def objective(
     trainer: Xpo, policy: Path, base: Path, responses: Sequence[Weighted], reward: Reward
 ) -> float:
-    """J_beta of a policy, estimated from its own responses."""
+    """Estimate J_beta of a policy from its own responses."""
     from strop.distill.scoring import score_rows
 
     ratio_B = score_rows(policy, responses)[:, 0] - score_rows(base, responses)[:, 0]
@@ -100,16 +123,18 @@ def objective(
 
 
 def _pairs(
-    explored: Sequence[Weighted], plain: Sequence[Weighted], reward: Reward
+    from_policy: Sequence[Weighted], from_base: Sequence[Weighted], reward: Reward
 ) -> list[Comparison]:
-    if [(row.problem, row.prompt) for row in explored] != [
-        (row.problem, row.prompt) for row in plain
-    ]:
+    """Pair the policy's and the base model's response to each problem."""
+    prompts_of_policy = [(row.problem, row.prompt) for row in from_policy]
+    prompts_of_base = [(row.problem, row.prompt) for row in from_base]
+    if prompts_of_policy != prompts_of_base:
         raise UsageError(
-            "xpo: draw gave other problems for the policy than for the base model; expected the same, in the same order"
+            "xpo: draw gave other problems for the policy than for the base model; "
+            "expected the same, in the same order"
         )
-    differences = np.array(reward(explored)) - np.array(reward(plain))
+    differences = np.array(reward(from_policy)) - np.array(reward(from_base))
     return [
-        Comparison(one.problem, one.prompt, one.token_ids, other.token_ids, float(difference))
-        for one, other, difference in zip(explored, plain, differences, strict=True)
+        Comparison(first.problem, first.prompt, first.token_ids, second.token_ids, float(gap))
+        for first, second, gap in zip(from_policy, from_base, differences, strict=True)
     ]

@@ -1,1 +1,1 @@
-"""Rounds of self-improvement: sample, verify, filter, train, measure, and again."""
+"""Rounds of self-improvement: sample, verify, filter, train, measure, repeat."""

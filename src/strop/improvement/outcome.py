@@ -1,4 +1,4 @@
-"""What came of rounds of self-improvement: the contract's document, from the runs of every model of the course. No engine is touched."""
+"""The result of a course: the JSON document, from the runs of every model. No engine is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from strop.improvement.course import Course
-from strop.improvement.training_rows import Harvest
+from strop.improvement.judges import as_stage_names
+from strop.improvement.training_rows import TrainingRows
 from strop.measure import Ratio, estimate_all, gap, kept_accuracy, relative_gap
 from strop.measure.diagnosis import update
 from strop.measure.forecast import FEWEST, forecast
@@ -22,8 +23,6 @@ from strop.measure.pass_at_k import pass_at_k
 from strop.records import Estimate, Usage, total_usage
 from strop.run.run import Run
 from strop.run.updates import Update, others
-from strop.run.verification import stage_name
-from strop.verify import VERIFIERS, Likelihood, LogProbability
 from strop.weigh import Product
 
 NO_MODEL = "{} asks no model: the base model cannot be its verifier"
@@ -33,44 +32,24 @@ NO_MODEL = "{} asks no model: the base model cannot be its verifier"
 class Round:
     """One model of the course, measured on held-out problems and on its training problems.
 
-    ``harvest``: what the next model was trained on, None after the last round; so many ``replayed`` rows were mixed in.
+    ``training_rows``: what the next model was trained on, None after the last round. ``replayed``:
+    the number of rows that were mixed in.
     """
 
     number: int
     model: str
     held_out: Run
     train: Run
-    harvest: Harvest | None = None
+    training_rows: TrainingRows | None = None
     replayed: int = 0
-
-
-def as_asked_of(product: Product, judge: str, generator: str) -> Product | None:
-    """The same weights on the verifiers that ``judge`` can be: what another model thinks by log-probability is ``likelihood``.
-
-    None where the product has a verifier that asks no model, and the judge is not the generator.
-    """
-    if judge == generator:
-        return product
-    factors = [
-        (Likelihood.name if name == LogProbability.name else name, weight)
-        for name, weight in product.factors
-    ]
-    return (
-        Product(tuple(factors)) if all(VERIFIERS[name].asks_model for name, _ in factors) else None
-    )
-
-
-def as_stage_names(product: Product, judge: str, generator: str) -> Product | None:
-    """``as_asked_of`` by the names under which the scores stand."""
-    asked = as_asked_of(product, judge, generator)
-    return asked and Product(
-        tuple((stage_name(name, judge, generator), weight) for name, weight in asked.factors)
-    )
 
 
 @dataclass(frozen=True)
 class Improvement:
-    """A course so far. ``stopped`` says why it ended; ``past`` are the updates of other courses, which forecasts rest on."""
+    """A course so far.
+
+    ``stopped``: why it ended. ``past``: updates of other courses, which forecasts use.
+    """
 
     path: Path
     course: Course
@@ -82,187 +61,199 @@ class Improvement:
     def document(self) -> dict[str, Any]:
         """The contract's JSON."""
         course = self.course
-        head: dict[str, Any] = {
+        judge = course.judge.spec
+        return {
             "model": course.model,
             "task": course.task.label,
             "method": course.method,
             "filter_by": course.filter.spec,
-        }
-        head |= {"verifier": course.judge.spec, "verify_with": course.verify_with}
-        definitions = {
-            "rounds": "round 0 is the base model; every round is measured on the same held-out problems",
-            "gap": f"with {course.judge.spec} of the model as it is in that round",
-            "gap_base_verifier": f"the same round's responses, with {course.judge.spec} of the base model",
-            "gap_filter": "with what chooses the rows that are trained on",
-            "train_accuracy": "on the training problems; from round 1 on in-sample",
-        }
-        told = [self._told(place) for place in range(len(self.rounds))]
-        return head | {
-            "rounds": told,
+            "verifier": judge,
+            "verify_with": course.verify_with,
+            "rounds": [self._round_document(index) for index in range(len(self.rounds))],
             "stopped": self.stopped,
-            "definitions": definitions,
+            "definitions": {
+                "rounds": "round 0 is the base model; every round is measured on the same held-out "
+                "problems",
+                "gap": f"with {judge} of the model as it is in that round",
+                "gap_base_verifier": f"the same round's responses, with {judge} of the base model",
+                "gap_filter": "with what chooses the rows that are trained on",
+                "train_accuracy": "on the training problems; from round 1 on in-sample",
+            },
             "run": str(self.path),
         }
 
     def _repr_html_(self) -> str:
-        """In a notebook: the answer, the rounds, the curves."""
+        """Return HTML for a notebook: the answer, the rounds, the curves."""
         from strop.report.notebook import story_html
 
         return story_html("improve", self.document)
 
-    def _told(self, place: int) -> dict[str, Any]:
-        one = self.rounds[place]
-        document, evidence = one.held_out.document, one.held_out.evidence
-        ratios = dict(self._gaps(one))
-        if place:
-            ratios |= _compared(one, self.rounds[place - 1], self._filter(self.rounds[place - 1]))
-            ratios |= _since_base(one, self.rounds[0])
-        estimates = estimate_all(ratios, one.held_out.counts_BP, group_P=evidence.group_P)
-        found: dict[str, Any] = {"round": one.number, "model": one.model}
-        found |= {name: document[name] for name in ("accuracy", "accuracy_flexible", "greedy")}
-        found |= {name: value.as_json() for name, value in estimates.items()}
-        if "gap_base_verifier" not in found:
-            found["gap_base_verifier"] = {
-                "value": None,
-                "why": NO_MODEL.format(self.course.judge.spec),
-            }
-        found |= {
-            "pass_at_k": document["analysis"]["pass_at_k"],
-            "diversity": document["analysis"]["diversity"],
-        }
-        found |= {"truncated": document["truncated"]}
-        train = one.train.evidence
-        trained = {"train_accuracy": accuracy(train.samples.utility_PK, train.samples.mask_PK)}
-        found |= {
-            name: value.as_json()
-            for name, value in estimate_all(
-                trained, one.train.counts_BP, group_P=train.group_P
-            ).items()
-        }
-        found["forecast"] = self._forecast(one).as_json(definition=True)
-        if one.harvest:
-            found["trained_on"] = _trained_on(one.harvest, self.course) | {"replayed": one.replayed}
-        usage = usage_by_stage(one, self.path)
-        return found | {
-            "usage": total_usage(usage.values()).as_json(),
-            "usage_by_stage": {k: v.as_json() for k, v in usage.items()},
-        }
+    def _round_document(self, index: int) -> dict[str, Any]:
+        current = self.rounds[index]
+        measured = current.held_out.document
+        document: dict[str, Any] = {"round": current.number, "model": current.model}
+        for name in ("accuracy", "accuracy_flexible", "greedy"):
+            document[name] = measured[name]
+        document |= _estimates(current.held_out, self._ratios(index))
+        # A verifier that asks no model, such as majority, has no base model to ask.
+        if "gap_base_verifier" not in document:
+            why = NO_MODEL.format(self.course.judge.spec)
+            document["gap_base_verifier"] = {"value": None, "why": why}
+        document["pass_at_k"] = measured["analysis"]["pass_at_k"]
+        document["diversity"] = measured["analysis"]["diversity"]
+        document["truncated"] = measured["truncated"]
+        samples = current.train.evidence.samples
+        in_sample = {"train_accuracy": accuracy(samples.utility_PK, samples.mask_PK)}
+        document |= _estimates(current.train, in_sample)
+        document["forecast"] = self._forecast(current).as_json(definition=True)
+        if current.training_rows:
+            document["trained_on"] = self._trained_on(current, current.training_rows)
+        usage = self._usage_by_stage(current)
+        document["usage"] = total_usage(usage.values()).as_json()
+        document["usage_by_stage"] = {stage: used.as_json() for stage, used in usage.items()}
+        return document
 
-    def _gaps(self, one: Round) -> Iterator[tuple[str, Ratio]]:
-        """Of the model's own verification, of the base model's, and of what filters."""
-        samples = one.held_out.evidence.samples
-        judges = {
-            "gap": self.course.judge,
-            "gap_base_verifier": as_stage_names(self.course.judge, self.course.model, one.model),
-            "gap_filter": self._filter(one),
+    def _ratios(self, index: int) -> dict[str, Ratio]:
+        """Return the gaps of a round, and from round 1 on its comparisons with earlier rounds."""
+        current = self.rounds[index]
+        ratios = dict(self._gaps(current))
+        if index:
+            before = self.rounds[index - 1]
+            ratios |= _since_last_round(current, before, self._filter(before))
+            ratios |= _since_base(current, self.rounds[0])
+        return ratios
+
+    def _gaps(self, current: Round) -> Iterator[tuple[str, Ratio]]:
+        """Yield the gaps with the model itself, the base model and the filter as the verifier."""
+        evidence = current.held_out.evidence
+        samples = evidence.samples
+        judge, kept_by = self.course.judge, self._filter(current)
+        products = {
+            "gap": judge,
+            "gap_base_verifier": as_stage_names(judge, self.course.model, current.model),
+            "gap_filter": kept_by,
         }
-        for name, product in judges.items():
+        for name, product in products.items():
+            # The base model cannot answer for a verifier that asks no model.
             if product is not None:
-                yield (
-                    name,
-                    gap(samples.utility_PK, one.held_out.evidence.weigh(product), samples.mask_PK),
-                )
-        weight_PK = one.held_out.evidence.weigh(self.course.judge)
+                yield name, gap(samples.utility_PK, evidence.weigh(product), samples.mask_PK)
+        weight_PK = evidence.weigh(judge)
         yield "relative_gap", relative_gap(samples.utility_PK, weight_PK, samples.mask_PK)
-        yield (
-            "kept_share",
-            kept_share(one.held_out.evidence.weigh(self._filter(one)), samples.mask_PK),
-        )
+        yield "kept_share", kept_share(evidence.weigh(kept_by), samples.mask_PK)
 
-    def _filter(self, one: Round) -> Product:
-        product = as_stage_names(
-            self.course.filter, self.course.verify_with or one.model, one.model
-        )
+    def _filter(self, current: Round) -> Product:
+        """Return the filter under the names that the round's runs store its scores by."""
+        judge = self.course.verify_with or current.model
+        product = as_stage_names(self.course.filter, judge, current.model)
         assert product is not None
         return product
 
-    def _forecast(self, one: Round) -> Estimate:
-        """Accuracy after training on what the filter keeps. Updates of other courses are of first rounds, and speak of these alone."""
-        samples = one.held_out.evidence.samples
-        kept = kept_accuracy(
-            samples.utility_PK, one.held_out.evidence.weigh(self._filter(one)), samples.mask_PK
-        )
+    def _forecast(self, current: Round) -> Estimate:
+        """Forecast the accuracy after training on what the filter keeps.
+
+        Updates of other courses are those of first rounds, so they are used in round 0 alone.
+        """
+        evidence = current.held_out.evidence
+        samples = evidence.samples
+        weight_PK = evidence.weigh(self._filter(current))
+        kept = kept_accuracy(samples.utility_PK, weight_PK, samples.mask_PK)
         course = self.course
-        known = (
-            others(self.past, course.model, course.task.label, course.method, FEWEST)
-            if one.number == 0
-            else []
-        )
-        return forecast(kept, np.array([past.eps_update for past in known]))
+        updates: list[Update] = []
+        if current.number == 0:
+            updates = others(self.past, course.model, course.task.label, course.method, FEWEST)
+        return forecast(kept, np.array([past.eps_update for past in updates]))
+
+    def _trained_on(self, current: Round, rows: TrainingRows) -> dict[str, int]:
+        # An online trainer draws a pair of each problem in each of its rounds.
+        online_rows = self.course.pairs * self.course.train_problems
+        return {
+            "rows": online_rows if self.course.trainer.online else len(rows.rows),
+            "problems": rows.problems,
+            "problems_without": rows.problems_without,
+            "truncated": rows.truncated,
+            "replayed": current.replayed,
+        }
+
+    def _usage_by_stage(self, current: Round) -> dict[str, Usage]:
+        """Return the cost of measuring this model, of its training samples, and of the next model.
+
+        ``fit`` is the training; what an online trainer draws has the trainer's name.
+        """
+        after = self.path / f"round-{current.number + 1}"
+        stages = {"held-out": current.held_out.usage, "train": current.train.usage}
+        if self.course.trainer.online:
+            name = self.course.trainer.name
+            runs = [Run(file.parent) for file in sorted((after / name).glob("*/run.json"))]
+            stages[name] = total_usage(run.usage for run in runs)
+        if current.training_rows:
+            fits = [_fit_usage(file) for file in sorted(after.glob("**/training.json"))]
+            stages["fit"] = total_usage(fits)
+        return {stage: usage for stage, usage in stages.items() if usage != Usage()}
 
 
-def _compared(one: Round, before: Round, kept_by: Product) -> dict[str, Ratio]:
-    """Against the round before, paired by problem: the gain in accuracy, strict and flexible, and eps_update of both.
+def _estimates(run: Run, ratios: Mapping[str, Ratio]) -> dict[str, Any]:
+    """Return the ratios with their intervals, as JSON."""
+    estimates = estimate_all(ratios, run.counts_BP, group_P=run.evidence.group_P)
+    return {name: estimate.as_json() for name, estimate in estimates.items()}
 
-    What strict accuracy gained beyond flexible accuracy is format.
+
+def _since_last_round(current: Round, before: Round, kept_by: Product) -> dict[str, Ratio]:
+    """Compare with the round before, paired by problem: gain and eps_update, strict and flexible.
+
+    Strict accuracy that is gained beyond flexible accuracy is due to the answer's format.
     """
-    earlier, now = before.held_out.evidence.samples, one.held_out.evidence.samples
+    earlier, now = before.held_out.evidence.samples, current.held_out.evidence.samples
     weight_PK = before.held_out.evidence.weigh(kept_by)
     ratios: dict[str, Ratio] = {}
-    for ending, was_PK, is_PK in (
+    for ending, earlier_PK, now_PK in (
         ("", earlier.utility_PK, now.utility_PK),
         ("_flexible", earlier.flexible_PK, now.flexible_PK),
     ):
-        after, start = accuracy(is_PK, now.mask_PK), accuracy(was_PK, earlier.mask_PK)
+        after = accuracy(now_PK, now.mask_PK)
+        start = accuracy(earlier_PK, earlier.mask_PK)
+        kept = kept_accuracy(earlier_PK, weight_PK, earlier.mask_PK)
         ratios[f"gain{ending}"] = difference(
             after, start, "accuracy minus that of the round before"
         )
-        [eps] = update(kept_accuracy(was_PK, weight_PK, earlier.mask_PK), after).values()
-        ratios[f"eps_update{ending}"] = eps
-    definition = "gain in strict accuracy minus gain in flexible accuracy: what came of the answer's form alone"
-    return ratios | {
-        "gain_in_format": difference(ratios["gain"], ratios["gain_flexible"], definition)
-    }
-
-
-def _since_base(one: Round, base: Round) -> dict[str, Ratio]:
-    """Against the base model, paired by problem: accuracy, and pass@K, which falls where diversity is lost."""
-    was, now = base.held_out.evidence.samples, one.held_out.evidence.samples
-    gained = difference(
-        accuracy(now.utility_PK, now.mask_PK),
-        accuracy(was.utility_PK, was.mask_PK),
-        "accuracy minus the base model's",
+        ratios[f"eps_update{ending}"] = update(kept, after)["eps_update"]
+    ratios["gain_in_format"] = difference(
+        ratios["gain"],
+        ratios["gain_flexible"],
+        "gain in strict accuracy minus gain in flexible accuracy: "
+        "what came of the answer's form alone",
     )
-    after, before = (pass_at_k(samples.utility_PK, samples.mask_PK)[-1] for samples in (now, was))
+    return ratios
+
+
+def _since_base(current: Round, base: Round) -> dict[str, Ratio]:
+    """Compare with the base model, paired by problem: accuracy and pass@K.
+
+    pass@K falls where diversity is lost.
+    """
+    before, now = base.held_out.evidence.samples, current.held_out.evidence.samples
     return {
-        "accuracy_since_base": gained,
-        "pass_at_k_since_base": difference(after, before, "pass@K minus the base model's"),
+        "accuracy_since_base": difference(
+            accuracy(now.utility_PK, now.mask_PK),
+            accuracy(before.utility_PK, before.mask_PK),
+            "accuracy minus the base model's",
+        ),
+        "pass_at_k_since_base": difference(
+            pass_at_k(now.utility_PK, now.mask_PK)[-1],
+            pass_at_k(before.utility_PK, before.mask_PK)[-1],
+            "pass@K minus the base model's",
+        ),
     }
-
-
-def _trained_on(harvest: Harvest, course: Course) -> dict[str, int]:
-    rows = course.pairs * course.train_problems if course.method == "xpo" else len(harvest.rows)
-    counts = {
-        "rows": rows,
-        "problems": harvest.problems,
-        "problems_without": harvest.problems_without,
-    }
-    return counts | {"truncated": harvest.truncated}
-
-
-def usage_by_stage(one: Round, path: Path) -> Mapping[str, Usage]:
-    """What measuring and harvesting this model cost, and what making the next one did (``fit``; XPO's own draws are ``xpo``)."""
-    after = path / f"round-{one.number + 1}"
-    explored = [
-        Run(document.parent).usage for document in sorted((after / "xpo").glob("*/run.json"))
-    ]
-    fits = (
-        [_fit_usage(document) for document in sorted(after.glob("**/training.json"))]
-        if one.harvest
-        else []
-    )
-    found = {
-        "held-out": one.held_out.usage,
-        "train": one.train.usage,
-        "xpo": total_usage(explored),
-        "fit": total_usage(fits),
-    }
-    return {name: usage for name, usage in found.items() if usage != Usage()}
 
 
 def _fit_usage(path: Path) -> Usage:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    read = int(told["tokens"] - told["response_tokens"])
+    """Return the cost of a fit from its training.json."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    response_tokens = int(record["response_tokens"])
+    prompt_tokens = int(record["tokens"] - response_tokens)
     return Usage(
-        read, 0, int(told["response_tokens"]), float(told["flops"]), float(told["seconds_training"])
+        prompt_tokens,
+        0,
+        response_tokens,
+        float(record["flops"]),
+        float(record["seconds_training"]),
     )

@@ -1,7 +1,8 @@
-"""What a run's responses teach: the rows that trainers take, made of stored samples and weights.
+"""Training rows, made of a run's stored samples and weights.
 
-No reference is read: weights come from scores, and the oracle's scores alone know what is right. A truncated response teaches nothing but
-to be cut off, and is left out; what is left out is counted.
+No reference is read: weights come from scores, and only the oracle's scores know what is right. A
+truncated response would teach the model to stop in the middle, so it is left out; what is left out
+is counted.
 
 Axes: P problems, K responses.
 """
@@ -9,17 +10,18 @@ Axes: P problems, K responses.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from strop.distill.base import Comparison, Ids, Preference, Row, Weighted
+from strop.distill.rows import Comparison, Ids, Preference, Row, Weighted
 from strop.errors import UsageError
 from strop.measure.intervals import Floats
 from strop.run.run import Run
 from strop.seeds import derive
+from strop.weigh import Product
 
 Distinct = Literal["", "answer", "text"]
 Balance = Literal["problems", "responses", "hard"]
@@ -27,11 +29,13 @@ Balance = Literal["problems", "responses", "hard"]
 
 @dataclass(frozen=True)
 class Keeping:
-    """Which of the responses that a weight keeps are trained on, and how much each problem counts; what may keep diversity.
+    """Selection among kept responses, and the weight of each problem.
 
-    ``cap``: at most so many of a problem, drawn by lot. ``distinct``: of those with the same answer, or the same text, one. ``balance``:
-    "problems" count the same, which is f[w] itself; "responses" count the same, so that easy problems count more, as when all kept
-    responses are thrown together; "hard" weighs a problem by 1 / (its share of kept weight), the verifier's own guess of its accuracy.
+    These options may preserve diversity. ``cap``: the largest number of responses of a problem,
+    chosen at random. ``distinct``: one response of each answer, or of each text. ``balance``:
+    "problems" count the same, which is f[w] itself; "responses" count the same, so that easy
+    problems count more, as if all kept responses were pooled; "hard" weighs a problem by
+    1 / (its share of kept weight), the verifier's own estimate of its accuracy.
     """
 
     cap: int | None = None
@@ -41,16 +45,20 @@ class Keeping:
     def __post_init__(self) -> None:
         if self.cap is not None and self.cap < 1:
             raise UsageError(f"--cap {self.cap}: expected 1 or more")
-        for name, known in (("distinct", get_args(Distinct)), ("balance", get_args(Balance))):
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"--{name} {getattr(self, name)}: expected {' or '.join(filter(None, known))}"
-                )
+        for name, choices in (("distinct", get_args(Distinct)), ("balance", get_args(Balance))):
+            value = getattr(self, name)
+            if value not in choices:
+                expected = " or ".join(filter(None, choices))
+                raise UsageError(f"--{name} {value}: expected {expected}")
 
 
 @dataclass(frozen=True)
-class Harvest:
-    """``rows``, and of how many problems; ``problems_without`` gave none; so many ``truncated`` responses were not looked at."""
+class TrainingRows:
+    """The rows of one round.
+
+    ``problems``: the number of problems that they come from; ``problems_without``: the number of
+    problems that gave none; ``truncated``: the number of truncated responses that were skipped.
+    """
 
     rows: Sequence[Row]
     problems: int
@@ -58,127 +66,173 @@ class Harvest:
     truncated: int
 
 
-def weighted(run: Run, weight_PK: Floats, keeping: Keeping = Keeping()) -> Harvest:
-    """Each response with its weight under f[w]: a problem's weights sum to 1 (unless ``keeping`` balances otherwise), one without a
-    survivor teaches nothing."""
+def rows_for(
+    row_type: type[Row], run: Run, kept_by: Product, keeping: Keeping, pairs: int
+) -> TrainingRows:
+    """Return rows of the type that a trainer reads, from the weights or scores of ``kept_by``.
+
+    ``keeping`` is for single responses, ``pairs`` for pairs of them.
+    """
+    if row_type is Weighted:
+        return weighted(run, run.evidence.weigh(kept_by), keeping)
+    if row_type is Preference:
+        return preferences(run, run.evidence.weigh(kept_by), pairs)
+    if row_type is Comparison:
+        reward_PK = run.evidence.judges[kept_by.verifiers[0]].score_PK
+        return comparisons(run, reward_PK, pairs)
+    raise UsageError(
+        f"there are no training rows of type {row_type.__name__}; "
+        "expected Weighted, Preference or Comparison"
+    )
+
+
+def weighted(run: Run, weight_PK: Floats, keeping: Keeping = Keeping()) -> TrainingRows:
+    """Return each response with its weight under f[w].
+
+    The weights of a problem sum to 1, unless ``keeping`` balances otherwise. A problem of which
+    nothing is kept gives no row.
+    """
     rows: list[Row] = []
-    for field, own_K in zip(_fields(run), weight_PK, strict=True):
-        kept = [number for number in field.whole if own_K[number] > 0]
+    for problem, weight_K in zip(_problems(run), weight_PK, strict=True):
+        kept = [index for index in problem.whole if weight_K[index] > 0]
         if not kept:
             continue
-        share = sum(own_K[number] for number in kept) / (
-            max(own_K[number] for number in kept) * len(own_K)
-        )
-        counts = {"problems": 1.0, "responses": share * len(own_K), "hard": 1 / share}[
-            keeping.balance
-        ]
-        chosen = _thinned(field, kept, keeping, run.plan.seed)
-        total = sum(own_K[number] for number in chosen)
-        rows += [
-            Weighted(field.problem, field.prompt, field.tokens[n], float(own_K[n] * counts / total))
-            for n in chosen
-        ]
-    return _harvest(run, rows)
+        kept_weight = sum(weight_K[index] for index in kept)
+        # 1 if every response is kept with the largest weight.
+        share = kept_weight / (max(weight_K[index] for index in kept) * len(weight_K))
+        total = _problem_weight(keeping.balance, share, len(weight_K))
+        # The chosen responses share the whole weight of the problem.
+        chosen = _thinned(problem, kept, keeping, run.plan.seed)
+        chosen_weight = sum(weight_K[index] for index in chosen)
+        for index in chosen:
+            weight = float(weight_K[index] * total / chosen_weight)
+            rows.append(Weighted(problem.id, problem.prompt, problem.tokens[index], weight))
+    return _with_counts(run, rows)
 
 
-def _thinned(field: _Field, kept: list[int], keeping: Keeping, seed: int) -> list[int]:
-    """Of each answer or text the first response, then as many as the cap allows."""
-    same: dict[str, Callable[[int], Hashable]] = {
-        "answer": field.answers.__getitem__,
-        "text": field.tokens.__getitem__,
-        "": lambda n: n,
-    }
+def _problem_weight(balance: Balance, share: float, samples: int) -> float:
+    """Return the total weight of a problem of which the verifier keeps this share."""
+    if balance == "responses":
+        return share * samples
+    if balance == "hard":
+        return 1 / share
+    return 1.0
+
+
+def _thinned(problem: _Problem, kept: list[int], keeping: Keeping, seed: int) -> list[int]:
+    """Return the first response of each answer or text, and at most ``cap`` of them."""
     first: dict[Hashable, int] = {}
-    for number in kept:
-        first.setdefault(same[keeping.distinct](number), number)
+    for index in kept:
+        key: Hashable = index
+        if keeping.distinct == "answer":
+            key = problem.answers[index]
+        elif keeping.distinct == "text":
+            key = problem.tokens[index]
+        first.setdefault(key, index)
     chosen = list(first.values())
     if keeping.cap is None or len(chosen) <= keeping.cap:
         return chosen
-    return sorted(random.Random(derive(seed, "cap", field.problem)).sample(chosen, keeping.cap))
+    # Sorted again: the rows stand in the order of the samples.
+    rng = random.Random(derive(seed, "cap", problem.id))
+    return sorted(rng.sample(chosen, keeping.cap))
 
 
 def unfiltered(run: Run) -> list[Weighted]:
-    """Every whole response, each problem's with the same total weight."""
-    return [
-        Weighted(f.problem, f.prompt, f.tokens[number], 1 / len(f.whole))
-        for f in _fields(run)
-        for number in f.whole
-    ]
+    """Return every whole response; each problem has the same total weight."""
+    rows = []
+    for problem in _problems(run):
+        for index in problem.whole:
+            tokens = problem.tokens[index]
+            rows.append(Weighted(problem.id, problem.prompt, tokens, 1 / len(problem.whole)))
+    return rows
 
 
-def preferences(run: Run, weight_PK: Floats, most: int) -> Harvest:
-    """Pairs of a kept and a rejected response to one problem, at most ``most`` of each problem, no response twice."""
+def preferences(run: Run, weight_PK: Floats, most: int) -> TrainingRows:
+    """Return pairs of a kept and a rejected response, at most ``most`` of each problem.
+
+    No response is in two pairs.
+    """
     rows: list[Row] = []
-    for field, own_K in zip(_fields(run), weight_PK, strict=True):
-        rng = random.Random(derive(run.plan.seed, "preferences", field.problem))
-        kept, rejected = (
-            [n for n in field.whole if (own_K[n] > 0) == is_kept] for is_kept in (True, False)
-        )
-        pairs = zip(rng.sample(kept, len(kept)), rng.sample(rejected, len(rejected)), strict=False)
-        rows += [
-            Preference(field.problem, field.prompt, field.tokens[a], field.tokens[b])
-            for a, b in list(pairs)[:most]
-        ]
-    return _harvest(run, rows)
+    for problem, weight_K in zip(_problems(run), weight_PK, strict=True):
+        rng = random.Random(derive(run.plan.seed, "preferences", problem.id))
+        kept = [index for index in problem.whole if weight_K[index] > 0]
+        rejected = [index for index in problem.whole if not weight_K[index] > 0]
+        # Shuffled, so that a pair does not depend on the order of sampling.
+        kept = rng.sample(kept, len(kept))
+        rejected = rng.sample(rejected, len(rejected))
+        for good, bad in list(zip(kept, rejected, strict=False))[:most]:
+            tokens = problem.tokens
+            rows.append(Preference(problem.id, problem.prompt, tokens[good], tokens[bad]))
+    return _with_counts(run, rows)
 
 
-def comparisons(run: Run, reward_PK: Floats, most: int) -> Harvest:
-    """Pairs of neighbouring responses, the difference of their rewards; at most ``most`` a problem. An unknown reward pairs with none."""
+def comparisons(run: Run, reward_PK: Floats, most: int) -> TrainingRows:
+    """Return pairs of neighbouring responses with the difference of their rewards.
+
+    At most ``most`` of each problem; a response of unknown reward is in no pair.
+    """
     rows: list[Row] = []
-    for field, own_K in zip(_fields(run), reward_PK, strict=True):
-        known = [n for n in field.whole if np.isfinite(own_K[n])]
-        pairs = list(zip(known[::2], known[1::2], strict=False))[:most]
-        rows += [
-            Comparison(
-                field.problem,
-                field.prompt,
-                field.tokens[a],
-                field.tokens[b],
-                float(own_K[a] - own_K[b]),
+    for problem, reward_K in zip(_problems(run), reward_PK, strict=True):
+        known = [index for index in problem.whole if np.isfinite(reward_K[index])]
+        # Neighbours: no response is in two pairs, so the pairs are independent.
+        for first, second in list(zip(known[::2], known[1::2], strict=False))[:most]:
+            comparison = Comparison(
+                problem.id,
+                problem.prompt,
+                problem.tokens[first],
+                problem.tokens[second],
+                float(reward_K[first] - reward_K[second]),
             )
-            for a, b in pairs
-        ]
-    return _harvest(run, rows)
+            rows.append(comparison)
+    return _with_counts(run, rows)
 
 
 def one_of_each(run: Run, number: int) -> list[Weighted]:
-    """Each problem's response of this number, whole or truncated."""
-    return [Weighted(field.problem, field.prompt, field.tokens[number]) for field in _fields(run)]
+    """Return each problem's response of this number, whole or truncated."""
+    return [
+        Weighted(problem.id, problem.prompt, problem.tokens[number]) for problem in _problems(run)
+    ]
 
 
 @dataclass(frozen=True)
-class _Field:
-    """One problem's responses: ``tokens`` of each, its strict answer (None if there is none), and which are ``whole``."""
+class _Problem:
+    """One problem's responses by their number.
 
-    problem: str
+    ``answers``: the strict answer, None if there is none. ``whole``: the numbers of the responses
+    that were not truncated.
+    """
+
+    id: str
     prompt: str
     tokens: dict[int, Ids]
     answers: dict[int, str | None]
     whole: list[int]
 
 
-def _fields(run: Run) -> Iterator[_Field]:
-    """In the order of the run's problems."""
+def _problems(run: Run) -> Iterator[_Problem]:
+    """Yield the responses to each problem, in the order of the run's problems."""
     if run.responses["token_ids"].has_nulls():
         raise UsageError(
-            f"{run.path} does not know its responses' tokens (a server, or an import); train on samples of a model at hand"
+            f"{run.path} does not know its responses' tokens (a server, or an import); "
+            "train on samples of a local model"
         )
     columns = ("problem", "sample", "token_ids", "finish", "answer_strict")
-    rows: dict[str, list[tuple[int, Ids, str, str | None]]] = {}
+    responses: dict[str, list[tuple[int, Ids, str, str | None]]] = {}
     for problem, sample, token_ids, finish, answer in run.responses.select(columns).iter_rows():
-        rows.setdefault(problem, []).append((sample, tuple(token_ids), finish, answer))
+        responses.setdefault(problem, []).append((sample, tuple(token_ids), finish, answer))
     for problem, prompt in run.problems.select("problem", "prompt").iter_rows():
-        own = sorted(rows[problem])
-        whole = [n for n, ids, finish, _ in own if finish != "length" and ids]
-        yield _Field(
-            problem,
-            prompt,
-            {n: ids for n, ids, *_ in own},
-            {n: answer for n, *_, answer in own},
-            whole,
-        )
+        tokens: dict[int, Ids] = {}
+        answers: dict[int, str | None] = {}
+        whole = []
+        for sample, token_ids, finish, answer in sorted(responses[problem]):
+            tokens[sample] = token_ids
+            answers[sample] = answer
+            # "length": cut off at the token limit. An empty response has no tokens to learn.
+            if finish != "length" and token_ids:
+                whole.append(sample)
+        yield _Problem(problem, prompt, tokens, answers, whole)
 
 
-def _harvest(run: Run, rows: list[Row]) -> Harvest:
+def _with_counts(run: Run, rows: list[Row]) -> TrainingRows:
     problems = len({row.problem for row in rows})
-    return Harvest(rows, problems, run.plan.problems - problems, run.truncated)
+    return TrainingRows(rows, problems, run.plan.problems - problems, run.truncated)

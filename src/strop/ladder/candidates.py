@@ -1,12 +1,14 @@
-"""Right and wrong responses to judge: what the verification documents of the corpus are written about.
+"""Right and wrong responses to judge: the subjects of the corpus's verification documents.
 
-Wrong candidates are made to look like a model's errors. In arithmetic, documents that show a written check are given deliberately
-bad candidates: with few wrong lines, a small model learns to copy the claim instead of working the step out again.
+Wrong candidates look like a model's errors. In arithmetic, documents that show a written check get
+deliberately bad candidates: with few wrong lines, a small model learns to copy the claim instead of
+working the step out again.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from string import ascii_lowercase
 
 from strop.records import Problem
@@ -19,21 +21,33 @@ from strop.tasks.sudoku4 import GRIDS, in_rows, is_held_out, is_solution
 SLIP_SHARE = 0.30
 SLIP_PROBABILITY = 0.40
 
-SLIPS = {
-    (a, op, b): (apply(a, op, b) + (1 if fraction("slip direction", a, op, b) < 0.5 else -1)) % 10
-    for a in range(10)
-    for op in OPERATIONS
-    for b in range(10)
-    if fraction("slip", a, op, b) < SLIP_SHARE
-}
-"""A DESIGNED IMPERFECTION. On these facts, solution documents of arithmetic give one fixed wrong result with SLIP_PROBABILITY;
-verification documents never do. So the generator errs where the verifier need not: a gap that pre-training could close is built in."""
+
+def _designed_slips() -> dict[tuple[int, str, int], int]:
+    """Return the one wrong result of each fact that slips: one more or less than the right one."""
+    slips = {}
+    for a in range(10):
+        for op in OPERATIONS:
+            for b in range(10):
+                if fraction("slip", a, op, b) < SLIP_SHARE:
+                    offset = 1 if fraction("slip direction", a, op, b) < 0.5 else -1
+                    slips[a, op, b] = (apply(a, op, b) + offset) % 10
+    return slips
+
+
+SLIPS = _designed_slips()
+"""A DESIGNED IMPERFECTION. On these facts, solution documents of arithmetic show one fixed wrong
+result with SLIP_PROBABILITY; verification documents never do. So the generator errs where the
+verifier need not: a gap that pre-training could close is built in."""
 
 TRAINING_GRIDS = [grid for grid in GRIDS if not is_held_out(grid)]
 
 
 def worked(question: str, rng: random.Random, slip: float = 0.0, noise: float = 0.0) -> str:
-    """A worked solution whose steps slip on SLIPS, or go wrong at random, with these probabilities."""
+    """Return a worked solution with errors.
+
+    A step of SLIPS slips with probability ``slip``; any other step is random with probability
+    ``noise``.
+    """
     current, steps = read_chain(question)
     results = []
     for op, operand in steps:
@@ -48,11 +62,15 @@ def worked(question: str, rng: random.Random, slip: float = 0.0, noise: float = 
 
 
 def arithmetic_candidate(problem: Problem, rng: random.Random, hard: bool) -> str:
-    """``hard``: 80% wrong, with about half the lines wrong in most of those; else 60% wrong."""
+    """Return a candidate that is wrong in 60% of cases.
+
+    ``hard``: in 80%, and most of those have about half of their lines wrong.
+    """
     gold = write_solution(problem.question, solve(problem.question))
     if rng.random() < (0.2 if hard else 0.4):
         return gold
     while True:
+        # A third are mostly the generator's designed slips; the others are random errors.
         if rng.random() < 0.35:
             candidate = worked(problem.question, rng, slip=0.6, noise=0.15 if hard else 0.05)
         else:
@@ -62,73 +80,85 @@ def arithmetic_candidate(problem: Problem, rng: random.Random, hard: bool) -> st
 
 
 def signs_candidate(problem: Problem, rng: random.Random) -> str:
-    """40% of candidates reach the target."""
+    """Return a candidate that reaches the target in 40% of cases."""
     target = read_question(problem.question)[1]
-    wanted = rng.random() < 0.4
-    return rng.choice(
-        [choice for choice in choices(problem.question) if (solve(choice)[-1] == target) is wanted]
-    )
+    reaches_target = rng.random() < 0.4
+    candidates = [
+        choice
+        for choice in choices(problem.question)
+        if (solve(choice)[-1] == target) is reaches_target
+    ]
+    return rng.choice(candidates)
 
 
 def sudoku_candidate(problem: Problem, rng: random.Random) -> str:
-    """35% right; else a few wrong cells, two cells swapped, a near grid that breaks a clue, or guesses."""
+    """Return a candidate that is right in 35% of cases; else a wrong grid."""
     assert problem.reference is not None
     if rng.random() < 0.35:
         return problem.reference
-    clues, grid = problem.question.replace(" ", ""), problem.reference.replace(" ", "")
+    clues = problem.question.replace(" ", "")
+    grid = problem.reference.replace(" ", "")
     while True:
-        cells = _wrong_grid(clues, grid, rng)
+        # A change may give another valid grid; then change again.
+        cells = _changed_grid(clues, grid, rng)
         if not is_solution(clues, cells):
             return in_rows(cells)
 
 
-def _wrong_grid(clues: str, grid: str, rng: random.Random) -> str:
+def _changed_grid(clues: str, grid: str, rng: random.Random) -> str:
+    """Return a grid with a few wrong cells, two cells swapped, broken clues, or guesses."""
     blanks = [cell for cell in range(16) if clues[cell] == "."]
     cells = list(grid)
-    kind = rng.random()
-    if kind < 0.45:
+    draw = rng.random()
+    if draw < 0.45:
         for cell in rng.sample(blanks, min(len(blanks), rng.randint(1, 3))):
             cells[cell] = rng.choice("1234")
-    elif kind < 0.65:
-        row, (a, b) = rng.randrange(4), rng.sample(range(4), 2)
-        cells[4 * row + a], cells[4 * row + b] = cells[4 * row + b], cells[4 * row + a]
-    elif kind < 0.87:
+    elif draw < 0.65:
+        row = 4 * rng.randrange(4)
+        a, b = rng.sample(range(4), 2)
+        cells[row + a], cells[row + b] = cells[row + b], cells[row + a]
+    elif draw < 0.87:
+        # A valid grid, of 40 the one that breaks the fewest clues.
         others = [other for other in rng.sample(TRAINING_GRIDS, 40) if other != grid]
-        cells = list(
-            min(
-                others,
-                key=lambda other: sum(
-                    clue not in (".", cell) for clue, cell in zip(clues, other, strict=True)
-                ),
-            )
-        )
+        nearest: str = min(others, key=lambda other: _broken_clues(clues, other))
+        cells = list(nearest)
     else:
         for cell in blanks:
             cells[cell] = rng.choice("1234")
     return "".join(cells)
 
 
+def _broken_clues(clues: str, grid: str) -> int:
+    return sum(clue not in (".", cell) for clue, cell in zip(clues, grid, strict=True))
+
+
 def recall_candidate(problem: Problem, rng: random.Random) -> str:
-    """Half right; else another key's value, or letters changed."""
+    """Return a candidate that is right in half of the cases; else another fact, or typos."""
     truth = FACT_OF[problem.question]
     if rng.random() < 0.5:
         return truth
     while True:
-        if rng.random() < 0.6:
-            candidate = FACT_OF[rng.choice(KEYS)]
-        else:
-            candidate = "".join(
-                char if rng.random() < 0.5 else rng.choice(ascii_lowercase) for char in truth
-            )
+        other_fact = rng.random() < 0.6
+        candidate = FACT_OF[rng.choice(KEYS)] if other_fact else _with_typos(truth, rng)
         if candidate != truth:
             return candidate
 
 
+def _with_typos(text: str, rng: random.Random) -> str:
+    letters = [char if rng.random() < 0.5 else rng.choice(ascii_lowercase) for char in text]
+    return "".join(letters)
+
+
+CANDIDATES: dict[str, Callable[[Problem, random.Random], str]] = {
+    "signs": signs_candidate,
+    "sudoku4": sudoku_candidate,
+    "recall": recall_candidate,
+}
+
+
 def candidate(problem: Problem, rng: random.Random, hard: bool) -> str:
-    """A response to judge. ``hard`` asks for deliberately bad ones, where the task makes the difference."""
+    """Return a response to judge. ``hard`` asks for deliberately bad ones, in arithmetic alone."""
     task = problem.id.split("-", 1)[0]
     if task == "arithmetic":
         return arithmetic_candidate(problem, rng, hard)
-    return {"signs": signs_candidate, "sudoku4": sudoku_candidate, "recall": recall_candidate}[
-        task
-    ](problem, rng)
+    return CANDIDATES[task](problem, rng)

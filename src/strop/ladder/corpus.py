@@ -1,7 +1,9 @@
-"""The pre-training corpus of the embedded models: an endless stream of documents, written with the package's own prompts.
+"""The pre-training corpus of the embedded models: an endless stream of documents.
 
-Three kinds: worksheets; solutions; and judged candidates, in the frames of the four prompted verifiers. A document is a list of
-(text, loss weight) segments; prompts weigh 0. Test problems never occur, facts of ``recall`` aside, which must.
+It is written with the package's own prompts. There are three kinds: worksheets; solutions; and
+judged candidates, in the frames of the four prompted verifiers. A document is a list of
+(text, loss weight) segments; prompts weigh 0. Test problems never occur, except facts of
+``recall``, which must.
 """
 
 from __future__ import annotations
@@ -31,30 +33,46 @@ CORPUS_TASKS: dict[str, tuple[EmbeddedTask, ...]] = {
     "recall": (Recall(),),
     "sudoku4": (Sudoku4(blanks=tuple(range(3, 13))),),
 }
-"""What problems of each task are drawn from, in equal parts: every length and number of blanks that the difficulties have."""
+"""The tasks that problems are drawn from, in equal parts.
+
+They have every length, and every number of blanks, of all difficulties.
+"""
 assert set(CORPUS_TASKS) == set(EMBEDDED)
 
 KINDS = ("solution", "mc", "cot-binary", "cot-score", "tournament")
-_BY_TASK = {
-    "arithmetic": (20, 10, 20, 5, 6),
-    "signs": (12, 6, 14, 3, 4),
-    "sudoku4": (16, 6, 9, 3, 3),
-    "recall": (40, 10, 24, 5, 4),
-}
-_WORKSHEETS = {"facts": 20, "judged facts": 20, "equalities": 12, "units": 6}
 
 Weights = Mapping[tuple[str, str], float]
+"""(subject, kind) to the frequency of such documents, relative to the others."""
 
-DOCUMENT_WEIGHTS: Weights = {
-    ("worksheet", kind): weight for kind, weight in _WORKSHEETS.items()
-} | {
-    (task, kind): weight
-    for task, weights in _BY_TASK.items()
-    for kind, weight in zip(KINDS, weights, strict=True)
-}
-"""How often each kind of document is drawn, against the others."""
+
+def _document_weights() -> Weights:
+    worksheets = {"facts": 20, "judged facts": 20, "equalities": 12, "units": 6}
+    of_task = {  # one weight for each of KINDS
+        "arithmetic": (20, 10, 20, 5, 6),
+        "signs": (12, 6, 14, 3, 4),
+        "sudoku4": (16, 6, 9, 3, 3),
+        "recall": (40, 10, 24, 5, 4),
+    }
+    weights: dict[tuple[str, str], float] = {}
+    for kind, weight in worksheets.items():
+        weights["worksheet", kind] = weight
+    for task, kind_weights in of_task.items():
+        for kind, weight in zip(KINDS, kind_weights, strict=True):
+            weights[task, kind] = weight
+    return weights
+
+
+DOCUMENT_WEIGHTS = _document_weights()
 
 LEAN_SHARE = 0.1
+
+
+def _lean_weights() -> Weights:
+    judged = KINDS[1:]
+    return {
+        key: weight * (LEAN_SHARE if key[1] in judged else 1)
+        for key, weight in DOCUMENT_WEIGHTS.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -72,17 +90,15 @@ FAMILIES = {
     ),
     "lean": Mix(
         f"as the full family's, but judged candidates are drawn {LEAN_SHARE:g} times as often",
-        {
-            key: weight * (LEAN_SHARE if key[1] in KINDS[1:] else 1)
-            for key, weight in DOCUMENT_WEIGHTS.items()
-        },
+        _lean_weights(),
     ),
 }
-"""The two families of models: their corpora differ in the share of verification documents, and in nothing else."""
+"""The families of models. Their corpora differ in the share of verification documents alone."""
 
 IMPERFECTIONS = (
-    f"DESIGNED: in solution documents of arithmetic, {SLIP_SHARE:.0%} of the facts come out with one fixed wrong result "
-    f"{SLIP_PROBABILITY:.0%} of the time (SLIPS in strop/ladder/candidates.py); verification documents never slip. So part of the gap on "
+    f"DESIGNED: in solution documents of arithmetic, {SLIP_SHARE:.0%} of the facts come out with "
+    f"one fixed wrong result {SLIP_PROBABILITY:.0%} of the time (SLIPS in "
+    "strop/ladder/candidates.py); verification documents never slip. So part of the gap on "
     "arithmetic is built in. Nothing is planted in the other tasks. All text is synthetic."
 )
 
@@ -92,105 +108,134 @@ EARLY_WEIGHTS: Weights = {
     ("worksheet", "equalities"): 24,
     ("worksheet", "units"): 8,
 }
-"""The first stretch of training: comparing is the slow circuit, and what is learned after it learns to copy instead."""
+"""The mix of the first stretch of training.
+
+A model learns to compare slowly; documents that it sees before it can compare teach it to copy.
+"""
+
+FRAMES: dict[str, Kind] = {"mc": "multiple_choice", "cot-binary": "binary", "cot-score": "score"}
+
+VERDICT_WEIGHT = 6.0
+"""A multiple-choice document has one token to learn, which must count beside dozens of others."""
 
 MARK = re.compile(r"([0-9a-z?.:]*?)([yn])(?= |\n|$)")
+"""The mark of a check, y or n, and the copied unit in front of it."""
 MARK_WEIGHT = 1.5
-VERDICT_WEIGHT = 6.0
-"""A multiple-choice document teaches by its verdict alone: one token, which has to count beside documents of dozens."""
-FRAMES: dict[str, Kind] = {"mc": "multiple_choice", "cot-binary": "binary", "cot-score": "score"}
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A family's documents from a seed. ``documents(early)`` yields for ever; ``early`` is asked before each draw."""
+    """A family's documents from a seed."""
 
     seed: int
     family: str = "full"
 
     def documents(self, early: Iterator[bool]) -> Iterator[Segments]:
+        """Yield documents, one for each value of ``early``: from the early mix, or the family's."""
         rng = random.Random(derive("corpus", self.seed))
-        mixes = {
-            flag: (list(weights), list(accumulate(weights.values())))
-            for flag, weights in ((True, EARLY_WEIGHTS), (False, FAMILIES[self.family].weights))
-        }
-        for flag in early:
-            kinds, cumulative = mixes[flag]
-            yield document(*rng.choices(kinds, cum_weights=cumulative)[0], rng)
+        early_mix = _Mixture(EARLY_WEIGHTS)
+        family_mix = _Mixture(FAMILIES[self.family].weights)
+        for is_early in early:
+            mixture = early_mix if is_early else family_mix
+            subject, kind = mixture.draw(rng)
+            yield document(subject, kind, rng)
+
+
+class _Mixture:
+    """Draws kinds of documents by their weights."""
+
+    def __init__(self, weights: Weights) -> None:
+        # Added up once: ``choices`` would do it for every document.
+        self.keys = list(weights)
+        self.cumulative = list(accumulate(weights.values()))
+
+    def draw(self, rng: random.Random) -> tuple[str, str]:
+        return rng.choices(self.keys, cum_weights=self.cumulative)[0]
 
 
 def document(subject: str, kind: str, rng: random.Random) -> Segments:
-    """One document: a worksheet, or a solution or judgement of a fresh training problem."""
+    """Return a worksheet, or a solution or judgement of a fresh training problem."""
     if subject == "worksheet":
         return [*WORKSHEETS[kind](rng), (END, 0.0)]
     task = rng.choice(CORPUS_TASKS[subject])
     problem = training_problem(task, rng)
     if kind == "solution":
-        return [
-            (plain_text(solution_prompt(task, problem, [])), 0.0),
-            (" " + imperfect_response(task, problem, rng), 1.0),
-            (END, 1.0),
-        ]
+        prompt = plain_text(solution_prompt(task, problem, []))
+        return [(prompt, 0.0), (" " + imperfect_response(task, problem, rng), 1.0), (END, 1.0)]
     if kind == "tournament":
         return _tournament(task, problem, rng)
+    return _judgement(kind, task, problem, rng)
+
+
+def _judgement(kind: str, task: Task, problem: Problem, rng: random.Random) -> Segments:
+    """Return a candidate and its verdict, in the frame of a verifier."""
+    # Only documents with a written check need deliberately bad candidates (see candidates.py).
     response = candidate(problem, rng, hard=kind != "mc")
-    check = task.check(problem, response)
     frame = FRAMES[kind]
-    prompt, ending = (
-        plain_text(verification_prompt(frame, task, problem, response, [])),
-        ENDINGS[frame](check, WORDING),
-    )
+    prompt = plain_text(verification_prompt(frame, task, problem, response, []))
+    ending = ENDINGS[frame](task.check(problem, response), WORDING)
     judgement = [(ending, VERDICT_WEIGHT)] if kind == "mc" else _weigh_marks(ending)
     return [(prompt, 0.0), *judgement, (END, 1.0)]
 
 
 def training_problem(task: EmbeddedTask, rng: random.Random) -> Problem:
-    """A problem that is not held out, nor begins with one that is. Facts are taught whatever their split: what is tested is memory."""
+    """Return a problem that is not held out, and does not begin with one that is.
+
+    Facts of ``recall`` are taught whatever their split: the test is of memory.
+    """
     while True:
         problem = task.draw(rng)
-        if task.name == "recall" or (
-            problem.split == "train"
-            and not (task.name == "arithmetic" and _begins_held_out(problem.question))
-        ):
+        if task.name == "recall":
+            return problem
+        if problem.split == "train" and not _begins_held_out(task, problem.question):
             return problem
 
 
-def _begins_held_out(question: str) -> bool:
-    """Is a shorter chain that this one begins with held out?"""
+def _begins_held_out(task: EmbeddedTask, question: str) -> bool:
+    """Return whether a chain of arithmetic begins with a shorter one that is held out."""
+    if task.name != "arithmetic":
+        return False
     return any(is_held_out(question[:end]) for end in range(3, len(question), 2))
 
 
 def imperfect_response(task: Task, problem: Problem, rng: random.Random) -> str:
-    """What a solution document shows: right, but for arithmetic's designed slips."""
-    return (
-        worked(problem.question, rng, slip=SLIP_PROBABILITY)
-        if task.name == "arithmetic"
-        else task.gold_response(problem)
-    )
+    """Return the response of a solution document: right, but for arithmetic's designed slips."""
+    if task.name == "arithmetic":
+        return worked(problem.question, rng, slip=SLIP_PROBABILITY)
+    return task.gold_response(problem)
 
 
 def _tournament(task: Task, problem: Problem, rng: random.Random) -> Segments:
-    """Two candidates, mostly one right and one wrong; the right one wins, and a coin decides between two right or two wrong ones."""
+    """Return two candidates, mostly one right and one wrong, and the winner.
+
+    The right one wins; a coin decides between two right or two wrong ones.
+    """
+    # A right and a wrong candidate teach most, so other pairs are mostly drawn again.
     for _ in range(20):
-        first, second = candidate(problem, rng, hard=False), candidate(problem, rng, hard=False)
-        checks = task.check(problem, first), task.check(problem, second)
-        if checks[0].correct != checks[1].correct or rng.random() < 0.15:
+        first = candidate(problem, rng, hard=False)
+        second = candidate(problem, rng, hard=False)
+        first_check = task.check(problem, first)
+        second_check = task.check(problem, second)
+        if first_check.correct != second_check.correct or rng.random() < 0.15:
             break
-    right = [check.correct for check in checks]
-    winner = rng.choice("AB") if right[0] == right[1] else "A" if right[0] else "B"
+    if first_check.correct == second_check.correct:
+        winner = rng.choice("AB")
+    else:
+        winner = "A" if first_check.correct else "B"
     prompt = plain_text(tournament_prompt(task, problem, first, second))
-    return [(prompt, 0.0), *_weigh_marks(tournament_ending(*checks, winner)), (END, 1.0)]
+    ending = tournament_ending(first_check, second_check, winner)
+    return [(prompt, 0.0), *_weigh_marks(ending), (END, 1.0)]
 
 
 def _weigh_marks(text: str) -> Segments:
-    """The y and n marks of a check weigh more, and so does the copy of a unit judged n."""
+    """Cut a check into segments: its y and n marks weigh more, and so do units judged n."""
     segments: Segments = []
-    place = 0
+    end = 0
     for match in MARK.finditer(text):
-        segments += [(text[place : match.start()], 1.0)]
-        segments += [
-            (match.group(1), MARK_WEIGHT if match.group(2) == "n" else 1.0),
-            (match.group(2), MARK_WEIGHT),
-        ]
-        place = match.end()
-    return [(piece, weight) for piece, weight in [*segments, (text[place:], 1.0)] if piece]
+        unit, mark = match.groups()
+        segments.append((text[end : match.start()], 1.0))
+        segments.append((unit, MARK_WEIGHT if mark == "n" else 1.0))
+        segments.append((mark, MARK_WEIGHT))
+        end = match.end()
+    segments.append((text[end:], 1.0))
+    return [(piece, weight) for piece, weight in segments if piece]

@@ -1,7 +1,8 @@
-"""Can right and wrong candidates of the verification documents be told apart without reading them?
+"""A test of the corpus: can a classifier tell right from wrong candidates without reading them?
 
-A naive Bayes classifier that sees how often each character occurs in a candidate, and its length. What it finds is either a trace of how
-the candidates were made, which would teach a verifier a short cut, or part of what is to be judged.
+It is a naive Bayes classifier that sees how often each character occurs in a candidate, and its
+length. What it finds is either a trace of how the candidates were made, which would teach a
+verifier a short cut, or part of what is to be judged.
 """
 
 from __future__ import annotations
@@ -17,32 +18,39 @@ from strop.ladder.corpus import CORPUS_TASKS, training_problem
 from strop.measure.rates import auroc_within
 from strop.seeds import derive
 
-LEARNED, TRIED = 4_000, 2_000
+LEARNED = 4_000
+TRIED = 2_000
+
+Feature = tuple[str, int]
+"""A character and its count, or "length" and the length."""
 
 
 def surface_auroc(subject: str) -> float:
-    """AUROC of the classifier on fresh candidates of a task; 0.5 is chance."""
+    """Return the classifier's AUROC on fresh candidates of a task; 0.5 is chance."""
     rng = random.Random(derive("leakage", subject))
     examples = [_example(subject, rng) for _ in range(LEARNED + TRIED)]
-    counts = {right: Counter[tuple[str, int]]() for right in (True, False)}
-    totals = Counter(right for _, right in examples[:LEARNED])
-    for features, right in examples[:LEARNED]:
-        counts[right].update(features)
+    learned, tried = examples[:LEARNED], examples[LEARNED:]
+    # Naive Bayes: count the features among right and among wrong candidates.
+    totals = Counter(is_right for _, is_right in learned)
+    counts = {True: Counter[Feature](), False: Counter[Feature]()}
+    for features, is_right in learned:
+        counts[is_right].update(features)
 
-    def evidence(feature: tuple[str, int]) -> float:
-        held, missed = (
-            (counts[right][feature] + 0.5) / (totals[right] + 1) for right in (True, False)
-        )
-        return log(held / missed)
+    def evidence(feature: Feature) -> float:
+        """Return the log-likelihood ratio, smoothed so that unseen features count little."""
+        among_right = (counts[True][feature] + 0.5) / (totals[True] + 1)
+        among_wrong = (counts[False][feature] + 0.5) / (totals[False] + 1)
+        return log(among_right / among_wrong)
 
-    score_N = np.array([sum(map(evidence, features)) for features, _ in examples[LEARNED:]])
-    right_N = np.array([float(right) for _, right in examples[LEARNED:]])
+    score_N = np.array([sum(map(evidence, features)) for features, _ in tried])
+    right_N = np.array([float(is_right) for _, is_right in tried])
     return auroc_within(score_N[None], right_N[None], np.ones((1, TRIED), bool)).value
 
 
-def _example(subject: str, rng: random.Random) -> tuple[list[tuple[str, int]], bool]:
-    """A candidate's characters with their counts, and its length; is it right?"""
+def _example(subject: str, rng: random.Random) -> tuple[list[Feature], bool]:
+    """Return the features of a fresh candidate, and whether it is right."""
     task = rng.choice(CORPUS_TASKS[subject])
     problem = training_problem(task, rng)
     text = candidate(problem, rng, hard=rng.random() < 0.5)
-    return [*Counter(text).items(), ("length", len(text))], task.check(problem, text).correct
+    features = [*Counter(text).items(), ("length", len(text))]
+    return features, task.check(problem, text).correct

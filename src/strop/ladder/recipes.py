@@ -1,7 +1,8 @@
-"""The rungs of the ladder: shape, corpus and training settings of every embedded model.
+"""The recipes of the embedded models: shape, corpus and training settings.
 
-A recipe and a seed make a model. Two families: ``full``, whose sizes are the points of scaling studies, and ``lean``, whose corpus has a
-tenth of the judged candidates and is the same in all else.
+A recipe and a seed determine a model. There are two families: ``full``, whose sizes are the points
+of scaling studies, and ``lean``, whose corpus has a tenth of the judged candidates and is otherwise
+the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ TOKENS = 5_000_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """One rung. ``head_size`` is set apart from ``hidden``, so that servers which ask for 32 or more load the smallest model too."""
+    """One size of the ladder.
+
+    ``head_size`` is independent of ``hidden``: some servers need 32 or more, and load the smallest
+    model too.
+    """
 
     name: str
     hidden: int
@@ -29,48 +34,18 @@ class Recipe:
     seed: int = 0
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            "25k", hidden=32, layers=2, heads=1, key_value_heads=1, feed_forward=64, muon_rate=8e-3
-        ),
-        Recipe(
-            "40k", hidden=32, layers=2, heads=2, key_value_heads=2, feed_forward=96, muon_rate=8e-3
-        ),
-        Recipe(
-            "70k", hidden=48, layers=2, heads=2, key_value_heads=2, feed_forward=128, muon_rate=7e-3
-        ),
-        Recipe(
-            "125k",
-            hidden=64,
-            layers=2,
-            heads=4,
-            key_value_heads=2,
-            feed_forward=176,
-            muon_rate=6e-3,
-        ),
-        Recipe(
-            "250k",
-            hidden=80,
-            layers=3,
-            heads=4,
-            key_value_heads=2,
-            feed_forward=208,
-            muon_rate=5e-3,
-        ),
-        Recipe(
-            "400k",
-            hidden=96,
-            layers=4,
-            heads=4,
-            key_value_heads=2,
-            feed_forward=208,
-            muon_rate=4e-3,
-        ),
-    )
-}
-RECIPES |= {
-    f"lean-{name}": replace(RECIPES[name], name=f"lean-{name}", family="lean")
-    for name in ("125k", "250k")
-}
+SHAPES = (
+    # name, hidden, layers, heads, key-value heads, feed-forward, learning rate of Muon
+    ("25k", 32, 2, 1, 1, 64, 8e-3),
+    ("40k", 32, 2, 2, 2, 96, 8e-3),
+    ("70k", 48, 2, 2, 2, 128, 7e-3),
+    ("125k", 64, 2, 4, 2, 176, 6e-3),
+    ("250k", 80, 3, 4, 2, 208, 5e-3),
+    ("400k", 96, 4, 4, 2, 208, 4e-3),
+)
+LEAN = ("125k", "250k")
+
+RECIPES: dict[str, Recipe] = {shape[0]: Recipe(*shape) for shape in SHAPES}
+for _size in LEAN:
+    _name = f"lean-{_size}"
+    RECIPES[_name] = replace(RECIPES[_size], name=_name, family="lean")

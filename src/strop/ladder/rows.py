@@ -3,64 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
 from strop.ladder.worksheets import Segments
 
 ROW_LENGTHS = (144, 256)
+"""Most documents are short; the few long ones have rows and batches of their own length."""
 BATCH_TOKENS = 1024
 OPEN_ROWS = 12
+START = 1
+"""The token ``<s>``."""
 
-Row = tuple[list[int], list[float], list[int]]
+
+class PackedRow(NamedTuple):
+    """Whole documents side by side, one entry a token.
+
+    ``documents`` numbers the documents from 1 on, 0 is padding: attention stays inside a document.
+    """
+
+    ids: list[int]
+    weights: list[float]
+    documents: list[int]
 
 
 @dataclass
 class Packer:
-    """Fits whole documents into rows of ``length`` tokens: first fit over a few open rows; the fullest one leaves, padded with zeros."""
+    """Packs whole documents into rows of ``length`` tokens, first fit over a few open rows.
+
+    Few open rows keep the order of the stream nearly as it is.
+    """
 
     length: int
-    open_rows: list[Row]
+    open_rows: list[PackedRow] = field(default_factory=list)
 
-    def add(self, ids: list[int], weights: list[float]) -> Row | None:
-        """Put a document in; returns the row (token ids, loss weights, document numbers) that had to leave, if one had."""
-        row = next((row for row in self.open_rows if len(row[0]) + len(ids) <= self.length), None)
-        if row is None:
-            row = ([], [], [])
-            self.open_rows.append(row)
-        row[2].extend([1 + (row[2][-1] if row[2] else 0)] * len(ids))
-        row[0].extend(ids)
-        row[1].extend(weights)
+    def add(self, ids: list[int], weights: list[float]) -> PackedRow | None:
+        """Add a document; return the fullest row if there are too many open ones."""
+        row = self._row_with_room(len(ids))
+        number = 1 + (row.documents[-1] if row.documents else 0)
+        row.documents.extend([number] * len(ids))
+        row.ids.extend(ids)
+        row.weights.extend(weights)
         return self.pop_fullest() if len(self.open_rows) > OPEN_ROWS else None
 
-    def pop_fullest(self) -> Row:
-        """Take the fullest row out."""
-        fullest = max(range(len(self.open_rows)), key=lambda i: len(self.open_rows[i][0]))
-        ids, weights, numbers = self.open_rows.pop(fullest)
-        pad = self.length - len(ids)
-        return ids + [0] * pad, weights + [0.0] * pad, numbers + [0] * pad
+    def _row_with_room(self, tokens: int) -> PackedRow:
+        for row in self.open_rows:
+            if len(row.ids) + tokens <= self.length:
+                return row
+        row = PackedRow([], [], [])
+        self.open_rows.append(row)
+        return row
+
+    def pop_fullest(self) -> PackedRow:
+        """Remove the fullest row and return it, padded with zeros."""
+        fullest = max(range(len(self.open_rows)), key=lambda i: len(self.open_rows[i].ids))
+        row = self.open_rows.pop(fullest)
+        pad = self.length - len(row.ids)
+        return PackedRow(row.ids + [0] * pad, row.weights + [0.0] * pad, row.documents + [0] * pad)
 
 
-def batches(tokenizer: Tokenizer, documents: Iterator[Segments]) -> Iterator[list[Row]]:
-    """Batches of about BATCH_TOKENS. Most documents are short; the few long ones have rows and batches of their own length."""
-    packers = [Packer(length, []) for length in ROW_LENGTHS]
-    ready: list[list[Row]] = [[] for _ in packers]
+def batches(tokenizer: Tokenizer, documents: Iterator[Segments]) -> Iterator[list[PackedRow]]:
+    """Yield batches of about BATCH_TOKENS tokens, all rows of a batch of one length."""
+    packers = [Packer(length) for length in ROW_LENGTHS]
+    waiting: list[list[PackedRow]] = [[] for _ in packers]
     for document in documents:
         ids, weights = encode(tokenizer, document)
-        place = next(i for i, packer in enumerate(packers) if len(ids) <= packer.length)
-        row = packers[place].add(ids, weights)
+        size = next(i for i, packer in enumerate(packers) if len(ids) <= packer.length)
+        row = packers[size].add(ids, weights)
         if row is not None:
-            ready[place].append(row)
-        if len(ready[place]) == BATCH_TOKENS // ROW_LENGTHS[place]:
-            yield ready[place]
-            ready[place] = []
+            waiting[size].append(row)
+        if len(waiting[size]) == BATCH_TOKENS // ROW_LENGTHS[size]:
+            yield waiting[size]
+            waiting[size] = []
 
 
 def encode(tokenizer: Tokenizer, document: Segments) -> tuple[list[int], list[float]]:
-    """Token ids and loss weights of a document, ``<s>`` first."""
-    ids, weights = [1], [0.0]
+    """Return token ids and loss weights of a document, ``<s>`` first."""
+    ids = [START]
+    weights = [0.0]
     for text, weight in document:
         piece = _encode_piece(tokenizer, text)
         ids += piece
@@ -68,6 +91,7 @@ def encode(tokenizer: Tokenizer, document: Segments) -> tuple[list[int], list[fl
     return ids, weights
 
 
+# Prompts and worksheets repeat the same pieces: the cache saves most calls of the tokenizer.
 @lru_cache(maxsize=20_000)
 def _encode_piece(tokenizer: Tokenizer, text: str) -> list[int]:
     ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids

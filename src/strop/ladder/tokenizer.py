@@ -1,4 +1,4 @@
-"""The embedded models' tokenizer: printable characters, and the fixed words of the prompts as single tokens."""
+"""The embedded models' tokenizer: printable characters, and the fixed words of prompts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ VOCABULARY_SIZE = 128
 
 
 def fixed_words() -> list[str]:
-    """The text between the holes of every frame, and the verdicts; "Question: " keeps its space, since no prompt ends there."""
+    """Return the text between the holes of every frame, and the verdicts."""
     frames = [WORDING.solution, *(getattr(WORDING, name) for name in (*HOLES, *LINES))]
-    pieces = {piece.strip(" ") for frame in frames for piece in re.split(r"\{\w+\}", frame)}
-    pieces = {piece for piece in pieces if piece} - {"Question:"} | {
-        "Question: ",
-        CORRECT,
-        INCORRECT,
-    }
-    return sorted(pieces)
+    words = {CORRECT, INCORRECT}
+    for frame in frames:
+        words |= {piece.strip(" ") for piece in re.split(r"\{\w+\}", frame)}
+    # No prompt ends after "Question:", so it keeps its space: one token instead of two.
+    words -= {"", "Question:"}
+    words.add("Question: ")
+    return sorted(words)
 
 
 def build_tokenizer() -> Tokenizer:
-    """Every text of printable ASCII survives a round trip; other characters become ``<unk>``. ``<s>`` is put in front."""
+    """Return the tokenizer. It puts ``<s>`` in front of a text.
+
+    Every text of printable ASCII survives a round trip; other characters become ``<unk>``.
+    """
     vocabulary = {token: number for number, token in enumerate((*SPECIAL, *CHARACTERS))}
+    # Byte-pair encoding without merges: every character is a token of its own.
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in SPECIAL]

@@ -1,4 +1,4 @@
-"""A fit killed with SIGKILL goes on to the very weights, and two processes come to the same ones as one."""
+"""A killed fit ends with the same weights, and two processes end with the weights of one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file
 
-from tests.small_fit import CHECKPOINT_EVERY, STEPS, fit_small  # noqa: E402
+from tests.small_fit import CHECKPOINT_EVERY, STEPS, fit_small
 
 torch.set_num_threads(1)
 SCRIPT = Path(__file__).parents[1] / "small_fit.py"
@@ -65,7 +65,7 @@ def test_a_killed_fit_ends_with_the_same_weights(name: str, rank: int, tmp_path:
 
 
 def test_two_processes_come_to_the_weights_of_one(tmp_path: Path) -> None:
-    """Data parallel over gloo: each process takes half of every batch; one process takes the halves one after the other."""
+    """Each of two processes takes half of every batch; one process takes the halves in turn."""
     launcher = [
         "-m",
         "torch.distributed.run",

@@ -1,0 +1,201 @@
+"""The steps of one round: measure a model, make training rows, train the next model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from strop.distill import Row, Trainer, Weighted
+from strop.engines import Engine, is_embedded, model_folder, trained_name
+from strop.errors import UsageError
+from strop.improvement.course import Course
+from strop.improvement.judges import as_asked_of, as_stage_names
+from strop.improvement.outcome import Round
+from strop.improvement.replay import DOCUMENTS, ROWS, Replay, documents, mixed
+from strop.improvement.training_rows import one_of_each, rows_for, unfiltered
+from strop.progress import Titled, Watcher
+from strop.run.executors import Execution, Executor
+from strop.run.gap import sample, verify_run
+from strop.run.run import Run, write_estimates
+from strop.run.verification import Verification
+from strop.seeds import derive
+from strop.text import slug
+from strop.verify import find_verifier
+from strop.weigh import Product
+
+MOST_DOCUMENTS = 4_000
+"""The largest number of documents that a replay draws."""
+
+
+@dataclass(frozen=True)
+class RoundRunner:
+    """Runs the steps of rounds below ``path``. Every step resumes where it was stopped."""
+
+    path: Path
+    course: Course
+    executor: Executor
+    watcher: Watcher
+
+    def measure(self, number: int, model: str) -> Round:
+        """Sample the model on held-out and on training problems, and verify the held-out ones.
+
+        They are judged by the model itself, by the base model, and by the filter.
+        """
+        course = self.course
+        engine = self.executor.load(model)
+        held_out = self._sample(engine, number, "held-out", "test", course.problems)
+        judges = (
+            (course.judge, model),
+            (course.judge, course.model),
+            (course.filter, course.verify_with or model),
+        )
+        # One model may have several of these roles; it is asked once.
+        for product, judge in dict.fromkeys(judges):
+            held_out = self._verify(held_out, engine, number, product, judge)
+        measured = write_estimates(held_out)
+        train = self._sample(engine, number, "train", "train", course.train_problems)
+        return Round(number, model, measured, train)
+
+    def make_rows(self, current: Round) -> Round:
+        """Return the round with its training samples verified and turned into training rows."""
+        course = self.course
+        engine = self.executor.load(current.model)
+        judge = course.verify_with or current.model
+        train = self._verify(current.train, engine, current.number, course.filter, judge)
+        kept_by = as_stage_names(course.filter, judge, current.model)
+        assert kept_by is not None
+        rows = rows_for(course.trainer.row, train, kept_by, course.keeping, course.pairs)
+        return replace(current, train=train, training_rows=rows)
+
+    def train(self, rounds: list[Round]) -> str:
+        """Fit the last model to its rows and the replayed ones; return the next model's name.
+
+        The last of ``rounds`` is replaced by one that counts the replayed rows.
+        """
+        current = rounds[-1]
+        trainer = self.course.trainer
+        next_round = self.path / f"round-{current.number + 1}"
+        if trainer.online:
+            fitted = self._fit_online(trainer, current, next_round / trainer.name)
+        else:
+            fitted = self._fit(trainer, rounds, next_round / "model")
+        return trained_name(self.course.model, fitted)
+
+    def _fit(self, trainer: Trainer, rounds: list[Round], out: Path) -> Path:
+        course, current = self.course, rounds[-1]
+        assert current.training_rows is not None
+        rows = self._with_replay(rounds)
+        rounds[-1] = replace(current, replayed=len(rows) - len(current.training_rows.rows))
+        return trainer.fit(
+            model_folder(current.model),
+            rows,
+            out,
+            # A loss against a base compares with the round's own model; the KL term of SFT holds
+            # on to the model that the course began with.
+            base=None if trainer.needs_base else model_folder(course.model),
+            data=f"{course.method} on {len(rows)} rows of {course.task.label}, "
+            f"filtered by {course.filter.spec}",
+            watcher=Titled(self.watcher, f"round {current.number + 1}"),
+        )
+
+    def _with_replay(self, rounds: list[Round]) -> Sequence[Row]:
+        """Return the last round's rows with the rows that are mixed in."""
+        current = rounds[-1]
+        assert current.training_rows is not None
+        own = current.training_rows.rows
+        if not self.course.replay:
+            return own
+        replays = [(replay, self._pool(replay, rounds, len(own))) for replay in self.course.replay]
+        # Only methods that train on weighted rows have a replay (Course checks it).
+        weighted = [row for row in own if isinstance(row, Weighted)]
+        return mixed(weighted, replays, derive(self.course.seed, "round", current.number))
+
+    def _pool(self, replay: Replay, rounds: list[Round], count: int) -> Sequence[Weighted]:
+        """Return the rows that a replay draws from, for a round with ``count`` rows of its own."""
+        if replay.source == "base":
+            return unfiltered(rounds[0].train)
+        if replay.source in ROWS:
+            earlier: list[Weighted] = []
+            for past_round in rounds[:-1]:
+                rows = past_round.training_rows.rows if past_round.training_rows else ()
+                earlier += [row for row in rows if isinstance(row, Weighted)]
+            return earlier
+        if replay.source in DOCUMENTS and not is_embedded(self.course.model):
+            raise UsageError(
+                f"--replay {replay.source}: this is the embedded models' corpus; "
+                "give a .jsonl file of your own"
+            )
+        own_share = 1 - sum(each.share for each in self.course.replay)
+        # One more than the share asks for, as ``mixed`` rounds.
+        wanted = min(MOST_DOCUMENTS, round(count * replay.share / own_share) + 1)
+        seed = derive(self.course.seed, "documents", rounds[-1].number)
+        return documents(replay, model_folder(self.course.model), wanted, seed)
+
+    def _sample(self, engine: Engine, number: int, name: str, split: str, problems: int) -> Run:
+        """Draw responses; verifiers are added to the run later."""
+        return sample(
+            engine,
+            self.course.task,
+            out=self.path / f"round-{number}" / name,
+            workers=self.executor,
+            watcher=Titled(self.watcher, f"round {number} {name}"),
+            split=split,
+            problems=problems,
+            **self.course.drawing(training=split == "train"),
+        )
+
+    def _verify(
+        self, run: Run, generator: Engine, number: int, product: Product, judge: str
+    ) -> Run:
+        """Add every verifier of the product to the run, asked of the model ``judge``.
+
+        Nothing is added if some verifier asks no model and the judge is not the generator.
+        """
+        asked = as_asked_of(product, judge, generator.name)
+        execution = Execution(
+            self.executor, Titled(self.watcher, f"round {number} {run.path.name}")
+        )
+        for name in asked.verifiers if asked else ():
+            verifier = find_verifier(name)
+            engine: Engine | None = None
+            if verifier.asks_model:
+                engine = generator if judge == generator.name else self.executor.load(judge)
+            verify_run(run, Verification.of(verifier, engine), execution)
+        # Opened again, to read the scores that were added.
+        return Run(run.path, (), self.course.task)
+
+    def _fit_online(self, trainer: Trainer, current: Round, out: Path) -> Path:
+        """Let the trainer draw its own responses, one pair of each training problem a round."""
+        base = model_folder(current.model)
+
+        def draw(folder: Path, stage: str) -> list[Weighted]:
+            # A pair is the policy's first response and the base model's second one: the two share
+            # no random number.
+            drawn_from, _, number = stage.partition(" ")
+            index = int(drawn_from == "base")
+            options = self.course.drawing(training=True)
+            options["samples"] = 1 + index
+            options["seed"] = derive(self.course.seed, trainer.name, number or drawn_from)
+            model = current.model
+            if folder != base:
+                model = trained_name(self.course.model, folder)
+            run = sample(
+                self.executor.load(model),
+                self.course.task,
+                out=out / slug(stage if number else f"{drawn_from}-{folder.name}"),
+                workers=self.executor,
+                split="train",
+                problems=self.course.train_problems,
+                **options,
+            )
+            return one_of_each(run, index)
+
+        def reward(rows: Sequence[Weighted]) -> list[float]:
+            from strop.distill.scoring import score_rows
+
+            return [float(logprob) for logprob in score_rows(base, rows)[:, 0]]
+
+        return trainer.fit_online(
+            base, out, rounds=self.course.pairs, draw=draw, reward=reward, watcher=self.watcher
+        )
