@@ -1,4 +1,4 @@
-"""The frozen evaluation of the embedded models, small."""
+"""ladder.py, ladder_cells.py, ladder_evaluation.py and ladder_page.py: a small evaluation."""
 
 from __future__ import annotations
 
