@@ -207,6 +207,7 @@ def simulate(
 ) -> list[Row]:
     """Simulate many runs of one size, and count how often the intervals hold the true values."""
     rng = np.random.default_rng(derive("coverage", population.name, problems, samples))
+    # All populations share these resamples, which are large; no interval's law changes by it.
     counts_BP = resample_counts(problems, derive("coverage", "bootstrap", problems))
     losses_EC = rng.normal(LOSS, LOSS_SPREAD, (experiments, CELLS + 1))
     estimates: dict[str, list[Estimate]] = {quantity: [] for quantity in QUANTITIES}
@@ -256,7 +257,9 @@ def _split(ratio: Ratio, problems: int) -> dict[int, Ratio]:
     runs = {}
     for run in range(len(ratio.above_P) // problems):
         of_run = slice(run * problems, (run + 1) * problems)
-        runs[run] = replace(ratio, above_P=ratio.above_P[of_run], below_P=ratio.below_P[of_run])
+        above_P = ratio.above_P[of_run]
+        below_P = ratio.below_P[of_run]
+        runs[run] = replace(ratio, above_P=above_P, below_P=below_P)
     return runs
 
 
@@ -306,8 +309,10 @@ def finding(frame: pl.DataFrame) -> Finding:
     )
     ranges = []
     for row in by_quantity.iter_rows(named=True):
-        low, high = f"{100 * row['low']:.1f}", f"{100 * row['high']:.1f}%"
-        ranges.append(f"{row['quantity']} {low} to {high} ({row['inside']} of {row['cells']})")
+        lowest, highest = 100 * row["low"], 100 * row["high"]
+        ranges.append(
+            f"{row['quantity']} {lowest:.1f} to {highest:.1f}% ({row['inside']} of {row['cells']})"
+        )
     below = listed(by_quantity.filter(pl.col("low") < BAND[0])["quantity"])
     above = listed(by_quantity.filter(pl.col("high") > BAND[1])["quantity"])
     # The half-width of a 95% interval of a share of 0.95.

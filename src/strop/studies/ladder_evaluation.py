@@ -146,7 +146,9 @@ class Evaluation:
         by_seed: dict[int, list[int]] = {}
         for index in members:
             by_seed.setdefault(self.models[index].seed, []).append(index)
-        trends = {f"seed {seed}": self._trend(by_seed[seed], verifier) for seed in sorted(by_seed)}
+        trends = {}
+        for seed, indices in sorted(by_seed.items()):
+            trends[f"seed {seed}"] = self._trend(indices, verifier)
         trends["pooled"] = self._trend(members, verifier)
         return trends
 

@@ -252,7 +252,8 @@ def _interval(estimate: Estimate, times: float, digits: int) -> str:
     value = _number(estimate.value * times, digits)
     if estimate.low is None or estimate.high is None:
         return value
-    low, high = _number(estimate.low * times, digits), _number(estimate.high * times, digits)
+    low = _number(estimate.low * times, digits)
+    high = _number(estimate.high * times, digits)
     return f"{value} [{low}, {high}]"
 
 

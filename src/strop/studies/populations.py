@@ -137,6 +137,9 @@ def populations() -> list[Population]:
 
 def _normal_scores(mean_HU: Floats, spread: float) -> tuple[Floats, Floats]:
     """Return the law of normal scores, rounded to twelve levels, and the levels."""
-    level_L = np.linspace(mean_HU.min() - 2 * spread, mean_HU.max() + 2 * spread, 12)
-    density_HUL = np.exp(-0.5 * ((level_L - mean_HU[:, :, None]) / spread) ** 2)
+    lowest = mean_HU.min() - 2 * spread
+    highest = mean_HU.max() + 2 * spread
+    level_L = np.linspace(lowest, highest, 12)
+    distance_HUL = (level_L - mean_HU[:, :, None]) / spread
+    density_HUL = np.exp(-0.5 * distance_HUL**2)
     return density_HUL / density_HUL.sum(axis=2, keepdims=True), level_L

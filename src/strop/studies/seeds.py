@@ -182,14 +182,19 @@ class SeedsStudy(Study):
     def _seen(self, sources: Mapping[str, Estimate], changes: Sequence[Estimate]) -> str:
         if not sources:
             return "fewer than two models could be measured, so the sources cannot be separated."
-        parts = [f"{SOURCES[name]} {_in_points(value)}" for name, value in sources.items()]
+        parts = []
+        for name, value in sources.items():
+            parts.append(f"{SOURCES[name]} {_in_points(value)}")
         text = f"standard deviations in points: {'; '.join(parts)}."
         if self._fine_tunes and changes:
             text += f" Change of accuracy by fit: {tally(changes)}."
         return text
 
     def _holds(self, sources: Mapping[str, Estimate]) -> str:
-        known = {name: value.value for name, value in sources.items() if value.value is not None}
+        known: dict[str, float] = {}
+        for name, estimate in sources.items():
+            if estimate.value is not None:
+                known[name] = estimate.value
         kinds_of_seeds = [name for name in ("data", "training") if name in known]
         if not kinds_of_seeds:
             return NOT_TESTABLE
@@ -234,7 +239,9 @@ def _sources_table(sources: Mapping[str, Estimate]) -> str:
         "standard deviation that it gives to one accuracy, points [95%]",
         "rests on",
     ]
-    rows = [[SOURCES[name], _in_points(value), str(value.n)] for name, value in sources.items()]
+    rows = []
+    for name, value in sources.items():
+        rows.append([SOURCES[name], _in_points(value), str(value.n)])
     return markdown_table(header, rows)
 
 
@@ -260,32 +267,36 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
     change_IP = value_IP - _accuracy(base).above_P
     fit_count, problems = value_IP.shape
     of_samples = [_variance_of_mean_P(run).mean() for run in fits.values()]
-    found = {}
-    for name, variance in (
-        ("problems", np.var(value_IP, axis=1, ddof=1).mean()),
-        ("change", np.var(change_IP, axis=1, ddof=1).mean()),
-        ("samples", np.mean(of_samples)),
-    ):
-        found[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
+    # The variance of one problem's value. That of a mean over P problems is 1 / P of it.
+    of_one_problem = {
+        "problems": np.var(value_IP, axis=1, ddof=1).mean(),
+        "change": np.var(change_IP, axis=1, ddof=1).mean(),
+        "samples": np.mean(of_samples),
+    }
+    sources = {}
+    for name, variance in of_one_problem.items():
+        sources[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
 
     draw_I = np.array([draw for draw, _ in fits])
     groups = [value_IP[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
+    # Fits of one draw of data differ by their training seed alone.
     of_training = 0.0
     freedom = fit_count - len(groups)
     if freedom:
         between = _within_groups(groups) / freedom
         noise = sum(map(_residual, groups)) / (freedom * (problems - 1)) / problems
-        found["training"] = _standard_deviation(between, freedom, fit_count, noise)
+        sources["training"] = _standard_deviation(between, freedom, fit_count, noise)
         of_training = max(0.0, between - noise)
     if len(groups) > 1:
+        # Means of draws differ by their data, and by what is left of the training seeds.
         mean_DP = np.stack([group.mean(axis=0) for group in groups])
         freedom = len(groups) - 1
         between = float(mean_DP.mean(axis=1).var(ddof=1))
         noise = _residual(mean_DP) / (freedom * (problems - 1)) / problems
         # The mean of a draw varies with its training seeds too: of_training over fits a draw.
         noise += of_training * len(groups) / fit_count
-        found["data"] = _standard_deviation(between, freedom, len(groups), noise)
-    return found
+        sources["data"] = _standard_deviation(between, freedom, len(groups), noise)
+    return sources
 
 
 def _within_groups(groups: Sequence[Floats]) -> float:
@@ -318,8 +329,12 @@ def _standard_deviation(
         return Estimate(0.0, None, None, 0.95, rests_on, definition, why)
     low = freedom * variance / chi_square(0.975, freedom)
     high = freedom * variance / chi_square(0.025, freedom)
-    value, low, high = (max(0.0, bound - noise) ** 0.5 for bound in (variance, low, high))
-    return Estimate(value, low, high, 0.95, rests_on, definition)
+
+    def root(total: float) -> float:
+        # The noise is only estimated, so it may exceed the total.
+        return float(max(0.0, total - noise) ** 0.5)
+
+    return Estimate(root(variance), root(low), root(high), 0.95, rests_on, definition)
 
 
 def chi_square(p: float, freedom: int) -> float:
@@ -337,8 +352,12 @@ def chi_square(p: float, freedom: int) -> float:
 def _chi_square_cdf(x: float, freedom: int) -> float:
     """Return the distribution function, by the series of the lower incomplete gamma function."""
     shape, half = freedom / 2, x / 2
-    term = exp(shape * log(half) - half - lgamma(shape + 1)) if half else 0.0
-    total, count = 0.0, 0
+    if half == 0:
+        return 0.0
+    # The first term is taken in logarithms: its factors alone may overflow.
+    term = exp(shape * log(half) - half - lgamma(shape + 1))
+    total = 0.0
+    count = 0
     # Terms rise as long as count < half, so a small one there does not end the series.
     while term > 1e-17 * max(total, 1e-300) or count < half:
         total += term

@@ -135,12 +135,17 @@ class SftStudy(Study):
             for step, measured in fits.snapshots():
                 snapshots.setdefault(step, {})[index] = measured
         # Changes are paired by seed, so a model that one seed lacks is left out.
-        models = {name: values for name, values in models.items() if len(values) == self.seeds}
-        left_out = [f" Seed {fits.seed}: {why}." for fits in all_fits for why in fits.left_out]
+        complete = {}
+        for name, values in models.items():
+            if len(values) == self.seeds:
+                complete[name] = values
+        left_out = ""
+        for fits in all_fits:
+            left_out += "".join(f" Seed {fits.seed}: {reason}." for reason in fits.left_out)
         findings = [
-            self._table(models, "".join(left_out)),
-            self._effect(models),
-            self._curve(models["base"], snapshots),
+            self._table(complete, left_out),
+            self._effect(complete),
+            self._curve(complete["base"], snapshots),
         ]
         return write_findings(out, "Sharpening by training", self.setting, findings, self.name)
 
@@ -152,7 +157,7 @@ class SftStudy(Study):
         values: dict[str, Estimates] = {}
         changes: dict[str, Estimates] = {}
         for name, measured in models.items():
-            values[name] = {key: over([seed[key] for seed in measured], key) for key in SHOWN}
+            values[name] = {key: _mean_over_seeds(measured, key) for key in SHOWN}
             changes[name] = {key: _mean_change(measured, base, key) for key in CHANGES}
         trained = [name for name in models if name != "base"]
         seen = []
@@ -231,7 +236,8 @@ class SftStudy(Study):
     def _effect_in_words(self, models: Mapping[str, Sequence[Measured]]) -> tuple[str, str]:
         """Compare the smallest N with the largest: the sentences ``seen`` and ``holds``."""
         smallest, largest = self.sizes[0], self.sizes[-1]
-        before, after = models.get(f"sft-{smallest}"), models.get(f"sft-{largest}")
+        before = models.get(f"sft-{smallest}")
+        after = models.get(f"sft-{largest}")
         if before is None or after is None or smallest == largest:
             return "there are not two N to compare.", NOT_TESTABLE
         training = _mean_change(after, before, "train_accuracy")
@@ -296,6 +302,7 @@ def _curve_in_words(
     gains = {}
     for step, by_seed in snapshots.items():
         gains[step] = np.mean(_paired_with_base(base, by_seed, "accuracy"))
+    # Of equally good steps the first one is taken.
     best = max(gains, key=lambda step: gains[step])
     if best == last:
         comparison = "the last snapshot is the best"
@@ -322,10 +329,16 @@ def over(values: Iterable[float], key: str | None) -> Estimate:
     return over_draws(np.array(list(values), dtype=float), "mean over seeds", bounds)
 
 
+def _mean_over_seeds(measured: Sequence[Measured], key: str) -> Estimate:
+    return over([seed[key] for seed in measured], key)
+
+
 def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str) -> Estimate:
     """Return the mean change of a quantity, paired by seed."""
-    pairs = zip(after, before, strict=True)
-    return over([new[key] - old[key] for new, old in pairs], None)
+    changes = []
+    for new, old in zip(after, before, strict=True):
+        changes.append(new[key] - old[key])
+    return over(changes, None)
 
 
 def _snapshot_change(
@@ -338,7 +351,10 @@ def _paired_with_base(
     base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
 ) -> list[float]:
     """Return the changes of a snapshot against the base model, one for each seed that has it."""
-    return [measured[key] - base[index][key] for index, measured in by_seed.items()]
+    changes = []
+    for index, measured in by_seed.items():
+        changes.append(measured[key] - base[index][key])
+    return changes
 
 
 def _mean(measured: Sequence[Measured], key: str) -> float:
@@ -352,11 +368,13 @@ def _tables(values: Mapping[str, Estimates], changes: Mapping[str, Estimates]) -
     """Return the markdown tables of values and of changes."""
     value_rows = []
     for name, estimates in values.items():
-        value_rows.append([name, *(_value_cell(estimates[key], key) for key in SHOWN)])
+        cells = [_value_cell(estimates[key], key) for key in SHOWN]
+        value_rows.append([name, *cells])
     change_rows = []
     for name, estimates in changes.items():
         if name != "base":
-            change_rows.append([name, *(_change_cell(estimates[key], key) for key in CHANGES)])
+            cells = [_change_cell(estimates[key], key) for key in CHANGES]
+            change_rows.append([name, *cells])
     blocks = [
         markdown_table(["model", *SHOWN.values()], value_rows),
         "Change against the base model, paired by seed (points; nats):",

@@ -73,8 +73,13 @@ class RunSpec:
         The digest at the end covers the whole plan.
         """
         plan = self.plan
-        size = f"{plan.problems}x{plan.samples}_t{plan.temperature:g}_p{plan.top_p:g}_s{plan.seed}"
-        parts = [slug(plan.model)[-60:], slug(plan.task.label), size]
+        sampling = f"t{plan.temperature:g}_p{plan.top_p:g}_s{plan.seed}"
+        parts = [
+            slug(plan.model)[-60:],  # the end of a path says more than its beginning
+            slug(plan.task.label),
+            f"{plan.problems}x{plan.samples}",
+            sampling,
+        ]
         if plan.split != "test":
             parts.append(plan.split)
         if self.draws > 1:
@@ -164,9 +169,10 @@ class Runs:
 
     def run(self, wanted: RunSpec) -> Run:
         """Return the stored run; it is opened once."""
-        if wanted.folder not in self._opened:
-            self._opened[wanted.folder] = Run(self.place / wanted.folder, task=wanted.plan.task)
-        return self._opened[wanted.folder]
+        folder = wanted.folder
+        if folder not in self._opened:
+            self._opened[folder] = Run(self.place / folder, task=wanted.plan.task)
+        return self._opened[folder]
 
     def _draw(self, spec: RunSpec) -> None:
         """Sample the responses of a run if they are not stored."""

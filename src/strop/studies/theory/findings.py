@@ -50,14 +50,15 @@ def _greedy(models: int) -> Finding:
     split = data.filter(family="split")
     above = random.filter(pl.col("mass") > 0.5)
     below = random.filter(pl.col("mass") < 0.5)
-    found_above, models_above = int(above["found"].sum()), int(above["models"].sum())
-    found_below, models_below = int(below["found"].sum()), int(below["models"].sum())
+    found_above, models_above = _counts(above)
+    found_below, models_below = _counts(below)
+    per_cent_below = 100 * found_below / max(1, models_below)
     missed = split.filter(found=0)["mass"].to_list()
     hit = split.filter(found=1)["mass"].to_list()
     seen = (
         f"of {models:,} random models of 4 tokens greedy finds y* in {found_above:,} of the"
         f" {models_above:,} with more than half of the mass on it, and in {found_below:,} of the"
-        f" other {models_below:,} ({100 * found_below / max(1, models_below):.0f}%); of the split"
+        f" other {models_below:,} ({per_cent_below:.0f}%); of the split"
         f" models it misses those with mass {min(missed):.2f} to {max(missed):.2f} and finds y*"
         f" from {min(hit):.2f} on."
     )
@@ -84,6 +85,11 @@ def _greedy(models: int) -> Finding:
         data,
         alt.layer(figure, half),
     )
+
+
+def _counts(rows: pl.DataFrame) -> tuple[int, int]:
+    """Return the models in which greedy decoding finds y*, and all models."""
+    return int(rows["found"].sum()), int(rows["models"].sum())
 
 
 def _best_of_n(trials: int) -> Finding:
@@ -155,13 +161,16 @@ def _max_cut(random_graphs: int) -> Finding:
     agreement: dict[str, list[bool]] = {}
     for name, weight_VV in graphs(random_graphs):
         agreement.setdefault(name, []).append(max_cut_agrees(weight_VV))
-    agreeing = sum(map(sum, agreement.values()))
-    tried = sum(map(len, agreement.values()))
+    counts = []
+    agreeing = tried = 0
+    for name, agree in agreement.items():
+        counts.append([name, f"{len(agree):,}", f"{sum(agree):,}"])
+        agreeing += sum(agree)
+        tried += len(agree)
     seen = (
         f"on {agreeing:,} of {tried:,} graphs the most likely sequences are exactly the maximum"
         " cuts, by looking at every sequence. The figure has one weighted graph of 6 vertices."
     )
-    counts = [[name, f"{len(agree):,}", f"{sum(agree):,}"] for name, agree in agreement.items()]
     table = markdown_table(("graphs", "tried", "agree"), counts)
 
     data = cuts_of_one_graph()

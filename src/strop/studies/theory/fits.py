@@ -45,11 +45,13 @@ def mean_over_runs(value_R: Floats) -> Fitted:
     """Return the mean over the runs that have a value (not NaN); ``runs`` counts these."""
     known_R = value_R[np.isfinite(value_R)]
     runs = len(known_R)
+    # One run says nothing about the spread.
     if runs < 2:
         value = float(known_R[0]) if runs else np.nan
         return Fitted(value, np.nan, np.nan, runs)
     mean = float(known_R.mean())
-    reach = t_quantile(0.975, runs - 1) * float(known_R.std(ddof=1)) / runs**0.5
+    deviation = float(known_R.std(ddof=1))
+    reach = t_quantile(0.975, runs - 1) * deviation / runs**0.5
     return Fitted(mean, mean - reach, mean + reach, runs)
 
 
@@ -73,8 +75,12 @@ def exponent_of(x_S: Floats, y_S: Floats) -> float:
 def geometric_mean(y_R: Floats) -> Fitted:
     """Return exp of the mean logarithm, with its interval."""
     logs = mean_over_runs(np.log(y_R))
-    value, low, high = (float(np.exp(log)) for log in (logs.value, logs.low, logs.high))
-    return Fitted(value, low, high, logs.runs)
+    return Fitted(
+        value=float(np.exp(logs.value)),
+        low=float(np.exp(logs.low)),
+        high=float(np.exp(logs.high)),
+        runs=logs.runs,
+    )
 
 
 def exponential_over_power(x_S: Floats, y_RS: Floats, seed: int) -> Fitted:
@@ -115,9 +121,11 @@ def _direction(x_S: Floats) -> Floats:
 def wilson(successes: int, trials: int) -> tuple[float, float]:
     """Return Wilson's 95% interval of a share."""
     z = 1.959964
+    variance = successes * (trials - successes) / trials
     centre = successes + z**2 / 2
-    reach = z * (successes * (trials - successes) / trials + z**2 / 4) ** 0.5
-    return (centre - reach) / (trials + z**2), (centre + reach) / (trials + z**2)
+    reach = z * (variance + z**2 / 4) ** 0.5
+    weight = trials + z**2
+    return (centre - reach) / weight, (centre + reach) / weight
 
 
 def over_runs(work: Callable[[int], T], runs: int, workers: int) -> list[T]:
@@ -128,9 +136,11 @@ def over_runs(work: Callable[[int], T], runs: int, workers: int) -> list[T]:
     if workers == 1:
         return [work(run) for run in range(runs)]
     with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(partial(_single_threaded, work), range(runs)))
+        results = pool.map(partial(_single_threaded, work), range(runs))
+        return list(results)
 
 
 def _single_threaded(work: Callable[[int], T], run: int) -> T:
+    # One process runs on each core already: threads of BLAS would only compete with the others.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         return work(run)

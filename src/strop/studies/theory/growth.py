@@ -234,7 +234,8 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
     for point in (0, len(grids.eps) - 1):
         log_saving = mean_over_runs(log_saving_RS[:, point])
         mean, low, high = np.exp([log_saving.value, log_saving.low, log_saving.high])
-        savings.append(f"{mean:.1f} [{low:.1f}, {high:.1f}] times at eps = {grids.eps[point]:g}")
+        eps = grids.eps[point]
+        savings.append(f"{mean:.1f} [{low:.1f}, {high:.1f}] times at eps = {eps:g}")
     data = pl.DataFrame(of_learner[SFT].rows() + of_learner[ADAPTIVE].rows())
     words = WORDS["adaptive"]
     return Finding(

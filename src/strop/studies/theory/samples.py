@@ -56,7 +56,8 @@ class Cell:
     def lower_bound(self) -> float:
         """Theorem 3.1 without its constant: C log |Pi| / (eps^2 (1 + log(C / eps)))."""
         cover = self.instance.coverage
-        return cover * self.instance.log_size / (self.eps**2 * (1 + log(cover / self.eps)))
+        logarithm = 1 + log(cover / self.eps)
+        return cover * self.instance.log_size / (self.eps**2 * logarithm)
 
     @property
     def formula(self) -> float:
@@ -114,8 +115,10 @@ def _learner(cell: Cell, base: BaseModel, oracle: Oracle) -> tuple[Learner, int]
     """Return the learner, and the number of prompts to give it between two checks."""
     prompts = cell.instance.rare / cell.instance.delta_mass / LOOKS
     if cell.learner == DPO:
-        # A pair shows the secret of a rare prompt with probability of about 4 / answers.
-        return _regression(cell, base, oracle), max(1, round(prompts * cell.instance.answers / 4))
+        # A pair shows the secret of a rare prompt with a probability of about 4 / answers, so
+        # that many more prompts pass between two checks.
+        prompts = prompts * cell.instance.answers / 4
+        return _regression(cell, base, oracle), max(1, round(prompts))
     return _imitation(cell, oracle), max(1, round(prompts))
 
 

@@ -67,7 +67,8 @@ def greedy_success(models: int) -> pl.DataFrame:
     for _ in range(models):
         model = random_sequences(rng)
         star = model.most_likely()
-        by_model.append({"mass": float(model.probability[star]), "found": model.greedy() == star})
+        mass = float(model.probability[star])
+        by_model.append({"mass": mass, "found": model.greedy() == star})
     # Each model goes into one of BINS bins of mass, given by its centre.
     number = (pl.col("mass") * BINS).floor().clip(0, BINS - 1)
     binned = pl.DataFrame(by_model).with_columns(bin=(number + 0.5) / BINS)
@@ -78,7 +79,9 @@ def greedy_success(models: int) -> pl.DataFrame:
     for mass in np.arange(0.25, 0.8, 0.05).round(2).tolist():
         found = int(split_sequences(mass).greedy() == (1, 0))
         rows.append({"family": "split", "mass": mass, "found": found, "models": 1})
-    return pl.DataFrame([row | _share(row["found"], row["models"]) for row in rows])
+    for row in rows:
+        row.update(_share(row["found"], row["models"]))
+    return pl.DataFrame(rows)
 
 
 # --- Proposition C.1: best of N ---
@@ -93,7 +96,8 @@ def best_of_n_failures(masses: Sequence[float], sizes: Sequence[int], trials: in
     for mass in masses:
         # About 2 / mass responses, so that each of the others has about half the mass of y*.
         others = round(2 / mass) - 1
-        base = tabular(np.append(mass, np.full(others, (1 - mass) / others)))
+        rest_Y = np.full(others, (1 - mass) / others)
+        base = tabular(np.append(mass, rest_Y))
         for size in sizes:
             rng = np.random.default_rng(derive("theory", "best-of-n", str(mass), size))
             oracle = Oracle(base, rng)
@@ -144,7 +148,8 @@ def tilt_violations(bases: int, delta: float) -> tuple[int, int, float]:
     below_bound = below_delta = 0
     slack = np.inf
     for _ in range(bases):
-        base = tabular(rng.dirichlet(np.full(16, 10 ** rng.uniform(-1, 1.5))))
+        concentration = 10 ** rng.uniform(-1, 1.5)
+        base = tabular(rng.dirichlet(np.full(16, concentration)))
         beta = float(10 ** rng.uniform(-3, 1))
         bound = margin_bound(float(base.probability_XY.max()), margin(base), beta)
         # The worst base meets the bound exactly, so rounding may put it just below.

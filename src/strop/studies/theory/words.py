@@ -56,7 +56,7 @@ _EPS = Words(
     no more, up to logarithms and delta.""",
     """The exponent is -2 only because coverage is held fixed while eps falls, which gives the rare
     prompts ever more answers; with M held fixed it is -1. The cost formula stays a little short of
-    -2: N is proportional to C_cov - 1 + Delta, not to C_cov, and Delta shrinks with eps. One
+    -2: m grows with C_cov - 1 + Delta, not with C_cov, and Delta shrinks with eps. One
     instance and one learner cannot prove a bound for all of them; they show that the instance of
     the bound costs this learner what the bounds say.""",
 )
@@ -67,8 +67,8 @@ _REST = Words(
     and needs nothing: m is proportional to C_cov - 1 + Delta. d is varied with M held fixed, so
     that log |Pi| = d log M. Few prompts cost more than in proportion, because collecting half of d
     coupons takes d (1/d + ... + 1/(d/2 + 1)) draws. On the hard instance delta costs only
-    log(1/delta), through N, and not the theorem's 1/delta: no law of that class falls short of
-    1 - delta and is likely all the same. If the class holds such laws, 1/delta is paid, with
+    log(1/delta), through N, and not the theorem's 1/delta: that class has no law that falls
+    short of 1 - delta and is still likely. If the class holds such laws, 1/delta is paid, with
     log(1/delta) on top of it through N (last panel). Some runs get there early: a few visits can
     decide by luck, more easily for a larger delta. The measured points therefore lie below the
     formula on the left.""",
