@@ -187,6 +187,7 @@ def true_values(population: Population, samples: int, repeats: int) -> dict[str,
 def _true_relative_gap(population: Population, samples: int, repeats: int) -> float:
     """Simulate the relative gap with the same number of problems of each kind."""
     rng = np.random.default_rng(derive("coverage", "truth", population.name, samples))
+    # The relative gap is a ratio of sums over problems, so the two sums are simulated apart.
     numerator = denominator = 0.0
     step = max(1, AT_ONCE // (KINDS * samples))
     for start in range(0, repeats, step):
@@ -209,9 +210,11 @@ def simulate(
     rng = np.random.default_rng(derive("coverage", population.name, problems, samples))
     # All populations share these resamples, which are large; no interval's law changes by it.
     counts_BP = resample_counts(problems, derive("coverage", "bootstrap", problems))
+    # A forecast sees the losses of CELLS updates, and must hold the outcome of one more.
     losses_EC = rng.normal(LOSS, LOSS_SPREAD, (experiments, CELLS + 1))
     estimates: dict[str, list[Estimate]] = {quantity: [] for quantity in QUANTITIES}
     at_once = max(1, AT_ONCE // (problems * samples))
+    # The last chunk may be smaller than the others.
     for start in range(0, experiments, at_once):
         count = min(at_once, experiments - start)
         utility_PK, score_PK = population.draw(count * problems, samples, rng)
@@ -222,8 +225,8 @@ def simulate(
                 for e, kept in runs.items():
                     estimates["forecast"].append(forecast(kept, losses_EC[start + e, :CELLS]))
     truth_E = {quantity: np.full(experiments, truth) for quantity, truth in truths.items()}
-    # What a forecast must hold is random too: the loss of the cell that is forecast. No update
-    # makes an accuracy negative.
+    # The true value of a forecast is random: it depends on the loss of the cell that is forecast.
+    # No update makes an accuracy negative.
     truth_E["forecast"] = np.clip(truths["accuracy kept"] - losses_EC[:, CELLS], 0, 1)
     rows = []
     for quantity, of_quantity in estimates.items():

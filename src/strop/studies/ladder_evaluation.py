@@ -49,6 +49,7 @@ _TABLE_SCHEMA = {
 def scaling_measure(ratios: Ratios, verifier: str) -> Ratio:
     """Return the mean relative gap over the scaled cells. A cell without room is left out."""
     cells = [ratios[cell, verifier, "relative_gap"] for cell in SCALED_CELLS]
+    # A relative gap without any room is NaN.
     known = sum(bool(np.isfinite(cell.value)) for cell in cells)
     return mean_of_cells(cells, f"mean over {known} cells of the relative gap of {verifier}")
 
@@ -94,6 +95,7 @@ class Evaluation:
             measure = scaling_measure(self.ratios[index], MEASURED_BY[0])
             return measure.value, self.models[index].seed
 
+        # Of an even number of seeds, the lower of the two in the middle.
         ranked = sorted(self.sizes[name], key=rank)
         return self.models[ranked[(len(ranked) - 1) // 2]]
 
@@ -106,9 +108,12 @@ class Evaluation:
         on_card.update(product(PROMPTED, ("gap", "tpr", "fpr")))
         cells: dict[str, dict[str, Any]] = {}
         for (cell, verifier, quantity), ratio in self.ratios[self.models.index(model)].items():
-            if (verifier, quantity) in on_card:
-                value = round(ratio.value, 4) if np.isfinite(ratio.value) else None
-                cells.setdefault(":".join(cell), {})[f"{verifier} {quantity}".strip()] = value
+            if (verifier, quantity) not in on_card:
+                continue
+            of_cell = cells.setdefault(":".join(cell), {})
+            # JSON has no NaN; a quantity of the model itself has no verifier in its name.
+            value = round(ratio.value, 4) if np.isfinite(ratio.value) else None
+            of_cell[f"{verifier} {quantity}".strip()] = value
         return {
             "problems": problems,
             "samples": samples,

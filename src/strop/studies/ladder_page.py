@@ -57,6 +57,7 @@ def finding(found: Evaluation, tables: str) -> Finding:
     for verifier, trend in trends.items():
         if trend.p_rising is not None and trend.p_rising <= ALPHA:
             rises.append(verifier)
+    # The sentence reads "Yes: it rises with mc" or "Not shown; it rises with none".
     answer = "Yes: it" if rises else "Not shown; it"
     seed_counts = sorted({len(found.sizes[name]) for name in found.sizes})
     data = _growth(found)

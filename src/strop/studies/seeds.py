@@ -132,13 +132,15 @@ class SeedsStudy(Study):
             train = self._wanted(base, "train", draw)
             runs.make([train])
             for training in range(self.trainings):
-                folder = out / "models" / f"data-{self.seed + draw}" / f"training-{training}"
+                data_folder = out / "models" / f"data-{self.seed + draw}"
+                folder = data_folder / f"training-{training}"
                 trainer = Sft(**usual(base, training), epochs=self.epochs)
                 if not holds(folder, trainer):
+                    # With all samples of a problem, its likeliest response is the row.
                     rows = best_of(runs.run(train), self.samples)
                     if not rows:
                         continue
-                    runs.tell(f"{folder.parent.name}, {folder.name}")
+                    runs.tell(f"{data_folder.name}, {folder.name}")
                     trainer.fit(model_folder(base), rows, folder)
                 yield (draw, training), trained_name(base, folder)
 
@@ -278,13 +280,14 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
         sources[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
 
     draw_I = np.array([draw for draw, _ in fits])
-    groups = [value_IP[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
+    groups = [value_IP[draw_I == draw] for draw in np.unique(draw_I)]
     # Fits of one draw of data differ by their training seed alone.
     of_training = 0.0
     freedom = fit_count - len(groups)
     if freedom:
         between = _within_groups(groups) / freedom
-        noise = sum(map(_residual, groups)) / (freedom * (problems - 1)) / problems
+        residual = sum(map(_residual, groups))
+        noise = residual / (freedom * (problems - 1)) / problems
         sources["training"] = _standard_deviation(between, freedom, fit_count, noise)
         of_training = max(0.0, between - noise)
     if len(groups) > 1:
@@ -340,6 +343,7 @@ def _standard_deviation(
 def chi_square(p: float, freedom: int) -> float:
     """Return the p-quantile of the chi-square distribution, by bisection."""
     low, high = 0.0, 10.0 * freedom + 100
+    # Eighty halvings reach the precision of a float from any start.
     for _ in range(80):
         middle = (low + high) / 2
         if _chi_square_cdf(middle, freedom) < p:

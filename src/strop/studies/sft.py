@@ -118,8 +118,11 @@ class SftStudy(Study):
     def _fits(self, out: Path, tell: Tell) -> list[Fits]:
         """Return the fits of each seed."""
         runs = Runs(out.parent / "runs", tell)
-        seeds = range(self.seed, self.seed + self.seeds)
-        return [Fits(self, runs, out / "models" / f"seed-{seed}", seed) for seed in seeds]
+        all_fits = []
+        for seed in range(self.seed, self.seed + self.seeds):
+            folder = out / "models" / f"seed-{seed}"
+            all_fits.append(Fits(self, runs, folder, seed))
+        return all_fits
 
     def besides(self) -> Iterable[Cost]:
         for fits in self._fits(Path(), print):
@@ -162,10 +165,9 @@ class SftStudy(Study):
         trained = [name for name in models if name != "base"]
         seen = []
         for name in trained:
-            training, held_out = changes[name]["train_accuracy"], changes[name]["accuracy"]
-            seen.append(
-                f"{name} {points(training)} on training problems, {points(held_out)} held out"
-            )
+            training = points(changes[name]["train_accuracy"])
+            held_out = points(changes[name]["accuracy"])
+            seen.append(f"{name} {training} on training problems, {held_out} held out")
         return Finding(
             "sft-table",
             f"Training {short(self.model)} on its own samples of {self._task_label}",
@@ -198,6 +200,7 @@ class SftStudy(Study):
             if name == "base":
                 continue
             shares = []
+            # Ratios of means over seeds: a single seed may have no lift at all.
             for problems, prefix in (("training", "train_"), ("held-out", "")):
                 before = _mean(base, f"{prefix}accuracy")
                 lift = _mean(base, f"{prefix}best_of_k") - before
@@ -216,6 +219,7 @@ class SftStudy(Study):
         """Return the change of SFT-Sharpening against the base model by N."""
         rows = []
         for size in self.sizes:
+            # An N that could not be trained stays in the table, as unknown.
             measured = models.get(f"sft-{size}", ())
             base = models["base"] if measured else ()
             for key, where in WHERE.items():
@@ -344,6 +348,7 @@ def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str
 def _snapshot_change(
     base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
 ) -> Estimate:
+    """Return the mean change of a snapshot against the base model, paired by seed."""
     return over(_paired_with_base(base, by_seed, key), None)
 
 
@@ -416,6 +421,7 @@ def _bars(changes: Mapping[str, Estimates]) -> Any:
 
 
 def _effect_figure(data: pl.DataFrame) -> Any:
+    """Draw the changes against the base model by N, in points; None if all are unknown."""
     shown = data.filter(pl.col("value").is_not_null())
     if shown.is_empty():
         return None

@@ -117,6 +117,7 @@ def cost_of(wanted: Sequence[RunSpec]) -> Cost:
     return total(_cost(replace(spec, seed=0)) for spec in specs)
 
 
+# Cached, because studies share runs, and because a model on this machine samples for its estimate.
 @lru_cache(maxsize=1024)
 def _cost(spec: RunSpec) -> Cost:
     if spec.judged_by:
@@ -216,6 +217,7 @@ def cost_of_course(course: Course) -> Cost:
     train = replace(held_out, problems=course.train_problems, samples=train_samples, split="train")
     rows = course.train_problems * train_samples
     fit = cost_of_fit(train, rows, float(course.trainer.settings()["epochs"]))
+    # In each round the base model also verifies the new model's held-out responses.
     verified_by_base = less(_cost(held_out), _cost(only_responses))
     one_round = [_cost(held_out), verified_by_base, _cost(train), fit]
     return total([_cost(held_out), *course.rounds * one_round])

@@ -68,6 +68,7 @@ class Courses:
     def folder(self, course: Course) -> Path:
         """Return the folder, named by all settings of the course but the number of rounds."""
         settings = course.as_record()
+        # The record describes a task in full; the folder's name has its label only.
         settings["task"] = slug(course.task.label)
         return self.place / default_folder("improve", settings).name
 

@@ -81,6 +81,7 @@ def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
 def scores_PKM(run: Run, stage: str) -> Floats:
     """Return the scores of every verification draw, (P, K, M)."""
     row_of = {problem: row for row, problem in enumerate(run.problems["problem"])}
+    # Sorted first, so that the groups come in the order of the draws.
     scores = run.scores[stage].sort("draw")
     grids = []
     for _, of_draw in scores.group_by("draw", maintain_order=True):
@@ -103,7 +104,9 @@ def joint_counts(runs: Sequence[Run]) -> Floats:
     check_equal_samples(runs)
     shuffled = []
     for seed, run in enumerate(runs):
-        shuffled.append(np.random.default_rng(seed).permutation(run.counts_BP))
+        # Fixed seeds: the same runs give the same intervals.
+        rng = np.random.default_rng(seed)
+        shuffled.append(rng.permutation(run.counts_BP))
     return np.hstack(shuffled)
 
 

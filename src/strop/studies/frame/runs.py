@@ -82,6 +82,7 @@ class RunSpec:
         ]
         if plan.split != "test":
             parts.append(plan.split)
+        # The plan, and so the digest, does not know the number of verification draws.
         if self.draws > 1:
             parts.append(f"draws{self.draws}")
         record = json.dumps(plan.as_record(), sort_keys=True)
@@ -159,6 +160,8 @@ class Runs:
 
     def make(self, wanted: Sequence[RunSpec]) -> None:
         """Sample and verify everything that is not stored yet, model by model."""
+        # Sorted by model, so that each is loaded once, and by draws, because a run of several draws
+        # copies the responses of the run of one.
         for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
             self._draw(spec)
             self._judge(spec, by_itself=True)
@@ -235,7 +238,9 @@ def _copy_responses(source: Path, target: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*NOT_COPIED))
     folder = RunFolder(partial)
-    record = {key: value for key, value in folder.record().items() if key != "begun"}
+    record = folder.record()
+    # Scores are not copied, so neither finished nor begun verifications are recorded.
     record["verifiers"] = {}
+    record.pop("begun", None)
     folder.write_json("run.json", record)
     partial.replace(target)

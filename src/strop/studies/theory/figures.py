@@ -6,7 +6,7 @@ Axes: R runs, S points of a curve.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -28,8 +28,15 @@ FITTED_HEADER = (
     "interval",
 )
 
-Fit = tuple[str, str, Fitted, float, float | None]
-"""(learner, against, exponent, the theory's exponent, the cost formula's exponent)."""
+
+class Fit(NamedTuple):
+    """The measured exponent of a learner's cost, beside those of the theory and the formula."""
+
+    learner: str
+    against: str
+    exponent: Fitted
+    theory: float
+    formula: float | None
 
 
 def growth_rows(
@@ -117,7 +124,12 @@ def gave_up(*needed: Floats) -> str:
 
 def fitted_rows(fits: Sequence[Fit]) -> Iterator[list[str]]:
     """Yield the rows of a table under FITTED_HEADER."""
-    for learner, against, fitted, theory, formula in fits:
-        formula_text = "–" if formula is None else f"{formula:.2f}"
-        verdict_text = verdict(fitted, theory, formula)
-        yield [learner, against, str(fitted), f"{theory:g}", formula_text, verdict_text]
+    for fit in fits:
+        yield [
+            fit.learner,
+            fit.against,
+            str(fit.exponent),
+            f"{fit.theory:g}",
+            "–" if fit.formula is None else f"{fit.formula:.2f}",
+            verdict(fit.exponent, fit.theory, fit.formula),
+        ]

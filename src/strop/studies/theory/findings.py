@@ -43,8 +43,7 @@ def last_findings(bases: int, random_graphs: int, tell: Callable[[str], None]) -
 
 
 def _greedy(models: int) -> Finding:
-    """Proposition 3.1: how often greedy decoding finds y*, by its mass."""
-    words = WORDS["greedy"]
+    """Return the finding on Proposition 3.1: greedy decoding's success by the mass of y*."""
     data = greedy_success(models)
     random = data.filter(family="random")
     split = data.filter(family="split")
@@ -64,7 +63,7 @@ def _greedy(models: int) -> Finding:
     )
 
     titles = {"random": "random models", "split": "split models: one each"}
-    # One model has no interval: its share is 0 or 1, and the ends coincide with it.
+    # Each split model is one model, so its share is 0 or 1 and has no interval.
     is_group = pl.col("models") > 1
     rows = data.select(
         pl.col("mass").alias("x"),
@@ -76,15 +75,7 @@ def _greedy(models: int) -> Finding:
     figure = curves(rows, ("pi(y*)", LINEAR), ("greedy finds y*", LINEAR))
     half = alt.Chart(alt.Data(values=[{"x": 0.5}])).encode(x="x:Q")
     half = half.mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
-    return Finding(
-        "theory-prop-3-1",
-        words.title,
-        words.paper,
-        seen,
-        words.holds,
-        data,
-        alt.layer(figure, half),
-    )
+    return WORDS["greedy"].finding("theory-prop-3-1", seen, data, alt.layer(figure, half))
 
 
 def _counts(rows: pl.DataFrame) -> tuple[int, int]:
@@ -93,8 +84,7 @@ def _counts(rows: pl.DataFrame) -> tuple[int, int]:
 
 
 def _best_of_n(trials: int) -> Finding:
-    """Proposition C.1: how often best-of-N misses y*, by its mass and N."""
-    words = WORDS["best-of-n"]
+    """Return the finding on Proposition C.1: failures of best-of-N by the mass of y* and N."""
     data = best_of_n_failures(MASSES, SIZES, trials)
     inside = data.filter(pl.col("exact").is_between("low", "high")).height
     over_bound = data.filter(pl.col("low") > pl.col("bound")).height
@@ -114,12 +104,11 @@ def _best_of_n(trials: int) -> Finding:
     )
     y_title = "share that misses y*; dashed: the bound"
     figure = curves(rows, ("N", LOG_X), (y_title, LOG), formula=True)
-    return Finding("theory-prop-c-1", words.title, words.paper, seen, words.holds, data, figure)
+    return WORDS["best-of-n"].finding("theory-prop-c-1", seen, data, figure)
 
 
 def _tilt(bases: int) -> Finding:
-    """The mass on y* under base^(1 + 1/beta), against the margin's bound."""
-    words = WORDS["tilt"]
+    """Return the finding on base^(1 + 1/beta): its mass on y* against the margin's bound."""
     data = tilts(MARGINS, RESPONSES, DELTA)
     above, short, slack = tilt_violations(bases, DELTA)
     seen = (
@@ -143,12 +132,9 @@ def _tilt(bases: int) -> Finding:
         f"Lines: bases of {RESPONSES} responses; crosses: the bound for the worst; vertical: the"
         f" theorem's beta for delta = {DELTA:g}."
     )
-    return Finding(
+    return WORDS["tilt"].finding(
         "theory-tilt",
-        words.title,
-        words.paper,
         seen,
-        words.holds,
         data,
         alt.layer(lines, bound, marks),
         table,
@@ -156,8 +142,7 @@ def _tilt(bases: int) -> Finding:
 
 
 def _max_cut(random_graphs: int) -> Finding:
-    """Proposition E.1: are the most likely sequences the maximum cuts?"""
-    words = WORDS["max-cut"]
+    """Return the finding on Proposition E.1: the most likely sequences are maximum cuts."""
     agreement: dict[str, list[bool]] = {}
     for name, weight_VV in graphs(random_graphs):
         agreement.setdefault(name, []).append(max_cut_agrees(weight_VV))
@@ -183,14 +168,11 @@ def _max_cut(random_graphs: int) -> Finding:
         y=alt.Y("value:Q", title="log-probability", scale=LINEAR),
         color=alt.Color("end:N", sort=None, title=None, legend=alt.Legend(columns=2)),
     )
-    return Finding(
-        "theory-prop-e-1", words.title, words.paper, seen, words.holds, data, figure, table
-    )
+    return WORDS["max-cut"].finding("theory-prop-e-1", seen, data, figure, table)
 
 
 def _unsharpenable() -> Finding:
-    """Proposition E.2: the mass on y* within a class that cannot hold its sharpened model."""
-    words = WORDS["unsharpenable"]
+    """Return the finding on Proposition E.2: the mass on y* within a class and outside it."""
     data = unsharpenable_masses(SYMBOLS)
     rows = data.group_by("symbols", maintain_order=True).agg(
         pl.col("mass").max(), pl.exclude("mass", "theta").first()
@@ -213,12 +195,9 @@ def _unsharpenable() -> Finding:
         y=alt.Y("value:Q", title="mass on y*", scale=y_scale),
         color=alt.Color("series:N", title=None),
     )
-    return Finding(
+    return WORDS["unsharpenable"].finding(
         "theory-prop-e-2",
-        words.title,
-        words.paper,
         seen,
-        words.holds,
         data,
         alt.layer(lines, level(0.5)),
         _unsharpenable_table(rows),
@@ -237,7 +216,14 @@ def _unsharpenable_table(rows: pl.DataFrame) -> str:
     )
     cells = []
     for row in rows.iter_rows(named=True):
-        answers = ["yes" if row[column] else "no" for column in ("unique", "greedy finds it")]
-        masses = [f"{row[column]:.3f}" for column in ("mass", "bound", "tilt")]
-        cells.append([str(row["symbols"]), f"{row['base']:.3f}", *answers, *masses])
+        line = [
+            str(row["symbols"]),
+            f"{row['base']:.3f}",
+            "yes" if row["unique"] else "no",
+            "yes" if row["greedy finds it"] else "no",
+            f"{row['mass']:.3f}",
+            f"{row['bound']:.3f}",
+            f"{row['tilt']:.3f}",
+        ]
+        cells.append(line)
     return markdown_table(header, cells)

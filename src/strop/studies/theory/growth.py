@@ -92,13 +92,16 @@ class Curve:
         # A run that gave up anywhere has no slope.
         complete_R = np.isfinite(self.needed_RS).all(axis=1)
         measured = exponent(grid_S, self.needed_RS[complete_R])
-        return learner, against, measured, theory, exponent_of(grid_S, np.array(self.formula_S))
+        formula = exponent_of(grid_S, np.array(self.formula_S))
+        return Fit(learner, against, measured, theory, formula)
 
     def rows(self) -> list[dict[str, Any]]:
+        """Return one row for each point, for data and figures."""
         return growth_rows(self.name, self.x_S, self.needed_RS, self.formula_S)
 
 
 def _curve(name: str, x_S: Sequence[float], needed_RS: Floats, cells: Sequence[Cell]) -> Curve:
+    """Return the curve of these runs beside the cost formula of their cells."""
     return Curve(name, x_S, needed_RS, [cell.formula for cell in cells])
 
 
@@ -132,25 +135,20 @@ def _over_eps(grown_RS: Floats, grids: Grids, workers: int) -> Finding:
     grown = _curve("M of order C / eps: C_cov stays 5", grids.eps, grown_RS, grown_cells)
     fixed_name = f"M = {FIXED_ANSWERS}: C_cov falls to 1"
     fixed = _curve(fixed_name, grids.eps, fixed_RS, fixed_cells)
-    fits = [
-        grown.fit(SFT, "eps, M of order C/eps", -2),
-        fixed.fit(SFT, "eps, M fixed", -1),
-    ]
+    grown_fit = grown.fit(SFT, "eps, M of order C/eps", -2)
+    fixed_fit = fixed.fit(SFT, "eps, M fixed", -1)
+    # The geometric mean, as in the figure.
     mean_S = np.exp(np.log(grown_RS).mean(axis=0))
     ratio_S = mean_S / [cell.lower_bound for cell in grown_cells]
     data = pl.DataFrame(grown.rows() + fixed.rows())
-    words = WORDS["eps"]
-    return Finding(
+    return WORDS["eps"].finding(
         "theory-3-1-eps",
-        words.title,
-        words.paper,
-        f"{fits[0][2]} with C_cov held, {fits[1][2]} with M held, {runs} runs a point; m is"
-        f" {ratio_S.min():.2f} to {ratio_S.max():.2f} times"
+        f"{grown_fit.exponent} with C_cov held, {fixed_fit.exponent} with M held, {runs} runs a"
+        f" point; m is {ratio_S.min():.2f} to {ratio_S.max():.2f} times"
         f" C log |Pi| / (eps^2 (1 + log(C / eps))).{gave_up(grown_RS, fixed_RS)}",
-        words.holds,
         data,
         curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True),
-        _table(fits),
+        _table([grown_fit, fixed_fit]),
     )
 
 
@@ -172,15 +170,11 @@ def _over_the_rest(runs: int, grids: Grids, workers: int) -> Finding:
         frame = pl.DataFrame(curve.rows())
         panels.append(curves(frame, x_axis, SAMPLES_AXIS, formula=True, size=(150, 150)))
         rows += [row | {"panel": name} for row in curve.rows()]
-    exponents = "; ".join(f"against {against} {fitted}" for _, against, fitted, *_ in fits)
+    exponents = "; ".join(f"against {fit.against} {fit.exponent}" for fit in fits)
     all_needed = [curve.needed_RS for curve in sides.values()]
-    words = WORDS["rest"]
-    return Finding(
+    return WORDS["rest"].finding(
         "theory-4-1",
-        words.title,
-        words.paper,
         f"{exponents}, {runs} runs a point.{gave_up(*all_needed)}",
-        words.holds,
         pl.DataFrame(rows),
         (panels[0] | panels[1]) & (panels[2] | panels[3]),
         _table(fits),
@@ -188,6 +182,7 @@ def _over_the_rest(runs: int, grids: Grids, workers: int) -> Finding:
 
 
 def _instance(rare: int = RARE, cover: float = COVER) -> HardInstance:
+    """Return the hard instance whose rare prompts have a mass Delta of 2 eps."""
     return with_coverage(rare, 2 * EPS, cover)
 
 
@@ -229,6 +224,7 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
         of_learner[learner] = _curve(learner, grids.eps, eps_runs[learner], cells)
     fixed = of_learner[SFT].fit(SFT, "eps", -2)
     adaptive = of_learner[ADAPTIVE].fit(ADAPTIVE, "eps", -1)
+    # Savings are ratios, so their mean is taken in logarithms.
     log_saving_RS = np.log(eps_runs[SFT] / eps_runs[ADAPTIVE])
     savings = []
     for point in (0, len(grids.eps) - 1):
@@ -237,14 +233,10 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
         eps = grids.eps[point]
         savings.append(f"{mean:.1f} [{low:.1f}, {high:.1f}] times at eps = {eps:g}")
     data = pl.DataFrame(of_learner[SFT].rows() + of_learner[ADAPTIVE].rows())
-    words = WORDS["adaptive"]
-    return Finding(
+    return WORDS["adaptive"].finding(
         "theory-d-1",
-        words.title,
-        words.paper,
-        f"exponent {adaptive[2]} against {fixed[2]} with N fixed; it saves"
+        f"exponent {adaptive.exponent} against {fixed.exponent} with N fixed; it saves"
         f" {' and '.join(savings)}.{gave_up(*eps_runs.values())}",
-        words.holds,
         data,
         curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True),
         _table([fixed, adaptive]),
@@ -260,32 +252,31 @@ def _dpo(eps_runs: dict[str, Floats], grids: Grids, workers: int) -> Finding:
     eps_cells = over_eps(DPO, grids.eps, RARE, COVER, DELTA)
     delta_cells = [Cell(DPO, _instance(), delta) for delta in grids.delta]
     delta_RS = repeated(delta_cells, runs, "dpo delta", workers)
-    over_grid = _curve(DPO, grids.eps, eps_runs[DPO], eps_cells)
-    fits = [
-        over_grid.fit(DPO, "eps", -2),
-        _curve(DPO, grids.delta, delta_RS, delta_cells).fit(DPO, "delta", -2),
-    ]
+    over_eps_grid = _curve(DPO, grids.eps, eps_runs[DPO], eps_cells)
+    over_delta = _curve(DPO, grids.delta, delta_RS, delta_cells)
+    eps_fit = over_eps_grid.fit(DPO, "eps", -2)
+    delta_fit = over_delta.fit(DPO, "delta", -2)
     masses, ticks = _masses_over_beta(runs)
     left = curves(
-        pl.DataFrame(over_grid.rows()), ("eps", LOG_X), SAMPLES_AXIS, formula=True, size=(190, 170)
+        pl.DataFrame(over_eps_grid.rows()),
+        ("eps", LOG_X),
+        SAMPLES_AXIS,
+        formula=True,
+        size=(190, 170),
     )
     right = curves(masses, ("beta", LOG_X), ("mass on y*", LINEAR), formula=True, size=(230, 170))
     marks = alt.Chart(ticks).mark_rule(strokeDash=[2, 2]).encode(x="x:Q", color="series:N")
-    rows = [row | {"panel": "eps"} for row in over_grid.rows()]
+    rows = [row | {"panel": "eps"} for row in over_eps_grid.rows()]
     rows += [row | {"panel": "beta", "gave up": 0} for row in masses.iter_rows(named=True)]
-    words = WORDS["dpo"]
-    return Finding(
+    return WORDS["dpo"].finding(
         "theory-4-2",
-        words.title,
-        words.paper,
-        f"exponent in eps {fits[0][2]}, in delta {fits[1][2]} (beta = gamma_m / (2"
+        f"exponent in eps {eps_fit.exponent}, in delta {delta_fit.exponent} (beta = gamma_m / (2"
         f" log(2|Y|/delta)) each time). Right: mass on y* learned from {MASS_PAIRS} pairs of"
         f" {MASS_RESPONSES} answers, dots over {runs} runs; dashed: base^(1 + 1/beta); vertical:"
         f" that beta for delta = {DELTA:g}.{gave_up(delta_RS)}",
-        words.holds,
         pl.DataFrame(rows),
         alt.hconcat(left, alt.layer(right, marks)).resolve_scale(color="independent"),
-        _table(fits),
+        _table([eps_fit, delta_fit]),
     )
 
 
@@ -294,6 +285,7 @@ def _masses_over_beta(runs: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     masses, ticks = [], []
     for gamma in (0.1, 0.3, 1.0):
         series = f"gamma_m = {gamma:g}"
+        # From twice the margin down to a fortieth of it.
         betas = [float(gamma / 10**step) for step in np.linspace(-0.3, 1.6, 12)]
         learned_RB, exact_B = dpo_masses(MASS_RESPONSES, gamma, betas, MASS_PAIRS, runs)
         for i, beta in enumerate(betas):

@@ -66,7 +66,8 @@ class Cell:
         It is the number of prompts until half of the rare ones have shown their secret, times the
         cost of a prompt. The error of a best of N is left out: its probability is at most delta.
         """
-        rare, chance = self.instance.rare, self.instance.delta_mass * self._chance_of_secret
+        rare = self.instance.rare
+        chance = self.instance.delta_mass * self._chance_of_secret
         wanted = rare - int(SHARE * rare)
         # Coupon collecting: after `found` secrets, rare - found prompts can show another one.
         prompts = sum(rare / (chance * (rare - found)) for found in range(wanted))

@@ -70,9 +70,11 @@ def greedy_success(models: int) -> pl.DataFrame:
         mass = float(model.probability[star])
         by_model.append({"mass": mass, "found": model.greedy() == star})
     # Each model goes into one of BINS bins of mass, given by its centre.
+    # A mass of exactly 1 belongs to the last bin.
     number = (pl.col("mass") * BINS).floor().clip(0, BINS - 1)
     binned = pl.DataFrame(by_model).with_columns(bin=(number + 0.5) / BINS)
-    random = binned.group_by("bin").agg(found=pl.col("found").sum(), models=pl.len()).sort("bin")
+    by_bin = binned.group_by("bin").agg(found=pl.col("found").sum(), models=pl.len())
+    random = by_bin.sort("bin")
     rows = []
     for mass, found, count in random.iter_rows():
         rows.append({"family": "random", "mass": mass, "found": found, "models": count})
@@ -166,6 +168,7 @@ def greatest_beta(base_Y: Floats, delta: float) -> float:
     It is inf if the base itself has.
     """
     base = tabular(base_Y)
+    # The bisection is geometric, because beta spans twelve orders of magnitude.
     low, high = 1e-6, 1e6
     if _mass_of_tilt(base, high) >= 1 - delta:
         return float("inf")
@@ -208,6 +211,7 @@ def graphs(random: int) -> Iterator[tuple[str, Floats]]:
     for vertices in (4, 5):
         edges = list(combinations(range(vertices), 2))
         for chosen in product((0.0, 1.0), repeat=len(edges)):
+            # Without an edge every division would be a maximum cut.
             if any(chosen):
                 yield f"all graphs of {vertices} vertices", _symmetric(vertices, edges, chosen)
     rng = np.random.default_rng(derive("theory", "graphs"))
@@ -226,6 +230,7 @@ def max_cut_agrees(weight_VV: Floats) -> bool:
     """
     model = max_cut_model(weight_VV)
     cut = cut_weight(weight_VV)
+    # Equal cuts may differ by rounding, as their weights are summed.
     is_maximum = cut >= cut.max() * (1 - 1e-12)
     likely = argmax_XY(as_base_model([model]))[0].reshape(model.probability.shape)
     ends_in_0, ends_in_1 = likely[..., 0], likely[..., 1]

@@ -58,6 +58,8 @@ def queries_needed(learner: str, point_YD: Floats, rng: np.random.Generator) -> 
     """
     base = sphere_model(point_YD)
     beta = beta_for(MARGIN, len(point_YD), DELTA)
+    # The base's parameter is a unit vector, and that of its tilt is 1 + 1 / beta times as long: the
+    # ball just holds it.
     ball = LinearBall(point_YD, 1 + 1 / beta)
     oracle = Oracle(base, rng)
     if learner == SFT:
@@ -125,6 +127,7 @@ def repeated(
 def _run(learner: str, kind: str, dimensions: Sequence[int], run: int) -> list[tuple[float, float]]:
     needed = []
     for dimension in dimensions:
+        # The learner is not in this seed: all learners meet the same packings.
         packing_rng = np.random.default_rng(derive("theory", kind, run, dimension))
         point_YD = PACKINGS[kind](2**dimension, dimension, packing_rng)
         rng = np.random.default_rng(derive("theory", kind, learner, run, dimension))
@@ -150,10 +153,12 @@ class _Runs:
         return np.asarray(np.isfinite(self.queries_RS).all(axis=1))
 
     def rows(self, x_S: Floats) -> list[dict[str, Any]]:
+        """Return one row for each dimension, for data and figures."""
         rows = growth_rows(self.learner, x_S.tolist(), self.queries_RS)
         return [row | {"packing": self.packing} for row in rows]
 
     def table_row(self, x_S: Floats) -> list[str]:
+        """Fit both laws of growth, and return the cells of the table."""
         drawn_RS = self.drawn_RS[self.complete_R]
         queries_RS = self.queries_RS[self.complete_R]
         seed = derive("theory", "sphere fits", self.packing, self.learner)
@@ -179,7 +184,8 @@ def sphere_finding(
     results: list[_Runs] = []
     for kind, learner in product(PACKINGS, LEARNERS):
         tell(f"sphere, {kind}: {learner}")
-        results.append(_Runs(kind, learner, *repeated(learner, kind, dimensions, runs, workers)))
+        drawn_RS, queries_RS = repeated(learner, kind, dimensions, runs, workers)
+        results.append(_Runs(kind, learner, drawn_RS, queries_RS))
     data = pl.DataFrame([row for result in results for row in result.rows(x_S)])
     panels = []
     for kind in PACKINGS:
@@ -208,13 +214,9 @@ def sphere_finding(
     )
     table = markdown_table(header, [result.table_row(x_S) for result in results])
     held = f"Held fixed: delta = {DELTA:g}, gamma_m at least {MARGIN:.3f}, |Y| = 2^d."
-    words = WORDS["sphere"]
-    return Finding(
+    return WORDS["sphere"].finding(
         "theory-j-1",
-        words.title,
-        words.paper,
         seen,
-        words.holds,
         data,
         alt.hconcat(*panels),
         f"{table}\n\n{held} {QUERIES}",

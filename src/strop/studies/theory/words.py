@@ -5,7 +5,11 @@ They hold no measured numbers; the findings compute those.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from strop.studies.frame.base import Finding
 
 
 class Words(NamedTuple):
@@ -14,6 +18,12 @@ class Words(NamedTuple):
     title: str
     paper: str
     holds: str
+
+    def finding(
+        self, name: str, seen: str, data: pl.DataFrame, figure: Any, table: str = ""
+    ) -> Finding:
+        """Return the finding with its computed sentence, data, figure and table."""
+        return Finding(name, self.title, self.paper, seen, self.holds, data, figure, table)
 
 
 def _unwrap(text: str) -> str:
