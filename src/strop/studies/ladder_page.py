@@ -29,7 +29,7 @@ END = "<!-- written by strop ladder eval: end -->"
 ALL_SCALED = f"{', '.join(SCALED)}, each {', '.join(LEVELS)}"
 
 
-def page(found: Evaluation, problems: int, samples: int) -> str:
+def page(evaluation: Evaluation, problems: int, samples: int) -> str:
     """Return all tables, and the sentences that follow from them."""
     introduction = (
         f"Every number: {problems} held-out problems x {samples} samples in each cell,"
@@ -39,16 +39,16 @@ def page(found: Evaluation, problems: int, samples: int) -> str:
         " gaps in points; relative gaps as shares. A dash has no value: no response was right, or"
         " none wrong. A number without an interval is the same for every problem and seed."
     )
-    parts = [introduction, *_models(found)]
+    parts = [introduction, *_models(evaluation)]
     for task in EVALUATED:
-        parts += [*_generation(found, task, samples), *_verification(found, task)]
-    parts += [*_scaling(found), *_sentences(found)]
+        parts += [*_generation(evaluation, task, samples), *_verification(evaluation, task)]
+    parts += [*_scaling(evaluation), *_sentences(evaluation)]
     return "\n".join(parts) + "\n"
 
 
-def finding(found: Evaluation, tables: str) -> Finding:
+def finding(evaluation: Evaluation, tables: str) -> Finding:
     """Return the growth of the relative gap with compute; ``tables`` holds everything else."""
-    trends = {verifier: found.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
+    trends = {verifier: evaluation.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
     correlations = "; ".join(
         f"{verifier}: Spearman {_share(trend.spearman)}, p {_p(trend)}, over {trend.sizes} sizes"
         for verifier, trend in trends.items()
@@ -57,37 +57,38 @@ def finding(found: Evaluation, tables: str) -> Finding:
     for verifier, trend in trends.items():
         if trend.p_rising is not None and trend.p_rising <= ALPHA:
             rises.append(verifier)
-    # The sentence reads "Yes: it rises with mc" or "Not shown; it rises with none".
-    answer = "Yes: it" if rises else "Not shown; it"
-    seed_counts = sorted({len(found.sizes[name]) for name in found.sizes})
-    data = _growth(found)
+    if rises:
+        answer = f"Yes: it rises under {listed(rises)} (p of Kendall's tau at most 0.05)."
+    else:
+        answer = "Not shown: p of Kendall's tau is above 0.05 or unknown under every verifier."
+    seed_counts = sorted({len(evaluation.sizes[name]) for name in evaluation.sizes})
+    data = _growth(evaluation)
     return Finding(
         "ladder",
         "The relative gap of the embedded models against compute",
         PAPER,
         f"mean relative gap over {ALL_SCALED}, of the full family: {correlations}."
         f" Training seeds of a size: {listed(map(str, seed_counts))}.",
-        f"{answer} rises with {listed(rises)} (p of Kendall's tau at most 0.05). Seeds of one size"
-        " can differ widely: docs/ladder.md has all.",
+        f"{answer} Seeds of one size can differ widely: docs/ladder.md has all.",
         data,
         _figure(data),
         tables,
     )
 
 
-def _growth(found: Evaluation) -> pl.DataFrame:
+def _growth(evaluation: Evaluation) -> pl.DataFrame:
     """Return the scaling measure of every size under every verifier."""
     rows = []
-    for name, verifier in product(found.sizes, MEASURED_BY):
-        model = found.first(name)
+    for name, verifier in product(evaluation.sizes, MEASURED_BY):
+        model = evaluation.first(name)
         row = {
             "model": name,
             "family": model.card["family"],
             "flops": model.flops,
             "verifier": verifier,
-            "seeds": len(found.sizes[name]),
+            "seeds": len(evaluation.sizes[name]),
         }
-        rows.append(row | told(found.mean_relative_gap(name, verifier)))
+        rows.append(row | told(evaluation.mean_relative_gap(name, verifier)))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
@@ -123,58 +124,58 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
     yield ""
 
 
-def _models(found: Evaluation) -> Iterator[str]:
+def _models(evaluation: Evaluation) -> Iterator[str]:
     yield "\n### Models"
     header = ["model", "family", "parameters", "tokens", "FLOPs", "training seeds", "shipped"]
     header += [f"mean rel. gap, {verifier}" for verifier in MEASURED_BY]
     rows = []
-    for name in found.sizes:
-        model = found.first(name)
+    for name in evaluation.sizes:
+        model = evaluation.first(name)
         row = [
             name,
             model.card["family"],
             f"{model.card['parameters']:,}",
             f"{model.card['recipe']['tokens'] / 1e6:g}M",
             f"{model.flops:.1e}",
-            " ".join(map(str, found.seeds(name))),
-            str(found.median_seed(name).seed),
+            " ".join(map(str, evaluation.seeds(name))),
+            str(evaluation.median_seed(name).seed),
         ]
-        row += [_share(found.mean_relative_gap(name, verifier)) for verifier in MEASURED_BY]
+        row += [_share(evaluation.mean_relative_gap(name, verifier)) for verifier in MEASURED_BY]
         rows.append(row)
     yield from _table(header, rows)
 
 
-def _generation(found: Evaluation, task: str, samples: int) -> Iterator[str]:
+def _generation(evaluation: Evaluation, task: str, samples: int) -> Iterator[str]:
     yield f"\n### {task}: generation"
     header = ["model", "difficulty", "accuracy", "greedy"]
     header += [f"pass@{samples}", f"best of {samples} by log-prob"]
     rows = []
-    for name, difficulty in product(found.sizes, LEVELS):
-        estimates = [found.estimate(name, (task, difficulty), "", what) for what in OF_MODEL]
+    for name, difficulty in product(evaluation.sizes, LEVELS):
+        estimates = [evaluation.estimate(name, (task, difficulty), "", what) for what in OF_MODEL]
         rows.append([name, difficulty, *map(_percent, estimates)])
     yield from _table(header, rows)
 
 
-def _verification(found: Evaluation, task: str) -> Iterator[str]:
+def _verification(evaluation: Evaluation, task: str) -> Iterator[str]:
     yield f"\n### {task}: verification"
     header = ["model", "difficulty"]
     header += [f"{verifier}: gap; relative" for verifier in PROMPTED]
     header.append("cot-binary: TPR; FPR")
     rows = []
-    for name, difficulty in product(found.sizes, LEVELS):
+    for name, difficulty in product(evaluation.sizes, LEVELS):
         cell = (task, difficulty)
         row = [name, difficulty]
         for verifier in PROMPTED:
-            gap = found.estimate(name, cell, verifier, "gap")
-            relative_gap = found.estimate(name, cell, verifier, "relative_gap")
+            gap = evaluation.estimate(name, cell, verifier, "gap")
+            relative_gap = evaluation.estimate(name, cell, verifier, "relative_gap")
             row.append(f"{_percent(gap)}; {_share(relative_gap)}")
-        tpr, fpr = (found.estimate(name, cell, "cot-binary", rate) for rate in ("tpr", "fpr"))
+        tpr, fpr = (evaluation.estimate(name, cell, "cot-binary", rate) for rate in ("tpr", "fpr"))
         row.append(f"{_percent(tpr)}; {_percent(fpr)}")
         rows.append(row)
     yield from _table(header, rows)
 
 
-def _scaling(found: Evaluation) -> Iterator[str]:
+def _scaling(evaluation: Evaluation) -> Iterator[str]:
     yield "\n### Does the relative gap grow with compute?"
     yield (
         f"\nThe mean relative gap over {ALL_SCALED}, against log10 FLOPs over the full family."
@@ -184,7 +185,7 @@ def _scaling(found: Evaluation) -> Iterator[str]:
     header = ("verifier", "seeds", "sizes", "Spearman", "Kendall", "slope per decade", "p")
     rows = []
     for verifier in MEASURED_BY:
-        for label, trend in found.scaling(verifier).items():
+        for label, trend in evaluation.scaling(verifier).items():
             numbers = map(_share, (trend.spearman, trend.kendall, trend.slope))
             rows.append([verifier, label, str(trend.sizes), *numbers, _p(trend)])
     yield from _table(header, rows)
@@ -193,18 +194,18 @@ def _scaling(found: Evaluation) -> Iterator[str]:
 # --- sentences ---
 
 
-def _sentences(found: Evaluation) -> Iterator[str]:
+def _sentences(evaluation: Evaluation) -> Iterator[str]:
     """Yield the sentences whose content the numbers decide."""
     yield "\n### What appears and what does not\n"
-    smallest = next(iter(found.sizes))
+    smallest = next(iter(evaluation.sizes))
     for verifier in MEASURED_BY:
-        gaps = _gaps(found, [smallest], SCALED_CELLS, [verifier])
+        gaps = _gaps(evaluation, [smallest], SCALED_CELLS, [verifier])
         yield (
             f"- {smallest}, {verifier}: {_count(gaps, 1)} of {len(gaps)} gaps have an interval"
             f" above zero; the largest is {_largest(gaps)}."
         )
     recall = [("recall", difficulty) for difficulty in LEVELS]
-    gaps = _gaps(found, found.sizes, recall, MEASURED_BY)
+    gaps = _gaps(evaluation, evaluation.sizes, recall, MEASURED_BY)
     values = [100 * (gap.value or 0.0) for gap in gaps]
     yield (
         f"- recall, {' and '.join(MEASURED_BY)}, every size and difficulty: gaps from"
@@ -212,7 +213,7 @@ def _sentences(found: Evaluation) -> Iterator[str]:
         " intervals lie above zero."
     )
     for verifier in PROMPTED:
-        gaps = _gaps(found, found.sizes, SCALED_CELLS, [verifier])
+        gaps = _gaps(evaluation, evaluation.sizes, SCALED_CELLS, [verifier])
         yield (
             f"- {verifier}, all models on {', '.join(SCALED)}: {_count(gaps, 1)} of {len(gaps)}"
             f" gaps have an interval above zero, {_count(gaps, -1)} below; the largest is"
@@ -221,11 +222,11 @@ def _sentences(found: Evaluation) -> Iterator[str]:
 
 
 def _gaps(
-    found: Evaluation, names: Iterable[str], cells: Sequence[Cell], verifiers: Sequence[str]
+    evaluation: Evaluation, names: Iterable[str], cells: Sequence[Cell], verifiers: Sequence[str]
 ) -> list[Estimate]:
     """Return the gaps of these sizes in these cells under these verifiers."""
     return [
-        found.estimate(name, cell, verifier, "gap")
+        evaluation.estimate(name, cell, verifier, "gap")
         for name, cell, verifier in product(names, cells, verifiers)
     ]
 

@@ -136,7 +136,7 @@ class SeedsStudy(Study):
                 folder = data_folder / f"training-{training}"
                 trainer = Sft(**usual(base, training), epochs=self.epochs)
                 if not holds(folder, trainer):
-                    # With all samples of a problem, its likeliest response is the row.
+                    # A problem's row is the likeliest of all its samples.
                     rows = best_of(runs.run(train), self.samples)
                     if not rows:
                         continue

@@ -19,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from strop.measure.intervals import ANYTHING
-from strop.measure.replicates import over_draws
 from strop.records import Estimate
 from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.frame.cost import Cost
+from strop.studies.frame.courses import over as mean_over_seeds
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
 from strop.studies.frame.fits import Fits, Measured
 from strop.studies.frame.numbers import per_cent, points, short, told, written
@@ -330,7 +330,7 @@ def over(values: Iterable[float], key: str | None) -> Estimate:
     """
     is_share = key is not None and not key.endswith("likelihood")
     bounds = (0.0, 1.0) if is_share else ANYTHING
-    return over_draws(np.array(list(values), dtype=float), "mean over seeds", bounds)
+    return mean_over_seeds(values, "mean over seeds", bounds)
 
 
 def _mean_over_seeds(measured: Sequence[Measured], key: str) -> Estimate:

@@ -16,7 +16,7 @@ from strop.studies.theory.fits import (
 )
 
 
-def test_fits_find_the_exponents_and_tell_growths_apart() -> None:
+def test_fits_find_the_exponents_and_separate_laws_of_growth() -> None:
     rng, x_S = np.random.default_rng(0), np.arange(3.0, 11.0)
     noise_RS = np.exp(0.2 * rng.standard_normal((20, 8)))
     power_RS, exponential_RS = 5 * x_S**2.5 * noise_RS, np.exp(0.7 * x_S) * noise_RS

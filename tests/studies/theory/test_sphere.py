@@ -10,7 +10,7 @@ from strop.theory.sphere import with_hidden_pole
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
-def test_every_learner_gets_there_on_the_sphere(learner: str) -> None:
+def test_every_learner_reaches_its_goal_on_the_sphere(learner: str) -> None:
     drawn, asked = queries_needed(
         learner, with_hidden_pole(32, 5, np.random.default_rng(1)), np.random.default_rng(2)
     )

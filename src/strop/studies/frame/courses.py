@@ -33,12 +33,12 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Courses:
-    """The courses inside the folder ``place``. ``tell`` prints what is being made.
+    """The courses stored in ``root``. ``tell`` prints what is being made.
 
     ``left`` collects descriptions of the courses that ended before their last round.
     """
 
-    place: Path
+    root: Path
     tell: Callable[[str], None]
     left: list[str] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class Courses:
         settings = course.as_record()
         # The record describes a task in full; the folder's name has its label only.
         settings["task"] = slug(course.task.label)
-        return self.place / default_folder("improve", settings).name
+        return self.root / default_folder("improve", settings).name
 
     def _with_all_rounds(self, document: Document, course: Course) -> Document:
         """Cut the document to the course's rounds, and fill missing rounds with unknown numbers."""

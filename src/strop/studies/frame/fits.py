@@ -67,14 +67,14 @@ class Recipe(Protocol):
 
 @dataclass
 class Fits:
-    """One seed of the study, with its models in the folder ``place``.
+    """One seed of the study, with its models in ``folder``.
 
     ``left_out`` collects the models that could not be trained, with the reason.
     """
 
     study: Recipe
     runs: Runs
-    place: Path
+    folder: Path
     seed: int
     left_out: list[str] = field(default_factory=list)
 
@@ -97,7 +97,7 @@ class Fits:
         The number of steps is the same for every seed.
         """
         study = self.study
-        folder = self.place / "curve"
+        folder = self.folder / "curve"
         trainer = Sft(
             **usual(study.model, self.seed),
             steps=study.curve_steps,
@@ -122,7 +122,7 @@ class Fits:
         self, name: str, trainer: Trainer, make_rows: Callable[[], Sequence[Row]]
     ) -> Iterator[tuple[str, Measured]]:
         """Yield the trained model's measurements, or nothing if there were no rows."""
-        folder = self._fit(trainer, make_rows, self.place / name)
+        folder = self._fit(trainer, make_rows, self.folder / name)
         if folder is None:
             self.left_out.append(
                 f"{name} had nothing to train on: no response ended before its limit"
@@ -161,7 +161,7 @@ class Fits:
 
     @property
     def _explored_document(self) -> Path:
-        return self.place / "xpo" / "improve.json"
+        return self.folder / "xpo" / "improve.json"
 
     @property
     def _course(self) -> Course:
@@ -202,7 +202,7 @@ class Fits:
 
     def _measure(self, name: str, model: str) -> Measured:
         """Return a model's measurements, from the file beside it or else from runs of it."""
-        file = self.place / f"{name}.json"
+        file = self.folder / f"{name}.json"
         asked = {
             "model": model,
             "problems": self.study.problems,

@@ -131,57 +131,57 @@ def mean_over_tasks(ratios: Sequence[Ratio], what: str) -> Ratio:
 # --- numbers in tables and sentences ---
 
 
-def told(found: Estimate) -> dict[str, Any]:
+def told(estimate: Estimate) -> dict[str, Any]:
     """Return the columns of an estimate in a finding's data."""
     return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "why": found.why or found.caution,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "why": estimate.why or estimate.caution,
     }
 
 
-def points(found: Estimate) -> str:
+def points(estimate: Estimate) -> str:
     """Write a difference in percentage points: ``+3.2 [1.0, 5.4]``."""
-    return written(found, 100, "+.1f", ".1f")
+    return written(estimate, 100, "+.1f", ".1f")
 
 
-def per_cent(found: Estimate) -> str:
+def per_cent(estimate: Estimate) -> str:
     """Write a share in per cent: ``43.2 [41.0, 45.4]``."""
-    return written(found, 100, ".1f", ".1f")
+    return written(estimate, 100, ".1f", ".1f")
 
 
-def share(found: Estimate) -> str:
+def share(estimate: Estimate) -> str:
     """Write a number as it is: ``0.43 [0.41, 0.45]``."""
-    return written(found, 1, ".2f", ".2f")
+    return written(estimate, 1, ".2f", ".2f")
 
 
-def written(found: Estimate, times: float, first: str, ends: str) -> str:
+def written(estimate: Estimate, times: float, first: str, ends: str) -> str:
     """Write a value, ``times`` a factor, with its interval.
 
     ``first`` is the format of the value and ``ends`` that of the interval. The text is a dash if
     the value is undefined, and has no brackets if there is no interval.
     """
-    if found.value is None:
+    if estimate.value is None:
         return "–"
     # A sum that should be zero may be -1e-17: rounding and adding 0.0 make it a positive zero.
-    text = format(round(times * found.value, 6) + 0.0, first)
-    if found.low is None or found.high is None:
+    text = format(round(times * estimate.value, 6) + 0.0, first)
+    if estimate.low is None or estimate.high is None:
         return text
-    low = format(times * found.low + 0.0, ends)
-    high = format(times * found.high + 0.0, ends)
+    low = format(times * estimate.low + 0.0, ends)
+    high = format(times * estimate.high + 0.0, ends)
     return f"{text} [{low}, {high}]"
 
 
-def side(found: Estimate) -> int:
+def side(estimate: Estimate) -> int:
     """Return the sign of an interval; see ``Estimate.interval_sign``."""
-    return found.interval_sign
+    return estimate.interval_sign
 
 
-def tally(found: Iterable[Estimate]) -> str:
+def tally(estimates: Iterable[Estimate]) -> str:
     """Count the intervals above and below zero, beside the number expected by chance alone."""
-    signs = [estimate.interval_sign for estimate in found]
+    signs = [estimate.interval_sign for estimate in estimates]
     # A 95% interval lies above a true zero in 2.5% of all cases, and below it in as many.
     by_chance = f"about {0.025 * len(signs):.1f} of each would by chance if there were nothing"
     return (

@@ -150,9 +150,9 @@ def merged(wanted: Iterable[RunSpec]) -> list[RunSpec]:
 
 @dataclass
 class Runs:
-    """The run folders inside the folder ``place``. ``tell`` prints what is being made."""
+    """The runs stored in ``folder``. ``tell`` prints what is being made."""
 
-    place: Path
+    folder: Path
     tell: Tell
     executor: Executor = field(default_factory=lambda: as_executor(None))
     _engine: Engine | None = field(default=None, repr=False)
@@ -165,7 +165,7 @@ class Runs:
         for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
             self._draw(spec)
             self._judge(spec, by_itself=True)
-        # Other judges come last, sorted by judge, so that each model is loaded once for them.
+        # Other judges come last, when every model's own work is done.
         judgements = dict.fromkeys((judge, spec) for spec in wanted for judge in spec.judged_by)
         for _, spec in sorted(judgements, key=lambda pair: pair[0]):
             self._judge(spec, by_itself=False)
@@ -174,19 +174,19 @@ class Runs:
         """Return the stored run; it is opened once."""
         folder = wanted.folder
         if folder not in self._opened:
-            self._opened[folder] = Run(self.place / folder, task=wanted.plan.task)
+            self._opened[folder] = Run(self.folder / folder, task=wanted.plan.task)
         return self._opened[folder]
 
     def _draw(self, spec: RunSpec) -> None:
         """Sample the responses of a run if they are not stored."""
-        path = self.place / spec.folder
+        path = self.folder / spec.folder
         plan = spec.plan
         if _all_parts_stored(RunFolder(path), DRAWN, plan.parts):
             return
         if spec.draws > 1:
             single_draw = replace(spec, draws=1)
             self._draw(single_draw)
-            _copy_responses(self.place / single_draw.folder, path)
+            _copy_responses(self.folder / single_draw.folder, path)
             return
         self.tell(
             f"{plan.model}, {plan.task.label}: {plan.problems} problems x {plan.samples} samples"
@@ -203,14 +203,14 @@ class Runs:
             self.tell(f"{spec.model}, {spec.plan.task.label}: {stage}{times}")
             engine = self._load(judge) if verifier.asks_model else None
             verification = Verification.of(verifier, engine, spec.draws)
-            run = Run(self.place / spec.folder, task=spec.plan.task)
+            run = Run(self.folder / spec.folder, task=spec.plan.task)
             verify_run(run, verification, Execution(self.executor, Silent()))
             # An opened run does not see scores that are written later.
             self._opened.pop(spec.folder, None)
 
     def _missing(self, spec: RunSpec) -> Iterator[tuple[str, Verifier, str]]:
         """Yield (stage, verifier, judge) of the verifications that are not stored completely."""
-        folder = RunFolder(self.place / spec.folder)
+        folder = RunFolder(self.folder / spec.folder)
         recorded = folder.record()["verifiers"]
         for stage, (verifier, judge) in spec.stages.items():
             complete = _all_parts_stored(folder, [f"scores/{stage}"], spec.plan.parts)

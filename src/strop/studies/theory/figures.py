@@ -101,17 +101,17 @@ def curves(
     return alt.layer(*layers).properties(width=width, height=height)
 
 
-def verdict(found: Fitted, theory: float, formula: float | None = None) -> str:
+def verdict(fitted: Fitted, theory: float, formula: float | None = None) -> str:
     """Compare an interval with the theory's exponent.
 
     If the interval does not hold it, compare the exponent of the learner's cost formula over the
     range of the runs.
     """
-    if found.holds(theory):
+    if fitted.holds(theory):
         return f"holds {theory:g}"
     if formula is None:
         return f"not {theory:g}"
-    if found.holds(formula):
+    if fitted.holds(formula):
         return f"not {theory:g}; the cost formula's {formula:.2f}"
     return f"not {theory:g}, nor the cost formula's {formula:.2f}"
 

@@ -113,24 +113,26 @@ def _learn_online(ball: LinearBall, base: BaseModel, oracle: Oracle, xpo: Xpo) -
 
 
 def repeated(
-    learner: str, kind: str, dimensions: Sequence[int], runs: int, workers: int = 1
+    learner: str, packing_name: str, dimensions: Sequence[int], runs: int, workers: int = 1
 ) -> tuple[Floats, Floats]:
     """Return responses drawn and all queries, (runs, dimensions) each.
 
     Every run has a packing of its own, which all learners share.
     """
-    run_once = partial(_run, learner, kind, dimensions)
+    run_once = partial(_run, learner, packing_name, dimensions)
     needed = np.array(over_runs(run_once, runs, workers))
     return needed[..., 0], needed[..., 1]
 
 
-def _run(learner: str, kind: str, dimensions: Sequence[int], run: int) -> list[tuple[float, float]]:
+def _run(
+    learner: str, packing_name: str, dimensions: Sequence[int], run: int
+) -> list[tuple[float, float]]:
     needed = []
     for dimension in dimensions:
         # The learner is not in this seed: all learners meet the same packings.
-        packing_rng = np.random.default_rng(derive("theory", kind, run, dimension))
-        point_YD = PACKINGS[kind](2**dimension, dimension, packing_rng)
-        rng = np.random.default_rng(derive("theory", kind, learner, run, dimension))
+        packing_rng = np.random.default_rng(derive("theory", packing_name, run, dimension))
+        point_YD = PACKINGS[packing_name](2**dimension, dimension, packing_rng)
+        rng = np.random.default_rng(derive("theory", packing_name, learner, run, dimension))
         needed.append(queries_needed(learner, point_YD, rng))
     return needed
 
@@ -182,16 +184,16 @@ def sphere_finding(
     """
     x_S = np.array(dimensions, dtype=float)
     results: list[_Runs] = []
-    for kind, learner in product(PACKINGS, LEARNERS):
-        tell(f"sphere, {kind}: {learner}")
-        drawn_RS, queries_RS = repeated(learner, kind, dimensions, runs, workers)
-        results.append(_Runs(kind, learner, drawn_RS, queries_RS))
+    for packing_name, learner in product(PACKINGS, LEARNERS):
+        tell(f"sphere, {packing_name}: {learner}")
+        drawn_RS, queries_RS = repeated(learner, packing_name, dimensions, runs, workers)
+        results.append(_Runs(packing_name, learner, drawn_RS, queries_RS))
     data = pl.DataFrame([row for result in results for row in result.rows(x_S)])
     panels = []
-    for kind in PACKINGS:
-        of_packing = data.filter(packing=kind)
+    for packing_name in PACKINGS:
+        of_packing = data.filter(packing=packing_name)
         panel = curves(of_packing, ("d", LINEAR), ("queries", LOG), size=(190, 190))
-        panels.append(panel.properties(title=kind))
+        panels.append(panel.properties(title=packing_name))
     # log C_cov grows by this much for each dimension. The formula is exact for the hidden pole; the
     # coverage of a random packing is of the same order.
     cover = exponent_of(np.exp(x_S), 1 + (2**x_S - 1) / e)
