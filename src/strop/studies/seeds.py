@@ -267,7 +267,6 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
     """
     value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
     change_IP = value_IP - _accuracy(base).above_P
-    fit_count, problems = value_IP.shape
     of_samples = [_variance_of_mean_P(run).mean() for run in fits.values()]
     # The variance of one problem's value. That of a mean over P problems is 1 / P of it.
     of_one_problem = {
@@ -275,28 +274,39 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
         "change": np.var(change_IP, axis=1, ddof=1).mean(),
         "samples": np.mean(of_samples),
     }
+    problems = value_IP.shape[1]
     sources = {}
     for name, variance in of_one_problem.items():
         sources[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
-
     draw_I = np.array([draw for draw, _ in fits])
     groups = [value_IP[draw_I == draw] for draw in np.unique(draw_I)]
-    # Fits of one draw of data differ by their training seed alone.
+    return sources | _of_seeds(groups)
+
+
+def _of_seeds(groups: Sequence[Floats]) -> dict[str, Estimate]:
+    """Return the standard deviations between training seeds and between draws of data.
+
+    Each group holds the fits to one draw of data, (I, P). A source is left out if there are no two
+    fits that differ by it alone.
+    """
+    problems = groups[0].shape[1]
+    fit_count = sum(map(len, groups))
+    sources = {}
     of_training = 0.0
     freedom = fit_count - len(groups)
     if freedom:
+        # Fits of one group differ by their training seed alone.
         between = _within_groups(groups) / freedom
         residual = sum(map(_residual, groups))
         noise = residual / (freedom * (problems - 1)) / problems
         sources["training"] = _standard_deviation(between, freedom, fit_count, noise)
         of_training = max(0.0, between - noise)
     if len(groups) > 1:
-        # Means of draws differ by their data, and by what is left of the training seeds.
         mean_DP = np.stack([group.mean(axis=0) for group in groups])
         freedom = len(groups) - 1
         between = float(mean_DP.mean(axis=1).var(ddof=1))
         noise = _residual(mean_DP) / (freedom * (problems - 1)) / problems
-        # The mean of a draw varies with its training seeds too: of_training over fits a draw.
+        # The mean of a group varies with its training seeds too, by of_training over its size.
         noise += of_training * len(groups) / fit_count
         sources["data"] = _standard_deviation(between, freedom, len(groups), noise)
     return sources

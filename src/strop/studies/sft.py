@@ -202,9 +202,8 @@ class SftStudy(Study):
             shares = []
             # Ratios of means over seeds: a single seed may have no lift at all.
             for problems, prefix in (("training", "train_"), ("held-out", "")):
-                before = _mean(base, f"{prefix}accuracy")
-                lift = _mean(base, f"{prefix}best_of_k") - before
-                gain = _mean(measured, f"{prefix}accuracy") - before
+                lift = _mean_gain(base, f"{prefix}best_of_k", base, f"{prefix}accuracy")
+                gain = _mean_gain(measured, f"{prefix}accuracy", base, f"{prefix}accuracy")
                 share = f"{100 * gain / lift:.0f}%" if lift > 0 else "no lift to keep"
                 shares.append(f"{share} ({problems})")
             parts.append(f"{name} {' and '.join(shares)}")
@@ -362,8 +361,14 @@ def _paired_with_base(
     return changes
 
 
-def _mean(measured: Sequence[Measured], key: str) -> float:
-    return float(np.mean([seed[key] for seed in measured]))
+def _mean_gain(
+    after: Sequence[Measured], after_key: str, before: Sequence[Measured], before_key: str
+) -> float:
+    """Return the mean over seeds of one quantity minus another."""
+    gains = []
+    for new, old in zip(after, before, strict=True):
+        gains.append(new[after_key] - old[before_key])
+    return float(np.mean(gains))
 
 
 # --- tables and figures ---
