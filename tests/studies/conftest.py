@@ -1,4 +1,4 @@
-"""A model that has learned nothing, for studies to run on."""
+"""A randomly initialised model for studies to run on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from strop.engines import embedded_folder
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Llama that has learned nothing."""
-    folder, source = tmp_path_factory.mktemp("fresh"), embedded_folder("ladder/25k")
+    """Return the folder of a randomly initialised Llama, in the format of transformers."""
+    folder = tmp_path_factory.mktemp("fresh")
+    source = embedded_folder("ladder/25k")
     import torch
 
     torch.manual_seed(0)
-    transformers.LlamaForCausalLM(
-        transformers.LlamaConfig.from_pretrained(str(source))
-    ).save_pretrained(folder)
+    config = transformers.LlamaConfig.from_pretrained(str(source))
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((source / name).read_bytes())
     return str(folder)

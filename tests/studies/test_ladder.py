@@ -1,4 +1,4 @@
-"""The frozen evaluation of the embedded models, small."""
+"""ladder.py, ladder_cells.py, ladder_evaluation.py and ladder_page.py: a small evaluation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pytest
 from strop.engines import LADDER
 from strop.errors import UsageError
 from strop.measure import Ratio
-from strop.studies import ladder
-from strop.studies.ladder import (
+from strop.studies import ladder_cells
+from strop.studies.ladder import LadderStudy
+from strop.studies.ladder_cells import (
     EVALUATED,
     LEVELS,
     PROMPTED,
     SCALED,
-    Evaluation,
-    LadderStudy,
+    Ratios,
     Trained,
-    scaling_measure,
     trained_models,
 )
+from strop.studies.ladder_evaluation import Evaluation, scaling_measure
 from strop.studies.ladder_page import BEGIN, END, insert
 
 
@@ -67,13 +67,15 @@ def test_every_model_task_difficulty_and_verifier_is_in_the_table(out: Path) -> 
 def test_stored_cells_give_the_same_page_and_touch_no_engine(
     models: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder, "measure_gap", lambda *_, **__: pytest.fail("a run was made again"))
+    monkeypatch.setattr(
+        ladder_cells, "measure_gap", lambda *_, **__: pytest.fail("a run was made again")
+    )
     before = (out / "ladder.md").read_bytes()
     LadderStudy(models, problems=3, samples=2).run(out, lambda line: None)
     assert (out / "ladder.md").read_bytes() == before
 
 
-def made_up(seed: int, gaps: list[float]) -> tuple[Trained, ladder.Ratios]:
+def made_up(seed: int, gaps: list[float]) -> tuple[Trained, Ratios]:
     """A model whose relative gaps, cell by cell, are these."""
     card = {
         "name": "x",

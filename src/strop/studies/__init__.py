@@ -1,4 +1,8 @@
-"""One file per figure, table or theorem: what it runs, what was seen elsewhere, what we see. The dict below is the whole registry."""
+"""Studies of the papers' figures, tables and theorems, one file for each.
+
+A study runs what the figure needs, and puts the paper's result beside the result here. The dict
+STUDIES is the registry.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,7 @@ STUDIES: dict[str, type[Study]] = {
         LadderStudy,
     )
 }
-"""In the order of the page that ``strop study all`` writes."""
+"""All studies by name, in the order of the page that ``strop study all`` writes."""
 
 __all__ = [
     "STUDIES",

@@ -1,91 +1,95 @@
-"""The evaluation of the embedded models as Markdown: what docs/ladder.md holds between its two markers."""
+"""The page of the embedded models' evaluation as Markdown.
+
+docs/ladder.md holds these tables between two markers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from strop.measure.replicates import over_seeds
 from strop.measure.scaling import Trend
 from strop.records import Estimate
 from strop.studies.frame.base import Finding
 from strop.studies.frame.figures import COLUMN, HEIGHT, by_family, level
-from strop.studies.frame.numbers import listed, told
-from strop.studies.ladder import (
-    EVALUATED,
-    LEVELS,
-    MEASURED_BY,
-    PROMPTED,
-    SCALED,
-    Cell,
-    Evaluation,
-    scaling_measure,
+from strop.studies.frame.numbers import ALPHA, listed, told
+from strop.studies.ladder_cells import EVALUATED, LEVELS, OF_MODEL, PROMPTED, SCALED, Cell
+from strop.studies.ladder_evaluation import MEASURED_BY, SCALED_CELLS, Evaluation
+
+PAPER = (
+    "the relative gap grows with pre-training compute, about linearly in its logarithm"
+    " (Mind the Gap, section 4.1)."
 )
-
-PAPER = "the relative gap grows with pre-training compute, about linearly in its logarithm (Mind the Gap, section 4.1)."
-BEGIN, END = (
-    "<!-- written by strop ladder eval: begin -->",
-    "<!-- written by strop ladder eval: end -->",
-)
+BEGIN = "<!-- written by strop ladder eval: begin -->"
+END = "<!-- written by strop ladder eval: end -->"
+ALL_SCALED = f"{', '.join(SCALED)}, each {', '.join(LEVELS)}"
 
 
-def page(found: Evaluation, problems: int, samples: int) -> str:
-    """All tables and what follows from them."""
-    parts = [
-        f"Every number: {problems} held-out problems x {samples} samples in each cell, temperature 0.7, top-p 0.9; the mean over the "
-        "training seeds named in the first table, with a 95% interval over seeds and problems together (Satterthwaite's; three seeds say "
-        "little of their own spread, so it is wide where they differ). Per cent; gaps in points; relative gaps as shares. A dash has no "
-        "value: no response was right, or none wrong. A number without an interval is the same for every problem and seed.",
-        *_models(found),
-        *(part for task in EVALUATED for part in _task(found, task, samples)),
-        *_scaling(found),
-        *_findings(found),
-    ]
+def page(evaluation: Evaluation, problems: int, samples: int) -> str:
+    """Return all tables, and the sentences that follow from them."""
+    introduction = (
+        f"Every number: {problems} held-out problems x {samples} samples in each cell,"
+        " temperature 0.7, top-p 0.9; the mean over the training seeds named in the first table,"
+        " with a 95% interval over seeds and problems together (Satterthwaite's; three seeds give"
+        " little information about their spread, so the interval is wide if they differ). Per cent;"
+        " gaps in points; relative gaps as shares. A dash has no value: no response was right, or"
+        " none wrong. A number without an interval is the same for every problem and seed."
+    )
+    parts = [introduction, *_models(evaluation)]
+    for task in EVALUATED:
+        parts += [*_generation(evaluation, task, samples), *_verification(evaluation, task)]
+    parts += [*_scaling(evaluation), *_sentences(evaluation)]
     return "\n".join(parts) + "\n"
 
 
-def finding(found: Evaluation, tables: str) -> Finding:
-    """The growth of the relative gap with compute; ``tables`` are everything else."""
-    rows = [
-        {
-            "model": name,
-            "family": card["family"],
-            "flops": found.models[places[0]].flops,
-            "verifier": verifier,
-            "seeds": len(places),
-        }
-        | told(over_seeds([scaling_measure(found.ratios[place], verifier) for place in places]))
-        for name, places in found.sizes.items()
-        for card in [found.models[places[0]].card]
-        for verifier in MEASURED_BY
-    ]
-    data = pl.DataFrame(rows, infer_schema_length=None)
-    trends = {verifier: found.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
-    seen = "; ".join(
-        f"{verifier}: Spearman {_share(one.spearman)}, p {_p(one)}, over {one.sizes} sizes"
-        for verifier, one in trends.items()
+def finding(evaluation: Evaluation, tables: str) -> Finding:
+    """Return the growth of the relative gap with compute; ``tables`` holds everything else."""
+    trends = {verifier: evaluation.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
+    correlations = "; ".join(
+        f"{verifier}: Spearman {_share(trend.spearman)}, p {_p(trend)}, over {trend.sizes} sizes"
+        for verifier, trend in trends.items()
     )
-    seeds = sorted({len(places) for places in found.sizes.values()})
-    rises = [
-        verifier
-        for verifier, one in trends.items()
-        if one.p_rising is not None and one.p_rising <= 0.05
-    ]
+    rises = []
+    for verifier, trend in trends.items():
+        if trend.p_rising is not None and trend.p_rising <= ALPHA:
+            rises.append(verifier)
+    if rises:
+        answer = f"Yes: it rises under {listed(rises)} (p of Kendall's tau at most 0.05)."
+    else:
+        answer = "Not shown: p of Kendall's tau is above 0.05 or unknown under every verifier."
+    seed_counts = sorted({len(evaluation.sizes[name]) for name in evaluation.sizes})
+    data = _growth(evaluation)
     return Finding(
         "ladder",
         "The relative gap of the embedded models against compute",
         PAPER,
-        f"mean relative gap over {', '.join(SCALED)}, each {', '.join(LEVELS)}, of the full family: {seen}. "
-        f"Training seeds of a size: {listed(map(str, seeds))}.",
-        f"{'Yes: it' if rises else 'Not shown; it'} rises with {listed(rises)} (p of Kendall's tau at most 0.05). Seeds of one size can "
-        "differ widely: docs/ladder.md has all.",
+        f"mean relative gap over {ALL_SCALED}, of the full family: {correlations}."
+        f" Training seeds of a size: {listed(map(str, seed_counts))}.",
+        f"{answer} Seeds of one size can differ widely: docs/ladder.md has all.",
         data,
         _figure(data),
         tables,
     )
+
+
+def _growth(evaluation: Evaluation) -> pl.DataFrame:
+    """Return the scaling measure of every size under every verifier."""
+    rows = []
+    for name, verifier in product(evaluation.sizes, MEASURED_BY):
+        model = evaluation.first(name)
+        row = {
+            "model": name,
+            "family": model.card["family"],
+            "flops": model.flops,
+            "verifier": verifier,
+            "seeds": len(evaluation.sizes[name]),
+        }
+        rows.append(row | told(evaluation.mean_relative_gap(name, verifier)))
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _figure(data: pl.DataFrame) -> Any:
@@ -96,198 +100,169 @@ def _figure(data: pl.DataFrame) -> Any:
         title="pre-training FLOPs",
         axis=alt.Axis(format=".0e", tickCount=4),
     )
-    layers, drawn = by_family(
-        shown, x, alt.Color("verifier:N", title=None), title="mean relative gap"
-    )
-    return alt.layer(level(0), *layers).properties(width=COLUMN, height=HEIGHT, title=drawn)
+    colour = alt.Color("verifier:N", title=None)
+    layers, legend = by_family(shown, x, colour, title="mean relative gap")
+    return alt.layer(level(0), *layers).properties(width=COLUMN, height=HEIGHT, title=legend)
 
 
 def insert(document: str, text: str) -> str:
-    """The document with what stands between the markers replaced."""
+    """Return the document with the text between the markers replaced."""
     before, rest = document.split(BEGIN, 1)
-    return f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END, 1)[1]}"
+    after = rest.split(END, 1)[1]
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+
+
+# --- tables ---
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield ""
     yield f"| {' | '.join(header)} |"
     yield "|---" * len(header) + "|"
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
     yield ""
 
 
-def _models(found: Evaluation) -> Iterator[str]:
+def _models(evaluation: Evaluation) -> Iterator[str]:
     yield "\n### Models"
-    header = (
-        "model",
-        "family",
-        "parameters",
-        "tokens",
-        "FLOPs",
-        "training seeds",
-        "shipped",
-        *(f"mean rel. gap, {v}" for v in MEASURED_BY),
-    )
+    header = ["model", "family", "parameters", "tokens", "FLOPs", "training seeds", "shipped"]
+    header += [f"mean rel. gap, {verifier}" for verifier in MEASURED_BY]
     rows = []
-    for name, places in found.sizes.items():
-        card = found.models[places[0]].card
-        seeds = " ".join(str(found.models[place].seed) for place in places)
-        measures = [
-            over_seeds([scaling_measure(found.ratios[place], verifier) for place in places])
-            for verifier in MEASURED_BY
+    for name in evaluation.sizes:
+        model = evaluation.first(name)
+        row = [
+            name,
+            model.card["family"],
+            f"{model.card['parameters']:,}",
+            f"{model.card['recipe']['tokens'] / 1e6:g}M",
+            f"{model.flops:.1e}",
+            " ".join(map(str, evaluation.seeds(name))),
+            str(evaluation.median_seed(name).seed),
         ]
-        numbers = (
-            f"{card['parameters']:,}",
-            f"{card['recipe']['tokens'] / 1e6:g}M",
-            f"{found.models[places[0]].flops:.1e}",
-        )
-        rows.append(
-            (
-                name,
-                card["family"],
-                *numbers,
-                seeds,
-                str(found.median_seed(name).seed),
-                *(_share(one) for one in measures),
-            )
-        )
+        row += [_share(evaluation.mean_relative_gap(name, verifier)) for verifier in MEASURED_BY]
+        rows.append(row)
     yield from _table(header, rows)
 
 
-def _task(found: Evaluation, task: str, samples: int) -> Iterator[str]:
-    cells = [(name, (task, level)) for name in found.sizes for level in LEVELS]
+def _generation(evaluation: Evaluation, task: str, samples: int) -> Iterator[str]:
     yield f"\n### {task}: generation"
-    header = (
-        "model",
-        "difficulty",
-        "accuracy",
-        "greedy",
-        f"pass@{samples}",
-        f"best of {samples} by log-prob",
-    )
-    wanted = ("accuracy", "greedy", "pass@K", "best-of-K")
-    yield from _table(
-        header,
-        (
-            (name, cell[1], *(_percent(found.estimate(name, cell, "", q)) for q in wanted))
-            for name, cell in cells
-        ),
-    )
+    header = ["model", "difficulty", "accuracy", "greedy"]
+    header += [f"pass@{samples}", f"best of {samples} by log-prob"]
+    rows = []
+    for name, difficulty in product(evaluation.sizes, LEVELS):
+        estimates = [evaluation.estimate(name, (task, difficulty), "", what) for what in OF_MODEL]
+        rows.append([name, difficulty, *map(_percent, estimates)])
+    yield from _table(header, rows)
+
+
+def _verification(evaluation: Evaluation, task: str) -> Iterator[str]:
     yield f"\n### {task}: verification"
-    judged = (
-        "model",
-        "difficulty",
-        *(f"{verifier}: gap; relative" for verifier in PROMPTED),
-        "cot-binary: TPR; FPR",
-    )
-    yield from _table(judged, (_verification(found, name, cell) for name, cell in cells))
+    header = ["model", "difficulty"]
+    header += [f"{verifier}: gap; relative" for verifier in PROMPTED]
+    header.append("cot-binary: TPR; FPR")
+    rows = []
+    for name, difficulty in product(evaluation.sizes, LEVELS):
+        cell = (task, difficulty)
+        row = [name, difficulty]
+        for verifier in PROMPTED:
+            gap = evaluation.estimate(name, cell, verifier, "gap")
+            relative_gap = evaluation.estimate(name, cell, verifier, "relative_gap")
+            row.append(f"{_percent(gap)}; {_share(relative_gap)}")
+        tpr, fpr = (evaluation.estimate(name, cell, "cot-binary", rate) for rate in ("tpr", "fpr"))
+        row.append(f"{_percent(tpr)}; {_percent(fpr)}")
+        rows.append(row)
+    yield from _table(header, rows)
 
 
-def _verification(found: Evaluation, name: str, cell: Cell) -> tuple[str, ...]:
-    def of(verifier: str, quantity: str) -> Estimate:
-        return found.estimate(name, cell, verifier, quantity)
-
-    gaps = (
-        f"{_percent(of(verifier, 'gap'))}; {_share(of(verifier, 'relative_gap'))}"
-        for verifier in PROMPTED
-    )
-    return (
-        name,
-        cell[1],
-        *gaps,
-        f"{_percent(of('cot-binary', 'tpr'))}; {_percent(of('cot-binary', 'fpr'))}",
-    )
-
-
-def _scaling(found: Evaluation) -> Iterator[str]:
+def _scaling(evaluation: Evaluation) -> Iterator[str]:
     yield "\n### Does the relative gap grow with compute?"
     yield (
-        f"\nThe mean relative gap over {', '.join(SCALED)}, each {', '.join(LEVELS)}, against log10 FLOPs over the full family. "
-        "Intervals: problems resampled jointly over the sizes, and seeds within each size for `pooled`. p: permutation test of Kendall's "
-        "tau, one-sided."
+        f"\nThe mean relative gap over {ALL_SCALED}, against log10 FLOPs over the full family."
+        " Intervals: problems resampled jointly over the sizes, and seeds within each size for"
+        " `pooled`. p: permutation test of Kendall's tau, one-sided."
     )
-    rows = [
-        (
-            verifier,
-            label,
-            str(one.sizes),
-            _share(one.spearman),
-            _share(one.kendall),
-            _share(one.slope),
-            _p(one),
-        )
-        for verifier in MEASURED_BY
-        for label, one in found.scaling(verifier).items()
-    ]
-    yield from _table(
-        ("verifier", "seeds", "sizes", "Spearman", "Kendall", "slope per decade", "p"), rows
-    )
-
-
-def _findings(found: Evaluation) -> Iterator[str]:
-    """Sentences that the numbers decide."""
-    yield "\n### What appears and what does not\n"
-    smallest = next(iter(found.sizes))
+    header = ("verifier", "seeds", "sizes", "Spearman", "Kendall", "slope per decade", "p")
+    rows = []
     for verifier in MEASURED_BY:
-        small = [
-            found.estimate(smallest, (task, level), verifier, "gap")
-            for task in SCALED
-            for level in LEVELS
-        ]
-        above = f"{_count_above(small)} of {len(small)} gaps have an interval above zero"
-        yield f"- {smallest}, {verifier}: {above}; the largest is {_largest(small)}."
-    recall = [(name, level, v) for name in found.sizes for level in LEVELS for v in MEASURED_BY]
-    gaps = [
-        found.estimate(name, ("recall", level), verifier, "gap") for name, level, verifier in recall
-    ]
-    low, high = (f(100 * (gap.value or 0.0) for gap in gaps) for f in (min, max))
+        for label, trend in evaluation.scaling(verifier).items():
+            numbers = map(_share, (trend.spearman, trend.kendall, trend.slope))
+            rows.append([verifier, label, str(trend.sizes), *numbers, _p(trend)])
+    yield from _table(header, rows)
+
+
+# --- sentences ---
+
+
+def _sentences(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the sentences whose content the numbers decide."""
+    yield "\n### What appears and what does not\n"
+    smallest = next(iter(evaluation.sizes))
+    for verifier in MEASURED_BY:
+        gaps = _gaps(evaluation, [smallest], SCALED_CELLS, [verifier])
+        yield (
+            f"- {smallest}, {verifier}: {_count(gaps, 1)} of {len(gaps)} gaps have an interval"
+            f" above zero; the largest is {_largest(gaps)}."
+        )
+    recall = [("recall", difficulty) for difficulty in LEVELS]
+    gaps = _gaps(evaluation, evaluation.sizes, recall, MEASURED_BY)
+    values = [100 * (gap.value or 0.0) for gap in gaps]
     yield (
-        f"- recall, {' and '.join(MEASURED_BY)}, every size and difficulty: gaps from {low:.1f} to {high:.1f} points; "
-        f"{_count_above(gaps)} of {len(gaps)} intervals lie above zero."
+        f"- recall, {' and '.join(MEASURED_BY)}, every size and difficulty: gaps from"
+        f" {min(values):.1f} to {max(values):.1f} points; {_count(gaps, 1)} of {len(gaps)}"
+        " intervals lie above zero."
     )
     for verifier in PROMPTED:
-        cells = [
-            found.estimate(name, (task, level), verifier, "gap")
-            for name in found.sizes
-            for task in SCALED
-            for level in LEVELS
-        ]
-        below = sum(gap.high is not None and gap.high < 0 for gap in cells)
+        gaps = _gaps(evaluation, evaluation.sizes, SCALED_CELLS, [verifier])
         yield (
-            f"- {verifier}, all models on {', '.join(SCALED)}: {_count_above(cells)} of {len(cells)} gaps have an interval above zero, "
-            f"{below} below; the largest is {_largest(cells)}."
+            f"- {verifier}, all models on {', '.join(SCALED)}: {_count(gaps, 1)} of {len(gaps)}"
+            f" gaps have an interval above zero, {_count(gaps, -1)} below; the largest is"
+            f" {_largest(gaps)}."
         )
 
 
-def _count_above(gaps: Sequence[Estimate]) -> int:
-    return sum(gap.low is not None and gap.low > 0 for gap in gaps)
+def _gaps(
+    evaluation: Evaluation, names: Iterable[str], cells: Sequence[Cell], verifiers: Sequence[str]
+) -> list[Estimate]:
+    """Return the gaps of these sizes in these cells under these verifiers."""
+    return [
+        evaluation.estimate(name, cell, verifier, "gap")
+        for name, cell, verifier in product(names, cells, verifiers)
+    ]
+
+
+def _count(gaps: Sequence[Estimate], sign: int) -> int:
+    """Count the intervals on one side of zero."""
+    return sum(gap.interval_sign == sign for gap in gaps)
 
 
 def _largest(gaps: Sequence[Estimate]) -> str:
     return f"{_percent(max(gaps, key=lambda gap: gap.value or 0.0))} points"
 
 
-def _percent(one: Estimate) -> str:
-    return _interval(one, 100, 1)
+def _percent(estimate: Estimate) -> str:
+    return _interval(estimate, 100, 1)
 
 
-def _share(one: Estimate) -> str:
-    return _interval(one, 1, 2)
+def _share(estimate: Estimate) -> str:
+    return _interval(estimate, 1, 2)
 
 
-def _interval(one: Estimate, times: float, digits: int) -> str:
-    if one.value is None:
+def _interval(estimate: Estimate, times: float, digits: int) -> str:
+    if estimate.value is None:
         return "-"
-    value = _number(one.value * times, digits)
-    if one.low is None or one.high is None:
+    value = _number(estimate.value * times, digits)
+    if estimate.low is None or estimate.high is None:
         return value
-    return f"{value} [{_number(one.low * times, digits)}, {_number(one.high * times, digits)}]"
+    low = _number(estimate.low * times, digits)
+    high = _number(estimate.high * times, digits)
+    return f"{value} [{low}, {high}]"
 
 
 def _number(value: float, digits: int) -> str:
-    """Never minus zero."""
+    # Adding 0.0 turns a negative zero into zero.
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
-def _p(one: Trend) -> str:
-    return "-" if one.p_rising is None else f"{one.p_rising:.3f}"
+def _p(trend: Trend) -> str:
+    return "-" if trend.p_rising is None else f"{trend.p_rising:.3f}"

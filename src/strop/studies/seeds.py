@@ -1,15 +1,17 @@
-"""How much of a result is chance, and whose: the training seed, the draw of training data, the problems, the samples?
+"""Sources of chance in a result: training seed, draw of training data, problems, samples.
 
-One model is fine-tuned (SFT-Sharpening) on several draws of training problems, with several training seeds each, and every fit is measured
-on the same held-out problems. Or several models are given, trainings of one recipe with other seeds, and measured as they are. From the
-table of fits by problems follow the standard deviations that each source gives to one reported accuracy.
+One model is fine-tuned by SFT-Sharpening on several draws of training problems, with several
+training seeds each, and every fit is measured on the same held-out problems. If several models are
+given instead, such as trainings of one recipe with other seeds, they are measured as they are. The
+table of fits by problems gives the standard deviation that each source adds to one reported
+accuracy.
 
-Axes: I fits, P problems.
+Axes: I fits, D draws of training data, P problems.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from pathlib import Path
@@ -22,7 +24,7 @@ import polars as pl
 from strop.distill import Sft
 from strop.engines import model_folder, trained_name
 from strop.measure.gap import accuracy_P, mean_over_problems
-from strop.measure.intervals import Floats, difference
+from strop.measure.intervals import Floats, Ratio, difference
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
@@ -33,7 +35,11 @@ from strop.studies.frame.numbers import estimates, short, tally, told, written
 from strop.studies.frame.runs import Runs, RunSpec
 from strop.tasks import Task
 
-PAPER = "standard errors over 3 training seeds (Sharpening, table of SFT-Sharpening); how much problems contribute is not told apart."
+PAPER = (
+    "standard errors over 3 training seeds (Sharpening, table of SFT-Sharpening); the contribution"
+    " of the problems is not separated."
+)
+NOT_TESTABLE = "Not testable here."
 SOURCES = {
     "problems": "draw of problems",
     "change": "draw of problems, of the change against the base",
@@ -42,10 +48,17 @@ SOURCES = {
     "training": "training seed",
 }
 
+Fit = tuple[int, int]
+"""(draw of training data, training seed)."""
+
 
 @dataclass(frozen=True)
 class SeedsStudy(Study):
-    """``models``: one, fine-tuned on ``draws`` draws of training data with ``trainings`` seeds each; or several, taken as they are."""
+    """Noise in the accuracy of one model, fine-tuned many times, or of several models.
+
+    ``models``: one model, which is fine-tuned on ``draws`` draws of training data with
+    ``trainings`` seeds each; or several models, which are measured as they are.
+    """
 
     models: tuple[str, ...] = ("ladder/125k",)
     task: str | Task = "arithmetic"
@@ -66,35 +79,39 @@ class SeedsStudy(Study):
     def quick(cls) -> SeedsStudy:
         return cls(draws=2, trainings=2, problems=48, train_problems=32, samples=8)
 
+    @property
+    def _fine_tunes(self) -> bool:
+        return len(self.models) == 1
+
     def besides(self) -> Iterable[Cost]:
         yield cost_of([self._wanted(model, "test") for model in self.models])
-        if len(self.models) == 1:
-            train = [self._wanted(self.models[0], "train", draw) for draw in range(self.draws)]
+        if self._fine_tunes:
+            base = self.models[0]
+            train = [self._wanted(base, "train", draw) for draw in range(self.draws)]
             yield cost_of(train)
             fit = cost_of_fit(train[0], self.train_problems, self.epochs)
-            yield from (
-                self.draws * self.trainings * [fit, cost_of([self._wanted(self.models[0], "test")])]
-            )
+            measuring = cost_of([self._wanted(base, "test")])
+            yield from self.draws * self.trainings * [fit, measuring]
 
     def run(self, out: Path, tell: Tell) -> Path:
         runs = Runs(out.parent / "runs", tell)
         base = self._measured(runs, self.models[0])
-        fits = {
-            (0, number): self._measured(runs, model) for number, model in enumerate(self.models)
-        }
-        if len(self.models) == 1:
-            fits = {key: self._measured(runs, model) for key, model in self._fitted(runs, out)}
-        return write_findings(
-            out, "Sources of noise", self.setting, [self._finding(base, fits)], self.name
-        )
+        fits: dict[Fit, Run] = {}
+        if self._fine_tunes:
+            for fit, model in self._fine_tuned(runs, out):
+                fits[fit] = self._measured(runs, model)
+        else:
+            for number, model in enumerate(self.models):
+                fits[0, number] = self._measured(runs, model)
+        findings = [self._finding(base, fits)]
+        return write_findings(out, "Sources of noise", self.setting, findings, self.name)
 
     def _wanted(self, model: str, split: str, draw: int = 0) -> RunSpec:
-        problems = self.problems if split == "test" else self.train_problems
         return RunSpec(
             model,
             self.task,
             ("logprob",),
-            problems=problems,
+            problems=self.problems if split == "test" else self.train_problems,
             samples=self.samples,
             temperature=1.0,
             top_p=1.0,
@@ -103,245 +120,280 @@ class SeedsStudy(Study):
         )
 
     def _measured(self, runs: Runs, model: str) -> Run:
-        runs.make([self._wanted(model, "test")])
-        return runs.run(self._wanted(model, "test"))
+        """Return the run that measures a model on the held-out problems."""
+        spec = self._wanted(model, "test")
+        runs.make([spec])
+        return runs.run(spec)
 
-    def _fitted(self, runs: Runs, out: Path) -> Iterator[tuple[tuple[int, int], str]]:
-        """((draw of data, training seed), model). A draw from which nothing can be learned gives none."""
+    def _fine_tuned(self, runs: Runs, out: Path) -> Iterator[tuple[Fit, str]]:
+        """Yield each fit and its model. A draw of data without any row to train on has none."""
         base = self.models[0]
         for draw in range(self.draws):
-            runs.make([self._wanted(base, "train", draw)])
+            train = self._wanted(base, "train", draw)
+            runs.make([train])
             for training in range(self.trainings):
-                folder = out / "models" / f"data-{self.seed + draw}" / f"training-{training}"
+                data_folder = out / "models" / f"data-{self.seed + draw}"
+                folder = data_folder / f"training-{training}"
                 trainer = Sft(**usual(base, training), epochs=self.epochs)
                 if not holds(folder, trainer):
-                    rows = best_of(runs.run(self._wanted(base, "train", draw)), self.samples)
+                    # A problem's row is the likeliest of all its samples.
+                    rows = best_of(runs.run(train), self.samples)
                     if not rows:
                         continue
-                    runs.tell(f"{folder.parent.name}, {folder.name}")
+                    runs.tell(f"{data_folder.name}, {folder.name}")
                     trainer.fit(model_folder(base), rows, folder)
                 yield (draw, training), trained_name(base, folder)
 
-    def _finding(self, base: Run, fits: Mapping[tuple[int, int], Run]) -> Finding:
-        rows, gains = [], {}
+    # --- the finding ---
+
+    def _finding(self, base: Run, fits: Mapping[Fit, Run]) -> Finding:
+        rows: list[dict[str, Any]] = []
+        changes: list[Estimate] = []
         for (draw, training), run in fits.items():
-            gain = _accuracy(run)
-            measured = estimates(
-                run,
-                {
-                    "accuracy": gain,
-                    "change": difference(gain, _accuracy(base), "accuracy minus the base model's"),
-                },
-            )
-            gains[draw, training] = measured["change"]
+            measured = self._against_base(run, base)
+            changes.append(measured["change"])
             label = (
-                short(self.models[training])
-                if len(self.models) > 1
-                else f"{draw + 1}.{training + 1}"
+                f"{draw + 1}.{training + 1}" if self._fine_tunes else short(self.models[training])
             )
-            rows += [
-                {"fit": label, "data": draw, "training": training, "quantity": quantity}
-                | told(value)
-                for quantity, value in measured.items()
-            ]
+            fit = {"fit": label, "data": draw, "training": training}
+            for quantity, estimate in measured.items():
+                rows.append({**fit, "quantity": quantity, **told(estimate)})
+        has_fits = bool(rows)
+        # A spread needs two fits.
         sources = components(base, fits) if len(fits) > 1 else {}
-        data = pl.DataFrame(
-            rows
-            + [
-                {"fit": "", "quantity": f"sd: {source}"} | told(value)
-                for source, value in sources.items()
-            ],
-            infer_schema_length=None,
-        )
-        lines = [
-            [SOURCES[source], written(value, 100, ".2f", ".2f"), str(value.n)]
-            for source, value in sources.items()
-        ]
-        header = [
-            "source",
-            "standard deviation that it gives to one accuracy, points [95%]",
-            "rests on",
-        ]
-        compared = gains if len(self.models) == 1 else {}
+        for source, estimate in sources.items():
+            rows.append({"fit": "", "quantity": f"sd: {source}", **told(estimate)})
+        data = pl.DataFrame(rows, infer_schema_length=None)
         return Finding(
             "seeds",
             f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}",
             PAPER,
-            self._seen(sources, compared),
+            self._seen(sources, changes),
             self._holds(sources),
             data,
-            self._figure(data) if rows else None,
-            markdown_table(header, lines) if lines else "",
+            self._figure(data) if has_fits else None,
+            _sources_table(sources) if sources else "",
         )
 
-    def _seen(
-        self, sources: Mapping[str, Estimate], gains: Mapping[tuple[int, int], Estimate]
-    ) -> str:
+    def _against_base(self, run: Run, base: Run) -> dict[str, Estimate]:
+        """Return a fit's accuracy, and its change against the base model on the same problems."""
+        accuracy = _accuracy(run)
+        change = difference(accuracy, _accuracy(base), "accuracy minus the base model's")
+        return estimates(run, {"accuracy": accuracy, "change": change})
+
+    def _seen(self, sources: Mapping[str, Estimate], changes: Sequence[Estimate]) -> str:
         if not sources:
-            return "fewer than two models could be measured, so nothing can be told apart."
-        parts = "; ".join(
-            f"{SOURCES[name]} {written(value, 100, '.2f', '.2f')}"
-            for name, value in sources.items()
-        )
-        text = f"standard deviations in points: {parts}."
-        return text + (f" Change of accuracy by fit: {tally(gains.values())}." if gains else "")
+            return "fewer than two models could be measured, so the sources cannot be separated."
+        parts = []
+        for name, value in sources.items():
+            parts.append(f"{SOURCES[name]} {_in_points(value)}")
+        text = f"standard deviations in points: {'; '.join(parts)}."
+        if self._fine_tunes and changes:
+            text += f" Change of accuracy by fit: {tally(changes)}."
+        return text
 
     def _holds(self, sources: Mapping[str, Estimate]) -> str:
-        if not sources:
-            return "Not testable here."
-        known = {name: value.value for name, value in sources.items() if value.value is not None}
-        seeds = max(
-            (name for name in ("data", "training") if name in known),
-            key=lambda name: known[name],
-            default=None,
-        )
-        if seeds is None:
-            return "Not testable here."
-        if known["change"] == known[seeds] == 0:
+        known: dict[str, float] = {}
+        for name, estimate in sources.items():
+            if estimate.value is not None:
+                known[name] = estimate.value
+        kinds_of_seeds = [name for name in ("data", "training") if name in known]
+        if not kinds_of_seeds:
+            return NOT_TESTABLE
+        larger_kind = max(kinds_of_seeds, key=lambda name: known[name])
+        of_problems, of_seeds = known["change"], known[larger_kind]
+        if of_problems == of_seeds == 0:
             return "Not testable here: nothing differs."
-        larger = "larger" if known["change"] > known[seeds] else "smaller"
-        change, worst = (f"{100 * known[name]:.2f}" for name in ("change", seeds))
+        comparison = "larger" if of_problems > of_seeds else "smaller"
         return (
-            f"For a change against the base model, {self.problems} problems give a {larger} standard deviation ({change} points) than the "
-            f"larger of the two kinds of seeds ({SOURCES[seeds]}: {worst}). A standard error over seeds that share their problems leaves "
-            "the problems out; few seeds know their own spread badly, see the intervals. Pre-training seeds are another matter: several "
-            "--model take trainings as they are, and docs/ladder.csv has the standard deviations of the embedded ones."
+            f"For a change against the base model, {self.problems} problems give a {comparison}"
+            f" standard deviation ({100 * of_problems:.2f} points) than the larger of the two kinds"
+            f" of seeds ({SOURCES[larger_kind]}: {100 * of_seeds:.2f}). A standard error over seeds"
+            " that share their problems leaves the problems out. Few seeds give little information"
+            " about their own spread: see the intervals. Pre-training seeds are a different source:"
+            " several --model measure trainings as they are, and docs/ladder.csv has the standard"
+            " deviations of the embedded ones."
         )
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        fitted = len(self.models) == 1
+        """Draw every fit with its interval over problems."""
+        if self._fine_tunes:
+            quantity, y_title = "change", "change against the base, points"
+            x_title, angle = "draw of data . training seed", 0
+            colour = alt.Color("data:N", sort=None, title="draw of training data")
+        else:
+            quantity, y_title = "accuracy", "accuracy of one sample, %"
+            x_title, angle = None, -30
+            colour = None
         shown = data.filter(
-            pl.col("quantity") == ("change" if fitted else "accuracy"),
-            pl.col("value").is_not_null(),
+            pl.col("quantity") == quantity, pl.col("value").is_not_null()
         ).with_columns(pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String))
-        title = "draw of data . training seed" if fitted else None
-        x = alt.X("fit:N", sort=None, title=title, axis=alt.Axis(labelAngle=0 if title else -30))
-        colour = alt.Color("data:N", sort=None, title="draw of training data") if title else None
-        what = "change against the base, points" if fitted else "accuracy of one sample, %"
-        chart = points_with_intervals(shown, x, "value:Q", colour, title=what, line=False)
-        head = alt.Title("intervals over problems", fontSize=10)
-        return alt.layer(*([level(0)] if fitted else []), chart).properties(
-            width=COLUMN, height=170, title=head
-        )
+        x = alt.X("fit:N", sort=None, title=x_title, axis=alt.Axis(labelAngle=angle))
+        layers = [level(0)] if self._fine_tunes else []
+        layers.append(points_with_intervals(shown, x, "value:Q", colour, title=y_title, line=False))
+        title = alt.Title("intervals over problems", fontSize=10)
+        return alt.layer(*layers).properties(width=COLUMN, height=170, title=title)
 
 
-def components(base: Run, fits: Mapping[tuple[int, int], Run]) -> dict[str, Estimate]:
-    """The standard deviation that each source gives to one accuracy: of one fit, on P problems, K samples each.
+def _sources_table(sources: Mapping[str, Estimate]) -> str:
+    header = [
+        "source",
+        "standard deviation that it gives to one accuracy, points [95%]",
+        "rests on",
+    ]
+    rows = []
+    for name, value in sources.items():
+        rows.append([SOURCES[name], _in_points(value), str(value.n)])
+    return markdown_table(header, rows)
 
-    Problems: of a fit's accuracy, and of its paired change against the base. Samples: what another draw of them would move. Training and
-    data: between the fits' accuracies, less what these problems and samples make of it, by the analysis of variance of fits by problems
-    (fits draw with the same random numbers, so that samples alone would take away too much); 0 where nothing is left.
+
+def _in_points(value: Estimate) -> str:
+    return written(value, 100, ".2f", ".2f")
+
+
+# --- the analysis of variance ---
+
+
+def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
+    """Return the standard deviation that each source gives to one accuracy.
+
+    The accuracy is that of one fit on P problems with K samples each.
+
+    ``problems``: of a fit's accuracy over draws of problems; ``change``: the same for the paired
+    change against the base model. ``samples``: over draws of samples. ``training`` and ``data``:
+    between the fits' accuracies, less the part that comes from these problems and samples, by the
+    analysis of variance of fits by problems; 0 if nothing is left. The variance of the samples
+    alone would subtract too much, because all fits sample with the same random numbers.
     """
     value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
-    problems = value_IP.shape[1]
-    own = [run.evidence.samples for run in fits.values()]
-    sampling = (
-        float(np.mean([_spread_P(one.utility_PK, one.mask_PK).mean() for one in own])) / problems
-    )
-    of_problems = float(np.mean([np.var(value_P, ddof=1) for value_P in value_IP]) / problems)
-    of_change = float(
-        np.mean([np.var(value_P - _accuracy(base).above_P, ddof=1) for value_P in value_IP])
-        / problems
-    )
-    found = {
-        name: _sd(variance, problems - 1, problems)
-        for name, variance in (
-            ("problems", of_problems),
-            ("change", of_change),
-            ("samples", sampling),
-        )
+    change_IP = value_IP - _accuracy(base).above_P
+    of_samples = [_variance_of_mean_P(run).mean() for run in fits.values()]
+    # The variance of one problem's value. That of a mean over P problems is 1 / P of it.
+    of_one_problem = {
+        "problems": np.var(value_IP, axis=1, ddof=1).mean(),
+        "change": np.var(change_IP, axis=1, ddof=1).mean(),
+        "samples": np.mean(of_samples),
     }
+    problems = value_IP.shape[1]
+    sources = {}
+    for name, variance in of_one_problem.items():
+        sources[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
     draw_I = np.array([draw for draw, _ in fits])
-    groups = [value_IP[draw_I == draw] for draw in dict.fromkeys(draw_I.tolist())]
-    freedom = sum(len(group) - 1 for group in groups)
+    groups = [value_IP[draw_I == draw] for draw in np.unique(draw_I)]
+    return sources | _of_seeds(groups)
+
+
+def _of_seeds(groups: Sequence[Floats]) -> dict[str, Estimate]:
+    """Return the standard deviations between training seeds and between draws of data.
+
+    Each group holds the fits to one draw of data, (I, P). A source is left out if there are no two
+    fits that differ by it alone.
+    """
+    problems = groups[0].shape[1]
+    fit_count = sum(map(len, groups))
+    sources = {}
     of_training = 0.0
+    freedom = fit_count - len(groups)
     if freedom:
-        seen = (
-            sum(
-                (len(group) - 1) * float(group.mean(axis=1).var(ddof=1))
-                for group in groups
-                if len(group) > 1
-            )
-            / freedom
-        )
-        noise = sum(_residual(group) for group in groups) / (freedom * (problems - 1)) / problems
-        found["training"], of_training = (
-            _sd(seen, freedom, len(value_IP), noise),
-            max(0.0, seen - noise),
-        )
+        # Fits of one group differ by their training seed alone.
+        between = _within_groups(groups) / freedom
+        residual = sum(map(_residual, groups))
+        noise = residual / (freedom * (problems - 1)) / problems
+        sources["training"] = _standard_deviation(between, freedom, fit_count, noise)
+        of_training = max(0.0, between - noise)
     if len(groups) > 1:
         mean_DP = np.stack([group.mean(axis=0) for group in groups])
-        noise = _residual(mean_DP) / (
-            (len(groups) - 1) * (problems - 1)
-        ) / problems + of_training * len(groups) / len(value_IP)
-        found["data"] = _sd(
-            float(mean_DP.mean(axis=1).var(ddof=1)), len(groups) - 1, len(groups), noise
-        )
-    return found
+        freedom = len(groups) - 1
+        between = float(mean_DP.mean(axis=1).var(ddof=1))
+        noise = _residual(mean_DP) / (freedom * (problems - 1)) / problems
+        # The mean of a group varies with its training seeds too, by of_training over its size.
+        noise += of_training * len(groups) / fit_count
+        sources["data"] = _standard_deviation(between, freedom, len(groups), noise)
+    return sources
+
+
+def _within_groups(groups: Sequence[Floats]) -> float:
+    """Return the sum of squares of the fits' accuracies about the means of their groups."""
+    return sum(
+        (len(group) - 1) * float(group.mean(axis=1).var(ddof=1))
+        for group in groups
+        if len(group) > 1
+    )
 
 
 def _residual(value_IP: Floats) -> float:
-    """The sum of squares that is left of a table when its rows' and columns' means are taken away."""
-    rest_IP = (
-        value_IP
-        - value_IP.mean(axis=1, keepdims=True)
-        - value_IP.mean(axis=0, keepdims=True)
-        + value_IP.mean()
-    )
+    """Return the sum of squares of a table after its row and column means are subtracted."""
+    row_means_I1 = value_IP.mean(axis=1, keepdims=True)
+    column_means_1P = value_IP.mean(axis=0, keepdims=True)
+    rest_IP = value_IP - row_means_I1 - column_means_1P + value_IP.mean()
     return float((rest_IP**2).sum())
 
 
-def _sd(variance: float, freedom: int, rests_on: int, noise: float = 0.0) -> Estimate:
-    """The root of a variance less the part that is noise; the interval is chi-square's on the whole variance, less the same."""
+def _standard_deviation(
+    variance: float, freedom: int, rests_on: int, noise: float = 0.0
+) -> Estimate:
+    """Return the root of a variance less the part that is noise.
+
+    The interval is the chi-square interval of the whole variance, less the same noise.
+    """
     definition = "standard deviation of an accuracy by this source"
     if variance == 0:
-        return Estimate(
-            0.0,
-            None,
-            None,
-            0.95,
-            rests_on,
-            definition,
-            "no difference was seen, which says nothing of others",
-        )
-    low, high = (freedom * variance / chi_square(p, freedom) for p in (0.975, 0.025))
-    root = [float(max(0.0, one - noise) ** 0.5) for one in (variance, low, high)]
-    return Estimate(root[0], root[1], root[2], 0.95, rests_on, definition)
+        why = "no difference was seen, so the spread of other draws is unknown"
+        return Estimate(0.0, None, None, 0.95, rests_on, definition, why)
+    low = freedom * variance / chi_square(0.975, freedom)
+    high = freedom * variance / chi_square(0.025, freedom)
+
+    def root(total: float) -> float:
+        # The noise is only estimated, so it may exceed the total.
+        return float(max(0.0, total - noise) ** 0.5)
+
+    return Estimate(root(variance), root(low), root(high), 0.95, rests_on, definition)
 
 
 def chi_square(p: float, freedom: int) -> float:
-    """The quantile, by bisection."""
+    """Return the p-quantile of the chi-square distribution, by bisection."""
     low, high = 0.0, 10.0 * freedom + 100
+    # Eighty halvings reach the precision of a float from any start.
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if _chi_square_cdf(middle, freedom) < p else (low, middle)
+        if _chi_square_cdf(middle, freedom) < p:
+            low = middle
+        else:
+            high = middle
     return (low + high) / 2
 
 
 def _chi_square_cdf(x: float, freedom: int) -> float:
-    """The series of the lower incomplete gamma function."""
+    """Return the distribution function, by the series of the lower incomplete gamma function."""
     shape, half = freedom / 2, x / 2
-    term = exp(shape * log(half) - half - lgamma(shape + 1)) if half else 0.0
-    total, count = 0.0, 0
+    if half == 0:
+        return 0.0
+    # The first term is taken in logarithms: its factors alone may overflow.
+    term = exp(shape * log(half) - half - lgamma(shape + 1))
+    total = 0.0
+    count = 0
+    # Terms rise as long as count < half, so a small one there does not end the series.
     while term > 1e-17 * max(total, 1e-300) or count < half:
-        total, count = total + term, count + 1
+        total += term
+        count += 1
         term *= half / (shape + count)
         if term == 0:
             break
     return total
 
 
-def _accuracy(run: Run) -> Any:
+def _accuracy(run: Run) -> Ratio:
     samples = run.evidence.samples
-    return mean_over_problems(
-        accuracy_P(samples.utility_PK, samples.mask_PK), "accuracy", (0.0, 1.0)
-    )
+    correct_P = accuracy_P(samples.utility_PK, samples.mask_PK)
+    return mean_over_problems(correct_P, "accuracy", (0.0, 1.0))
 
 
-def _spread_P(utility_PK: Floats, mask_PK: Any) -> Floats:
-    """The variance of each problem's mean over its samples; 0 where there is one sample."""
-    count_P = mask_PK.sum(axis=1)
-    mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
-    square_P = (np.where(mask_PK, utility_PK - mean_P1, 0.0) ** 2).sum(axis=1)
+def _variance_of_mean_P(run: Run) -> Floats:
+    """Return the variance of each problem's mean over its samples; 0 for a single sample."""
+    samples = run.evidence.samples
+    count_P = samples.mask_PK.sum(axis=1)
+    mean_P1 = accuracy_P(samples.utility_PK, samples.mask_PK)[:, None]
+    deviation_PK = np.where(samples.mask_PK, samples.utility_PK - mean_P1, 0.0)
+    square_P = (deviation_PK**2).sum(axis=1)
     result: Floats = square_P / np.maximum(count_P - 1, 1) / count_P
     return result

@@ -1,8 +1,10 @@
-"""Sharpening by training ("The Sharpening Mechanism", Figures 7 to 9 and the table of SFT-Sharpening): how much of the lift is kept?
+"""Sharpening by training: how much of the lift of best-of-N do trained models keep?
 
-SFT-Sharpening for several N, reward-based DPO and XPO are fit to a model's own samples of training problems, and measured on these and on
-held-out ones. A seed is another draw of problems and samples and another training: intervals are Student's over seeds, changes are paired
-by seed. The training curve is that of the largest N, fit for longer, with snapshots.
+The study belongs to Figures 7 to 9 and the table of SFT-Sharpening of "The Sharpening Mechanism".
+SFT-Sharpening for several N, reward-based DPO and XPO are fit to a model's own samples of training
+problems, and measured on these and on held-out problems. Another seed means other problems, other
+samples and another training: intervals are Student's over seeds, and changes are paired by seed.
+The training curve is that of the largest N, fit for longer, with snapshots.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ import numpy as np
 import polars as pl
 
 from strop.measure.intervals import ANYTHING
-from strop.measure.replicates import over_draws
 from strop.records import Estimate
 from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.frame.cost import Cost
+from strop.studies.frame.courses import over as mean_over_seeds
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
 from strop.studies.frame.fits import Fits, Measured
 from strop.studies.frame.numbers import per_cent, points, short, told, written
@@ -28,10 +30,14 @@ from strop.studies.frame.runs import Runs
 from strop.tasks import Task
 
 TABLE = (
-    "SFT-Sharpening lifts accuracy over greedy decoding by 19.2% (Phi-3.5, MATH), 1.8% (GSM8K) and 12.5% (ProntoQA), and the log-likelihood"
-    " under the base model by 48.3, 1.5 and 5.6 nats; on the prompts it was trained on, at the best checkpoint."
+    "SFT-Sharpening lifts accuracy over greedy decoding by 19.2% (Phi-3.5, MATH), 1.8% (GSM8K) and"
+    " 12.5% (ProntoQA), and the log-likelihood under the base model by 48.3, 1.5 and 5.6 nats; on"
+    " the prompts it was trained on, at the best checkpoint."
 )
-CURVE = "accuracy and log-likelihood under the base model rise over the steps and level off, on the training prompts (Figures 7 and 8)."
+CURVE = (
+    "accuracy and log-likelihood under the base model rise over the steps and level off, on the"
+    " training prompts (Figures 7 and 8)."
+)
 EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
 SHOWN = {
     "train_accuracy": "one sample, training problems, %",
@@ -39,6 +45,13 @@ SHOWN = {
     "greedy": "greedy, held out, %",
     "best_of_k": "best of K, held out, %",
     "coverage": "coverage, held out, %",
+    "base_likelihood": "log-likelihood under the base, nats",
+}
+CHANGES = {
+    "train_accuracy": "one sample, training problems",
+    "accuracy": "one sample, held out",
+    "greedy": "greedy, held out",
+    "coverage": "coverage, held out",
     "base_likelihood": "log-likelihood under the base, nats",
 }
 WHERE = {
@@ -53,13 +66,18 @@ CURVES = {
     "train_base_likelihood": ("log-likelihood", "training problems"),
     "base_likelihood": ("log-likelihood", "held-out problems"),
 }
-CHANGES = ("train_accuracy", "accuracy", "greedy", "coverage", "base_likelihood")
+NOT_TESTABLE = "Not testable here."
+
+Estimates = Mapping[str, Estimate]
+"""Numbers of one model, or their changes against the base model, by name."""
 
 
 @dataclass(frozen=True)
 class SftStudy(Study):
-    """``model`` is fit to ``train_problems`` of ``task``, with ``samples`` of each; ``sizes``: N of SFT-Sharpening; ``pairs`` of each
-    problem for reward-DPO, and rounds of XPO. ``curve_steps``: of the fit whose ``snapshots`` make the training curve.
+    """Several ways of training one ``model`` on ``samples`` of ``train_problems`` of ``task``.
+
+    ``sizes``: the N of SFT-Sharpening. ``pairs``: pairs of each problem for reward-based DPO, and
+    rounds of XPO. ``curve_steps``: steps of the fit whose ``snapshots`` make the training curve.
     """
 
     model: str = "ladder/125k"
@@ -77,7 +95,7 @@ class SftStudy(Study):
 
     name: ClassVar[str] = "sft"
     description: ClassVar[str] = (
-        "what SFT-Sharpening, reward-DPO and XPO keep of the lift, by N and by step"
+        "the part of the lift that SFT-Sharpening, reward-DPO and XPO keep, by N and by step"
     )
 
     @classmethod
@@ -93,154 +111,121 @@ class SftStudy(Study):
             snapshots=2,
         )
 
-    def _fits(self, out: Path, tell: Tell) -> list[Fits]:
-        runs = Runs(out.parent / "runs", tell)
-        return [
-            Fits(self, runs, out / "models" / f"seed-{seed}", seed)
-            for seed in range(self.seed, self.seed + self.seeds)
-        ]
-
-    def besides(self) -> Iterable[Cost]:
-        return (cost for fits in self._fits(Path(), print) for cost in fits.costs())
-
-    def run(self, out: Path, tell: Tell) -> Path:
-        places = self._fits(out, tell)
-        measured: dict[str, list[Measured]] = {}
-        steps: dict[int, dict[int, Measured]] = {}
-        for number, fits in enumerate(places):
-            for name, one in fits.models():
-                measured.setdefault(name, []).append(one)
-            for step, one in fits.snapshots():
-                steps.setdefault(step, {})[number] = one
-        kept = {name: one for name, one in measured.items() if len(one) == self.seeds}
-        findings = [self._table(kept, places), self._effect(kept), self._curve(kept["base"], steps)]
-        return write_findings(out, "Sharpening by training", self.setting, findings, self.name)
-
-    def _table(self, measured: Mapping[str, Sequence[Measured]], places: Sequence[Fits]) -> Finding:
-        base, rows = measured["base"], []
-        values, changes = {}, {}
-        for name, own in measured.items():
-            values[name] = {key: over((one[key] for one in own), key) for key in SHOWN}
-            changes[name] = {
-                key: over(
-                    (one[key] - before[key] for one, before in zip(own, base, strict=True)), None
-                )
-                for key in CHANGES
-            }
-            for table, kind in ((values[name], "value"), (changes[name], "change")):
-                rows += [
-                    {"model": name, "quantity": key, "kind": kind, "seeds": len(own)} | told(value)
-                    for key, value in table.items()
-                ]
-        trained = [name for name in measured if name != "base"]
-        lines = [[name, *(_cell(values[name][key], key) for key in SHOWN)] for name in measured]
-        changed = [
-            [name, *(_cell(changes[name][key], key, "+.1f") for key in CHANGES)] for name in trained
-        ]
-        text = "\n\n".join(
-            [
-                markdown_table(["model", *SHOWN.values()], lines),
-                "Change against the base model, paired by seed (points; nats):",
-                markdown_table(
-                    [
-                        "model",
-                        *(
-                            SHOWN[key].partition(",")[0] + ", " + SHOWN[key].split(", ")[1]
-                            for key in CHANGES
-                        ),
-                    ],
-                    changed,
-                ),
-            ]
-        )
-        told_changes = "; ".join(
-            f"{name} {points(changes[name]['train_accuracy'])} on training problems, {points(changes[name]['accuracy'])} held out"
-            for name in trained
-        )
-        dropped = "".join(f" Seed {one.seed}: {why}." for one in places for why in one.left_out)
-        return Finding(
-            "sft-table",
-            f"Training {short(self.model)} on its own samples of {self._task}",
-            TABLE,
-            f"change of the accuracy of one sample, points, {self.seeds} seeds: {told_changes or 'nothing was trained'}.{dropped}",
-            self._kept(measured)
-            + f" Held-out problems and the last checkpoint are the headline here; {self.seeds} seeds say little of "
-            "their own spread.",
-            pl.DataFrame(rows, infer_schema_length=None),
-            self._bars(changes) if trained else None,
-            text,
-        )
-
     @property
-    def _task(self) -> str:
+    def _task_label(self) -> str:
         return self.task if isinstance(self.task, str) else self.task.label
 
-    def _kept(self, measured: Mapping[str, Sequence[Measured]]) -> str:
-        """How much of the lift of best-of-K over one sample each way of training keeps."""
-        base, parts = measured["base"], []
-        for name, own in measured.items():
-            shares = []
-            for where, key in (("training", "train_"), ("held-out", "")):
-                lift, gain = (
-                    float(
-                        np.mean(
-                            [
-                                one[f"{key}{end}"] - before[f"{key}accuracy"]
-                                for one, before in zip(rows, base, strict=True)
-                            ]
-                        )
-                    )
-                    for rows, end in ((base, "best_of_k"), (own, "accuracy"))
-                )
-                shares.append(
-                    f"{100 * gain / lift:.0f}% ({where})"
-                    if lift > 0
-                    else f"no lift to keep ({where})"
-                )
-            if name != "base":
-                parts.append(f"{name} {' and '.join(shares)}")
-        return f"Of the lift of best-of-{self.samples} over one sample is kept: {'; '.join(parts)}."
+    def _fits(self, out: Path, tell: Tell) -> list[Fits]:
+        """Return the fits of each seed."""
+        runs = Runs(out.parent / "runs", tell)
+        all_fits = []
+        for seed in range(self.seed, self.seed + self.seeds):
+            folder = out / "models" / f"seed-{seed}"
+            all_fits.append(Fits(self, runs, folder, seed))
+        return all_fits
 
-    def _effect(self, measured: Mapping[str, Sequence[Measured]]) -> Finding:
-        rows, base = [], measured["base"]
+    def besides(self) -> Iterable[Cost]:
+        for fits in self._fits(Path(), print):
+            yield from fits.costs()
+
+    def run(self, out: Path, tell: Tell) -> Path:
+        all_fits = self._fits(out, tell)
+        models: dict[str, list[Measured]] = {}
+        snapshots: dict[int, dict[int, Measured]] = {}
+        for index, fits in enumerate(all_fits):
+            for name, measured in fits.models():
+                models.setdefault(name, []).append(measured)
+            for step, measured in fits.snapshots():
+                snapshots.setdefault(step, {})[index] = measured
+        # Changes are paired by seed, so a model that one seed lacks is left out.
+        complete = {}
+        for name, values in models.items():
+            if len(values) == self.seeds:
+                complete[name] = values
+        left_out = ""
+        for fits in all_fits:
+            left_out += "".join(f" Seed {fits.seed}: {reason}." for reason in fits.left_out)
+        findings = [
+            self._table(complete, left_out),
+            self._effect(complete),
+            self._curve(complete["base"], snapshots),
+        ]
+        return write_findings(out, "Sharpening by training", self.setting, findings, self.name)
+
+    # --- all models ---
+
+    def _table(self, models: Mapping[str, Sequence[Measured]], left_out: str) -> Finding:
+        """Return the accuracies of all models, and their changes against the base model."""
+        base = models["base"]
+        values: dict[str, Estimates] = {}
+        changes: dict[str, Estimates] = {}
+        for name, measured in models.items():
+            values[name] = {key: _mean_over_seeds(measured, key) for key in SHOWN}
+            changes[name] = {key: _mean_change(measured, base, key) for key in CHANGES}
+        trained = [name for name in models if name != "base"]
+        seen = []
+        for name in trained:
+            training = points(changes[name]["train_accuracy"])
+            held_out = points(changes[name]["accuracy"])
+            seen.append(f"{name} {training} on training problems, {held_out} held out")
+        return Finding(
+            "sft-table",
+            f"Training {short(self.model)} on its own samples of {self._task_label}",
+            TABLE,
+            f"change of the accuracy of one sample, points, {self.seeds} seeds:"
+            f" {'; '.join(seen) or 'nothing was trained'}.{left_out}",
+            f"{self._kept(models)} Held-out problems and the last checkpoint are the headline here;"
+            f" {self.seeds} seeds give little information about their own spread.",
+            self._table_data(values, changes),
+            _bars(changes) if trained else None,
+            _tables(values, changes),
+        )
+
+    def _table_data(
+        self, values: Mapping[str, Estimates], changes: Mapping[str, Estimates]
+    ) -> pl.DataFrame:
+        rows = []
+        for name in values:
+            for kind, estimates in (("value", values[name]), ("change", changes[name])):
+                for key, estimate in estimates.items():
+                    row = {"model": name, "quantity": key, "kind": kind, "seeds": self.seeds}
+                    rows.append(row | told(estimate))
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _kept(self, models: Mapping[str, Sequence[Measured]]) -> str:
+        """Return the share of best-of-K's lift over one sample that each way of training keeps."""
+        base = models["base"]
+        parts = []
+        for name, measured in models.items():
+            if name == "base":
+                continue
+            shares = []
+            # Ratios of means over seeds: a single seed may have no lift at all.
+            for problems, prefix in (("training", "train_"), ("held-out", "")):
+                lift = _mean_gain(base, f"{prefix}best_of_k", base, f"{prefix}accuracy")
+                gain = _mean_gain(measured, f"{prefix}accuracy", base, f"{prefix}accuracy")
+                share = f"{100 * gain / lift:.0f}%" if lift > 0 else "no lift to keep"
+                shares.append(f"{share} ({problems})")
+            parts.append(f"{name} {' and '.join(shares)}")
+        return (
+            f"Share of the lift of best-of-{self.samples} over one sample that is kept:"
+            f" {'; '.join(parts)}."
+        )
+
+    # --- the effect of N ---
+
+    def _effect(self, models: Mapping[str, Sequence[Measured]]) -> Finding:
+        """Return the change of SFT-Sharpening against the base model by N."""
+        rows = []
         for size in self.sizes:
-            own = measured.get(f"sft-{size}", ())
+            # An N that could not be trained stays in the table, as unknown.
+            measured = models.get(f"sft-{size}", ())
+            base = models["base"] if measured else ()
             for key, where in WHERE.items():
-                change = over(
-                    (one[key] - before[key] for one, before in zip(own, base, strict=False)), None
-                )
+                change = _mean_change(measured, base, key)
                 rows.append({"N": size, "quantity": key, "where": where} | told(change))
-        first, last = (measured.get(f"sft-{size}") for size in (self.sizes[0], self.sizes[-1]))
-        if first is None or last is None or first is last:
-            seen, holds = "there are not two N to compare.", "Not testable here."
-        else:
-            ends = {
-                key: over((b[key] - a[key] for a, b in zip(first, last, strict=True)), None)
-                for key in ("train_accuracy", "accuracy")
-            }
-            seen = (
-                f"from N = {self.sizes[0]} to N = {self.sizes[-1]} the accuracy of one sample changes by "
-                f"{points(ends['train_accuracy'])} points on training problems and by {points(ends['accuracy'])} on held-out ones."
-            )
-            above = [
-                name
-                for key, name in (
-                    ("train_accuracy", "training problems"),
-                    ("accuracy", "held-out ones"),
-                )
-                if (ends[key].low or 0) > 0
-            ]
-            holds = f"{'More N brings more on ' + ' and on '.join(above) if above else 'Not shown'}; intervals are over {self.seeds} seeds."
         data = pl.DataFrame(rows, infer_schema_length=None)
-        x = alt.X("N:O", title="N of SFT-Sharpening", axis=alt.Axis(labelAngle=0))
-        shown = data.filter(pl.col("value").is_not_null()).with_columns(
-            pl.col("value", "low", "high") * 100
-        )
-        colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
-        chart = points_with_intervals(
-            shown, x, "value:Q", colour, title="change against the base, points", apart="where:N"
-        )
-        chart = alt.layer(level(0), chart).properties(width=COLUMN, height=150)
+        seen, holds = self._effect_in_words(models)
         return Finding(
             "sft-effect-of-N",
             "The effect of N on SFT-Sharpening",
@@ -248,132 +233,223 @@ class SftStudy(Study):
             seen,
             holds,
             data,
-            None if shown.is_empty() else chart,
+            _effect_figure(data),
         )
 
+    def _effect_in_words(self, models: Mapping[str, Sequence[Measured]]) -> tuple[str, str]:
+        """Compare the smallest N with the largest: the sentences ``seen`` and ``holds``."""
+        smallest, largest = self.sizes[0], self.sizes[-1]
+        before = models.get(f"sft-{smallest}")
+        after = models.get(f"sft-{largest}")
+        if before is None or after is None or smallest == largest:
+            return "there are not two N to compare.", NOT_TESTABLE
+        training = _mean_change(after, before, "train_accuracy")
+        held_out = _mean_change(after, before, "accuracy")
+        seen = (
+            f"from N = {smallest} to N = {largest} the accuracy of one sample changes by"
+            f" {points(training)} points on training problems and by {points(held_out)} on"
+            " held-out ones."
+        )
+        rises = []
+        if training.interval_sign == 1:
+            rises.append("training problems")
+        if held_out.interval_sign == 1:
+            rises.append("held-out ones")
+        answer = f"More N brings more on {' and on '.join(rises)}" if rises else "Not shown"
+        return seen, f"{answer}; intervals are over {self.seeds} seeds."
+
+    # --- the training curve ---
+
     def _curve(
-        self, base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measured]]
+        self, base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
     ) -> Finding:
-        """Changes against the base model, paired by seed."""
+        """Return the changes of snapshots against the base model by step.
+
+        ``snapshots`` holds measurements by step and by the index of the seed.
+        """
         rows = []
-        for step, own in sorted(steps.items()):
+        for step, by_seed in sorted(snapshots.items()):
             for key, (what, where) in CURVES.items():
-                change = over((one[key] - base[number][key] for number, one in own.items()), None)
-                rows.append(
-                    {
-                        "step": step,
-                        "quantity": key,
-                        "what": what,
-                        "problems": where,
-                        "seeds": len(own),
-                    }
-                    | told(change)
-                )
-        seen, holds = _curve_told(base, steps)
-        title = f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps: change against the base model"
+                row = {"step": step, "quantity": key, "what": what, "problems": where}
+                change = _snapshot_change(base, by_seed, key)
+                rows.append({**row, "seeds": len(by_seed), **told(change)})
         data = pl.DataFrame(rows, infer_schema_length=None)
+        has_values = bool(rows) and data["value"].count() > 0
+        seen, holds = _curve_in_words(base, snapshots)
         return Finding(
             "sft-curves",
-            title,
+            f"Training curves of SFT-Sharpening, N = {self.sizes[-1]}, {self.curve_steps} steps:"
+            " change against the base model",
             CURVE,
             seen,
             holds,
             data,
-            self._curve_figure(data) if rows and data["value"].count() else None,
+            _curve_figure(data) if has_values else None,
         )
 
-    def _curve_figure(self, data: pl.DataFrame) -> Any:
-        panels = []
-        for what, title in (
-            ("accuracy", "accuracy, points"),
-            ("log-likelihood", "log-likelihood, nats"),
-        ):
-            times, last = (100, False) if what == "accuracy" else (1, True)
-            shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null()).with_columns(
-                pl.col("value", "low", "high") * times
-            )
-            x = alt.X(
-                "step:O",
-                title="optimiser step" if last else None,
-                axis=alt.Axis(labels=last, labelAngle=0),
-            )
-            colour = alt.Color("problems:N", sort=None, title=None)
-            chart = points_with_intervals(
-                shown, x, "value:Q", colour, title=title, apart="problems:N"
-            )
-            panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
-        return alt.vconcat(*panels, spacing=6)
 
-    def _bars(self, changes: Mapping[str, Mapping[str, Estimate]]) -> Any:
-        """The changes against the base model, in points."""
-        rows = [
-            {"model": name, "where": where} | told(own[key])
-            for name, own in changes.items()
-            if name != "base"
-            for key, where in WHERE.items()
-        ]
-        data = pl.DataFrame(rows, infer_schema_length=None).with_columns(
-            pl.col("value", "low", "high") * 100
-        )
-        base = alt.Chart(data).encode(
-            x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
-            xOffset=alt.XOffset("where:N", sort=None),
-            color=alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2)),
-        )
-        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-            y=alt.Y("low:Q", title="change against the base, points"), y2="high:Q"
-        )
-        marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
-        zero = (
-            alt.Chart(alt.Data(values=[{"level": 0}]))
-            .mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
-            .encode(y="level:Q")
-        )
-        return alt.layer(zero, spans, marks).properties(width=COLUMN, height=190)
-
-
-def _curve_told(
-    base: Sequence[Measured], steps: Mapping[int, Mapping[int, Measured]]
+def _curve_in_words(
+    base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
 ) -> tuple[str, str]:
-    if not steps:
-        return "no snapshot could be made.", "Not testable here."
-    last = steps[max(steps)]
-    found = {
-        key: over((one[key] - base[number][key] for number, one in last.items()), None)
-        for key in ("train_accuracy", "accuracy", "train_base_likelihood", "base_likelihood")
-    }
+    """Return the sentences ``seen`` and ``holds`` of the training curve."""
+    if not snapshots:
+        return "no snapshot could be made.", NOT_TESTABLE
+    last = max(snapshots)
+    changes = {key: _snapshot_change(base, snapshots[last], key) for key in CURVES}
     seen = (
-        f"from the base to step {max(steps)}: accuracy {points(found['train_accuracy'])} points on training problems and "
-        f"{points(found['accuracy'])} held out; log-likelihood under the base {written(found['train_base_likelihood'], 1, '+.2f', '.2f')} "
-        f"and {written(found['base_likelihood'], 1, '+.2f', '.2f')} nats."
+        f"from the base to step {last}: accuracy {points(changes['train_accuracy'])} points on"
+        f" training problems and {points(changes['accuracy'])} held out; log-likelihood under the"
+        f" base {_in_nats(changes['train_base_likelihood'])} and"
+        f" {_in_nats(changes['base_likelihood'])} nats."
     )
-    means = {
-        step: float(
-            np.mean([one["accuracy"] - base[number]["accuracy"] for number, one in own.items()])
-        )
-        for step, own in steps.items()
-    }
-    best = max(means, key=lambda step: means[step])
-    kept = (
-        "the last snapshot is the best"
-        if best == max(steps)
-        else f"step {best} is better than the last"
+    gains = {}
+    for step, by_seed in snapshots.items():
+        gains[step] = np.mean(_paired_with_base(base, by_seed, "accuracy"))
+    # Of equally good steps the first one is taken.
+    best = max(gains, key=lambda step: gains[step])
+    if best == last:
+        comparison = "the last snapshot is the best"
+    else:
+        comparison = f"step {best} is better than the last"
+    holds = (
+        f"By held-out accuracy {comparison}; a checkpoint chosen by it would look too good."
+        " All seeds have the same schedule."
     )
-    return (
-        seen,
-        f"By held-out accuracy {kept}; choosing a checkpoint by it would flatter it. All seeds share one schedule.",
-    )
+    return seen, holds
+
+
+# --- means over seeds ---
 
 
 def over(values: Iterable[float], key: str | None) -> Estimate:
-    """Mean over seeds, and Student's 95% interval over them; shares are cut at 0 and 1."""
+    """Return the mean over seeds with Student's 95% interval.
+
+    ``key`` names the quantity, so that the interval of a share is cut at 0 and 1. It is None for a
+    change, which is not cut.
+    """
     is_share = key is not None and not key.endswith("likelihood")
-    return over_draws(
-        np.array(list(values), dtype=float), "mean over seeds", (0.0, 1.0) if is_share else ANYTHING
+    bounds = (0.0, 1.0) if is_share else ANYTHING
+    return mean_over_seeds(values, "mean over seeds", bounds)
+
+
+def _mean_over_seeds(measured: Sequence[Measured], key: str) -> Estimate:
+    return over([seed[key] for seed in measured], key)
+
+
+def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str) -> Estimate:
+    """Return the mean change of a quantity, paired by seed."""
+    changes = []
+    for new, old in zip(after, before, strict=True):
+        changes.append(new[key] - old[key])
+    return over(changes, None)
+
+
+def _snapshot_change(
+    base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
+) -> Estimate:
+    """Return the mean change of a snapshot against the base model, paired by seed."""
+    return over(_paired_with_base(base, by_seed, key), None)
+
+
+def _paired_with_base(
+    base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
+) -> list[float]:
+    """Return the changes of a snapshot against the base model, one for each seed that has it."""
+    changes = []
+    for index, measured in by_seed.items():
+        changes.append(measured[key] - base[index][key])
+    return changes
+
+
+def _mean_gain(
+    after: Sequence[Measured], after_key: str, before: Sequence[Measured], before_key: str
+) -> float:
+    """Return the mean over seeds of one quantity minus another."""
+    gains = []
+    for new, old in zip(after, before, strict=True):
+        gains.append(new[after_key] - old[before_key])
+    return float(np.mean(gains))
+
+
+# --- tables and figures ---
+
+
+def _tables(values: Mapping[str, Estimates], changes: Mapping[str, Estimates]) -> str:
+    """Return the markdown tables of values and of changes."""
+    value_rows = []
+    for name, estimates in values.items():
+        cells = [_value_cell(estimates[key], key) for key in SHOWN]
+        value_rows.append([name, *cells])
+    change_rows = []
+    for name, estimates in changes.items():
+        if name != "base":
+            cells = [_change_cell(estimates[key], key) for key in CHANGES]
+            change_rows.append([name, *cells])
+    blocks = [
+        markdown_table(["model", *SHOWN.values()], value_rows),
+        "Change against the base model, paired by seed (points; nats):",
+        markdown_table(["model", *CHANGES.values()], change_rows),
+    ]
+    return "\n\n".join(blocks)
+
+
+def _value_cell(value: Estimate, key: str) -> str:
+    return written(value, 1, ".2f", ".2f") if key.endswith("likelihood") else per_cent(value)
+
+
+def _change_cell(value: Estimate, key: str) -> str:
+    return _in_nats(value) if key.endswith("likelihood") else points(value)
+
+
+def _in_nats(change: Estimate) -> str:
+    return written(change, 1, "+.2f", ".2f")
+
+
+def _bars(changes: Mapping[str, Estimates]) -> Any:
+    """Draw the changes of all models against the base model, in points."""
+    rows = []
+    for name, estimates in changes.items():
+        if name != "base":
+            for key, where in WHERE.items():
+                rows.append({"model": name, "where": where} | told(estimates[key]))
+    data = pl.DataFrame(rows, infer_schema_length=None)
+    data = data.with_columns(pl.col("value", "low", "high") * 100)
+    base = alt.Chart(data).encode(
+        x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
+        xOffset=alt.XOffset("where:N", sort=None),
+        color=alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2)),
     )
+    y = alt.Y("low:Q", title="change against the base, points")
+    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=y, y2="high:Q")
+    marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
+    return alt.layer(level(0), intervals, marks).properties(width=COLUMN, height=190)
 
 
-def _cell(value: Estimate, key: str, form: str = ".1f") -> str:
-    if key.endswith("likelihood"):
-        return written(value, 1, "+.2f" if form.startswith("+") else ".2f", ".2f")
-    return written(value, 100, form, ".1f") if form != ".1f" else per_cent(value)
+def _effect_figure(data: pl.DataFrame) -> Any:
+    """Draw the changes against the base model by N, in points; None if all are unknown."""
+    shown = data.filter(pl.col("value").is_not_null())
+    if shown.is_empty():
+        return None
+    shown = shown.with_columns(pl.col("value", "low", "high") * 100)
+    x = alt.X("N:O", title="N of SFT-Sharpening", axis=alt.Axis(labelAngle=0))
+    colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
+    title = "change against the base, points"
+    chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="where:N")
+    return alt.layer(level(0), chart).properties(width=COLUMN, height=150)
+
+
+def _curve_figure(data: pl.DataFrame) -> Any:
+    """Draw accuracy above log-likelihood, with one axis of steps below both."""
+    panels = []
+    for what, title, times, is_last in (
+        ("accuracy", "accuracy, points", 100, False),
+        ("log-likelihood", "log-likelihood, nats", 1, True),
+    ):
+        shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null())
+        shown = shown.with_columns(pl.col("value", "low", "high") * times)
+        x_title = "optimiser step" if is_last else None
+        x = alt.X("step:O", title=x_title, axis=alt.Axis(labels=is_last, labelAngle=0))
+        colour = alt.Color("problems:N", sort=None, title=None)
+        chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="problems:N")
+        panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
+    return alt.vconcat(*panels, spacing=6)

@@ -1,1 +1,1 @@
-"""What studies share: shared runs and courses, costs, figures, pages."""
+"""The code that studies share: runs, courses, fits, costs, figures and pages."""

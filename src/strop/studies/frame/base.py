@@ -1,51 +1,33 @@
-"""What a study is: something that runs, and writes its data, its figures and its findings into a folder.
+"""The interface of a study: it runs, and writes its data, figures and findings into a folder.
 
-Most studies read runs: they say which (``wanted``) and what those tell (``findings``), and what is stored already is never made again.
+Most studies read stored runs. Such a study names the runs (``wanted``) and computes its findings
+from them (``findings``). A run that is stored already is never made again.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-import polars as pl
+from strop.studies.frame.cost import Cost
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
+from strop.studies.frame.runs import Runs, RunSpec, Tell
 
-if TYPE_CHECKING:
-    from strop.studies.frame.cost import Cost
-    from strop.studies.frame.runs import Runs, RunSpec
-
-Tell = Callable[[str], None]
-FOLDED = 16
-"""Lines of a table that a page folds away."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One figure or table: its data, and three sentences, what the paper saw, what is seen here with intervals, and whether it holds.
-
-    ``name`` names the files: NAME.parquet, NAME.svg, NAME.png. ``figure`` is an altair chart; ``table`` is markdown for the page.
-    """
-
-    name: str
-    title: str
-    paper: str
-    seen: str
-    holds: str
-    data: pl.DataFrame
-    figure: Any = None
-    table: str = ""
+__all__ = ["Finding", "Study", "Tell", "markdown_table", "write_findings"]
 
 
 class Study(ABC):
-    """Subclasses are frozen dataclasses; their fields are the study's settings.
+    """One study. Subclasses are frozen dataclasses whose fields are the study's settings.
 
-    ``strop study NAME`` sets ``models``, ``tasks``, ``problems``, ``samples`` and ``seed`` by its options, where a study has them. A study
-    either says ``wanted`` and ``findings``, or has a ``run`` of its own. Its folder stands beside the folder ``runs``, which all studies
-    share. ``beyond``: what it does besides, which a dry run cannot count.
-    ``own_tasks``: it is about its tasks, and ``strop study all --task`` leaves them alone.
+    ``strop study NAME`` sets ``models``, ``tasks``, ``problems``, ``samples`` and ``seed`` by its
+    options, if the study has these fields. A study either defines ``wanted`` and ``findings``, or
+    overrides ``run``. Its folder stands beside the folder ``runs``, which all studies share.
+
+    ``beyond``: further work that a dry run cannot count.
+    ``own_tasks``: the study is about its own tasks, and ``strop study all --task`` keeps them.
     """
 
     name: ClassVar[str]
@@ -56,88 +38,49 @@ class Study(ABC):
     @classmethod
     @abstractmethod
     def quick(cls) -> Study:
-        """The same study, small enough for a coffee break."""
+        """Return a small version that takes a few minutes."""
 
     def run(self, out: Path, tell: Tell) -> Path:
-        """Do it, write data and findings into ``out``, and return the file to read. ``tell`` hears of progress."""
-        from strop.studies.frame.runs import Runs
-
+        """Write data and findings into ``out`` and return the page. ``tell`` prints progress."""
         runs = Runs(out.parent / "runs", tell)
         runs.make(self.wanted())
-        return write_findings(
-            out, self.name.capitalize(), self.setting, self.findings(runs), self.name
-        )
+        title = self.name.capitalize()
+        return write_findings(out, title, self.setting, self.findings(runs), self.name)
 
     def wanted(self) -> Sequence[RunSpec]:
-        """The runs that it reads."""
+        """Return the runs that the study reads."""
         return ()
 
     def findings(self, runs: Runs) -> Iterable[Finding]:
-        """What the runs tell; no engine is asked."""
-        raise NotImplementedError(f"study {self.name} has neither findings nor a run of its own")
+        """Compute the findings from stored runs, without a model."""
+        raise NotImplementedError(
+            f"study {self.name} must define either findings() or its own run()"
+        )
 
     def besides(self) -> Iterable[Cost]:
-        """For a dry run: the courses and fits that it makes, and what it reads of them, at most."""
+        """Return upper bounds for a dry run: the study's courses and fits, and the runs of them."""
         return ()
 
     @property
     def setting(self) -> str:
-        """What was run, in a line, for the head of its page."""
-        values = {f.name.replace("_", " "): getattr(self, f.name) for f in fields(cast(Any, self))}
-        return (
-            f"{self.description}. "
-            + "; ".join(f"{name}: {_plain(value)}" for name, value in values.items())
-            + "."
-        )
+        """The description and all settings in one line, for the head of the page."""
+        settings = []
+        for field in fields(cast(Any, self)):
+            name = field.name.replace("_", " ")
+            settings.append(f"{name}: {_in_words(getattr(self, field.name))}")
+        return f"{self.description}. {'; '.join(settings)}."
 
 
-def _plain(value: Any) -> str:
+def _in_words(value: Any) -> str:
+    """Return a setting as the page shows it."""
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {setting}" for name, setting in value.items())
     if isinstance(value, tuple):
-        parts = (
-            " / ".join(map(_plain, one)) if isinstance(one, tuple) else _plain(one) for one in value
-        )
-        return ", ".join(parts) or "none"
+        return ", ".join(map(_item_in_words, value)) or "none"
     if isinstance(value, Path):
-        return f"folder {value.name}"
+        return f"folder {value.name}"  # not the whole path: pages are compared across machines
     return str(getattr(value, "label", value)) or "by default"
 
 
-def write_findings(
-    out: Path, title: str, introduction: str, findings: Iterable[Finding], name: str
-) -> Path:
-    """Write each finding's data and figure, and the page NAME.md that holds them all."""
-    from strop.studies.frame.figures import save
-
-    out.mkdir(parents=True, exist_ok=True)
-    blocks = [f"# {title}", introduction]
-    for finding in findings:
-        finding.data.write_parquet(out / f"{finding.name}.parquet")
-        blocks.append(f"## {finding.title}")
-        if finding.figure is not None:
-            save(finding.figure, out / finding.name)
-            blocks.append(f"![{finding.title}]({finding.name}.svg)")
-        blocks.append(
-            f"- The paper: {finding.paper}\n- Here: {finding.seen}\n- Holds? {finding.holds}"
-        )
-        blocks += [_folded(finding.table)] if finding.table else []
-    path = out / f"{name}.md"
-    path.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
-    return path
-
-
-def _folded(table: str) -> str:
-    """A long table, shown when it is asked for."""
-    return (
-        table
-        if table.count("\n") <= FOLDED
-        else f"<details><summary>The numbers</summary>\n\n{table}\n\n</details>"
-    )
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells as a markdown table."""
-    return "\n".join(
-        "| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows]
-    )
+def _item_in_words(item: Any) -> str:
+    return " / ".join(map(_in_words, item)) if isinstance(item, tuple) else _in_words(item)

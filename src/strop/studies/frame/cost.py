@@ -1,8 +1,10 @@
-"""What studies would cost, before anything is sampled: ``strop study NAME --dry-run``. Runs that several studies read count once;
-courses and fits count as if nothing were shared.
+"""Costs of studies before anything is sampled, for ``strop study NAME --dry-run``.
 
-A model may be given as any engine takes it, or by its number of parameters alone: ``7B``, ``1.5e9``, or the hub id of a model whose
-parameters are known (``strop/engines/pretraining.py``). Then nothing is loaded, and a token is taken for four characters.
+A run that several studies read counts once; courses and fits count as if nothing were shared.
+
+A model may be given as any engine takes it, or by its number of parameters alone: ``7B``,
+``1.5e9``, or a hub id whose parameters are known (``strop/engines/pretraining.py``). A model given
+by its size is not loaded, and four characters count as one token.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,16 +31,21 @@ from strop.studies.frame.runs import RunSpec, merged
 from strop.verify import PromptedVerifier, find_verifiers
 
 PROBE_SAMPLES = 16
-CHARACTERS = 4
-"""Of a token, roughly, in English text under a large vocabulary."""
-_COUNT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([kKmMbBtT]?)")
-_TIMES = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+"""Enough samples to measure how fast a model samples."""
+CHARACTERS_PER_TOKEN = 4
+"""A rough average for English text under a large vocabulary."""
+_SIZE = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([kKmMbBtT]?)")
+_UNITS = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_ENGINE_PREFIXES = ("ladder/", "llama:", "tabular:", "openai:", "vllm:")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run, or of several. ``seconds`` is a guess for one core of this machine, without the fits, None where no model was loaded;
-    ``at_most``: every text is taken to run to its limit.
+    """The cost of one run, or of several.
+
+    ``at_most``: every text is assumed to run to its limit.
+    ``seconds_at_most`` is estimated for sampling on one core of this machine, without fits; None if
+    a model was not loaded.
     """
 
     runs: int
@@ -53,155 +60,183 @@ class Cost:
 
     @property
     def told(self) -> str:
-        """In a line."""
-        sampling = (
-            ""
-            if self.seconds_at_most is None
-            else f"; sampling takes about {self.seconds_at_most:,.0f} s or less on one core"
-        )
-        fits = (
-            f", {self.fits} fits to at most {self.trained_tokens_at_most:,} tokens"
-            if self.fits
-            else ""
-        )
-        return (
-            f"{self.runs} runs, {self.responses:,} responses, {self.verifications:,} verifications; {self.prompt_tokens:,} prompt "
-            f"tokens and at most {self.generated_at_most:,} generated{fits}, at most {self.flops_at_most:.1e} FLOPs{sampling}"
-        )
+        """The cost in one line."""
+        parts = [
+            f"{self.runs} runs, {self.responses:,} responses, {self.verifications:,} verifications;"
+            f" {self.prompt_tokens:,} prompt tokens"
+            f" and at most {self.generated_at_most:,} generated"
+        ]
+        if self.fits:
+            parts.append(f"{self.fits} fits to at most {self.trained_tokens_at_most:,} tokens")
+        parts.append(f"at most {self.flops_at_most:.1e} FLOPs")
+        text = ", ".join(parts)
+        if self.seconds_at_most is not None:
+            text += f"; sampling takes about {self.seconds_at_most:,.0f} s or less on one core"
+        return text
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
+COUNTED = tuple(field.name for field in fields(Cost) if field.name != "seconds_at_most")
+NOTHING = Cost(0, 0, 0, 0, 0, 0.0, 0.0)
+
+
 def total(costs: Iterable[Cost]) -> Cost:
-    """The sum; seconds are unknown where one of them is."""
+    """Return the sum. Its seconds are unknown if those of one cost are."""
     rows = list(costs)
-    seconds = [row.seconds_at_most for row in rows]
-    sums = (
-        {
-            name: sum(getattr(row, name) for row in rows)
-            for name in asdict(rows[0])
-            if name != "seconds_at_most"
-        }
-        if rows
-        else {}
-    )
-    known = (
-        None
-        if any(one is None for one in seconds)
-        else math.fsum(one for one in seconds if one is not None)
-    )
-    return Cost(**sums, seconds_at_most=known) if rows else Cost(0, 0, 0, 0, 0, 0.0, 0.0)
+    if not rows:
+        return NOTHING
+    sums = {name: sum(getattr(row, name) for row in rows) for name in COUNTED}
+    known = [row.seconds_at_most for row in rows if row.seconds_at_most is not None]
+    seconds = math.fsum(known) if len(known) == len(rows) else None
+    return Cost(**sums, seconds_at_most=seconds)
+
+
+def less(whole: Cost, part: Cost) -> Cost:
+    """Subtract a part from the whole. The rest is further work within the same runs: no new run."""
+    left: dict[str, Any] = {
+        name: getattr(whole, name) - getattr(part, name) for name in COUNTED if name != "runs"
+    }
+    left["seconds_at_most"] = None
+    if whole.seconds_at_most is not None and part.seconds_at_most is not None:
+        # Both are measured, so the difference may come out slightly negative.
+        left["seconds_at_most"] = max(0.0, whole.seconds_at_most - part.seconds_at_most)
+    return replace(whole, runs=0, **left)
+
+
+# --- runs ---
 
 
 def cost_of(wanted: Sequence[RunSpec]) -> Cost:
-    """What it takes to make these runs from nothing. The problems of one seed stand for those of another."""
-    return total(
-        _cost(replace(one, seed=0)) for one in sorted(merged(wanted), key=lambda one: one.model)
+    """Return the cost of making these runs when nothing is stored.
+
+    The problems of seed 0 stand for those of every seed, so that equal runs are measured once.
+    """
+    specs = sorted(merged(wanted), key=lambda spec: spec.model)
+    return total(_cost(replace(spec, seed=0)) for spec in specs)
+
+
+# Cached, because studies share runs, and because a model on this machine samples for its estimate.
+@lru_cache(maxsize=1024)
+def _cost(spec: RunSpec) -> Cost:
+    if spec.judged_by:
+        return _cost_with_judges(spec)
+    plan = spec.plan
+    engine = stand_in(spec.model)
+    verifiers = [
+        verifier
+        for verifier in find_verifiers(spec.verifiers)
+        if isinstance(verifier, PromptedVerifier)
+    ]
+    questions = 0
+    for verifier in verifiers:
+        draws = spec.draws if verifier.samples_text else 1
+        questions += verifier.questions(plan.samples) * draws
+    probe = _probe(replace(spec, verifiers=(), draws=1, problems=PROBE_PROBLEMS, samples=1))
+    estimate = preview(plan, engine, verifiers, spec.draws, probe)
+    return Cost(
+        runs=1,
+        responses=plan.problems * (plan.samples + 1),  # one more for the greedy response
+        verifications=plan.problems * questions,
+        prompt_tokens=estimate.prompt_tokens,
+        generated_at_most=estimate.generated_at_most,
+        flops_at_most=estimate.flops_at_most,
+        seconds_at_most=None if isinstance(engine, Sketch) else estimate.seconds_estimated,
     )
+
+
+def _cost_with_judges(spec: RunSpec) -> Cost:
+    """Count a judge as a run of its own that also verifies, less the same run without verifying."""
+    alone = replace(spec, judged_by=())
+    costs = [_cost(alone)]
+    for judge in dict.fromkeys(spec.judged_by):
+        if judge != spec.model:
+            by_judge = replace(alone, model=judge)
+            costs.append(less(_cost(by_judge), _cost(replace(by_judge, verifiers=()))))
+    return total(costs)
+
+
+@lru_cache(maxsize=1024)
+def _probe(spec: RunSpec) -> Probe:
+    """Sample a few responses to measure the speed of a model on a task."""
+    return Probe.of(spec.plan, stand_in(spec.model), PROBE_SAMPLES)
+
+
+# --- fits and courses ---
 
 
 def cost_of_fit(drawn: RunSpec, rows: int, epochs: float = 1.0) -> Cost:
-    """A fit that goes ``epochs`` times through at most ``rows`` responses of a run: forward, and twice that backward."""
-    plan, engine = drawn.plan, stand_in(drawn.model)
+    """Return the cost of a fit that goes ``epochs`` times through at most ``rows`` responses.
+
+    The backward pass counts twice the forward pass.
+    """
+    plan = drawn.plan
+    engine = stand_in(drawn.model)
     shots = plan.draw_shots()
-    read = max(
+    longest_prompt = max(
         engine.count_tokens(solution_prompt(plan.task, blind(problem), shots))
         for problem in plan.draw_problems()
     )
-    length, passes = read + plan.sampling().max_tokens, math.ceil(rows * epochs)
-    return Cost(
-        0, 0, 0, 0, 0, 3 * passes * engine.forward_flops(0, length), 0.0, 1, passes * length
+    length = longest_prompt + plan.sampling().max_tokens
+    passes = math.ceil(rows * epochs)
+    return replace(
+        NOTHING,
+        flops_at_most=3 * passes * engine.forward_flops(0, length),
+        fits=1,
+        trained_tokens_at_most=passes * length,
     )
 
 
 def cost_of_course(course: Course) -> Cost:
-    """All rounds: every model on the held-out problems, verified by itself and by the base model; training samples; fits. A fixed verifier
-    is counted beside the model's own, and every training response as a row.
+    """Return the cost of all rounds of a course, at most.
+
+    Every model answers the held-out problems and is verified by itself and by the base model; every
+    round draws training samples and fits. A fixed verifier is counted beside the model's own, and
+    every training response counts as a row.
     """
-    judges, verifiers = (
-        (course.verify_with,) if course.verify_with else (),
-        (*course.judge.verifiers, *course.filter.verifiers),
+    verifiers = (*course.judge.verifiers, *course.filter.verifiers)
+    sampling = course.drawing()
+    only_responses = RunSpec(
+        course.model,
+        course.task,
+        problems=course.problems,
+        samples=course.samples,
+        temperature=sampling["temperature"],
+        top_p=sampling["top_p"],
     )
-    asked = {name: course.drawing()[name] for name in ("temperature", "top_p")}
-    bare = RunSpec(
-        course.model, course.task, problems=course.problems, samples=course.samples, **asked
+    held_out = replace(
+        only_responses,
+        verifiers=tuple(dict.fromkeys(verifiers)),
+        judged_by=(course.verify_with,) if course.verify_with else (),
     )
-    held_out = replace(bare, verifiers=tuple(dict.fromkeys(verifiers)), judged_by=judges)
-    drawn = (course.train_samples or course.samples) if course.method != "xpo" else 2 * course.pairs
-    train = replace(held_out, problems=course.train_problems, samples=drawn, split="train")
-    again = less(_cost(held_out), _cost(bare))
-    fit = cost_of_fit(
-        train, course.train_problems * drawn, float(course.trainer.settings()["epochs"])
-    )
-    return total([_cost(held_out), *course.rounds * [_cost(held_out), again, _cost(train), fit]])
+    if course.method == "xpo":
+        train_samples = 2 * course.pairs
+    else:
+        train_samples = course.train_samples or course.samples
+    train = replace(held_out, problems=course.train_problems, samples=train_samples, split="train")
+    rows = course.train_problems * train_samples
+    fit = cost_of_fit(train, rows, float(course.trainer.settings()["epochs"]))
+    # In each round the base model also verifies the new model's held-out responses.
+    verified_by_base = less(_cost(held_out), _cost(only_responses))
+    one_round = [_cost(held_out), verified_by_base, _cost(train), fit]
+    return total([_cost(held_out), *course.rounds * one_round])
 
 
-def less(whole: Cost, part: Cost) -> Cost:
-    """What is left of the numbers; the runs are the whole's."""
-    names = [name for name in asdict(whole) if name not in ("runs", "seconds_at_most")]
-    known = whole.seconds_at_most is not None and part.seconds_at_most is not None
-    seconds = (
-        max(0.0, (whole.seconds_at_most or 0.0) - (part.seconds_at_most or 0.0)) if known else None
-    )
-    return replace(
-        whole,
-        runs=0,
-        seconds_at_most=seconds,
-        **{name: getattr(whole, name) - getattr(part, name) for name in names},
-    )
-
-
-@lru_cache(maxsize=1024)
-def _cost(wanted: RunSpec) -> Cost:
-    if wanted.judged_by:  # as if each judge drew and judged, but for what it would draw
-        alone = replace(wanted, judged_by=())
-        others = [
-            replace(alone, model=judge)
-            for judge in dict.fromkeys(wanted.judged_by)
-            if judge != wanted.model
-        ]
-        return total(
-            [_cost(alone), *(less(_cost(one), _cost(replace(one, verifiers=()))) for one in others)]
-        )
-    plan, engine = wanted.plan, stand_in(wanted.model)
-    asked = [
-        verifier
-        for verifier in find_verifiers(wanted.verifiers)
-        if isinstance(verifier, PromptedVerifier)
-    ]
-    questions = sum(
-        one.questions(plan.samples) * (wanted.draws if one.samples_text else 1) for one in asked
-    )
-    probe = _probe(replace(wanted, verifiers=(), draws=1, problems=PROBE_PROBLEMS, samples=1))
-    found = preview(plan, engine, asked, wanted.draws, probe)
-    return Cost(
-        1,
-        plan.problems * (plan.samples + 1),
-        plan.problems * questions,
-        found.prompt_tokens,
-        found.generated_at_most,
-        found.flops_at_most,
-        None if isinstance(engine, Sketch) else found.seconds_estimated,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _probe(asked: RunSpec) -> Probe:
-    """Large enough to tell how fast samples come."""
-    return Probe.of(asked.plan, stand_in(asked.model), PROBE_SAMPLES)
+# --- models ---
 
 
 @lru_cache(maxsize=8)
 def stand_in(name: str) -> Engine:
-    """The model itself where it is at hand, else what is known of its size. UsageError where nothing is."""
-    if (parameters := parameters_of(name)) is not None:
+    """Return the model itself if it is on this machine, else a sketch of its size.
+
+    Raises UsageError if neither the model nor its size is known.
+    """
+    parameters = parameters_of(name)
+    if parameters is not None:
         return Sketch(name, parameters)
-    is_here = (
-        name.startswith(("ladder/", "llama:", "tabular:", "openai:", "vllm:"))
-        or Path(name.partition("?")[0]).expanduser().is_dir()
-    )
-    if is_here:
+    folder = Path(name.partition("?")[0]).expanduser()
+    if name.startswith(_ENGINE_PREFIXES) or folder.is_dir():
         return load_engine(name)
     try:
         known = pretraining_flops(name).parameters
@@ -209,22 +244,30 @@ def stand_in(name: str) -> Engine:
         known = None
     if known is None:
         raise UsageError(
-            f"--dry-run: {name!r} is no local model and its size is not known; give a folder, or a number of parameters such as 7B"
+            f"--dry-run: {name!r} is no local model and its size is not known;"
+            " give a folder, or a number of parameters such as 7B"
         )
     return Sketch(name, int(known))
 
 
 def parameters_of(text: str) -> int | None:
-    """7B as 7,000,000,000; None for what is no number."""
-    found = _COUNT.fullmatch(text)
-    return round(float(found[1]) * _TIMES[found[2].lower()]) if found else None
+    """Read a number of parameters: 7,000,000,000 for ``7B``. None if the text is no number."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        return None
+    number, unit = match.groups()
+    return round(float(number) * _UNITS[unit.lower()])
 
 
 class Sketch(Engine):
-    """A model of which only the size is known: it counts, and answers every prompt with a text as long as may be."""
+    """A model of which only the size is known.
+
+    It counts tokens by characters, and answers every prompt with a text of the greatest length.
+    """
 
     def __init__(self, label: str, parameters: int) -> None:
-        self._label, self._parameters = label, parameters
+        self._label = label
+        self._parameters = parameters
 
     @property
     def name(self) -> str:
@@ -235,14 +278,14 @@ class Sketch(Engine):
         return self._parameters
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
-        text = "x" * CHARACTERS * sampling.max_tokens
+        text = "x" * CHARACTERS_PER_TOKEN * sampling.max_tokens
         sample = Sample(text, None, math.nan, "length", sampling.max_tokens)
-        written = sum(len(request.seeds) for request in requests) * sampling.max_tokens
-        read = sum(self.count_tokens(request.prompt) for request in requests)
-        return Generation(
-            [[sample] * len(request.seeds) for request in requests],
-            Usage(prompt_tokens=read, generated_tokens=written),
+        samples = [[sample] * len(request.seeds) for request in requests]
+        usage = Usage(
+            prompt_tokens=sum(self.count_tokens(request.prompt) for request in requests),
+            generated_tokens=sum(map(len, samples)) * sampling.max_tokens,
         )
+        return Generation(samples, usage)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         return Scored(np.zeros((len(prompts), len(continuations))), Usage())
@@ -251,4 +294,4 @@ class Sketch(Engine):
         return plain_text(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return -(-len(plain_text(prompt)) // CHARACTERS)
+        return math.ceil(len(plain_text(prompt)) / CHARACTERS_PER_TOKEN)

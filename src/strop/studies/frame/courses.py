@@ -1,7 +1,10 @@
-"""Courses of self-improvement that studies read: each in a folder of its own, and what is stored is never made again.
+"""Courses of self-improvement that studies read.
 
-A seed is another draw of problems and of samples and another training, so what several seeds give are independent values of one number:
-their mean has Student's interval, which holds both sources of chance.
+Each course has a folder of its own, and a stored course is never made again.
+
+Another seed means other problems, other samples and another training. Numbers of several seeds are
+therefore independent values of one quantity, and Student's interval of their mean covers all three
+sources of chance.
 """
 
 from __future__ import annotations
@@ -17,122 +20,133 @@ import numpy as np
 
 from strop.improvement.course import Course
 from strop.improvement.rounds import NOTHING_KEPT, improve
+from strop.measure.intervals import ANYTHING
 from strop.measure.replicates import over_draws
-from strop.records import Estimate
+from strop.records import Estimate, interval_sign
 from strop.run.store import default_folder
 from strop.studies.frame.numbers import listed
 from strop.text import slug
 
 Document = Mapping[str, Any]
+"""The contents of a course's improve.json."""
 
 
 @dataclass(frozen=True)
 class Courses:
-    """The courses below a folder. ``tell`` hears of those that are made."""
+    """The courses stored in ``root``. ``tell`` prints what is being made.
 
-    place: Path
+    ``left`` collects descriptions of the courses that ended before their last round.
+    """
+
+    root: Path
     tell: Callable[[str], None]
     left: list[str] = field(default_factory=list)
 
     @property
     def ended(self) -> str:
-        """A sentence about the courses that ended before their last round, where there are any."""
+        """A sentence about the courses that ended early; empty if there are none."""
         return f" Ended before the last round: {listed(self.left)}." if self.left else ""
 
     def document(self, course: Course, like: Course | None = None) -> Document:
-        """What came of the course, run if it is not stored. ``like``: a stored one of the same base model and seed, whose held-out samples
-        of the base model, and training samples where they are drawn alike, are these ones too, so that they are not drawn again."""
+        """Return the results of a course, which is run if it is not stored.
+
+        ``like`` is a stored course of the same base model and seed. Its held-out samples of the
+        base model are reused, and its training samples too if both courses draw them alike.
+        """
         folder = self.folder(course)
-        if (stored := _stored(folder, course)) is not None:
-            return self._whole(stored, course)
+        stored = _stored(folder, course)
+        if stored is not None:
+            return self._with_all_rounds(stored, course)
         self.tell(
-            f"{course.method} of {course.model} on {course.task.label}, filter {course.filter.spec}, seed {course.seed}"
+            f"{course.method} of {course.model} on {course.task.label},"
+            f" filter {course.filter.spec}, seed {course.seed}"
         )
         if like is not None and not folder.exists():
-            _begin_like(folder, course, self.folder(like), like)
-        return self._whole(improve(course, out=folder).document, course)
+            _copy_base_samples(self.folder(like), like, folder, course)
+        return self._with_all_rounds(improve(course, out=folder).document, course)
 
-    def _whole(self, document: Document, course: Course) -> Document:
-        """The document with all rounds and no more; those that never came to be are unknown."""
+    def folder(self, course: Course) -> Path:
+        """Return the folder, named by all settings of the course but the number of rounds."""
+        settings = course.as_record()
+        # The record describes a task in full; the folder's name has its label only.
+        settings["task"] = slug(course.task.label)
+        return self.root / default_folder("improve", settings).name
+
+    def _with_all_rounds(self, document: Document, course: Course) -> Document:
+        """Cut the document to the course's rounds, and fill missing rounds with unknown numbers."""
         rounds = document["rounds"][: course.rounds + 1]
-        if missing := course.rounds + 1 - len(rounds):
+        missing = course.rounds + 1 - len(rounds)
+        if missing:
             self.left.append(
-                f"{course.model} on {course.task.label} by {course.filter.spec}, seed {course.seed} ({document['stopped']})"
+                f"{course.model} on {course.task.label} by {course.filter.spec},"
+                f" seed {course.seed} ({document['stopped']})"
             )
         return {**document, "rounds": [*rounds, *missing * [_Unknown()]]}
 
-    def folder(self, course: Course) -> Path:
-        """Named by everything that was asked but the number of rounds."""
-        return (
-            self.place
-            / default_folder("improve", course.as_record() | {"task": slug(course.task.label)}).name
-        )
-
 
 def _stored(folder: Path, course: Course) -> Document | None:
-    """A finished document with at least as many rounds, or as far as one came that kept nothing."""
+    """Return the stored document if it has all rounds, or ended because nothing was kept."""
     file = folder / "improve.json"
-    document = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if document.get("asked") != course.as_record() or not (
-        len(document["rounds"]) > course.rounds or NOTHING_KEPT in document["stopped"]
-    ):
+    if not file.exists():
         return None
-    return document
+    document: Document = json.loads(file.read_text(encoding="utf-8"))
+    if document.get("asked") != course.as_record():
+        return None
+    # More rounds than wanted do no harm: round t does not depend on the rounds after it.
+    has_all_rounds = len(document["rounds"]) > course.rounds
+    return document if has_all_rounds or NOTHING_KEPT in document["stopped"] else None
 
 
 class _Unknown(dict[str, Any]):
-    """A round that did not come to be: every number of it is None."""
+    """A round that was never run. Any path of keys through it ends at None."""
 
     def __missing__(self, key: str) -> Any:
         return None if key in ("value", "low", "high") else self
 
 
-def _begin_like(folder: Path, course: Course, other: Path, like: Course) -> None:
-    base = other / "round-0"
+def _copy_base_samples(source: Path, like: Course, target: Path, course: Course) -> None:
+    """Copy the base model's samples into a course that would draw the same ones."""
     for name, training in (("held-out", False), ("train", True)):
-        if (base / name / "run.json").exists() and course.drawing(training) == like.drawing(
-            training
-        ):
-            shutil.copytree(
-                base / name, folder / "round-0" / name, ignore=shutil.ignore_patterns(".lock")
-            )
+        run = source / "round-0" / name
+        drawn_alike = course.drawing(training) == like.drawing(training)
+        if drawn_alike and (run / "run.json").exists():
+            ignore = shutil.ignore_patterns(".lock")
+            shutil.copytree(run, target / "round-0" / name, ignore=ignore)
 
 
 def of_round(document: Document, number: int, *path: str) -> float:
-    """A number of a round, NaN where it is unknown."""
-    place = document["rounds"][number]
-    for name in path:
-        place = place[name]
-    value = place["value"]
+    """Return the value at a path of keys of a round; NaN if it is unknown."""
+    entry = document["rounds"][number]
+    for key in path:
+        entry = entry[key]
+    value = entry["value"]
     return float("nan") if value is None else float(value)
 
 
 def change(document: Document, number: int, *path: str) -> float:
-    """A round's number minus the base model's."""
+    """Return a round's value minus the base model's."""
     return of_round(document, number, *path) - of_round(document, 0, *path)
 
 
 def sides(documents: Sequence[Document], number: int, name: str) -> list[int]:
-    """Of each seed: 1 where the interval over problems of a round's number lies above zero, -1 below, 0 where it does not tell."""
-    found = [document["rounds"][number][name] for document in documents]
-    return [
-        0 if one.get("low") is None else int(one["low"] > 0) - int(one["high"] < 0) for one in found
-    ]
+    """Return, for each seed, the sign of a round's interval over problems: 1, -1, or 0 if open."""
+    estimates = [document["rounds"][number][name] for document in documents]
+    return [interval_sign(entry.get("low"), entry.get("high")) for entry in estimates]
 
 
 def each_seed(documents: Sequence[Document], number: int, name: str) -> str:
-    """In how many seeds the interval over problems of a round's number lies above zero, and below."""
-    found = sides(documents, number, name)
-    return f"{found.count(1)} of {len(found)} seeds above zero, {found.count(-1)} below"
+    """Count the seeds whose interval over problems lies above zero, and below."""
+    signs = sides(documents, number, name)
+    return f"{signs.count(1)} of {len(signs)} seeds above zero, {signs.count(-1)} below"
 
 
 def over(
-    values: Iterable[float], definition: str, bounds: tuple[float, float] = (-np.inf, np.inf)
+    values: Iterable[float], definition: str, bounds: tuple[float, float] = ANYTHING
 ) -> Estimate:
-    """The mean over seeds with Student's interval."""
+    """Return the mean over seeds with Student's interval."""
     return over_draws(np.array(list(values), dtype=float), definition, bounds)
 
 
 def largest_k(documents: Sequence[Document]) -> str:
-    """The largest k of pass@k."""
+    """Return the largest k of pass@k, as a key of the documents."""
     return str(max(map(int, documents[0]["rounds"][0]["pass_at_k"])))

@@ -1,4 +1,8 @@
-"""Figures as a paper prints them: one column wide, colours that a colour-blind reader can tell apart, intervals on every point."""
+"""Figures as a paper prints them.
+
+They are one column wide, every point has its interval, and colour-blind readers can tell the
+colours apart.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ import altair as alt
 import polars as pl
 
 COLUMN, HEIGHT = 300, 190
-"""Width and height of a figure's plot in CSS pixels: with its axes, about the 3.4 inches of a two-column page."""
+"""Width and height of a plot in CSS pixels.
+
+With its axes it takes about 3.4 inches, a column of a page with two.
+"""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-"""Okabe and Ito's, darkest against white first."""
+"""The colours of Okabe and Ito, those with most contrast to white first."""
 
 PIXELS_PER_CSS_PIXEL = 3.0
 
@@ -69,54 +76,54 @@ def points_with_intervals(
     line: bool = True,
     apart: str = "",
 ) -> Any:
-    """Points joined by a line, each with its interval from ``low`` to ``high``: columns of ``rows`` (a Polars frame).
+    """Draw points joined by a line, each with its interval.
 
-    The axis shows what there is; a layer with ``level(0)`` brings zero in. ``apart``: the column whose values stand beside one another, on
-    an x of few places, so that no interval hides another.
+    ``rows`` is a Polars frame, and ``low`` and ``high`` name the columns of the interval's ends.
+    The axis covers only the data; add a layer ``level(0)`` to bring zero in. ``apart`` names a
+    column whose values are drawn side by side, so that no interval hides another; it needs a
+    discrete x.
     """
-    base = (
-        alt.Chart(rows).encode(x=x) if colour is None else alt.Chart(rows).encode(x=x, color=colour)
-    )
+    base = alt.Chart(rows).encode(x=x)
+    if colour is not None:
+        base = base.encode(color=colour)
     if apart:
-        base = base.encode(
-            xOffset=alt.XOffset(apart, sort=None, scale=alt.Scale(type="point", padding=10))
-        )
-    spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-        y=alt.Y(low, title=title, scale=alt.Scale(zero=False)), y2=high
+        side_by_side = alt.Scale(type="point", padding=10)
+        base = base.encode(xOffset=alt.XOffset(apart, sort=None, scale=side_by_side))
+    data_only = alt.Scale(zero=False)
+    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
+        y=alt.Y(low, title=title, scale=data_only), y2=high
     )
-    points = base.mark_point(filled=True, size=34, opacity=1).encode(y=y)
-    return alt.layer(
-        spans, *([base.mark_line(strokeWidth=1.4).encode(y=y)] if line else []), points
-    )
+    layers = [intervals]
+    if line:
+        layers.append(base.mark_line(strokeWidth=1.4).encode(y=y))
+    # Points last: later layers are drawn over earlier ones.
+    layers.append(base.mark_point(filled=True, size=34, opacity=1).encode(y=y))
+    return alt.layer(*layers)
 
 
 def by_family(rows: Any, x: alt.X, colour: alt.Color, *, title: str) -> tuple[list[Any], str]:
-    """Layers of points with intervals, family by family, the first one's lines solid and the others' dashed; and a line that says so."""
+    """Draw points with intervals family by family, with solid lines for the first and dashed after.
+
+    Returns the layers, and a line of text that explains the lines.
+    """
     families = list(rows["family"].unique(maintain_order=True))
-    if not families:
-        return [], ""
-    first, *others = families
-    layers = [
-        points_with_intervals(
-            rows.filter(pl.col("family") == first), x, "value:Q", colour, title=title
+    layers: list[Any] = []
+    for number, family in enumerate(families):
+        of_family = rows.filter(pl.col("family") == family)
+        solid = number == 0
+        layers.append(
+            points_with_intervals(of_family, x, "value:Q", colour, title=title, line=solid)
         )
-    ]
-    for family in others:
-        own = rows.filter(pl.col("family") == family)
-        dashed = (
-            alt.Chart(own)
-            .mark_line(strokeDash=[4, 3], strokeWidth=1.2)
-            .encode(x=x, y="value:Q", color=colour)
-        )
-        layers += [
-            points_with_intervals(own, x, "value:Q", colour, title=title, line=False),
-            dashed,
-        ]
-    return layers, f"solid: {first}; dashed: {', '.join(others)}" if others else ""
+        if not solid:
+            dashed = alt.Chart(of_family).mark_line(strokeDash=[4, 3], strokeWidth=1.2)
+            layers.append(dashed.encode(x=x, y="value:Q", color=colour))
+    if len(families) < 2:
+        return layers, ""
+    return layers, f"solid: {families[0]}; dashed: {', '.join(families[1:])}"
 
 
 def level(value: float, axis: str = "y") -> Any:
-    """A thin dashed line through the figure at a value of the y (or x) axis, for a zero or a bound."""
+    """Draw a thin dashed line at a value of the y or x axis, for a zero or a bound."""
     rows = alt.Data(values=[{"level": value}])
     line = alt.Chart(rows).mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
     return line.encode(y="level:Q") if axis == "y" else line.encode(x="level:Q")
@@ -124,10 +131,10 @@ def level(value: float, axis: str = "y") -> Any:
 
 def save(chart: Any, stem: Path) -> None:
     """Write ``stem``.svg and ``stem``.png."""
-    import vl_convert
+    import vl_convert  # slow to import, and only needed here
 
     specification = chart.to_dict() | {"config": _STYLE}
-    stem.with_suffix(".svg").write_text(vl_convert.vegalite_to_svg(specification), encoding="utf-8")
-    stem.with_suffix(".png").write_bytes(
-        vl_convert.vegalite_to_png(specification, scale=PIXELS_PER_CSS_PIXEL)
-    )
+    svg = vl_convert.vegalite_to_svg(specification)
+    stem.with_suffix(".svg").write_text(svg, encoding="utf-8")
+    png = vl_convert.vegalite_to_png(specification, scale=PIXELS_PER_CSS_PIXEL)
+    stem.with_suffix(".png").write_bytes(png)

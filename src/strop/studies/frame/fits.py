@@ -1,6 +1,9 @@
-"""What one seed's training makes, and what it is worth. Whatever was trained and measured is kept, and neither is done again.
+"""The models that one seed of the study ``sft`` trains, and their measurements.
 
-models/seed-0/sft-4/           the trained folder         models/seed-0/sft-4.json    what it is worth
+Trained and measured models are kept, and neither step is done again:
+
+    models/seed-0/sft-4/        the trained model's folder
+    models/seed-0/sft-4.json    its measurements
 """
 
 from __future__ import annotations
@@ -32,13 +35,13 @@ from strop.tasks import Task, find_task
 from strop.weigh import BestOfN
 
 Measured = dict[str, float]
-"""By quantity; "train_" before those of training problems. NaN is unknown."""
+"""A model's numbers by name; those on training problems begin with "train_". NaN is unknown."""
 REWARD = "logprob"
 BATCH = 64
 
 
 class Recipe(Protocol):
-    """What is fit: the fields of the study."""
+    """The settings of the training: fields of the study ``sft``."""
 
     @property
     def model(self) -> str: ...
@@ -64,94 +67,110 @@ class Recipe(Protocol):
 
 @dataclass
 class Fits:
-    """One seed of a study. ``left_out`` says what could not be trained, and why."""
+    """One seed of the study, with its models in ``folder``.
+
+    ``left_out`` collects the models that could not be trained, with the reason.
+    """
 
     study: Recipe
     runs: Runs
-    place: Path
+    folder: Path
     seed: int
     left_out: list[str] = field(default_factory=list)
 
     def models(self) -> Iterator[tuple[str, Measured]]:
-        """The base model, and what each way of training makes of it from the same training problems."""
-        study, pairs = self.study, self.study.pairs
-        yield "base", self._measured("base", study.model)
+        """Yield the base model, and each model trained on the same training problems."""
+        study = self.study
+        yield "base", self._measure("base", study.model)
         for size in study.sizes:
             trainer = Sft(**usual(study.model, self.seed), epochs=study.epochs)
             yield from self._trained(f"sft-{size}", trainer, partial(self._best_of, size))
         regression = RewardDpo(**usual(study.model, self.seed, 0.1), epochs=2 * study.epochs)
-        yield from self._trained(
-            f"reward-dpo-{2 * pairs}",
-            regression,
-            lambda: comparisons(self._base_run, self._base_run.evidence.logprob_PK, pairs).rows,
+        yield from self._trained(f"reward-dpo-{2 * study.pairs}", regression, self._pairs)
+        if self._can_explore():
+            name = f"xpo-{2 * study.pairs}"
+            yield name, self._measure(name, self._explore())
+
+    def snapshots(self) -> Iterator[tuple[int, Measured]]:
+        """Yield the snapshots of a longer SFT-Sharpening with the largest N, by step.
+
+        The number of steps is the same for every seed.
+        """
+        study = self.study
+        folder = self.folder / "curve"
+        trainer = Sft(
+            **usual(study.model, self.seed),
+            steps=study.curve_steps,
+            snapshot_every=max(1, study.curve_steps // study.snapshots),
         )
-        if self._explores():
-            yield f"xpo-{2 * pairs}", self._measured(f"xpo-{2 * pairs}", self._explored())
+        if self._fit(trainer, partial(self._best_of, study.sizes[-1]), folder) is None:
+            return
+        for snapshot in sorted((folder / "steps").glob("*")):
+            model = trained_name(study.model, snapshot)
+            yield int(snapshot.name), self._measure(f"curve-{snapshot.name}", model)
+
+    # --- fits ---
 
     def _best_of(self, size: int) -> Sequence[Row]:
         return best_of(self._base_run, size)
 
-    def snapshots(self) -> Iterator[tuple[int, Measured]]:
-        """The steps of a longer SFT-Sharpening with the largest N: as many for every seed."""
-        size, out, steps = self.study.sizes[-1], self.place / "curve", self.study.curve_steps
-        trainer = Sft(
-            **usual(self.study.model, self.seed),
-            steps=steps,
-            snapshot_every=max(1, steps // self.study.snapshots),
-        )
-        if self._fit(trainer, partial(self._best_of, size), out) is None:
-            return
-        for folder in sorted((out / "steps").glob("*")):
-            yield (
-                int(folder.name),
-                self._measured(f"curve-{folder.name}", trained_name(self.study.model, folder)),
-            )
-
-    # --- fits ---
+    def _pairs(self) -> Sequence[Row]:
+        logprob_PK = self._base_run.evidence.logprob_PK
+        return comparisons(self._base_run, logprob_PK, self.study.pairs).rows
 
     def _trained(
-        self, name: str, trainer: Trainer, rows: Callable[[], Sequence[Row]]
+        self, name: str, trainer: Trainer, make_rows: Callable[[], Sequence[Row]]
     ) -> Iterator[tuple[str, Measured]]:
-        if (folder := self._fit(trainer, rows, self.place / name)) is not None:
-            yield name, self._measured(name, trained_name(self.study.model, folder))
-        else:
+        """Yield the trained model's measurements, or nothing if there were no rows."""
+        folder = self._fit(trainer, make_rows, self.folder / name)
+        if folder is None:
             self.left_out.append(
                 f"{name} had nothing to train on: no response ended before its limit"
             )
+            return
+        yield name, self._measure(name, trained_name(self.study.model, folder))
 
-    def _fit(self, trainer: Trainer, rows: Callable[[], Sequence[Row]], out: Path) -> Path | None:
+    def _fit(
+        self, trainer: Trainer, make_rows: Callable[[], Sequence[Row]], out: Path
+    ) -> Path | None:
+        """Return the folder of the fit, which is made if it is not stored; None without rows."""
         if holds(out, trainer):
             return out
-        found = rows()
-        if not found:
+        rows = make_rows()
+        if not rows:
             return None
         self.runs.tell(f"seed {self.seed}: {trainer.name} into {out.name}")
-        return trainer.fit(self._base, found, out)
+        return trainer.fit(self._base, rows, out)
 
-    def _explores(self) -> bool:
-        """XPO draws its own pairs, of any length."""
-        return (
-            bool(best_of(self._base_run, 1))
-            if not (self.place / "xpo" / "improve.json").exists()
-            else True
-        )
+    def _can_explore(self) -> bool:
+        """Return whether any response of the base model ended before its limit.
 
-    def _explored(self) -> str:
-        study, stored = self.study, self.place / "xpo" / "improve.json"
-        if not stored.exists():
-            self.runs.tell(f"seed {self.seed}: XPO, {study.pairs} rounds")
-            improve(self._course, out=stored.parent)
-        return str(json.loads(stored.read_text())["rounds"][-1]["model"])
+        XPO draws its own pairs, but from such a base model it would learn nothing.
+        """
+        if self._explored_document.exists():
+            return True
+        return bool(best_of(self._base_run, 1))
+
+    def _explore(self) -> str:
+        """Return the model that XPO trains; it is trained if it is not stored."""
+        document = self._explored_document
+        if not document.exists():
+            self.runs.tell(f"seed {self.seed}: XPO, {self.study.pairs} rounds")
+            improve(self._course, out=document.parent)
+        return str(json.loads(document.read_text())["rounds"][-1]["model"])
+
+    @property
+    def _explored_document(self) -> Path:
+        return self.folder / "xpo" / "improve.json"
 
     @property
     def _course(self) -> Course:
-        study, settings = (
-            self.study,
-            {
-                "epochs": 2 * self.study.epochs,
-                "learning_rate": usual(self.study.model, 0, 0.1)["learning_rate"],
-            },
-        )
+        study = self.study
+        settings = {
+            "epochs": 2 * study.epochs,
+            "learning_rate": usual(study.model, 0, 0.1)["learning_rate"],
+        }
+        # The course measures its own rounds too. They are not used, so they are kept small.
         return Course(
             study.model,
             find_task(study.task),
@@ -164,49 +183,45 @@ class Fits:
             settings=settings,
         )
 
-    # --- what it costs ---
+    # --- costs ---
 
     def costs(self) -> Iterator[Cost]:
-        """The base model and all that is made of it, at most."""
-        study, read = (
-            self.study,
-            [self.wanted(self.study.model, split) for split in ("test", "train")],
-        )
-        models = 1 + len(study.sizes) + 2 + study.snapshots
-        yield from models * [cost_of(read)]
-        fits = [
-            *len(study.sizes) * [(study.train_problems, study.epochs)],
-            (2 * study.pairs * study.train_problems, 2 * study.epochs),
-            (BATCH * study.curve_steps, 1.0),
-        ]
-        yield from (cost_of_fit(read[1], rows, epochs) for rows, epochs in fits)
+        """Yield the costs of measuring all models, of the fits and of XPO, at most."""
+        study = self.study
+        test, train = (self.wanted(study.model, split) for split in ("test", "train"))
+        base, reward_dpo, xpo = 1, 1, 1
+        models = base + len(study.sizes) + reward_dpo + xpo + study.snapshots
+        yield from models * [cost_of([test, train])]
+        for _ in study.sizes:
+            yield cost_of_fit(train, study.train_problems, study.epochs)
+        yield cost_of_fit(train, 2 * study.pairs * study.train_problems, 2 * study.epochs)
+        yield cost_of_fit(train, BATCH * study.curve_steps)
         yield cost_of_course(self._course)
 
-    # --- what a model is worth ---
+    # --- measurements ---
 
-    def _measured(self, name: str, model: str) -> Measured:
-        """From the file beside the model, else from runs of it."""
-        stored = self.place / f"{name}.json"
+    def _measure(self, name: str, model: str) -> Measured:
+        """Return a model's measurements, from the file beside it or else from runs of it."""
+        file = self.folder / f"{name}.json"
         asked = {
             "model": model,
             "problems": self.study.problems,
             "train_problems": self.study.train_problems,
             "samples": self.study.samples,
         }
-        if stored.exists() and (found := json.loads(stored.read_text())).get("asked") == asked:
-            return {
-                key: float("nan") if value is None else value
-                for key, value in found["measured"].items()
-            }
-        measured = worth(self._run(model, "test"), "", self._base) | worth(
-            self._run(model, "train"), "train_", self._base
-        )
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        plain = {key: value if np.isfinite(value) else None for key, value in measured.items()}
-        RunFolder(stored.parent).write_json(stored.name, {"asked": asked, "measured": plain})
+        if file.exists():
+            stored = json.loads(file.read_text())
+            if stored.get("asked") == asked:
+                return _with_nan(stored["measured"])
+        measured = worth(self._run(model, "test"), "", self._base)
+        measured |= worth(self._run(model, "train"), "train_", self._base)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        document = {"asked": asked, "measured": _without_nan(measured)}
+        RunFolder(file.parent).write_json(file.name, document)
         return measured
 
     def wanted(self, model: str, split: str) -> RunSpec:
+        """Return the run that measures a model on a split."""
         return RunSpec(
             model,
             self.study.task,
@@ -220,12 +235,13 @@ class Fits:
         )
 
     def _run(self, model: str, split: str) -> Run:
-        wanted = self.wanted(model, split)
-        self.runs.make([wanted])
-        return self.runs.run(wanted)
+        spec = self.wanted(model, split)
+        self.runs.make([spec])
+        return self.runs.run(spec)
 
     @cached_property
     def _base_run(self) -> Run:
+        """The base model's responses to the training problems: the rows of all fits."""
         return self._run(self.study.model, "train")
 
     @cached_property
@@ -233,21 +249,40 @@ class Fits:
         return model_folder(self.study.model)
 
 
+def _without_nan(measured: Measured) -> dict[str, float | None]:
+    """Replace what is not finite by None: JSON has no NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in measured.items()}
+
+
+def _with_nan(stored: dict[str, float | None]) -> Measured:
+    return {name: float("nan") if value is None else value for name, value in stored.items()}
+
+
 def usual(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
-    """The settings of a fit: a step that suits the embedded models, a hundredth of it for others."""
+    """Return the default settings of a fit.
+
+    The learning rate suits the embedded models; other models get a hundredth of it. ``times`` is a
+    factor on the learning rate.
+    """
     rate = 1e-3 if is_embedded(model) else 1e-5
     return {"learning_rate": times * rate, "batch_size": BATCH, "seed": seed}
 
 
 def best_of(run: Run, size: int) -> Sequence[Row]:
-    """Of each problem's first N responses the likeliest, as SFT-Sharpening trains on it."""
+    """Return SFT-Sharpening's rows: the likeliest of each problem's first ``size`` responses."""
     first_PK = np.arange(run.plan.samples) < size
+    # Best-of-N never chooses a response without a score.
     score_PK = np.where(first_PK, run.evidence.logprob_PK, np.nan)
-    return weighted(run, BestOfN(None)(score_PK, run.evidence.samples.mask_PK) * first_PK).rows
+    weight_PK = BestOfN(None)(score_PK, run.evidence.samples.mask_PK)
+    return weighted(run, weight_PK * first_PK).rows
 
 
 def worth(run: Run, prefix: str, base: Path) -> Measured:
-    """Accuracy of one sample, of greedy decoding, of the likeliest of K; coverage; and the log-likelihood under the base model, nats."""
+    """Measure a model by one run of it.
+
+    The numbers are the accuracy of one sample, of greedy decoding and of the likeliest of K,
+    coverage, and the mean log-likelihood (nats) of responses under the base model.
+    """
     samples = run.evidence.samples
     best_PN = selection_curve_PN(run.evidence.logprob_PK, samples.utility_PK, samples.mask_PK)
     return {
@@ -255,21 +290,24 @@ def worth(run: Run, prefix: str, base: Path) -> Measured:
         f"{prefix}greedy": float(run.evidence.greedy_P.mean()),
         f"{prefix}best_of_k": float(best_PN[:, -1].mean()),
         f"{prefix}coverage": float(samples.utility_PK.max(axis=1).mean()),
-        f"{prefix}base_likelihood": float(np.mean(_likelihoods(run, base))),
+        f"{prefix}base_likelihood": float(np.mean(_base_likelihood_P(run, base))),
     }
 
 
-def _likelihoods(run: Run, base: Path) -> Floats:
-    """log pi_base(y|x) of each problem's first response."""
-    from strop.distill.scoring import score_rows
+def _base_likelihood_P(run: Run, base: Path) -> Floats:
+    """Return log pi_base(y|x) of each problem's first response, in nats."""
+    from strop.distill.scoring import score_rows  # needs torch
 
     result: Floats = score_rows(base, one_of_each(run, 0))[:, 0]
     return result
 
 
 def holds(out: Path, trainer: Trainer) -> bool:
-    """Is this fit finished? Looked up without its rows, so that nothing is loaded for it."""
-    stored = out / "training.json"
-    return stored.exists() and bool(
-        json.loads(stored.read_text()).get("settings") == trainer.settings()
-    )
+    """Return whether a folder holds the finished fit of this trainer.
+
+    The trained rows are not compared: they follow from stored runs, and need no model this way.
+    """
+    record = out / "training.json"
+    if not record.exists():
+        return False
+    return bool(json.loads(record.read_text()).get("settings") == trainer.settings())

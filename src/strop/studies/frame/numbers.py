@@ -1,4 +1,4 @@
-"""How studies read a run's numbers, and how they write them down."""
+"""The numbers of a run that studies read, and their form in tables and sentences."""
 
 from __future__ import annotations
 
@@ -23,163 +23,181 @@ FULL = ("ladder/25k", "ladder/40k", "ladder/70k", "ladder/125k", "ladder/250k", 
 LEAN = ("ladder/lean-125k", "ladder/lean-250k")
 FEW = ("ladder/40k", "ladder/125k", "ladder/250k")
 CHECKED = ("arithmetic", "signs", "sudoku4")
-"""The embedded tasks whose answers can be checked by steps; a fact of ``recall`` cannot."""
+"""The embedded tasks whose answers can be checked step by step; a fact of ``recall`` cannot."""
 ALPHA = 0.05
 
 
+# --- numbers of a run ---
+
+
 def weights_of(evidence: Evidence, verifier: str, weigh: str | None = None) -> Floats:
-    """A verifier's weights (P, K), by its default unless another is named."""
+    """Return a verifier's weights (P, K), under its default weight unless one is named."""
     if weigh is None:
         return evidence.weights[verifier]
     return evidence.weigh(Product(((verifier, parse_weight(weigh)),)))
 
 
 def gaps(run: Run, verifier: str, weigh: str | None = None) -> dict[str, Ratio]:
-    """Accuracy, accuracy kept, gap and relative gap of a run under one verifier."""
+    """Return accuracy, accuracy kept, gap and relative gap of a run under one verifier."""
     return gaps_of(run, weights_of(run.evidence, verifier, weigh))
 
 
 def gaps_of(run: Run, weight_PK: Floats) -> dict[str, Ratio]:
-    """The same under any weights; where nothing is filtered, all but accuracy is undefined."""
+    """Return the same numbers under any weights.
+
+    If nothing is filtered, only the accuracy is defined.
+    """
     samples = run.evidence.samples
-    arrays, why = (
-        (samples.utility_PK, weight_PK, samples.mask_PK),
-        nothing_to_filter(samples, weight_PK),
-    )
+    utility_PK, mask_PK = samples.utility_PK, samples.mask_PK
     filtered = {
-        "accuracy_kept": kept_accuracy(*arrays),
-        "gap": gap(*arrays),
-        "relative_gap": relative_gap(*arrays),
+        "accuracy_kept": kept_accuracy(utility_PK, weight_PK, mask_PK),
+        "gap": gap(utility_PK, weight_PK, mask_PK),
+        "relative_gap": relative_gap(utility_PK, weight_PK, mask_PK),
     }
+    why = nothing_to_filter(samples, weight_PK)
     if why:
-        filtered = {
-            name: undefined(len(weight_PK), ratio.definition, why)
-            for name, ratio in filtered.items()
-        }
-    return {"accuracy": accuracy(samples.utility_PK, samples.mask_PK), **filtered}
+        for name, ratio in filtered.items():
+            filtered[name] = undefined(len(weight_PK), ratio.definition, why)
+    return {"accuracy": accuracy(utility_PK, mask_PK), **filtered}
 
 
 def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
-    """What conventions decided: verifications that could not be read, problems of which nothing was kept, problems without room."""
+    """Count what was set by convention.
+
+    These are the verifications that could not be parsed, the problems without a kept response, and
+    the problems without room for a gap.
+    """
     samples = run.evidence.samples
+    weight_PK = weights_of(run.evidence, verifier, weigh)
+    # An accuracy of 1, as far as rounding in a mean of K values lets one tell.
+    no_room_P = accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12
     return {
         "unparsed": int((~run.scores[verifier]["parsed"]).sum()),
-        "no_survivor": int(
-            (~has_survivor_P(weights_of(run.evidence, verifier, weigh), samples.mask_PK)).sum()
-        ),
-        "no_room": int((accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12).sum()),
+        "no_survivor": int((~has_survivor_P(weight_PK, samples.mask_PK)).sum()),
+        "no_room": int(no_room_P.sum()),
     }
 
 
 def scores_PKM(run: Run, stage: str) -> Floats:
-    """Each draw's scores, (P, K, M)."""
-    order = {problem: number for number, problem in enumerate(run.problems["problem"])}
+    """Return the scores of every verification draw, (P, K, M)."""
+    row_of = {problem: row for row, problem in enumerate(run.problems["problem"])}
+    # Sorted first, so that the groups come in the order of the draws.
+    scores = run.scores[stage].sort("draw")
     grids = []
-    for (_,), own in run.scores[stage].sort("draw").group_by("draw", maintain_order=True):
-        problem = own["problem"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
-        grids.append(
-            fill_grid(problem, own["sample"].to_numpy(), own["score"].to_numpy(), len(order))
-        )
+    for _, of_draw in scores.group_by("draw", maintain_order=True):
+        rows = of_draw["problem"].replace_strict(row_of, return_dtype=pl.Int64).to_numpy()
+        columns = of_draw["sample"].to_numpy()
+        grids.append(fill_grid(rows, columns, of_draw["score"].to_numpy(), len(row_of)))
     return np.stack(grids, axis=2)
 
 
 def estimates(run: Run, ratios: Mapping[Any, Ratio]) -> dict[Any, Estimate]:
-    """With intervals, from the run's own resamples."""
+    """Return the ratios with intervals from the run's own resamples."""
     return estimate_all(ratios, run.counts_BP, group_P=run.evidence.group_P)
 
 
 def joint_counts(runs: Sequence[Run]) -> Floats:
-    """Resamples of the problems of several tasks side by side, each in an order of its own: they have nothing to do with one another."""
+    """Return resamples of the problems of several tasks side by side, (B, P of all tasks).
+
+    The tasks are independent, so each gets the resamples in another order.
+    """
     check_equal_samples(runs)
-    return np.hstack(
-        [np.random.default_rng(place).permutation(run.counts_BP) for place, run in enumerate(runs)]
-    )
+    shuffled = []
+    for seed, run in enumerate(runs):
+        # Fixed seeds: the same runs give the same intervals.
+        rng = np.random.default_rng(seed)
+        shuffled.append(rng.permutation(run.counts_BP))
+    return np.hstack(shuffled)
 
 
 def check_equal_samples(runs: Sequence[Run]) -> None:
-    """All with one number of samples: gaps are compared at equal K only."""
-    sizes = {run.plan.samples for run in runs}
+    """Raise UsageError unless all runs have one number of samples K."""
+    sizes = sorted({run.plan.samples for run in runs})
     if len(sizes) > 1:
         raise UsageError(
-            f"runs of {', '.join(map(str, sorted(sizes)))} samples: gaps are compared at equal K only"
+            f"the runs have {', '.join(map(str, sizes))} samples; gaps can be compared at equal K"
+            " only: give all runs the same number of samples"
         )
 
 
 def mean_over_tasks(ratios: Sequence[Ratio], what: str) -> Ratio:
-    """The mean of one number over tasks; of a single task the number itself."""
+    """Return the mean of one number over tasks; the number itself if there is one task."""
+    if len(ratios) == 1:
+        return ratios[0]
     known = sum(bool(np.isfinite(ratio.value)) for ratio in ratios)
-    return (
-        ratios[0] if len(ratios) == 1 else mean_of_cells(ratios, f"{what}, mean over {known} tasks")
-    )
+    return mean_of_cells(ratios, f"{what}, mean over {known} tasks")
 
 
-# --- writing ---
+# --- numbers in tables and sentences ---
 
 
-def told(found: Estimate) -> dict[str, Any]:
-    """The columns that a finding's data has for an estimate."""
+def told(estimate: Estimate) -> dict[str, Any]:
+    """Return the columns of an estimate in a finding's data."""
     return {
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "why": found.why or found.caution,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "why": estimate.why or estimate.caution,
     }
 
 
-def points(found: Estimate) -> str:
-    """In points or per cent: ``+3.2 [1.0, 5.4]``."""
-    return written(found, 100, "+.1f", ".1f")
+def points(estimate: Estimate) -> str:
+    """Write a difference in percentage points: ``+3.2 [1.0, 5.4]``."""
+    return written(estimate, 100, "+.1f", ".1f")
 
 
-def per_cent(found: Estimate) -> str:
-    return written(found, 100, ".1f", ".1f")
+def per_cent(estimate: Estimate) -> str:
+    """Write a share in per cent: ``43.2 [41.0, 45.4]``."""
+    return written(estimate, 100, ".1f", ".1f")
 
 
-def share(found: Estimate) -> str:
-    return written(found, 1, ".2f", ".2f")
+def share(estimate: Estimate) -> str:
+    """Write a number as it is: ``0.43 [0.41, 0.45]``."""
+    return written(estimate, 1, ".2f", ".2f")
 
 
-def written(found: Estimate, times: float, first: str, ends: str) -> str:
-    """The value with its interval; a dash where it is undefined, no brackets where there is no interval."""
-    if found.value is None:
+def written(estimate: Estimate, times: float, first: str, ends: str) -> str:
+    """Write a value, ``times`` a factor, with its interval.
+
+    ``first`` is the format of the value and ``ends`` that of the interval. The text is a dash if
+    the value is undefined, and has no brackets if there is no interval.
+    """
+    if estimate.value is None:
         return "–"
-    text = format(round(times * found.value, 6) + 0.0, first)
-    if found.low is None or found.high is None:
+    # A sum that should be zero may be -1e-17: rounding and adding 0.0 make it a positive zero.
+    text = format(round(times * estimate.value, 6) + 0.0, first)
+    if estimate.low is None or estimate.high is None:
         return text
-    return f"{text} [{format(times * found.low + 0.0, ends)}, {format(times * found.high + 0.0, ends)}]"
+    low = format(times * estimate.low + 0.0, ends)
+    high = format(times * estimate.high + 0.0, ends)
+    return f"{text} [{low}, {high}]"
 
 
-def side(found: Estimate) -> int:
-    """1 where the whole interval lies above zero, -1 below, 0 where it does not tell."""
-    if found.low is None or found.high is None:
-        return 0
-    return int(found.low > 0) - int(found.high < 0)
+def side(estimate: Estimate) -> int:
+    """Return the sign of an interval; see ``Estimate.interval_sign``."""
+    return estimate.interval_sign
 
 
-def tally(found: Iterable[Estimate]) -> str:
-    """How many intervals lie above and below zero, and how many would if all true values were zero."""
-    sides = [side(one) for one in found]
-    by_chance = f"about {0.025 * len(sides):.1f} of each would by chance if there were nothing"
-    return f"{sides.count(1)} of {len(sides)} intervals lie above zero, {sides.count(-1)} below ({by_chance})"
+def tally(estimates: Iterable[Estimate]) -> str:
+    """Count the intervals above and below zero, beside the number expected by chance alone."""
+    signs = [estimate.interval_sign for estimate in estimates]
+    # A 95% interval lies above a true zero in 2.5% of all cases, and below it in as many.
+    by_chance = f"about {0.025 * len(signs):.1f} of each would by chance if there were nothing"
+    return (
+        f"{signs.count(1)} of {len(signs)} intervals lie above zero,"
+        f" {signs.count(-1)} below ({by_chance})"
+    )
 
 
 def short(model: str) -> str:
-    """A model's name for figures: the embedded ones without the room they come from, others without the folders above them."""
-    return (
-        model.removeprefix("ladder/")
-        if model.startswith("ladder/")
-        else model.rstrip("/").split("/")[-1].partition("?")[0]
-    )
+    """Return a model's name for figures: without ``ladder/``, or without the folders above it."""
+    if model.startswith("ladder/"):
+        return model.removeprefix("ladder/")
+    return model.rstrip("/").split("/")[-1].partition("?")[0]
 
 
 def listed(names: Iterable[str]) -> str:
-    """``a, b and c``; ``none`` where there is nothing."""
-    some = list(names)
-    return (
-        "none"
-        if not some
-        else some[0]
-        if len(some) == 1
-        else f"{', '.join(some[:-1])} and {some[-1]}"
-    )
+    """Write ``a, b and c``; ``none`` if there are no names."""
+    *others, last = [*names] or ["none"]
+    return f"{', '.join(others)} and {last}" if others else last

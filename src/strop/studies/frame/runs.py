@@ -1,6 +1,8 @@
-"""The runs that studies share: each is named by what it is, made once, and read by every figure that can use it.
+"""The runs that studies share.
 
-What is stored whole is opened without a model. One model is in memory at a time: a model's own work is done together.
+Each run is named by its settings, made once, and read by every study that can use it. A complete
+run is opened without a model. Only one model is in memory at a time, so the work of one model is
+done together.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,19 +24,27 @@ from strop.run.plan import Plan
 from strop.run.run import Run
 from strop.run.store import RunFolder
 from strop.run.verification import Verification, stage_name
-from strop.studies.frame.base import Tell
 from strop.tasks import Task, find_task
 from strop.text import slug
 from strop.verify import Verifier, find_verifiers
 
+Tell = Callable[[str], None]
+"""Prints one line of progress."""
+
 DRAWN = ("responses", "greedy")
+"""The stages of a run that hold responses."""
+SAMPLING = ("problems", "samples", "temperature", "top_p", "seed", "split")
+"""The settings that a RunSpec and a Plan share."""
+NOT_COPIED = ("scores", "estimates.json", "report.html", "sharpening.json", ".lock")
+"""Files and folders of a run that depend on its verifications."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run that a study reads: a model's responses to a task, and who judges them.
+    """One run that a study reads: a model's responses to a task, and the verifications of them.
 
-    ``verifiers`` ask the model itself, and ``judged_by`` are other models that they ask too; each judges ``draws`` times.
+    ``verifiers`` ask the model itself. ``judged_by`` names other models that they ask as well.
+    Every verifier judges each response ``draws`` times.
     """
 
     model: str
@@ -51,36 +61,44 @@ class RunSpec:
 
     @cached_property
     def plan(self) -> Plan:
+        """The plan of the run, with the task's default number of shots."""
         task = find_task(self.task)
-        drawn = {
-            name: getattr(self, name)
-            for name in ("problems", "samples", "temperature", "top_p", "seed", "split")
-        }
-        return Plan(self.model, task, shots=task.default_shots, **drawn)
+        settings = {name: getattr(self, name) for name in SAMPLING}
+        return Plan(self.model, task, shots=task.default_shots, **settings)
 
     @property
     def folder(self) -> str:
-        """``ladder-250k_arithmetic_200x32_t0.7_p0.9_s0_1a2b3c4d``: the digest is of everything asked."""
+        """The folder's name: ``ladder-250k_arithmetic_200x32_t0.7_p0.9_s0_1a2b3c4d``.
+
+        The digest at the end covers the whole plan.
+        """
         plan = self.plan
-        size = f"{plan.problems}x{plan.samples}_t{plan.temperature:g}_p{plan.top_p:g}_s{plan.seed}"
-        rest = [
-            *([plan.split] if plan.split != "test" else []),
-            *([f"draws{self.draws}"] if self.draws > 1 else []),
+        sampling = f"t{plan.temperature:g}_p{plan.top_p:g}_s{plan.seed}"
+        parts = [
+            slug(plan.model)[-60:],  # the end of a path says more than its beginning
+            slug(plan.task.label),
+            f"{plan.problems}x{plan.samples}",
+            sampling,
         ]
-        digest = hashlib.blake2b(
-            json.dumps(plan.as_record(), sort_keys=True).encode(), digest_size=4
-        ).hexdigest()
-        return "_".join([slug(plan.model)[-60:], slug(plan.task.label), size, *rest, digest])
+        if plan.split != "test":
+            parts.append(plan.split)
+        # The plan, and so the digest, does not know the number of verification draws.
+        if self.draws > 1:
+            parts.append(f"draws{self.draws}")
+        record = json.dumps(plan.as_record(), sort_keys=True)
+        parts.append(hashlib.blake2b(record.encode(), digest_size=4).hexdigest())
+        return "_".join(parts)
 
     @property
     def stages(self) -> dict[str, tuple[Verifier, str]]:
-        """Each stage of scores by its name: the verifier, and the model that it asks."""
-        found = {}
+        """The stages of scores by name, each with its verifier and the model that it asks."""
+        stages = {}
         for verifier in find_verifiers(self.verifiers):
             for judge in (self.model, *self.judged_by):
-                asked = judge if verifier.asks_model else self.model
-                found[stage_name(verifier.name, asked, self.model)] = (verifier, asked)
-        return found
+                # A verifier that asks no model gives one stage, whoever the judges are.
+                model = judge if verifier.asks_model else self.model
+                stages[stage_name(verifier.name, model, self.model)] = (verifier, model)
+        return stages
 
 
 class Grid(Protocol):
@@ -101,125 +119,128 @@ class Grid(Protocol):
 
 
 def each(study: Grid, **changes: Any) -> dict[tuple[str, str], RunSpec]:
-    """The run of each model on each task, by model and the task's label."""
-    asked: dict[str, Any] = {
-        name: getattr(study, name) for name in ("verifiers", "problems", "samples", "seed")
+    """Return the run of each model on each task, by model and the task's label."""
+    settings: dict[str, Any] = {
+        "verifiers": study.verifiers,
+        "problems": study.problems,
+        "samples": study.samples,
+        "seed": study.seed,
     }
-    found = [
-        RunSpec(model, task, **asked | changes) for model in study.models for task in study.tasks
-    ]
-    return {(one.model, one.plan.task.label): one for one in found}
+    settings.update(changes)
+    grid = {}
+    for model in study.models:
+        for task in study.tasks:
+            spec = RunSpec(model, task, **settings)
+            grid[model, spec.plan.task.label] = spec
+    return grid
 
 
 def merged(wanted: Iterable[RunSpec]) -> list[RunSpec]:
-    """Each run once, with all that is wanted of it."""
-    found: dict[str, RunSpec] = {}
-    for one in wanted:
-        other = found.get(one.folder, one)
-        verifiers, judges = (
-            (*getattr(other, name), *getattr(one, name)) for name in ("verifiers", "judged_by")
+    """Return each run once, with the verifiers and judges of all its specifications."""
+    by_folder: dict[str, RunSpec] = {}
+    for spec in wanted:
+        known = by_folder.get(spec.folder, spec)
+        by_folder[spec.folder] = replace(
+            spec,
+            verifiers=tuple(dict.fromkeys(known.verifiers + spec.verifiers)),
+            judged_by=tuple(dict.fromkeys(known.judged_by + spec.judged_by)),
         )
-        found[one.folder] = replace(
-            one, verifiers=tuple(dict.fromkeys(verifiers)), judged_by=tuple(dict.fromkeys(judges))
-        )
-    return list(found.values())
+    return list(by_folder.values())
 
 
 @dataclass
 class Runs:
-    """The run folders below ``place``. ``tell`` hears what is being made."""
+    """The runs stored in ``folder``. ``tell`` prints what is being made."""
 
-    place: Path
+    folder: Path
     tell: Tell
     executor: Executor = field(default_factory=lambda: as_executor(None))
     _engine: Engine | None = field(default=None, repr=False)
     _opened: dict[str, Run] = field(default_factory=dict, repr=False)
 
     def make(self, wanted: Sequence[RunSpec]) -> None:
-        """Sample and judge whatever is wanted and not there yet, model by model."""
-        for one in sorted(dict.fromkeys(wanted), key=lambda one: (one.model, one.draws)):
-            self._draw(one)
-            self._judge(one, own=True)
-        others = dict.fromkeys((judge, one) for one in wanted for judge in one.judged_by)
-        for _, one in sorted(others, key=lambda pair: pair[0]):
-            self._judge(one, own=False)
+        """Sample and verify everything that is not stored yet, model by model."""
+        # Sorted by model, so that each is loaded once, and by draws, because a run of several draws
+        # copies the responses of the run of one.
+        for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
+            self._draw(spec)
+            self._judge(spec, by_itself=True)
+        # Other judges come last, when every model's own work is done.
+        judgements = dict.fromkeys((judge, spec) for spec in wanted for judge in spec.judged_by)
+        for _, spec in sorted(judgements, key=lambda pair: pair[0]):
+            self._judge(spec, by_itself=False)
 
     def run(self, wanted: RunSpec) -> Run:
-        """The stored run, opened once."""
-        if wanted.folder not in self._opened:
-            self._opened[wanted.folder] = Run(self.place / wanted.folder, task=wanted.plan.task)
-        return self._opened[wanted.folder]
+        """Return the stored run; it is opened once."""
+        folder = wanted.folder
+        if folder not in self._opened:
+            self._opened[folder] = Run(self.folder / folder, task=wanted.plan.task)
+        return self._opened[folder]
 
-    def _draw(self, wanted: RunSpec) -> None:
-        path, plan = self.place / wanted.folder, wanted.plan
-        folder = RunFolder(path)
-        if folder.exists and all(
-            folder.has_part(stage, part) for stage in DRAWN for part in range(plan.parts)
-        ):
+    def _draw(self, spec: RunSpec) -> None:
+        """Sample the responses of a run if they are not stored."""
+        path = self.folder / spec.folder
+        plan = spec.plan
+        if _all_parts_stored(RunFolder(path), DRAWN, plan.parts):
             return
-        if wanted.draws > 1:
-            once = replace(wanted, draws=1)
-            self._draw(once)
-            _copy_drawn(self.place / once.folder, path)
+        if spec.draws > 1:
+            single_draw = replace(spec, draws=1)
+            self._draw(single_draw)
+            _copy_responses(self.folder / single_draw.folder, path)
             return
         self.tell(
             f"{plan.model}, {plan.task.label}: {plan.problems} problems x {plan.samples} samples"
         )
-        options = {
-            name: getattr(plan, name)
-            for name in ("problems", "samples", "temperature", "top_p", "seed", "split")
-        }
-        sample(self._load(plan.model), plan.task, out=path, workers=self.executor, **options)
+        settings = {name: getattr(plan, name) for name in SAMPLING}
+        sample(self._load(plan.model), plan.task, out=path, workers=self.executor, **settings)
 
-    def _judge(self, wanted: RunSpec, own: bool) -> None:
-        for stage, (verifier, judge) in self._missing(wanted):
-            if (judge == wanted.model) == own:
-                self.tell(
-                    f"{wanted.model}, {wanted.plan.task.label}: {stage}"
-                    + (f" x {wanted.draws}" if wanted.draws > 1 else "")
-                )
-                verification = Verification.of(
-                    verifier, self._load(judge) if verifier.asks_model else None, wanted.draws
-                )
-                run = Run(self.place / wanted.folder, task=wanted.plan.task)
-                verify_run(run, verification, Execution(self.executor, Silent()))
-                self._opened.pop(wanted.folder, None)
+    def _judge(self, spec: RunSpec, by_itself: bool) -> None:
+        """Make the missing verifications by the model itself, or those by other models."""
+        times = f" x {spec.draws}" if spec.draws > 1 else ""
+        for stage, verifier, judge in self._missing(spec):
+            if (judge == spec.model) != by_itself:
+                continue
+            self.tell(f"{spec.model}, {spec.plan.task.label}: {stage}{times}")
+            engine = self._load(judge) if verifier.asks_model else None
+            verification = Verification.of(verifier, engine, spec.draws)
+            run = Run(self.folder / spec.folder, task=spec.plan.task)
+            verify_run(run, verification, Execution(self.executor, Silent()))
+            # An opened run does not see scores that are written later.
+            self._opened.pop(spec.folder, None)
 
-    def _missing(self, wanted: RunSpec) -> Iterator[tuple[str, tuple[Verifier, str]]]:
-        folder = RunFolder(self.place / wanted.folder)
-        entered = folder.record()["verifiers"]
-        for stage, asked in wanted.stages.items():
-            whole = all(
-                folder.has_part(f"scores/{stage}", part) for part in range(wanted.plan.parts)
-            )
-            if not (whole and stage in entered):
-                yield stage, asked
+    def _missing(self, spec: RunSpec) -> Iterator[tuple[str, Verifier, str]]:
+        """Yield (stage, verifier, judge) of the verifications that are not stored completely."""
+        folder = RunFolder(self.folder / spec.folder)
+        recorded = folder.record()["verifiers"]
+        for stage, (verifier, judge) in spec.stages.items():
+            complete = _all_parts_stored(folder, [f"scores/{stage}"], spec.plan.parts)
+            if not (complete and stage in recorded):
+                yield stage, verifier, judge
 
     def _load(self, name: str) -> Engine:
         if self._engine is None or self._engine.name != name:
-            self._engine = None  # the last one's memory, before the next one's
+            # Free the memory of the last model before the next one is loaded.
+            self._engine = None
             self._engine = self.executor.load(name)
         return self._engine
 
 
-def _copy_drawn(source: Path, target: Path) -> None:
-    """A run's responses as a run of their own, for another number of verifications: nothing is sampled twice."""
+def _all_parts_stored(folder: RunFolder, stages: Iterable[str], parts: int) -> bool:
+    if not folder.exists:
+        return False
+    return all(folder.has_part(stage, part) for stage in stages for part in range(parts))
+
+
+def _copy_responses(source: Path, target: Path) -> None:
+    """Copy a run without its scores, so that the same responses get more verification draws."""
+    # Written under another name first: a copy that was interrupted is never taken for a run.
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(
-        source,
-        partial,
-        ignore=shutil.ignore_patterns(
-            "scores", "estimates.json", "report.html", "sharpening.json", ".lock"
-        ),
-    )
+    shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*NOT_COPIED))
     folder = RunFolder(partial)
-    folder.write_json(
-        "run.json",
-        {
-            key: {} if key == "verifiers" else value
-            for key, value in folder.record().items()
-            if key != "begun"
-        },
-    )
+    record = folder.record()
+    # Scores are not copied, so neither finished nor begun verifications are recorded.
+    record["verifiers"] = {}
+    record.pop("begun", None)
+    folder.write_json("run.json", record)
     partial.replace(target)

@@ -1,1 +1,1 @@
-"""The theorems of the sharpening paper, checked on small exact worlds."""
+"""Studies of the sharpening paper's theorems on small worlds that are known exactly."""

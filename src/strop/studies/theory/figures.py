@@ -1,46 +1,66 @@
-"""What the theory study's figures and tables share."""
+"""Figures and tables that several findings of the theory study share.
+
+Axes: R runs, S points of a curve.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from strop.measure.intervals import Floats
 from strop.studies.frame.figures import COLOURS
 from strop.studies.theory.fits import Fitted, geometric_mean
 
-LINEAR, LOG, LOG_X = (
-    alt.Scale(zero=False),
-    alt.Scale(type="log"),
-    alt.Scale(type="log", nice=False, padding=10),
+LINEAR = alt.Scale(zero=False)
+LOG = alt.Scale(type="log")
+LOG_X = alt.Scale(type="log", nice=False, padding=10)
+FITTED_HEADER = (
+    "learner",
+    "against",
+    "exponent, 95% interval over runs",
+    "theory",
+    "cost formula, same range",
+    "interval",
 )
+
+
+class Fit(NamedTuple):
+    """The measured exponent of a learner's cost, beside those of the theory and the formula."""
+
+    learner: str
+    against: str
+    exponent: Fitted
+    theory: float
+    formula: float | None
 
 
 def growth_rows(
     series: str, x_S: Sequence[float], needed_RS: Floats, formula_S: Sequence[float] | None = None
 ) -> list[dict[str, Any]]:
-    """One row a point: geometric mean over runs with its interval, runs that never got there, and what a formula says."""
+    """Return one row for each point of a curve.
+
+    A row holds the geometric mean over runs with its interval, the number of runs that gave up, and
+    the value of the cost formula.
+    """
     rows = []
-    for i, x in enumerate(x_S):
-        mean = geometric_mean(needed_RS[:, i])
-        told = {
+    for point, x in enumerate(x_S):
+        mean = geometric_mean(needed_RS[:, point])
+        row = {
             "series": series,
             "x": float(x),
             "value": mean.value,
             "low": mean.low,
             "high": mean.high,
             "runs": mean.runs,
+            "gave up": len(needed_RS) - mean.runs,
+            "formula": None if formula_S is None else float(formula_S[point]),
         }
-        rows.append(
-            told
-            | {
-                "gave up": len(needed_RS) - mean.runs,
-                "formula": None if formula_S is None else float(formula_S[i]),
-            }
-        )
+        rows.append(row)
     return rows
 
 
@@ -52,7 +72,13 @@ def curves(
     formula: bool = False,
     size: tuple[int, int] = (300, 190),
 ) -> Any:
-    """Columns x, value, low, high, one colour a series; ``formula`` as a thin dashed line."""
+    """Draw one curve of ``value`` over ``x`` for each series, with its intervals.
+
+    ``x`` and ``y`` are the title and the scale of an axis. ``formula`` adds that column as a thin
+    dashed line.
+    """
+    x_title, x_scale = x
+    y_title, y_scale = y
     names: list[str] = rows["series"].unique(maintain_order=True).to_list()
     colour = alt.Color(
         "series:N",
@@ -60,60 +86,50 @@ def curves(
         scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
         legend=alt.Legend(columns=2) if len(names) > 1 else None,
     )
-    base = alt.Chart(rows).encode(x=alt.X("x:Q", title=x[0], scale=x[1]), color=colour)
+    base = alt.Chart(rows).encode(x=alt.X("x:Q", title=x_title, scale=x_scale), color=colour)
+    low = alt.Y("low:Q", title=y_title, scale=y_scale)
+    value = alt.Y("value:Q", scale=y_scale)
     layers = [
-        base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-            y=alt.Y("low:Q", title=y[0], scale=y[1]), y2="high:Q"
-        ),
-        base.mark_line(strokeWidth=1.4).encode(y=alt.Y("value:Q", scale=y[1])),
-        base.mark_point(filled=True, size=34, opacity=1).encode(y=alt.Y("value:Q", scale=y[1])),
+        base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=low, y2="high:Q"),
+        base.mark_line(strokeWidth=1.4).encode(y=value),
+        base.mark_point(filled=True, size=34, opacity=1).encode(y=value),
     ]
     if formula:
-        layers.append(
-            base.mark_line(strokeDash=[3, 3], strokeWidth=0.9).encode(
-                y=alt.Y("formula:Q", scale=y[1])
-            )
-        )
-    return alt.layer(*layers).properties(width=size[0], height=size[1])
+        dashed = base.mark_line(strokeDash=[3, 3], strokeWidth=0.9)
+        layers.append(dashed.encode(y=alt.Y("formula:Q", scale=y_scale)))
+    width, height = size
+    return alt.layer(*layers).properties(width=width, height=height)
 
 
-def verdict(found: Fitted, theory: float, formula: float | None = None) -> str:
-    """Does the interval hold the theory's number; if not, does it hold what the learner's own cost formula has over this range?"""
-    if found.holds(theory):
+def verdict(fitted: Fitted, theory: float, formula: float | None = None) -> str:
+    """Compare an interval with the theory's exponent.
+
+    If the interval does not hold it, compare the exponent of the learner's cost formula over the
+    range of the runs.
+    """
+    if fitted.holds(theory):
         return f"holds {theory:g}"
-    if formula is not None and found.holds(formula):
+    if formula is None:
+        return f"not {theory:g}"
+    if fitted.holds(formula):
         return f"not {theory:g}; the cost formula's {formula:.2f}"
-    return f"not {theory:g}" + (
-        "" if formula is None else f", nor the cost formula's {formula:.2f}"
-    )
+    return f"not {theory:g}, nor the cost formula's {formula:.2f}"
 
 
 def gave_up(*needed: Floats) -> str:
-    """How many runs never got there, said only if any."""
-    count = sum(int((needed_RS != needed_RS).sum()) for needed_RS in needed)
+    """Return a sentence about the runs that never got there; empty if there are none."""
+    count = sum(int(np.isnan(needed_RS).sum()) for needed_RS in needed)
     return f" {count} runs gave up and are left out." if count else ""
 
 
-def fitted_rows(
-    fits: Sequence[tuple[str, str, Fitted, float, float | None]],
-) -> Iterator[list[str]]:
-    """Rows of (learner, against, exponent, theory, formula)."""
-    for learner, against, found, theory, formula in fits:
+def fitted_rows(fits: Sequence[Fit]) -> Iterator[list[str]]:
+    """Yield the rows of a table under FITTED_HEADER."""
+    for fit in fits:
         yield [
-            learner,
-            against,
-            str(found),
-            f"{theory:g}",
-            "–" if formula is None else f"{formula:.2f}",
-            verdict(found, theory, formula),
+            fit.learner,
+            fit.against,
+            str(fit.exponent),
+            f"{fit.theory:g}",
+            "–" if fit.formula is None else f"{fit.formula:.2f}",
+            verdict(fit.exponent, fit.theory, fit.formula),
         ]
-
-
-FITTED_HEADER = (
-    "learner",
-    "against",
-    "exponent, 95% interval over runs",
-    "theory",
-    "cost formula, same range",
-    "interval",
-)

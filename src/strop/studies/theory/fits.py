@@ -1,4 +1,7 @@
-"""Exponents with intervals from repeated runs, and which of two laws of growth fits better."""
+"""Exponents with intervals from repeated runs, and a comparison of two laws of growth.
+
+Axes: R runs, S points of a curve, B bootstrap resamples.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """A mean over runs with Student's 95% interval; NaN ends where one run says nothing of its spread."""
+    """A mean over runs with Student's 95% interval.
+
+    The ends are NaN for fewer than two runs, whose spread is unknown.
+    """
 
     value: float
     low: float
@@ -31,95 +37,110 @@ class Fitted:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
     def holds(self, number: float) -> bool:
+        """Return whether the interval contains a number."""
         return self.low <= number <= self.high
 
 
 def mean_over_runs(value_R: Floats) -> Fitted:
-    """Runs without a value (NaN) are left out; ``runs`` counts the others."""
+    """Return the mean over the runs that have a value (not NaN); ``runs`` counts these."""
     known_R = value_R[np.isfinite(value_R)]
     runs = len(known_R)
+    # One run says nothing about the spread.
     if runs < 2:
-        return Fitted(float(known_R[0]) if runs else np.nan, np.nan, np.nan, runs)
-    reach = t_quantile(0.975, runs - 1) * float(known_R.std(ddof=1)) / runs**0.5
+        value = float(known_R[0]) if runs else np.nan
+        return Fitted(value, np.nan, np.nan, runs)
     mean = float(known_R.mean())
+    deviation = float(known_R.std(ddof=1))
+    reach = t_quantile(0.975, runs - 1) * deviation / runs**0.5
     return Fitted(mean, mean - reach, mean + reach, runs)
 
 
 def slope(x_S: Floats, y_RS: Floats) -> Fitted:
-    """Each run's least-squares slope, then their mean."""
-    return mean_over_runs((y_RS - y_RS.mean(axis=1, keepdims=True)) @ _direction(x_S))
+    """Return the mean of the runs' least-squares slopes."""
+    centred_RS = y_RS - y_RS.mean(axis=1, keepdims=True)
+    return mean_over_runs(centred_RS @ _direction(x_S))
 
 
 def exponent(x_S: Floats, y_RS: Floats) -> Fitted:
-    """The slope in logarithms: y of order x^exponent."""
+    """Return the slope in logarithms: y is of order x^exponent."""
     return slope(np.log(x_S), np.log(y_RS))
 
 
 def exponent_of(x_S: Floats, y_S: Floats) -> float:
-    """The same of one curve, for a formula over the range of the runs."""
-    return float((np.log(y_S) - np.log(y_S).mean()) @ _direction(np.log(x_S)))
+    """Return the exponent of one curve, such as a formula over the range of the runs."""
+    log_S = np.log(y_S)
+    return float((log_S - log_S.mean()) @ _direction(np.log(x_S)))
 
 
 def geometric_mean(y_R: Floats) -> Fitted:
-    """exp of the mean logarithm, with its interval."""
+    """Return exp of the mean logarithm, with its interval."""
     logs = mean_over_runs(np.log(y_R))
     return Fitted(
-        float(np.exp(logs.value)), float(np.exp(logs.low)), float(np.exp(logs.high)), logs.runs
+        value=float(np.exp(logs.value)),
+        low=float(np.exp(logs.low)),
+        high=float(np.exp(logs.high)),
+        runs=logs.runs,
     )
 
 
 def exponential_over_power(x_S: Floats, y_RS: Floats, seed: int) -> Fitted:
-    """How much worse a power of x fits the mean log y than an exponential does: difference of root mean squared residuals.
+    """Return how much worse a power of x fits the mean log y than an exponential does.
 
-    Above 0 the growth is rather exponential, below rather polynomial. The interval is a percentile bootstrap over runs, of the whole runs.
+    The number is the difference of root mean squared residuals: above 0 the growth is rather
+    exponential, below 0 rather polynomial. The interval is a percentile bootstrap over whole runs.
     """
     log_RS = np.log(y_RS)
-    chosen_BR = np.random.default_rng(seed).integers(len(log_RS), size=(RESAMPLES, len(log_RS)))
-    worse_B = np.array(
-        [
-            _residual(np.log(x_S), mean_S) - _residual(x_S, mean_S)
-            for mean_S in log_RS[chosen_BR].mean(axis=1)
-        ]
-    )
-    mean_S = log_RS.mean(axis=0)
-    low, high = np.quantile(worse_B, [0.025, 0.975])
-    return Fitted(
-        _residual(np.log(x_S), mean_S) - _residual(x_S, mean_S),
-        float(low),
-        float(high),
-        len(log_RS),
-    )
+    runs = len(log_RS)
+    rng = np.random.default_rng(seed)
+    chosen_BR = rng.integers(runs, size=(RESAMPLES, runs))
+    mean_BS = log_RS[chosen_BR].mean(axis=1)
+    difference_B = np.array([_power_minus_exponential(x_S, mean_S) for mean_S in mean_BS])
+    low, high = np.quantile(difference_B, [0.025, 0.975])
+    value = _power_minus_exponential(x_S, log_RS.mean(axis=0))
+    return Fitted(value, float(low), float(high), runs)
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share."""
-    z = 1.959964
-    centre, spread = (
-        successes + z**2 / 2,
-        z * (successes * (trials - successes) / trials + z**2 / 4) ** 0.5,
-    )
-    return (centre - spread) / (trials + z**2), (centre + spread) / (trials + z**2)
-
-
-def _direction(x_S: Floats) -> Floats:
-    centred_S = x_S - x_S.mean()
-    return np.asarray(centred_S / (centred_S @ centred_S))
+def _power_minus_exponential(x_S: Floats, log_y_S: Floats) -> float:
+    # log y is linear in log x for a power, and linear in x for an exponential.
+    return _residual(np.log(x_S), log_y_S) - _residual(x_S, log_y_S)
 
 
 def _residual(x_S: Floats, y_S: Floats) -> float:
+    """Return the root mean squared residual of a least-squares line."""
     centred_S = y_S - y_S.mean()
     line_S = (x_S - x_S.mean()) * (centred_S @ _direction(x_S))
     return float(np.sqrt(((centred_S - line_S) ** 2).mean()))
 
 
+def _direction(x_S: Floats) -> Floats:
+    """Return the vector whose product with centred y is the least-squares slope."""
+    centred_S = x_S - x_S.mean()
+    return np.asarray(centred_S / (centred_S @ centred_S))
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95% interval of a share."""
+    z = 1.959964
+    variance = successes * (trials - successes) / trials
+    centre = successes + z**2 / 2
+    reach = z * (variance + z**2 / 4) ** 0.5
+    weight = trials + z**2
+    return (centre - reach) / weight, (centre + reach) / weight
+
+
 def over_runs(work: Callable[[int], T], runs: int, workers: int) -> list[T]:
-    """``work(0)``, ..., ``work(runs - 1)``, by so many processes; whatever their number, the same results."""
+    """Return ``work(0)``, ..., ``work(runs - 1)``, computed by ``workers`` processes.
+
+    The results do not depend on the number of processes.
+    """
     if workers == 1:
         return [work(run) for run in range(runs)]
     with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(partial(_single_threaded, work), range(runs)))
+        results = pool.map(partial(_single_threaded, work), range(runs))
+        return list(results)
 
 
 def _single_threaded(work: Callable[[int], T], run: int) -> T:
+    # One process runs on each core already: threads of BLAS would only compete with the others.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         return work(run)

@@ -1,4 +1,10 @@
-"""Samples that learners need on the hard instance: Theorems 3.1 and 4.1 (SFT-Sharpening), D.1 (adaptive), 4.2 (reward-based DPO)."""
+"""Samples that learners need on the hard instance.
+
+The learners are SFT-Sharpening (Theorems 3.1 and 4.1), the adaptive learner (Theorem D.1) and
+reward-based DPO (Theorem 4.2).
+
+Axes: N prompts drawn so far, R runs, B betas, X prompts, Y responses.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +32,17 @@ SFT, ADAPTIVE, DPO = "SFT-Sharpening", "adaptive SFT-Sharpening", "reward-based 
 SHARE = 0.5
 """eps / Delta: a learner may miss this share of the rare prompts."""
 LOOKS = 32
-"""A learner is looked at this often while it draws as many prompts as bring each rare one once on average."""
+"""Checks of a learner while it draws as many prompts as show each rare one once on average."""
 PATIENCE = 400
-"""Looks after which a run is given up, and counted."""
+"""Checks after which a run is given up."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One learner on one instance, asked to be (eps, delta)-sharpened; eps is half the mass of the rare prompts."""
+    """One learner on one instance, with (eps, delta)-sharpened as its goal.
+
+    eps is half the mass of the rare prompts.
+    """
 
     learner: str
     instance: HardInstance
@@ -47,29 +56,49 @@ class Cell:
     def lower_bound(self) -> float:
         """Theorem 3.1 without its constant: C log |Pi| / (eps^2 (1 + log(C / eps)))."""
         cover = self.instance.coverage
-        return cover * self.instance.log_size / (self.eps**2 * (1 + log(cover / self.eps)))
+        logarithm = 1 + log(cover / self.eps)
+        return cover * self.instance.log_size / (self.eps**2 * logarithm)
 
     @property
     def formula(self) -> float:
-        """What the learner should cost: draws until half of the rare prompts have shown their secret, times the cost of a prompt.
+        """The learner's expected cost.
 
-        A wrong best of N is rare (at most delta) and left out.
+        It is the number of prompts until half of the rare ones have shown their secret, times the
+        cost of a prompt. The error of a best of N is left out: its probability is at most delta.
         """
-        rare, mass, answers = self.instance.rare, self.instance.delta_mass, self.instance.answers
-        shown, cost = 1.0, float(self.instance.samples_for(self.delta))
-        if self.learner == ADAPTIVE:
-            mu = mu_for(self.delta)
-            cost = (1 - mass) * ceil(mu) + mass * adaptive_law(
-                raised_YY(answers, 2 / answers)[0], mu
-            )[1]
-        if self.learner == DPO:
-            shown, cost = 1 - (1 - 2 / answers) ** 2, 2.0
+        rare = self.instance.rare
+        chance = self.instance.delta_mass * self._chance_of_secret
         wanted = rare - int(SHARE * rare)
-        return cost * sum(rare / (mass * shown * (rare - found)) for found in range(wanted))
+        # Coupon collecting: after `found` secrets, rare - found prompts can show another one.
+        prompts = sum(rare / (chance * (rare - found)) for found in range(wanted))
+        return self._cost_of_prompt * prompts
+
+    @property
+    def _chance_of_secret(self) -> float:
+        """The probability that a visit to a rare prompt shows its secret."""
+        if self.learner == DPO:
+            # Either response of the pair may be the secret.
+            return 1 - (1 - 2 / self.instance.answers) ** 2
+        return 1.0
+
+    @property
+    def _cost_of_prompt(self) -> float:
+        """The expected number of responses drawn for a prompt."""
+        if self.learner == DPO:
+            return 2.0
+        if self.learner == ADAPTIVE:
+            mass, answers = self.instance.delta_mass, self.instance.answers
+            mu = mu_for(self.delta)
+            _, draws_on_rare = adaptive_law(raised_YY(answers, 2 / answers)[0], mu)
+            return (1 - mass) * ceil(mu) + mass * draws_on_rare
+        return float(self.instance.samples_for(self.delta))
 
 
 def samples_needed(cell: Cell, rng: np.random.Generator) -> float:
-    """Responses drawn until the learner, fit to all it has, is (eps, delta)-sharpened for the first time; NaN where it never was."""
+    """Return the number of responses drawn until the learner reaches its goal for the first time.
+
+    The learner is fit to all its samples at every check. NaN if it never reached its goal.
+    """
     base = cell.instance.base(rng)
     oracle = Oracle(base, rng)
     fit, prompts = _learner(cell, base, oracle)
@@ -79,115 +108,141 @@ def samples_needed(cell: Cell, rng: np.random.Generator) -> float:
     return float("nan")
 
 
-def _learner(
-    cell: Cell, base: BaseModel, oracle: Oracle
-) -> tuple[Callable[[np.ndarray], Floats], int]:
-    """What takes more prompts and returns the law fit to all so far; and how many prompts to hand it at a time."""
-    instance = cell.instance
-    each = instance.rare / instance.delta_mass / LOOKS
+Learner = Callable[[np.ndarray], Floats]
+"""Takes new prompts, and returns the law (X, Y) that is fit to all prompts so far."""
+
+
+def _learner(cell: Cell, base: BaseModel, oracle: Oracle) -> tuple[Learner, int]:
+    """Return the learner, and the number of prompts to give it between two checks."""
+    prompts = cell.instance.rare / cell.instance.delta_mass / LOOKS
     if cell.learner == DPO:
-        beta = beta_for(margin(base), instance.answers, cell.delta)
-        members, held = instance.tilted_class(beta), list[Pairs]()
+        # A pair shows the secret of a rare prompt with a probability of about 4 / answers, so
+        # that many more prompts pass between two checks.
+        prompts = prompts * cell.instance.answers / 4
+        return _regression(cell, base, oracle), max(1, round(prompts))
+    return _imitation(cell, oracle), max(1, round(prompts))
 
-        def regress(prompt_N: np.ndarray) -> Floats:
-            held[:] = [
-                held[0].and_also(base_pairs(oracle, prompt_N))
-                if held
-                else base_pairs(oracle, prompt_N)
-            ]
-            return members.regress(held[0], beta)
 
-        return regress, max(1, round(each * instance.answers / 4))
+def _regression(cell: Cell, base: BaseModel, oracle: Oracle) -> Learner:
+    """Return reward-based DPO on pairs of base responses."""
+    beta = beta_for(margin(base), cell.instance.answers, cell.delta)
+    members = cell.instance.tilted_class(beta)
+    pairs: Pairs | None = None
+
+    def regress(prompt_N: np.ndarray) -> Floats:
+        nonlocal pairs
+        new_pairs = base_pairs(oracle, prompt_N)
+        pairs = new_pairs if pairs is None else pairs.and_also(new_pairs)
+        return members.regress(pairs, beta)
+
+    return regress
+
+
+def _imitation(cell: Cell, oracle: Oracle) -> Learner:
+    """Return SFT-Sharpening, with a fixed N or adaptive."""
+    instance = cell.instance
     samples, mu = instance.samples_for(cell.delta), mu_for(cell.delta)
-    laws = (
-        instance.adaptive_class(mu)
-        if cell.learner == ADAPTIVE
-        else instance.best_of_n_class(samples)
-    )
-    seen: list[list[np.ndarray]] = [[], []]
+    is_adaptive = cell.learner == ADAPTIVE
+    laws = instance.adaptive_class(mu) if is_adaptive else instance.best_of_n_class(samples)
+    prompts: list[np.ndarray] = []
+    responses: list[np.ndarray] = []
 
     def imitate(prompt_N: np.ndarray) -> Floats:
-        seen[0].append(prompt_N)
-        seen[1].append(
-            adaptive_best(oracle, prompt_N, mu)[0]
-            if cell.learner == ADAPTIVE
-            else best_of_n(oracle, prompt_N, samples)
-        )
-        return laws.maximum_likelihood(np.concatenate(seen[0]), np.concatenate(seen[1]))
+        if is_adaptive:
+            best_N = adaptive_best(oracle, prompt_N, mu)[0]
+        else:
+            best_N = best_of_n(oracle, prompt_N, samples)
+        prompts.append(prompt_N)
+        responses.append(best_N)
+        return laws.maximum_likelihood(np.concatenate(prompts), np.concatenate(responses))
 
-    return imitate, max(1, round(each))
+    return imitate
 
 
 def repeated(cells: Sequence[Cell], runs: int, label: str, workers: int = 1) -> Floats:
-    """Samples needed, (runs, cells); every run has its own secrets."""
+    """Return the samples needed, (runs, cells). Every run has its own secrets."""
     return np.array(over_runs(partial(_run, cells, label), runs, workers))
 
 
 def _run(cells: Sequence[Cell], label: str, run: int) -> list[float]:
-    return [
-        samples_needed(cell, np.random.default_rng(derive("theory", label, run, i)))
-        for i, cell in enumerate(cells)
-    ]
+    needed = []
+    for number, cell in enumerate(cells):
+        rng = np.random.default_rng(derive("theory", label, run, number))
+        needed.append(samples_needed(cell, rng))
+    return needed
 
 
 def over_eps(
     learner: str, grid: Sequence[float], rare: int, cover: float, delta: float
 ) -> list[Cell]:
-    """C_cov stays while eps falls: M of order C / eps."""
+    """Return cells of falling eps with C_cov held fixed: M is of order C / eps."""
     return [Cell(learner, with_coverage(rare, eps / SHARE, cover), delta) for eps in grid]
 
 
 def over_eps_fixed(
     learner: str, grid: Sequence[float], rare: int, answers: int, delta: float
 ) -> list[Cell]:
-    """M stays, so that C_cov falls to 1 with eps."""
+    """Return cells of falling eps with M held fixed: C_cov falls to 1 with eps."""
     return [Cell(learner, HardInstance(rare, answers, eps / SHARE), delta) for eps in grid]
 
 
+# --- a class with laws that fall short ---
+
+
 def shortfall_needed(world: Shortfall, rng: np.random.Generator) -> float:
-    """The same for SFT-Sharpening over a class that also holds laws which fall short of 1 - delta in a few places."""
-    oracle, members = Oracle(world.base(), rng), world.members()
+    """Return the samples that SFT-Sharpening needs over a class with short laws.
+
+    Besides the right law the class holds laws that fall short of 1 - delta in a few places.
+    """
+    oracle = Oracle(world.base(), rng)
+    members = world.members()
     prompts = max(1, round(world.blocks / world.delta_mass / world.delta / 8))
-    prompt_N, response_N = np.empty(0, np.int64), np.empty(0, np.int64)
+    prompt_N = np.empty(0, np.int64)
+    response_N = np.empty(0, np.int64)
     for _ in range(PATIENCE):
-        fresh_N = oracle.prompts(prompts)
-        prompt_N = np.concatenate([prompt_N, fresh_N])
-        response_N = np.concatenate([response_N, best_of_n(oracle, fresh_N, world.samples)])
-        if is_sharpened(
-            members.maximum_likelihood(prompt_N, response_N), oracle.model, world.eps, world.delta
-        ):
+        new_prompt_N = oracle.prompts(prompts)
+        prompt_N = np.concatenate([prompt_N, new_prompt_N])
+        new_response_N = best_of_n(oracle, new_prompt_N, world.samples)
+        response_N = np.concatenate([response_N, new_response_N])
+        law_XY = members.maximum_likelihood(prompt_N, response_N)
+        if is_sharpened(law_XY, oracle.model, world.eps, world.delta):
             return float(oracle.drawn)
     return float("nan")
 
 
 def repeated_shortfall(worlds: Sequence[Shortfall], runs: int, workers: int = 1) -> Floats:
-    """Samples needed, (runs, worlds)."""
+    """Return the samples needed, (runs, worlds)."""
     return np.array(over_runs(partial(_shortfall_run, worlds), runs, workers))
 
 
 def _shortfall_run(worlds: Sequence[Shortfall], run: int) -> list[float]:
-    return [
-        shortfall_needed(world, np.random.default_rng(derive("theory", "shortfall", run, i)))
-        for i, world in enumerate(worlds)
-    ]
+    needed = []
+    for number, world in enumerate(worlds):
+        rng = np.random.default_rng(derive("theory", "shortfall", run, number))
+        needed.append(shortfall_needed(world, rng))
+    return needed
+
+
+# --- the mass that reward-based DPO learns ---
 
 
 def dpo_masses(
     responses: int, gamma: float, betas: Sequence[float], pairs: int, runs: int
 ) -> tuple[Floats, Floats]:
-    """Mass on y* that reward-based DPO learns from ``pairs`` pairs, (runs, betas), and what pi*_beta has, (betas,).
+    """Return the mass on y* that reward-based DPO learns, (runs, betas), and pi*_beta's, (betas,).
 
-    One prompt; the base has one response 1 + gamma times as likely as each other, the class pi*_beta for every choice of it.
+    There is one prompt, and DPO sees ``pairs`` pairs. The base has one response 1 + gamma times as
+    likely as each other; the class holds pi*_beta for every choice of that response.
     """
     raised = raised_YY(responses, (1 + gamma) / (responses + gamma))
-    learned_RB, exact_B = np.empty((runs, len(betas))), np.empty(len(betas))
+    learned_RB = np.empty((runs, len(betas)))
+    exact_B = np.empty(len(betas))
     for i, beta in enumerate(betas):
         members = ProductClass([tilted(tabular(raised), beta)])
         exact_B[i] = members.laws[0][0, 0]
         for run in range(runs):
             rng = np.random.default_rng(derive("theory", "dpo masses", str(gamma), i, run))
             star = int(rng.integers(responses))
-            learned_RB[run, i] = reward_dpo(
-                Oracle(tabular(raised[star]), rng), members, pairs, beta
-            )[0, star]
+            oracle = Oracle(tabular(raised[star]), rng)
+            learned_RB[run, i] = reward_dpo(oracle, members, pairs, beta)[0, star]
     return learned_RB, exact_B

@@ -1,4 +1,9 @@
-"""Statements that one figure shows without a learner's class: Propositions 3.1, C.1, E.1, E.2, and base^(1 + 1/beta)."""
+"""Worlds for the statements without a learner's class.
+
+They are Propositions 3.1, C.1, E.1 and E.2, and the closed-form optimum base^(1 + 1/beta).
+
+Axes: Y responses, V vertices of a graph.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ import polars as pl
 from strop.measure.intervals import Floats
 from strop.seeds import derive
 from strop.studies.theory.fits import wilson
-from strop.theory import Oracle, argmax_XY, margin, tabular
+from strop.theory import BaseModel, Oracle, argmax_XY, margin, tabular
 from strop.theory.best_of_n import best_of_n
 from strop.theory.hard_instance import raised_YY
 from strop.theory.limits import cut_weight, max_cut_model, theta_of_base, unsharpenable
@@ -24,19 +29,31 @@ SYMBOLS, LENGTH = 4, 4
 BINS = 20
 
 
+# --- Proposition 3.1: greedy decoding ---
+
+
 def random_sequences(rng: np.random.Generator) -> NextToken:
-    """4 tokens of 4 symbols; next-token laws from a Dirichlet law whose concentration is itself drawn, so as to reach every mass."""
+    """Draw a model of 4 tokens of 4 symbols.
+
+    Next-token laws are Dirichlet. Their concentration is drawn too, so that y* gets every mass.
+    """
     concentration = 10 ** rng.uniform(-1.5, 0.5)
-    logs = [
-        np.log(np.maximum(rng.gamma(concentration, size=(SYMBOLS,) * (h + 1)), 1e-300))
-        for h in range(LENGTH)
-    ]
-    laws = [np.exp(table - table.max(axis=-1, keepdims=True)) for table in logs]
-    return NextToken(tuple(law / law.sum(axis=-1, keepdims=True) for law in laws))
+    laws = []
+    for position in range(LENGTH):
+        gamma = rng.gamma(concentration, size=(SYMBOLS,) * (position + 1))
+        # For a small concentration all draws may be 0: the floor and the logarithm keep the
+        # normalised law finite.
+        log = np.log(np.maximum(gamma, 1e-300))
+        law = np.exp(log - log.max(axis=-1, keepdims=True))
+        laws.append(law / law.sum(axis=-1, keepdims=True))
+    return NextToken(tuple(laws))
 
 
 def split_sequences(mass: float) -> NextToken:
-    """Two tokens: y* = (1, 0) has ``mass``; symbol 0 has the rest, shared evenly by what follows it. Greedy takes 0 for mass <= 1/2."""
+    """Return a model of two tokens in which greedy decoding misses y* for mass <= 1/2.
+
+    y* = (1, 0) has ``mass``. Symbol 0 has the rest, which its four continuations share equally.
+    """
     first = np.array([1 - mass, mass, 0.0, 0.0])
     second = np.full((SYMBOLS, SYMBOLS), 1 / SYMBOLS)
     second[1] = np.eye(SYMBOLS)[0]
@@ -44,147 +61,190 @@ def split_sequences(mass: float) -> NextToken:
 
 
 def greedy_success(models: int) -> pl.DataFrame:
-    """Of random models and of the split ones, by the mass of y*: how often greedy decoding finds it."""
+    """Count how often greedy decoding finds y*, by its mass, on random models and on split ones."""
     rng = np.random.default_rng(derive("theory", "greedy"))
-    rows = []
+    by_model = []
     for _ in range(models):
         model = random_sequences(rng)
         star = model.most_likely()
-        rows.append({"mass": float(model.probability[star]), "found": model.greedy() == star})
-    binned = pl.DataFrame(rows).with_columns(
-        bin=((pl.col("mass") * BINS).floor().clip(0, BINS - 1) + 0.5) / BINS
-    )
-    random = binned.group_by("bin").agg(found=pl.col("found").sum(), models=pl.len()).sort("bin")
-    parts = [
-        {"family": "random", "mass": row["bin"], "found": row["found"], "models": row["models"]}
-        for row in random.iter_rows(named=True)
-    ]
-    for mass in np.arange(0.25, 0.8, 0.05).round(2):
-        model = split_sequences(float(mass))
-        parts.append(
-            {
-                "family": "split",
-                "mass": float(mass),
-                "found": int(model.greedy() == (1, 0)),
-                "models": 1,
-            }
-        )
-    return pl.DataFrame([part | _share(part["found"], part["models"]) for part in parts])
-
-
-def best_of_n_failures(masses: Sequence[float], sizes: Sequence[int], trials: int) -> pl.DataFrame:
-    """How often best-of-N misses y*, by the oracle; beside (1 - pi(y*))^N, which it is, and exp(-N pi(y*)), which bounds it."""
+        mass = float(model.probability[star])
+        by_model.append({"mass": mass, "found": model.greedy() == star})
+    # Each model goes into one of BINS bins of mass, given by its centre.
+    # A mass of exactly 1 belongs to the last bin.
+    number = (pl.col("mass") * BINS).floor().clip(0, BINS - 1)
+    binned = pl.DataFrame(by_model).with_columns(bin=(number + 0.5) / BINS)
+    by_bin = binned.group_by("bin").agg(found=pl.col("found").sum(), models=pl.len())
+    random = by_bin.sort("bin")
     rows = []
-    for mass in masses:
-        rest_Y = np.full(round(2 / mass) - 1, 1.0)
-        base = tabular(np.append(mass, (1 - mass) * rest_Y / rest_Y.sum()))
-        for size in sizes:
-            oracle = Oracle(
-                base, np.random.default_rng(derive("theory", "best-of-n", str(mass), size))
-            )
-            missed = int((best_of_n(oracle, oracle.prompts(trials), size) != 0).sum())
-            exact = {"exact": (1 - mass) ** size, "bound": exp(-size * mass)}
-            rows.append(
-                {"mass": mass, "N": size, "missed": missed, "trials": trials}
-                | _share(missed, trials)
-                | exact
-            )
+    for mass, found, count in random.iter_rows():
+        rows.append({"family": "random", "mass": mass, "found": found, "models": count})
+    for mass in np.arange(0.25, 0.8, 0.05).round(2).tolist():
+        found = int(split_sequences(mass).greedy() == (1, 0))
+        rows.append({"family": "split", "mass": mass, "found": found, "models": 1})
+    for row in rows:
+        row.update(_share(row["found"], row["models"]))
     return pl.DataFrame(rows)
 
 
+# --- Proposition C.1: best of N ---
+
+
+def best_of_n_failures(masses: Sequence[float], sizes: Sequence[int], trials: int) -> pl.DataFrame:
+    """Count how often best-of-N misses y*.
+
+    The columns ``exact`` and ``bound`` hold its probability (1 - pi(y*))^N and exp(-N pi(y*)).
+    """
+    rows = []
+    for mass in masses:
+        # About 2 / mass responses, so that each of the others has about half the mass of y*.
+        others = round(2 / mass) - 1
+        rest_Y = np.full(others, (1 - mass) / others)
+        base = tabular(np.append(mass, rest_Y))
+        for size in sizes:
+            rng = np.random.default_rng(derive("theory", "best-of-n", str(mass), size))
+            oracle = Oracle(base, rng)
+            missed = int((best_of_n(oracle, oracle.prompts(trials), size) != 0).sum())
+            row = {"mass": mass, "N": size, "missed": missed, "trials": trials}
+            row.update(_share(missed, trials))
+            row.update(exact=(1 - mass) ** size, bound=exp(-size * mass))
+            rows.append(row)
+    return pl.DataFrame(rows)
+
+
+# --- base^(1 + 1/beta) ---
+
+
 def tilts(margins: Sequence[float], responses: int, delta: float) -> pl.DataFrame:
-    """Mass off y* under base^(1 + 1/beta): of the worst base of each margin, of random ones of that margin, and the bound."""
+    """Return the mass off y* under base^(1 + 1/beta), and the margin's bound on it.
+
+    There are two bases of each margin: the worst one, and a random one.
+    """
     rng = np.random.default_rng(derive("theory", "tilt"))
     rows = []
     for gamma in margins:
-        bases = {"worst": one_above(responses, gamma)} | {
-            "random": _random_with_margin(responses, gamma, rng)
+        bases = {
+            "worst": one_above(responses, gamma),
+            "random": _random_with_margin(responses, gamma, rng),
         }
         for (name, base_Y), step in product(bases.items(), np.linspace(0, 2.7, 28)):
-            base, beta = tabular(base_Y), float(gamma / 10**step)
-            off = 1 - float(mass_on_argmax_X(tilted(base, beta), base)[0])
-            bound = 1 - margin_bound(float(base_Y.max()), margin(base), beta)
-            told = {"beta for delta": beta_for(gamma, responses, delta)}
-            rows.append(
-                {"margin": gamma, "base": name, "beta": beta, "off": off, "bound": bound} | told
-            )
+            base = tabular(base_Y)
+            beta = float(gamma / 10**step)
+            row = {
+                "margin": gamma,
+                "base": name,
+                "beta": beta,
+                "off": 1 - _mass_of_tilt(base, beta),
+                "bound": 1 - margin_bound(float(base_Y.max()), margin(base), beta),
+                "beta for delta": beta_for(gamma, responses, delta),
+            }
+            rows.append(row)
     return pl.DataFrame(rows)
 
 
 def tilt_violations(bases: int, delta: float) -> tuple[int, int, float]:
-    """Of random bases and betas: above the margin's bound, and short of 1 - delta at the theorem's beta; and the least ratio by which the
-    greatest beta that would do exceeds the theorem's.
+    """Return how often random bases violate the margin's bound, and the theorem's choice of beta.
+
+    The third number is the smallest ratio of the greatest sufficient beta to the theorem's.
     """
     rng = np.random.default_rng(derive("theory", "tilt bound"))
-    above, short, slack = 0, 0, np.inf
+    below_bound = below_delta = 0
+    slack = np.inf
     for _ in range(bases):
-        base = tabular(rng.dirichlet(np.full(16, 10 ** rng.uniform(-1, 1.5))))
+        concentration = 10 ** rng.uniform(-1, 1.5)
+        base = tabular(rng.dirichlet(np.full(16, concentration)))
         beta = float(10 ** rng.uniform(-3, 1))
-        mass = float(base.probability_XY.max())
-        above += (
-            float(mass_on_argmax_X(tilted(base, beta), base)[0])
-            < margin_bound(mass, margin(base), beta) - 1e-9
-        )
-        theirs = beta_for(margin(base), base.responses, delta)
-        short += float(mass_on_argmax_X(tilted(base, theirs), base)[0]) < 1 - delta
-        slack = min(slack, greatest_beta(base.probability_XY[0], delta) / theirs)
-    return above, short, slack
+        bound = margin_bound(float(base.probability_XY.max()), margin(base), beta)
+        # The worst base meets the bound exactly, so rounding may put it just below.
+        below_bound += _mass_of_tilt(base, beta) < bound - 1e-9
+        theorems_beta = beta_for(margin(base), base.responses, delta)
+        below_delta += _mass_of_tilt(base, theorems_beta) < 1 - delta
+        slack = min(slack, greatest_beta(base.probability_XY[0], delta) / theorems_beta)
+    return below_bound, below_delta, slack
 
 
 def greatest_beta(base_Y: Floats, delta: float) -> float:
-    """The greatest beta at which pi*_beta has 1 - delta on y*, by bisection; inf where the base itself has."""
+    """Return the greatest beta at which pi*_beta has 1 - delta on y*, by bisection.
+
+    It is inf if the base itself has.
+    """
     base = tabular(base_Y)
+    # The bisection is geometric, because beta spans twelve orders of magnitude.
     low, high = 1e-6, 1e6
-
-    def enough(beta: float) -> bool:
-        return float(mass_on_argmax_X(tilted(base, beta), base)[0]) >= 1 - delta
-
-    if enough(high):
+    if _mass_of_tilt(base, high) >= 1 - delta:
         return float("inf")
     for _ in range(80):
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if enough(middle) else (low, middle)
+        if _mass_of_tilt(base, middle) >= 1 - delta:
+            low = middle
+        else:
+            high = middle
     return low
 
 
 def one_above(responses: int, gamma: float) -> Floats:
-    """One response 1 + gamma times as likely as each of the others: of all bases of that margin and size the hardest to sharpen."""
+    """Return the base with one response 1 + gamma times as likely as each of the others.
+
+    Of all bases of that margin and size it is the hardest to sharpen.
+    """
     return np.asarray(raised_YY(responses, (1 + gamma) / (responses + gamma))[0])
 
 
+def _random_with_margin(responses: int, gamma: float, rng: np.random.Generator) -> Floats:
+    """Draw a base whose second response is 1 / (1 + gamma) as likely as its first.
+
+    The others are less likely than the second.
+    """
+    odds_Y = np.concatenate([[1 + gamma, 1.0], rng.random(responses - 2)])
+    return np.asarray(odds_Y / odds_Y.sum())
+
+
+def _mass_of_tilt(base: BaseModel, beta: float) -> float:
+    """Return the mass of base^(1 + 1/beta) on the base's y*."""
+    return float(mass_on_argmax_X(tilted(base, beta), base)[0])
+
+
+# --- Proposition E.1: max-cut ---
+
+
 def graphs(random: int) -> Iterator[tuple[str, Floats]]:
-    """All graphs of 4 and of 5 vertices with at least one edge, and random weighted ones of 6 to 8."""
+    """Yield all graphs of 4 and 5 vertices with an edge, and random weighted ones of 6 to 8."""
     for vertices in (4, 5):
-        pairs = list(combinations(range(vertices), 2))
-        for chosen in product((0.0, 1.0), repeat=len(pairs)):
+        edges = list(combinations(range(vertices), 2))
+        for chosen in product((0.0, 1.0), repeat=len(edges)):
+            # Without an edge every division would be a maximum cut.
             if any(chosen):
-                yield f"all graphs of {vertices} vertices", _symmetric(vertices, pairs, chosen)
+                yield f"all graphs of {vertices} vertices", _symmetric(vertices, edges, chosen)
     rng = np.random.default_rng(derive("theory", "graphs"))
-    for i in range(random):
-        vertices = 6 + i % 3
-        pairs = list(combinations(range(vertices), 2))
-        yield (
-            "random weighted graphs of 6 to 8",
-            _symmetric(
-                vertices, pairs, rng.exponential(size=len(pairs)) * (rng.random(len(pairs)) < 0.7)
-            ),
-        )
+    for number in range(random):
+        vertices = 6 + number % 3
+        edges = list(combinations(range(vertices), 2))
+        weights = rng.exponential(size=len(edges))
+        kept = rng.random(len(edges)) < 0.7
+        yield "random weighted graphs of 6 to 8", _symmetric(vertices, edges, weights * kept)
 
 
 def max_cut_agrees(weight_VV: Floats) -> bool:
-    """Are the model's most likely sequences the maximum cuts, each followed by symbol 1, and nothing else?"""
-    model, cut = max_cut_model(weight_VV), cut_weight(weight_VV)
+    """Return whether the most likely sequences are exactly the maximum cuts.
+
+    A maximum cut is followed by symbol 1 in its sequence.
+    """
+    model = max_cut_model(weight_VV)
+    cut = cut_weight(weight_VV)
+    # Equal cuts may differ by rounding, as their weights are summed.
+    is_maximum = cut >= cut.max() * (1 - 1e-12)
     likely = argmax_XY(as_base_model([model]))[0].reshape(model.probability.shape)
-    return bool(
-        (likely[..., 1] == (cut >= cut.max() * (1 - 1e-12))).all() and not likely[..., 0].any()
-    )
+    ends_in_0, ends_in_1 = likely[..., 0], likely[..., 1]
+    return bool((ends_in_1 == is_maximum).all() and not ends_in_0.any())
 
 
 def cuts_of_one_graph() -> pl.DataFrame:
-    """One random weighted graph of 6 vertices: every division's cut, and the log-probability of its sequence."""
+    """Return every division of one random weighted graph of 6 vertices.
+
+    The columns hold its cut, and the log-probabilities of its sequences that end in 1 and in 0.
+    """
     rng = np.random.default_rng(derive("theory", "one graph"))
-    pairs = list(combinations(range(6), 2))
-    weight_VV = _symmetric(6, pairs, rng.exponential(0.5, size=len(pairs)))
+    edges = list(combinations(range(6), 2))
+    weight_VV = _symmetric(6, edges, rng.exponential(0.5, size=len(edges)))
     logprob = np.log(max_cut_model(weight_VV).probability)
     return pl.DataFrame(
         {
@@ -195,48 +255,43 @@ def cuts_of_one_graph() -> pl.DataFrame:
     )
 
 
-def unsharpenable_masses(symbols: Sequence[int]) -> pl.DataFrame:
-    """Mass on y* = (1, 0) of every member of the class, theta from -6 to 6; and of the base's tilt at beta 0.02, which is no member."""
-    rows = []
-    for n in symbols:
-        model = unsharpenable(n, theta_of_base(n))
-        base = as_base_model([model])
-        tilt = float(mass_on_argmax_X(tilted(base, 0.02), base)[0])
-        unique = int(argmax_XY(base).sum()) == 1 and model.most_likely() == (1, 0)
-        told = {
-            "symbols": n,
-            "bound": 1 / (n - 1),
-            "base": float(model.probability[1, 0]),
-            "tilt": tilt,
-            "unique": unique,
-        }
-        told |= {"greedy finds it": model.greedy() == (1, 0)}
-        rows += [
-            told
-            | {
-                "theta": float(theta),
-                "mass": float(unsharpenable(n, float(theta)).probability[1, 0]),
-            }
-            for theta in np.linspace(-6, 6, 241)
-        ]
-    return pl.DataFrame(rows)
-
-
-def _random_with_margin(responses: int, gamma: float, rng: np.random.Generator) -> Floats:
-    """The second is 1 / (1 + gamma) of the first, the others anything below."""
-    odds_Y = np.concatenate([[1 + gamma, 1.0], rng.random(responses - 2)])
-    return np.asarray(odds_Y / odds_Y.sum())
-
-
 def _symmetric(
-    vertices: int, pairs: Sequence[tuple[int, int]], weights: Sequence[float] | Floats
+    vertices: int, edges: Sequence[tuple[int, int]], weights: Sequence[float] | Floats
 ) -> Floats:
+    """Return the weights of edges as a symmetric matrix."""
     weight_VV = np.zeros((vertices, vertices))
-    for (first, second), weight in zip(pairs, weights, strict=True):
+    for (first, second), weight in zip(edges, weights, strict=True):
         weight_VV[first, second] = weight_VV[second, first] = weight
     return weight_VV
 
 
+# --- Proposition E.2: a class that cannot be sharpened ---
+
+
+def unsharpenable_masses(symbols: Sequence[int]) -> pl.DataFrame:
+    """Return the mass on y* = (1, 0) of the members of each class, theta from -6 to 6.
+
+    The column ``tilt`` holds that of the base's tilt at beta 0.02, which is no member.
+    """
+    rows = []
+    for n in symbols:
+        model = unsharpenable(n, theta_of_base(n))
+        base = as_base_model([model])
+        of_class = {
+            "symbols": n,
+            "bound": 1 / (n - 1),
+            "base": float(model.probability[1, 0]),
+            "tilt": _mass_of_tilt(base, 0.02),
+            "unique": int(argmax_XY(base).sum()) == 1 and model.most_likely() == (1, 0),
+            "greedy finds it": model.greedy() == (1, 0),
+        }
+        for theta in np.linspace(-6, 6, 241).tolist():
+            member = unsharpenable(n, theta)
+            rows.append({**of_class, "theta": theta, "mass": float(member.probability[1, 0])})
+    return pl.DataFrame(rows)
+
+
 def _share(successes: int, trials: int) -> dict[str, float]:
+    """Return the columns of a share with Wilson's interval."""
     low, high = wilson(successes, trials)
     return {"share": successes / trials, "low": low, "high": high}

@@ -1,4 +1,4 @@
-"""The theory laboratory: the second paper's statements, checked on exact small worlds (docs/theory.md)."""
+"""The theory laboratory: statements of the second paper on small exact worlds (docs/theory.md)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from strop.studies.theory.words import INTRODUCTION
 
 @dataclass(frozen=True)
 class TheoryStudy(Study):
-    """``runs`` of each learner, at ``points`` values of whatever is varied, behind every fitted exponent; ``dimensions`` of the sphere; the
-    rest are counts of random worlds. ``workers`` processes (0: one a core) share the runs.
+    """Experiments on the theorems of the sharpening paper.
+
+    Every fitted exponent comes from ``runs`` runs of each learner at ``points`` values of the
+    varied quantity; ``sphere_runs`` and ``dimensions`` are those of the experiment on the sphere.
+    ``models``, ``trials``, ``bases`` and ``graphs`` count random worlds. ``workers`` processes
+    share the runs; 0 stands for one on each core.
     """
 
     runs: int = 24
@@ -33,9 +37,10 @@ class TheoryStudy(Study):
 
     name: ClassVar[str] = "theory"
     description: ClassVar[str] = (
-        "the sharpening paper's theorems on exact small worlds: fitted exponents beside the theory's"
+        "the sharpening paper's theorems on exact small worlds, with fitted exponents beside the"
+        " theory's"
     )
-    beyond: ClassVar[str] = "simulations of small exact worlds, in which no model has a part"
+    beyond: ClassVar[str] = "simulations of small exact worlds, which use no model"
 
     @classmethod
     def quick(cls) -> TheoryStudy:
@@ -57,6 +62,4 @@ class TheoryStudy(Study):
             sphere_finding(self.dimensions, self.sphere_runs, workers, tell),
             *last_findings(self.bases, self.graphs, tell),
         ]
-        return write_findings(
-            out, "The theory laboratory", " ".join(INTRODUCTION.split()), findings, self.name
-        )
+        return write_findings(out, "The theory laboratory", INTRODUCTION, findings, self.name)
