@@ -142,8 +142,8 @@ def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path
     gone = changed(adapter, tmp_path / "gone", base_model_name_or_path="/no/such/base")
     assert "which is not here; give its base model as BASE?adapter=" in refusal(str(gone))
     assert "is an adapter itself" in refusal(f"{adapter}?adapter={adapter}")
-    assert "cannot be laid over" in refusal(f"{LADDER / '250k'}?adapter={adapter}")  # other sizes
-    assert "cannot be laid over" in refusal(
+    assert "cannot be merged" in refusal(f"{LADDER / '250k'}?adapter={adapter}")  # other sizes
+    assert "cannot be merged" in refusal(
         f"{BASE}?adapter={changed(adapter, tmp_path / 'aim', target_modules=['nothing'])}"
     )
     assert "belongs to another model" in refusal(
@@ -153,7 +153,7 @@ def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path
     (cut / "adapter_model.safetensors").write_bytes(
         (cut / "adapter_model.safetensors").read_bytes()[:100]
     )
-    assert "cannot be laid over" in refusal(str(cut))
+    assert "cannot be merged" in refusal(str(cut))
 
 
 def test_without_peft_the_extra_is_named(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:

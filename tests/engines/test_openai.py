@@ -23,7 +23,8 @@ from strop.engines import LADDER, load_engine
 from strop.engines.base import Request
 from strop.engines.llama import LlamaEngine
 from strop.engines.openai import OpenAIEngine
-from strop.engines.openai_server import Malformed, _retry_after, read_choices
+from strop.engines.openai_answers import Malformed, read_choices
+from strop.engines.openai_server import _retry_after
 from strop.errors import ModelError, TokenLimitError, UsageError
 from strop.prompts import CORRECT, INCORRECT, solution_prompt, verification_prompt
 from strop.records import Prompt, Sampling, Usage

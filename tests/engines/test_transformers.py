@@ -12,7 +12,8 @@ import pytest
 
 from strop.engines import load_engine
 from strop.engines.base import Request, cut_at_stop
-from strop.engines.transformers import TransformersEngine, draw_tokens
+from strop.engines.nucleus_torch import draw_tokens
+from strop.engines.transformers import TransformersEngine
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.ladder.tokenizer import VOCABULARY_SIZE, build_tokenizer
 from strop.records import Message, Prompt, Sampling
@@ -186,7 +187,7 @@ def test_top_p_cuts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     counts = torch.bincount(drawn, minlength=5).tolist()
     assert counts[0] == counts[4] == 0 and counts[1:4] == pytest.approx([500, 250, 250], abs=40)
-    monkeypatch.setattr("strop.engines.transformers.ATTEMPTS", 0)
+    monkeypatch.setattr("strop.engines.nucleus_torch.ATTEMPTS", 0)
     counts = torch.bincount(
         draw_tokens(logits, lambda _: spread[0], sampling), minlength=5
     ).tolist()
