@@ -1,4 +1,4 @@
-"""LoRA adapters: the numbers of the merged model, a base found by its name, other weights another fingerprint, one line for a wrong one."""
+"""LoRA adapters (adapter.py): merged log-probabilities, the base model, fingerprints, refusals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXTS = ["12", " 1+2=3", "7"]
 
 
 def write_adapter(folder: Path, base: Path = BASE, seed: int = 0) -> Path:
-    """A LoRA adapter of an embedded model with random weights, large enough to be seen."""
+    """Write a LoRA adapter of an embedded model, with random weights of visible size."""
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
     laid = peft.get_peft_model(
@@ -128,7 +128,9 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_cannot_be_merged_is_refused_in_one_line(
+    adapter: Path, tmp_path: Path
+) -> None:
     assert "no readable adapter_config.json" in refusal(f"{BASE}?adapter={tmp_path}/nowhere")
     assert "is of type IA3" in refusal(
         f"{BASE}?adapter={changed(adapter, tmp_path / 'kind', peft_type='IA3')}"
