@@ -6,6 +6,7 @@ Covers executor.py, remote.py, worker.py and open_executor.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pickle
@@ -315,11 +316,6 @@ def test_a_workers_error_ends_the_command(
 
 
 @dataclass(frozen=True)
-class Sums(Arithmetic):
-    """A task defined in a file that the workers do not have."""
-
-
-@dataclass(frozen=True)
 class Guarded(Arithmetic):
     """A task that cannot be sent."""
 
@@ -327,17 +323,23 @@ class Guarded(Arithmetic):
         raise TypeError("cannot pickle a guard")
 
 
-@pytest.mark.parametrize(
-    ("task", "word"),
-    [
-        (Sums(), "cannot read what it was sent .*test_executor"),
-        (Guarded(), "responses cannot be sent .*cannot pickle a guard"),
-    ],
-)
-def test_a_task_that_cannot_be_sent_is_refused(
-    task: Arithmetic, word: str, cluster: RayCluster, tmp_path: Path
+def test_a_task_that_cannot_be_sent_is_refused(cluster: RayCluster, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"responses cannot be sent .*cannot pickle a guard"):
+        strop.gap(MODEL, Guarded(), **OPTIONS, out=tmp_path / "run", workers=cluster)
+
+
+def test_a_task_whose_module_the_workers_lack_is_refused(
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match=word):
+    (tmp_path / "only_here.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from strop.tasks import Arithmetic\n"
+        "@dataclass(frozen=True)\n"
+        "class Sums(Arithmetic): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    task = importlib.import_module("only_here").Sums()
+    with pytest.raises(UsageError, match=r"cannot read what it was sent .*only_here"):
         strop.gap(MODEL, task, **OPTIONS, out=tmp_path / "run", workers=cluster)
 
 
