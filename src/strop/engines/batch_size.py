@@ -52,6 +52,7 @@ class Footprint:
         All prompts are padded to ``prompt_tokens``. ``positions``: the number of positions of a row
         whose logits are in memory at once. At least 1: a single row is always tried.
         """
+        # A prefill holds a mask over all pairs of tokens; a row repeats the prompt in its cache.
         mask = MASK_BYTES * prompt_tokens
         left = memory - prompts * prompt_tokens * (self.prefill_token + mask)
         row = (prompt_tokens + new_tokens) * self.cached_token + positions * self.logits

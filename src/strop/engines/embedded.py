@@ -73,6 +73,7 @@ def _model_faults(config: dict[str, Any], weights: dict[str, Tensor]) -> Iterato
     parameters = sum(tensor.size for tensor in weights.values())
     if parameters > LARGEST:
         yield f"it has {parameters:,} parameters, more than {LARGEST:,}"
+    # Biases, norms of other kinds and experts all show as other names of weights.
     expected = _expected_weights(config.get("num_hidden_layers"))
     differing = sorted(expected.symmetric_difference(weights.keys() - {"lm_head.weight"}))
     if differing:
@@ -93,6 +94,7 @@ def _text_faults(
     folder: Path, config: dict[str, Any], tokenizer: dict[str, Any], generation: dict[str, Any]
 ) -> Iterator[str]:
     """Yield what the NumPy engine would render, tokenise or end differently, in words."""
+    # The engine renders plain text only, and ends at the tokens of config.json only.
     if "chat_template" in tokenizer or any(folder.glob("chat_template*")):
         yield "it has a chat template"
     tokenizer_class = tokenizer.get("tokenizer_class")

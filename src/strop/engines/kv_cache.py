@@ -64,6 +64,7 @@ class SharedPrefix:
         """
         if not self.length:
             return None
+        # Shallow copies: the tensors are replaced, so the cache of one row stays as it is.
         shifted = copy.copy(self.cache)
         shifted.layers = [copy.copy(layer) for layer in self.cache.layers]
         index_L = shift_P.new_tensor(range(self.length))
@@ -126,6 +127,7 @@ class CachedModel:
         if length < SHARED_FROM:
             return SharedPrefix()
         prefilled = self.prefill([prompts[0][:length]], SharedPrefix())
+        # Seen on a first prefix, and remembered for the calls that follow.
         # Layers of other types, such as those with a sliding window, drop positions.
         self._shares = all(type(layer) is self._plain_layer for layer in prefilled.cache.layers)
         return SharedPrefix(length, prefilled.cache) if self._shares else SharedPrefix()
@@ -141,6 +143,7 @@ class CachedModel:
         shift_P = longest - lengths_P
         positions_PT = torch.arange(longest, device=self._device) - shift_P[:, None]
         mask_PT = (positions_PT >= 0).long()
+        # The shared prefix has no input here: the cache holds it.
         padded = [((0,) * (longest - len(ids)) + ids)[shared.length :] for ids in prompts]
         ids_PT = torch.tensor(padded, device=self._device)
         new_positions_PT = positions_PT[:, shared.length :].clamp(min=0)

@@ -142,6 +142,7 @@ class LlamaEngine(Engine):
         ids = self._encode([request.prompt for request in requests], sampling.max_tokens)
         samples: list[list[Sample]] = [[] for _ in requests]
         usages = []
+        # Chunks depend on the counts alone, so that the same call gives the same batches.
         for chunk in _chunks([len(request.seeds) for request in requests]):
             chunk_ids = [ids[piece.request] for piece in chunk]
             chunk_seeds = [
@@ -149,6 +150,7 @@ class LlamaEngine(Engine):
             ]
             rows, usage = self._decode_chunk(chunk_ids, chunk_seeds, sampling)
             usages.append(usage)
+            # The rows stand in the order of the pieces, and of the seeds of each piece.
             row = 0
             for piece in chunk:
                 for _ in range(piece.start, piece.stop):
@@ -159,9 +161,9 @@ class LlamaEngine(Engine):
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         started = time.perf_counter()
-        endings = [
-            self.tokenizer.encode(text, add_special_tokens=False).ids for text in continuations
-        ]
+        endings = []
+        for continuation in continuations:
+            endings.append(self.tokenizer.encode(continuation, add_special_tokens=False).ids)
         encoded = self._encode(prompts, max(map(len, endings)))
         wanted = _wanted_by_text(encoded, endings)
         texts = list(wanted)
@@ -171,8 +173,11 @@ class LlamaEngine(Engine):
             block = texts[start : start + PREFILL_PROMPTS]
             hidden, _, usage = self._prefill(block)
             usages.append(usage)
-            rows = np.repeat(np.arange(len(block)), [len(wanted[text]) for text in block])
-            tokens = [token for text in block for token in wanted[text]]
+            rows: list[int] = []
+            tokens: list[Wanted] = []
+            for row, text in enumerate(block):
+                tokens += wanted[text]
+                rows += [row] * len(wanted[text])
             if not tokens:  # empty continuations alone: their log-probability is 0
                 continue
             p, c, position, token = np.array(tokens).T
@@ -223,6 +228,7 @@ class LlamaEngine(Engine):
             logits.append(self.model.logits(hidden[np.arange(len(block)), last_tokens]))
             prefixes.append(prefix)
             usages.append(usage)
+        # Back to the order of the prompts, with repetitions.
         index = {row: number for number, row in enumerate(distinct)}
         order = np.array([index[row] for row in ids])
         prefix = Prefix.joined(prefixes).take(order)
@@ -267,7 +273,7 @@ class LlamaEngine(Engine):
             tokens = draw_tokens(logits, sampling.temperature, sampling.top_p, rows.seeds, step)
             self._record(rows, tokens, log_probabilities(logits, tokens), step, sampling)
             if rows.done.all() or step == sampling.max_tokens - 1:
-                break
+                break  # the last token needs no forward pass
             if step % COMPACT_EVERY == COMPACT_EVERY - 1:
                 kept_prompts, kept = _compaction(rows.done.reshape(prompts, -1))
                 if len(kept) < COMPACT_BELOW * len(rows.slots):
@@ -292,12 +298,14 @@ class LlamaEngine(Engine):
         """Record the tokens of the open rows, and mark the rows that ended with them."""
         is_open = ~rows.done
         slots = rows.slots[is_open]
+        # A finished row may stay in the batch until the next compaction; it records nothing more.
         rows.tokens_RT[slots, step] = tokens[is_open]
         rows.logprobs_R[slots] += logprobs[is_open]
         ended = np.isin(tokens, self.model.end_tokens) & is_open
         for row in np.flatnonzero(ended):
             rows.finishes[rows.slots[row]] = "end"
         if sampling.stop:
+            # A stop string may span several tokens, so the whole text is decoded.
             for row in np.flatnonzero(is_open & ~ended):
                 text = self.tokenizer.decode(rows.tokens_RT[rows.slots[row], : step + 1].tolist())
                 _, is_stopped = cut_at_stop(text, sampling.stop)
@@ -361,5 +369,6 @@ def _compaction(done_Pw: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[n
     width = done_Pw.shape[1]
     prompts = np.flatnonzero(~done_Pw.all(axis=1))
     most_open = int((~done_Pw[prompts]).sum(axis=1).max())
+    # The stable sort of False before True moves open rows to the front, in their order.
     open_first = np.argsort(done_Pw[prompts], axis=1, kind="stable")[:, :most_open]
     return prompts, (open_first + prompts[:, None] * width).ravel()

@@ -115,6 +115,7 @@ class LlamaModel:
         self.epsilon: float = config["rms_norm_eps"]
         self.end_tokens = _end_tokens(config)
         self.parameters = sum(int(tensor.size) for tensor in weights.values())
+        # Sorted: the order in the file must not matter.
         all_bytes = b"".join(weights[name].tobytes() for name in sorted(weights))
         self.digest = blake2b(all_bytes, digest_size=8).hexdigest()
 
@@ -123,10 +124,12 @@ class LlamaModel:
         self.head = np.ascontiguousarray((head * weights["model.norm.weight"]).T)
         self.layers = [_read_layer(weights, number) for number in range(self.layers_count)]
 
+        # Newer configs keep the rotary settings in a group of their own.
         theta = (config.get("rope_parameters") or config).get("rope_theta", 10_000.0)
         frequencies = theta ** (-np.arange(0, self.head_size, 2, dtype=np.float64) / self.head_size)
         angles = np.arange(self.max_positions)[:, None] * frequencies
-        # The first half of the sines is negative: `_project` then rotates by one multiply-add.
+        # A head's first half pairs with its second half (x, y) -> (x cos - y sin, y cos + x sin).
+        # With the first half of the sines negative, `_project` needs one multiply-add.
         self.cosines = np.concatenate([np.cos(angles)] * 2, axis=1).astype(np.float32)
         self.sines = np.concatenate([-np.sin(angles), np.sin(angles)], axis=1).astype(np.float32)
 
@@ -151,6 +154,7 @@ class LlamaModel:
         """
         mixed = self._normed(x) @ weight
         heads = mixed.reshape(*x.shape[:-1], self.heads + 2 * self.key_heads, self.head_size)
+        # Queries and keys are rotated, values are not.
         turned = heads[..., : self.heads + self.key_heads, :]
         values = heads[..., self.heads + self.key_heads :, :]
         half = self.head_size // 2
@@ -168,6 +172,7 @@ class LlamaModel:
         width = both.shape[-1] // 2
         gate = both[..., :width]
         up = both[..., width:]
+        # gate / (1 + exp(-gate)) is SiLU.
         result: Floats = x + (gate / (1 + np.exp(-gate)) * up) @ layer.down
         return result
 
@@ -180,11 +185,12 @@ class LlamaModel:
         """
         prompts, length = ids_PL.shape
         x = self.embedding[ids_PL]
+        # Every token sees itself and those before it; padding stands behind all real tokens.
         causal = np.triu(np.full((length, length), _MASKED, np.float32), 1)
         keys, values = [], []
         for layer in self.layers:
             q, k, v = self._project(x, layer.query_key_value, np.arange(length))
-            # (P, L, G*M, D) -> (P, G, M, L, D)
+            # (P, L, G*M, D) -> (P, G, M, L, D): the M query heads of a key head share its keys.
             q = q.reshape(prompts, length, self.key_heads, -1, self.head_size)
             q = q.transpose(0, 2, 3, 1, 4)
             k_T = np.ascontiguousarray(k.transpose(0, 2, 3, 1))
@@ -195,6 +201,7 @@ class LlamaModel:
             keys.append(k_T)
             values.append(v)
         is_token_PL = np.arange(length) < lengths_P[:, None]
+        # Later steps attend to the prefix through this mask, which hides the padding.
         mask_PL = np.where(is_token_PL, np.float32(0), _MASKED)
         return x, Prefix(keys, values, mask_PL[:, None, None])
 
@@ -265,6 +272,7 @@ class LlamaModel:
             return split.reshape(rows, groups, per_group, -1)
 
         q = q.reshape(rows, groups, per_group, self.head_size)
+        # Compacted rows stand in front of the store; the others are no longer used.
         row_keys = written.keys[number][:rows, :, :steps]
         row_values = written.values[number][:rows, :, :steps]
         on_prompt = by_row(by_prompt(q) @ prefix.keys[number] + prefix.mask)
@@ -291,6 +299,7 @@ def _softmax(scores: Floats) -> Floats:
 def _read_layer(weights: dict[str, Floats], number: int) -> Layer:
     prefix = f"model.layers.{number}."
 
+    # norm(x) * g @ w.T = norm(x) @ (w * g).T, which saves a multiplication per token.
     def folded(names: tuple[str, ...], norm: str) -> Floats:
         stacked = np.concatenate([weights[f"{prefix}{name}.weight"] for name in names])
         return np.ascontiguousarray((stacked * weights[f"{prefix}{norm}.weight"]).T)

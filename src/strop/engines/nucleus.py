@@ -41,6 +41,7 @@ def draw_tokens(
     if temperature == 0:
         greedy: NDArray[np.int64] = logits_RV.argmax(axis=1)
         return greedy
+    # A softmax in place: one array of the size of the logits.
     p_RV = logits_RV * np.float32(1 / temperature)
     p_RV -= p_RV.max(axis=1, keepdims=True)
     np.exp(p_RV, out=p_RV)
@@ -55,7 +56,7 @@ def draw_tokens(
         drawn = _invert(cumulative_RV, uniforms(seeds_R[open_rows], first_counter + attempt))
         tokens_R[open_rows] = drawn
         if top_p >= 1:
-            return tokens_R
+            return tokens_R  # the nucleus is everything
         p_drawn_R1 = np.take_along_axis(p_RV, drawn[:, None], axis=1)
         mass_above_R = np.where(p_RV > p_drawn_R1, p_RV, 0).sum(axis=1)
         refused = mass_above_R >= top_p
@@ -65,6 +66,7 @@ def draw_tokens(
         p_RV = p_RV[refused]
         cumulative_RV = cumulative_RV[refused]
 
+    # Rare rows, with little mass in the nucleus: cut it and draw from what is kept.
     kept_RV = np.where(_mass_above(p_RV) < top_p, p_RV, 0)
     numbers_R = uniforms(seeds_R[open_rows], first_counter + ATTEMPTS)
     tokens_R[open_rows] = _invert(kept_RV.cumsum(axis=1), numbers_R)
@@ -93,6 +95,7 @@ def log_probabilities(
     logits_RV: NDArray[np.float32], tokens_R: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return the log-probability of each row's token at temperature 1, in nats."""
+    # Subtracting the peak keeps exp() from overflowing.
     peak_R1 = logits_RV.max(axis=1, keepdims=True)
     norm_R = np.log(np.exp(logits_RV - peak_R1).sum(axis=1)) + peak_R1[:, 0]
     chosen_R = logits_RV[np.arange(len(tokens_R)), tokens_R]

@@ -45,6 +45,7 @@ def draw_tokens(logits_RV: Any, numbers: Callable[[int], Any], sampling: Samplin
         p_RV = p_RV[refused_R]
         cumulative_RV = cumulative_RV[refused_R]
 
+    # Rare rows, with little mass in the nucleus: sort, cut and draw from what is kept.
     p_RV, order_RV = p_RV.sort(dim=-1, descending=True, stable=True)
     # The border is the first token at which the mass reaches top_p; tokens tied with it stay.
     border_R1 = (p_RV.cumsum(dim=-1)[:, :-1] < sampling.top_p).sum(dim=-1, keepdim=True)

@@ -34,7 +34,7 @@ MISSING_STATUSES = (404, 405)
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a server can do.
+    """The abilities of a server.
 
     ``chat``: answer chats, else completions. ``always``: the fields that every request contains.
     ``limit``: the name of the field for the most tokens to generate. ``seed``: take a seed.

@@ -87,14 +87,13 @@ class TabularEngine(Engine):
             logits_RV = np.repeat(logprobs.astype(np.float32)[None], len(request.seeds), axis=0)
             seeds = np.array(request.seeds, np.uint64)
             tokens = draw_tokens(logits_RV, sampling.temperature, sampling.top_p, seeds, 0)
-            samples.append(
-                [
-                    Sample(texts[token], (int(token),), float(logprobs[token]), "end")
-                    for token in tokens
-                ]
-            )
-        drawn = sum(len(request.seeds) for request in requests)
-        return Generation(samples, Usage(prompt_tokens=len(requests), generated_tokens=drawn))
+            drawn = []
+            for token in tokens:
+                logprob = float(logprobs[token])  # at temperature 1, before top-p
+                drawn.append(Sample(texts[token], (int(token),), logprob, "end"))
+            samples.append(drawn)
+        count = sum(len(request.seeds) for request in requests)
+        return Generation(samples, Usage(prompt_tokens=len(requests), generated_tokens=count))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         p_PC = []

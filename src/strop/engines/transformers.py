@@ -186,6 +186,7 @@ class TransformersEngine(Engine):
             self._renderer.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
             for request in requests
         ]
+        # Requests with the same prompt share its prefill.
         seeds: dict[Ids, list[int]] = {}
         for ids, request in zip(prompts, requests, strict=True):
             if request.seeds:
@@ -205,10 +206,9 @@ class TransformersEngine(Engine):
 
         # Requests with the same prompt take their samples in turn, in the order of their seeds.
         remaining = dict(zip(seeds, map(iter, drawn), strict=True))
-        samples = [
-            [next(remaining[ids]) for _ in request.seeds]
-            for ids, request in zip(prompts, requests, strict=True)
-        ]
+        samples = []
+        for ids, request in zip(prompts, requests, strict=True):
+            samples.append([next(remaining[ids]) for _ in request.seeds])
         return Generation(samples, replace(usage, generated_tokens=generated))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
@@ -359,15 +359,14 @@ class TransformersEngine(Engine):
     ) -> list[list[Sample]]:
         """Draw a sample for each seed of each prompt, at most ``most`` rows at once."""
         prefilled = self._cached.prefill([ids for ids, _ in jobs], shared)
-        rows = [[_Row(seed % 2**64) for seed in seeds] for _, seeds in jobs]
-        flat = [row for prompt_rows in rows for row in prompt_rows]
-        prompt_of = [index for index, prompt_rows in enumerate(rows) for _ in prompt_rows]
-        for start in range(0, len(flat), most):
+        seeds, prompt_of = _flatten(jobs)
+        rows = [_Row(seed % 2**64) for seed in seeds]
+        for start in range(0, len(rows), most):
             stop = start + most
             prompts_R = self._torch.tensor(prompt_of[start:stop], device=self._device)
-            state = prefilled.rows(prompts_R, last_use=stop >= len(flat))
-            self._decode(state, flat[start:stop], sampling)
-        return [[self._finished(row, sampling) for row in prompt_rows] for prompt_rows in rows]
+            state = prefilled.rows(prompts_R, last_use=stop >= len(rows))
+            self._decode(state, rows[start:stop], sampling)
+        return _regroup([self._finished(row, sampling) for row in rows], jobs)
 
     def _decode(self, state: Prefilled, rows: list[_Row], sampling: Sampling) -> None:
         """Draw token after token for all rows together, each until its end."""
@@ -378,6 +377,7 @@ class TransformersEngine(Engine):
         new_mask = state.mask_PT.new_ones(len(rows), sampling.max_tokens)
         mask_RT = torch.cat([state.mask_PT, new_mask], dim=1)
         prompt_width = state.mask_PT.shape[1]
+        # A finished row stays in the batch until the next compaction; its tokens are ignored.
         is_open = [True] * len(rows)
         for step in range(sampling.max_tokens):
             tokens_R = draw_tokens(logits_RV, self._numbers(rows, step), sampling)
@@ -440,16 +440,14 @@ class TransformersEngine(Engine):
     ) -> list[list[float]]:
         """Return the log-probability of every ending after its prompt."""
         prefilled = self._cached.prefill([ids for ids, _ in jobs], shared)
-        flat = [ending for _, endings in jobs for ending in endings]
-        prompt_of = [index for index, (_, endings) in enumerate(jobs) for _ in endings]
+        endings, prompt_of = _flatten(jobs)
         scores: list[float] = []
-        for start in range(0, len(flat), most):
+        for start in range(0, len(endings), most):
             stop = start + most
             prompts_R = self._torch.tensor(prompt_of[start:stop], device=self._device)
-            state = prefilled.rows(prompts_R, last_use=stop >= len(flat))
-            scores += self._score_rows(state, flat[start:stop])
-        remaining = iter(scores)
-        return [[next(remaining) for _ in endings] for _, endings in jobs]
+            state = prefilled.rows(prompts_R, last_use=stop >= len(endings))
+            scores += self._score_rows(state, endings[start:stop])
+        return _regroup(scores, jobs)
 
     def _score_rows(self, state: Prefilled, endings: Sequence[Ids]) -> list[float]:
         """Score one ending per row.
@@ -465,12 +463,33 @@ class TransformersEngine(Engine):
         index_T = torch.arange(longest, device=self._device)
         lengths_R = torch.tensor([len(ending) for ending in endings], device=self._device)
         is_token_RT = index_T < lengths_R[:, None]
+        # The logits at index t predict token t; those of the first token come from the prefill.
         logits_RTV = state.logits_PV[:, None]
         if longest > 1:
             mask = torch.cat([state.mask_PT, is_token_RT[:, :-1].long()], dim=1)
             positions = state.lengths_P[:, None] + index_T[:-1]
             rest, _ = self._cached.forward(ids_RT[:, :-1], mask, positions, state.cache)
             logits_RTV = torch.cat([logits_RTV, rest], dim=1)
+        # Padding counts nothing; the sum is in float64.
         logprobs_RT = token_logprobs(logits_RTV, ids_RT).double() * is_token_RT
         scores: list[float] = logprobs_RT.sum(-1).tolist()
         return scores
+
+
+def _flatten(jobs: Sequence[Job[Part]]) -> tuple[list[Part], list[int]]:
+    """Return the parts of all jobs in one list, and the index of each part's job."""
+    parts: list[Part] = []
+    job_of: list[int] = []
+    for index, (_, job_parts) in enumerate(jobs):
+        parts += job_parts
+        job_of += [index] * len(job_parts)
+    return parts, job_of
+
+
+def _regroup(results: list[Result], jobs: Sequence[Job[Part]]) -> list[list[Result]]:
+    """Return the results of all parts, job by job: the reverse of ``_flatten``."""
+    remaining = iter(results)
+    groups = []
+    for _, parts in jobs:
+        groups.append([next(remaining) for _ in parts])
+    return groups

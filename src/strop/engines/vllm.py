@@ -174,7 +174,9 @@ class VllmEngine(Engine):
         drawn = [self._read_sample(output) for output in outputs]
         usage = self._usage(outputs, started, [len(sample.token_ids or ()) for sample in drawn])
         remaining = iter(drawn)
-        samples = [[next(remaining) for _ in request.seeds] for request in requests]
+        samples = []
+        for request in requests:
+            samples.append([next(remaining) for _ in request.seeds])
         return Generation(samples, usage)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
