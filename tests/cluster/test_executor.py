@@ -236,7 +236,7 @@ def test_a_killed_driver_and_a_killed_worker(
 
 @pytest.mark.skipif("STROP_RAY" not in os.environ, reason="half a minute; make test-ray runs it")
 def test_a_cluster_started_here_killed_often(alone: Path, tmp_path: Path) -> None:
-    """With --ray local, the driver and its cluster are killed at random moments."""
+    """Kill the driver and its cluster (--ray local) at random moments."""
     asked = [*ASKED, "--ray", "local"]
     assert kill_often(asked, tmp_path / "run", PARTS, kills=4, seed=2) >= 1
     assert_same_rows(alone, tmp_path / "run")

@@ -161,7 +161,7 @@ def test_chat(
     tmp_path_factory: pytest.TempPathFactory,
     ours: LlamaEngine,
 ) -> None:
-    """With a template that adds only the start token, a chat is the plain text: same numbers."""
+    """A chat template that adds only the start token gives plain text: same numbers."""
     place = tmp_path_factory.mktemp("chat") / "model"
     shutil.copytree(folder, place)
     settings = json.loads((place / "tokenizer_config.json").read_text())

@@ -39,6 +39,7 @@ class EngineKind:
     ``embedded``: the model is a small Llama that runs in NumPy.
     ``trained_prefix``: the prefix of a model that was trained from one of this kind.
     ``takes_revision``: the loader accepts ``revision``, that of a hub model.
+    ``hub_ids``: the address, up to an "@", may be a hub id (see ``pretraining.py``).
     """
 
     form: str
@@ -49,6 +50,7 @@ class EngineKind:
     embedded: bool = False
     trained_prefix: str = ""
     takes_revision: bool = False
+    hub_ids: bool = False
 
     def options(self) -> Mapping[str, type]:
         """Return the settings that a name of this kind may have, with their types."""
@@ -93,6 +95,7 @@ ENGINE_KINDS: dict[str, EngineKind] = {
         loader="TransformersEngine",
         folder=_local_folder,
         takes_revision=True,
+        hub_ids=True,
     ),
     "vllm:": EngineKind(
         form="vllm:FOLDER or vllm:HUB-ID",
@@ -101,6 +104,7 @@ ENGINE_KINDS: dict[str, EngineKind] = {
         loader="VllmEngine",
         folder=_local_folder,
         takes_revision=True,
+        hub_ids=True,
     ),
     "openai:": EngineKind(
         form="openai:NAME@URL",
@@ -108,6 +112,7 @@ ENGINE_KINDS: dict[str, EngineKind] = {
         "as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
         module="strop.engines.openai",
         loader="OpenAIEngine",
+        hub_ids=True,
     ),
     "tabular:": EngineKind(
         form="tabular:FILE",

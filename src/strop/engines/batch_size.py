@@ -32,7 +32,7 @@ class Footprint:
 
     @classmethod
     def of(cls, config: Any, item_bytes: int) -> Footprint:
-        """Compute it from a model's text configuration; a number takes ``item_bytes`` bytes."""
+        """Return the footprint for a model's text configuration and the bytes of one number."""
         heads = attention_heads(config)
         hidden = int(config.hidden_size)
         key_heads = getattr(config, "num_key_value_heads", None) or heads

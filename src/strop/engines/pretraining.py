@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from strop.engines import embedded_models, find_kind
 from strop.engines.base import training_flops
-from strop.engines.cards import embedded_models
 from strop.errors import UsageError
 
 GIVEN = "given by the user"
@@ -247,11 +247,9 @@ def _hub_id(model: str) -> str:
 
     A model that the hub renamed has its present name.
     """
-    engine, _, rest = model.partition(":")
-    if engine == "vllm" and rest:
-        model = rest
-    elif engine == "openai" and rest:
-        model = rest.partition("@")[0]
+    kind, address = find_kind(model)
+    if kind.hub_ids and address:
+        model = address.partition("@")[0]
     return model.lower().replace(*_RENAMED)
 
 
@@ -260,9 +258,8 @@ def _is_folder(model: str) -> bool:
 
     A folder may contain any model, whatever its name is.
     """
-    if model.startswith("openai:"):
-        return False
-    return os.path.isdir(model.removeprefix("vllm:").removeprefix("llama:"))
+    kind, address = find_kind(model)
+    return kind.folder is not None and os.path.isdir(address)
 
 
 def _reason(model: str) -> str:
