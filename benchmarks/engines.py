@@ -1,8 +1,9 @@
-"""Tokens per second of the embedded engine against transformers on the same model and prompts, in turn, as ratios.
+"""Speed of the embedded engine against transformers, on the same model and prompts, as ratios.
 
-Run it with  python benchmarks/engines.py [MODEL-FOLDER] [ROUNDS]. One thread each; the rounds alternate, so that a noisy machine harms all
-alike. `generate` is transformers' own, with num_return_sequences, which prefills every copy of a prompt. Then 64 verification prompts
-behind four examples: what they begin with in common run once, against every prompt run whole.
+Run it with  python benchmarks/engines.py [MODEL-FOLDER] [ROUNDS]. Each engine has one thread, and
+the rounds alternate, so that a noisy machine slows all alike. `generate` is transformers' own with
+num_return_sequences, which prefills every copy of a prompt. Then 64 verification prompts with four
+examples: their shared prefix run once, against every prompt run whole.
 """
 
 from __future__ import annotations
@@ -31,24 +32,26 @@ SAMPLING = Sampling(0.7, 0.9, TASK.max_tokens)
 
 
 def requests() -> list[Request]:
-    problems = TASK.problems("test", PROBLEMS, seed=0)
-    return [
-        Request(solution_prompt(TASK, p, []), tuple(derive(p.id, k) for k in range(SAMPLES)))
-        for p in problems
-    ]
+    drawn = []
+    for problem in TASK.problems("test", PROBLEMS, seed=0):
+        seeds = tuple(derive(problem.id, k) for k in range(SAMPLES))
+        drawn.append(Request(solution_prompt(TASK, problem, []), seeds))
+    return drawn
 
 
 def by_engine(engine: Engine) -> int:
+    """Draw with an engine; return the number of generated tokens."""
     return engine.sample(requests(), SAMPLING).usage.generated_tokens
 
 
 def by_generate(engine: TransformersEngine) -> int:
+    """Draw with transformers' generate; return the number of generated tokens."""
     texts = [engine.render(request.prompt) for request in requests()]
     engine.tokenizer.padding_side = "left"
     batch = engine.tokenizer(texts, return_tensors="pt", padding=True)
-    prompt = batch["input_ids"].shape[1]
+    prompt_width = batch["input_ids"].shape[1]
     with torch.inference_mode():
-        out = engine.model.generate(
+        ids = engine.model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             do_sample=True,
@@ -58,43 +61,52 @@ def by_generate(engine: TransformersEngine) -> int:
             max_new_tokens=SAMPLING.max_tokens,
             num_return_sequences=SAMPLES,
         )
-    return int((out[:, prompt:] != engine.tokenizer.pad_token_id).sum())
+    return int((ids[:, prompt_width:] != engine.tokenizer.pad_token_id).sum())
 
 
 def verifications() -> list[Prompt]:
     shots = TASK.shots(4, seed=0)
-    problems = TASK.problems("test", 64, seed=1)
-    return [
-        verification_prompt("multiple_choice", TASK, p, f" {TASK.gold_response(p)}", shots)
-        for p in problems
-    ]
+    prompts = []
+    for problem in TASK.problems("test", 64, seed=1):
+        response = f" {TASK.gold_response(problem)}"
+        prompts.append(verification_prompt("multiple_choice", TASK, problem, response, shots))
+    return prompts
+
+
+def median_and_range(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
 
 
 def compare_sharing(folder: Path, rounds: int) -> None:
-    """Scoring two options after each verification prompt, and drawing one verification of 64 tokens: ratios of seconds, round by round."""
+    """Time a shared prefix against whole prompts, for scoring and for drawing, round by round.
+
+    Two options are scored after each verification prompt; one verification of 64 tokens is drawn.
+    """
     prompts = verifications()
-    shared, whole = (
-        TransformersEngine(str(folder), share_prompts=share) for share in (True, False)
-    )
-    ways: dict[str, Callable[[Engine], Usage]] = {
-        "two options scored": lambda engine: engine.score(prompts, (CORRECT, INCORRECT)).usage,
-        "one verification drawn": lambda engine: (
-            engine.sample([Request(p, (1,)) for p in prompts], Sampling(0.7, 0.9, 64)).usage
-        ),
-    }
-    for name, way in ways.items():
+    shared = TransformersEngine(str(folder), share_prompts=True)
+    whole = TransformersEngine(str(folder), share_prompts=False)
+
+    def score(engine: Engine) -> Usage:
+        return engine.score(prompts, (CORRECT, INCORRECT)).usage
+
+    def draw(engine: Engine) -> Usage:
+        drawing = [Request(prompt, (1,)) for prompt in prompts]
+        return engine.sample(drawing, Sampling(0.7, 0.9, 64)).usage
+
+    for name, work in (("two options scored", score), ("one verification drawn", draw)):
         ratios = []
         for number in range(rounds + 1):
             seconds = []
             for engine in (shared, whole):
                 started = time.perf_counter()
-                way(engine)
+                work(engine)
                 seconds.append(time.perf_counter() - started)
-            ratios += [seconds[1] / seconds[0]] if number else []
-        tokens = [way(engine).prompt_tokens / len(prompts) for engine in (shared, whole)]
-        spread = f"{statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]"
+            if number:  # the first round warms up
+                ratios.append(seconds[1] / seconds[0])
+        tokens = [work(engine).prompt_tokens / len(prompts) for engine in (shared, whole)]
         print(
-            f"examples run once: {spread} faster, {tokens[0]:.0f} instead of {tokens[1]:.0f} tokens a prompt   {name}"
+            f"examples run once: {median_and_range(ratios)} faster, "
+            f"{tokens[0]:.0f} instead of {tokens[1]:.0f} tokens a prompt   {name}"
         )
 
 
@@ -103,28 +115,31 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    theirs = TransformersEngine(str(folder), batch_rows=256)
-    ours = LlamaEngine(folder)
+    numpy_engine = LlamaEngine(folder)
+    torch_engine = TransformersEngine(str(folder), batch_rows=256)
     ways: dict[str, Callable[[], int]] = {
-        "embedded (NumPy)": lambda: by_engine(ours),
-        "transformers engine (own loop, prompt prefilled once)": lambda: by_engine(theirs),
-        "transformers generate (prompt prefilled for every copy)": lambda: by_generate(theirs),
+        "embedded (NumPy)": lambda: by_engine(numpy_engine),
+        "transformers engine (own loop, prompt prefilled once)": lambda: by_engine(torch_engine),
+        "transformers generate (prompt prefilled for every copy)": lambda: by_generate(
+            torch_engine
+        ),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
-        for name, way in ways.items():
+        for name, draw in ways.items():
             started = time.perf_counter()
-            tokens = way()
+            tokens = draw()
             if number:  # the first round warms up
                 rates[name].append(tokens / (time.perf_counter() - started))
-    first = rates["embedded (NumPy)"]
     print(
-        f"{folder.name}: {PROBLEMS} problems x {SAMPLES} samples, {rounds} rounds, one thread; medians, and ratios round by round"
+        f"{folder.name}: {PROBLEMS} problems x {SAMPLES} samples, {rounds} rounds, one thread; "
+        "medians, and ratios round by round"
     )
-    for name, own in rates.items():
-        ratios = sorted(a / b for a, b in zip(first, own, strict=True))
-        spread = f"{statistics.median(ratios):.2f}x [{ratios[0]:.2f}, {ratios[-1]:.2f}]"
-        print(f"{statistics.median(own):>9,.0f} tok/s   embedded is {spread}   {name}")
+    embedded_rates = rates["embedded (NumPy)"]
+    for name, way_rates in rates.items():
+        ratios = [a / b for a, b in zip(embedded_rates, way_rates, strict=True)]
+        median = statistics.median(way_rates)
+        print(f"{median:>9,.0f} tok/s   embedded is {median_and_range(ratios)}   {name}")
     compare_sharing(folder, rounds)
 
 

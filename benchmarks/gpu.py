@@ -1,13 +1,18 @@
-"""The transformers engine at the size that a GPU is for: a freshly initialised Llama of about a thousand million parameters.
+"""Speed and precision of the transformers engine on a GPU, for a Llama of a billion parameters.
 
 Run it with  python benchmarks/gpu.py  on a machine with a GPU (some minutes), or anywhere with
-python benchmarks/gpu.py --parameters small --problems 4 --samples 16 --max-tokens 32. It prints one JSON document:
+python benchmarks/gpu.py --parameters small --problems 4 --samples 16 --max-tokens 32. It prints one
+JSON document:
 
-tokens_per_second           64 problems x 128 samples, up to 512 tokens; random weights hardly ever end early, so nearly all reach 512
-prefill_once_is_faster_by   seconds with the prompt run again for every sample over seconds with it run once, on the same problems
-logprobs_against_float32    the engine's own against one forward pass in float32 on the CPU: nats, a token and a whole response
+tokens_per_second           64 problems x 128 samples, up to 512 tokens; random weights hardly ever
+                            end early, so nearly all reach 512
+prefill_once_is_faster_by   seconds with the prompt run again for every sample, over seconds with it
+                            run once, on the same problems
+logprobs_against_float32    the engine's own against one forward pass in float32 on the CPU: nats,
+                            per token and per whole response
 
-It needs torch, transformers, numpy and strop's core, and writes its model into a temporary folder (2.5 GB).
+It needs torch, transformers, numpy and strop's core, and writes its model into a temporary folder
+(2.5 GB).
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ import torch
 import transformers
 
 from strop.engines.base import Request
-from strop.engines.kv_cache import Beginning
+from strop.engines.kv_cache import SharedPrefix
 from strop.engines.transformers import TransformersEngine
 from strop.ladder.tokenizer import VOCABULARY_SIZE, build_tokenizer
 from strop.records import Message, Sample, Sampling
@@ -51,38 +56,44 @@ SIZES = {
         "head_dim": 32,
     },
 }
+HAS_GPU = torch.cuda.is_available()
 
 
 class Measured(TransformersEngine):
-    """The engine, and what it would be if every sample's prompt were run: ``repeats``."""
+    """The engine; with ``repeats`` it runs the prompt of every sample anew."""
 
     repeats = False
 
     def _draw_group(
-        self, jobs: list[Any], most: int, shared: Beginning, sampling: Sampling
+        self, jobs: list[Any], most: int, shared: SharedPrefix, sampling: Sampling
     ) -> list[list[Sample]]:
         if not self.repeats:
             return super()._draw_group(jobs, most, shared, sampling)
         alone = [(ids, [seed]) for ids, seeds in jobs for seed in seeds]
-        groups = (alone[start : start + most] for start in range(0, len(alone), most))
-        drawn = iter(
-            [
-                row[0]
-                for group in groups
-                for row in super(Measured, self)._draw_group(group, most, shared, sampling)
-            ]
-        )
-        return [[next(drawn) for _ in seeds] for _, seeds in jobs]
+        drawn = []
+        for start in range(0, len(alone), most):
+            group = alone[start : start + most]
+            drawn += [row[0] for row in super()._draw_group(group, most, shared, sampling)]
+        remaining = iter(drawn)
+        return [[next(remaining) for _ in seeds] for _, seeds in jobs]
 
 
-def write_model(folder: Path, size: dict[str, int], dtype: str, places: int) -> None:
-    """A Llama with random weights, and the embedded models' tokenizer, whose tokens are a few of its vocabulary."""
+def write_model(folder: Path, size: dict[str, int], dtype: str, positions: int) -> None:
+    """Write a Llama with random weights, and the embedded models' tokenizer.
+
+    The tokenizer's tokens are a few of the model's vocabulary.
+    """
     torch.manual_seed(0)
-    ends = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     config = transformers.LlamaConfig(
-        **size, **ends, tie_word_embeddings=True, max_position_embeddings=places, dtype=dtype
+        **size,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        tie_word_embeddings=True,
+        max_position_embeddings=positions,
+        dtype=dtype,
     )
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+    with torch.device("cuda" if HAS_GPU else "cpu"):
         model = transformers.LlamaForCausalLM(config)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     build_tokenizer().save(str(folder / "tokenizer.json"))
@@ -91,121 +102,114 @@ def write_model(folder: Path, size: dict[str, int], dtype: str, places: int) -> 
         "bos_token": "<s>",
         "eos_token": "</s>",
         "pad_token": "<pad>",
+        "clean_up_tokenization_spaces": False,
     }
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(settings | {"clean_up_tokenization_spaces": False})
-    )
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
 def requests(problems: int, samples: int, prompt_tokens: int) -> list[Request]:
-    """Prompts of random digits, a token each, that have nothing in common."""
-    dice = np.random.default_rng(0)
-    texts = ["".join(map(str, dice.integers(0, 10, prompt_tokens - 1))) for _ in range(problems)]
-    return [
-        Request((Message("user", text),), tuple(derive(text, k) for k in range(samples)))
-        for text in texts
-    ]
+    """Return prompts of random digits, one token each, that share no prefix."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(problems):
+        text = "".join(map(str, rng.integers(0, 10, prompt_tokens - 1)))
+        seeds = tuple(derive(text, k) for k in range(samples))
+        drawn.append(Request((Message("user", text),), seeds))
+    return drawn
 
 
 def timed(
-    engine: Measured, asked: list[Request], sampling: Sampling, repeats: bool
+    engine: Measured, drawn: list[Request], sampling: Sampling, repeats: bool
 ) -> dict[str, float]:
-    """One call: seconds, tokens, the most rows at once, and the most memory."""
+    """Time one call: seconds, tokens, the most rows at once, and the most memory."""
     engine.repeats = repeats
-    if torch.cuda.is_available():
+    if HAS_GPU:
         torch.cuda.reset_peak_memory_stats()
     started = time.perf_counter()
-    usage = engine.sample(asked, sampling).usage
+    usage = engine.sample(drawn, sampling).usage
     seconds = time.perf_counter() - started
-    print(
-        f"{len(asked)} problems, prompts {'repeated' if repeats else 'once'}: {seconds:.1f} s",
-        file=sys.stderr,
-    )
-    memory = (
-        {"peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2)}
-        if torch.cuda.is_available()
-        else {}
-    )
-    return memory | {
-        "seconds": round(seconds, 2),
-        "generated_tokens": usage.generated_tokens,
-        "batch_rows_at_most": engine.batch_rows,
-        "tokens_per_second": round(usage.generated_tokens / seconds),
-        "flops_per_second": usage.flops / seconds,
-    }
+    way = "repeated" if repeats else "once"
+    print(f"{len(drawn)} problems, prompts {way}: {seconds:.1f} s", file=sys.stderr)
+    facts: dict[str, float] = {}
+    if HAS_GPU:
+        facts["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    facts["seconds"] = round(seconds, 2)
+    facts["generated_tokens"] = usage.generated_tokens
+    facts["batch_rows_at_most"] = engine.batch_rows
+    facts["tokens_per_second"] = round(usage.generated_tokens / seconds)
+    facts["flops_per_second"] = usage.flops / seconds
+    return facts
 
 
 def against_float32(
-    engine: Measured, folder: Path, asked: list[Request], sampling: Sampling
+    engine: Measured, folder: Path, drawn: list[Request], sampling: Sampling
 ) -> dict[str, float]:
-    """Differences of log-probabilities, engine minus reference, over a few responses drawn beside many."""
+    """Return differences of log-probabilities, engine minus reference.
+
+    Over the first response of each request, drawn in a batch with the others.
+    """
     engine.repeats = False
-    reference = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32
-    ).eval()
-    wholes, tokens = [], 0
-    for request, [sample] in zip(
-        asked, (row[:1] for row in engine.sample(asked, sampling).samples), strict=True
-    ):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    reference = model.eval()
+    differences = []
+    tokens = 0
+    rows = engine.sample(drawn, sampling).samples
+    for request, row in zip(drawn, rows, strict=True):
+        sample = row[0]
         prompt = engine.tokenizer(engine.render(request.prompt))["input_ids"]
+        ids = torch.tensor(sample.token_ids)
         with torch.inference_mode():
-            logits = reference(torch.tensor([prompt + list(sample.token_ids)])).logits[
-                0, len(prompt) - 1 : -1
-            ]
-        told = logits.log_softmax(-1).gather(-1, torch.tensor(sample.token_ids)[:, None])
-        wholes.append(sample.logprob - told.double().sum().item())
+            logits = reference(torch.tensor([prompt + list(sample.token_ids)])).logits
+        logprobs = logits[0, len(prompt) - 1 : -1].log_softmax(-1).gather(-1, ids[:, None])
+        differences.append(sample.logprob - logprobs.double().sum().item())
         tokens += len(sample.token_ids)
     return {
-        "responses": len(wholes),
+        "responses": len(differences),
         "tokens": tokens,
-        "largest_whole": float(np.abs(wholes).max()),
-        "mean_whole": float(np.mean(wholes)),
-        "mean_absolute_per_token": float(np.abs(wholes).sum() / tokens),
+        "largest_whole": float(np.abs(differences).max()),
+        "mean_whole": float(np.mean(differences)),
+        "mean_absolute_per_token": float(np.abs(differences).sum() / tokens),
     }
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parameters", choices=SIZES, default="1b")
-    for name, default in (
-        ("problems", 64),
-        ("samples", 128),
-        ("max-tokens", 512),
-        ("prompt-tokens", 256),
-        ("compared", 8),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--problems", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=128)
+    parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument("--prompt-tokens", type=int, default=256)
+    parser.add_argument("--compared", type=int, default=8)
     parser.add_argument("--top-p", type=float, default=0.9)
-    parser.add_argument("--dtype", default="bfloat16" if torch.cuda.is_available() else "float32")
-    asked = parser.parse_args()
-    sampling = Sampling(0.7, asked.top_p, asked.max_tokens)
-    drawn = requests(asked.problems, asked.samples, asked.prompt_tokens)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        write_model(
-            folder, SIZES[asked.parameters], asked.dtype, asked.prompt_tokens + asked.max_tokens
-        )
-        engine = Measured(str(folder), dtype=asked.dtype)
-        timed(
-            engine, drawn[:1], Sampling(0.7, asked.top_p, min(8, asked.max_tokens)), False
-        )  # to warm up
+    parser.add_argument("--dtype", default="bfloat16" if HAS_GPU else "float32")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    sampling = Sampling(0.7, arguments.top_p, arguments.max_tokens)
+    warm_up = Sampling(0.7, arguments.top_p, min(8, arguments.max_tokens))
+    drawn = requests(arguments.problems, arguments.samples, arguments.prompt_tokens)
+    few = drawn[: arguments.compared]
+    few_samples = [Request(request.prompt, request.seeds[:8]) for request in few]
+    positions = arguments.prompt_tokens + arguments.max_tokens
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_model(folder, SIZES[arguments.parameters], arguments.dtype, positions)
+        engine = Measured(str(folder), dtype=arguments.dtype)
+        timed(engine, drawn[:1], warm_up, False)
         whole = timed(engine, drawn, sampling, False)
-        few = drawn[: asked.compared]
-        once, repeated = timed(engine, few, sampling, False), timed(engine, few, sampling, True)
-        compared = against_float32(
-            engine, folder, [Request(r.prompt, r.seeds[:8]) for r in few], sampling
-        )
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    facts = {
-        "device": device,
+        once = timed(engine, few, sampling, False)
+        repeated = timed(engine, few, sampling, True)
+        compared = against_float32(engine, folder, few_samples, sampling)
+    document = {
+        "device": torch.cuda.get_device_name() if HAS_GPU else "cpu",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "parameters": engine.parameters,
-    }
-    document = facts | {
-        "asked": vars(asked),
+        "asked": vars(arguments),
         "tokens_per_second": whole["tokens_per_second"],
         "whole": whole,
         "prefill_once_is_faster_by": round(repeated["seconds"] / once["seconds"], 3),

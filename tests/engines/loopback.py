@@ -1,4 +1,4 @@
-"""A server of the OpenAI protocol on this machine, which answers by an embedded model, and a proxy in front of it that spoils requests."""
+"""A local server of the OpenAI protocol with an embedded model, and a proxy that adds faults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FAULTS = ("429", "500", "time-out", "reset", "truncated", "empty", "wrong n")
 
 @dataclass(frozen=True)
 class Talent:
-    """What the server can do, and whom it lets in."""
+    """The abilities of the server, and the key that it demands."""
 
     chat: bool = False
     completions: bool = True
@@ -57,13 +57,13 @@ class Talent:
 
 
 class Quiet(ThreadingHTTPServer):
-    """Many at once, and no word about a client that has gone."""
+    """Serves many clients at once, and prints nothing about clients that have gone."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is what these tests are about."""
+        """Ignore broken connections: these tests cause them."""
 
     @property
     def url(self) -> str:
@@ -71,14 +71,17 @@ class Quiet(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Keeps connections open, and writes an answer in one piece: two would each wait for the other's acknowledgement."""
+    """Keeps connections open.
+
+    An answer is written in one piece: the second of two would wait for an acknowledgement.
+    """
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     server: Any
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Print nothing."""
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -142,8 +145,11 @@ class Model(Handler):
 
 
 class Loopback(Quiet):
-    """One embedded model, with the talents it is given. ``asked`` holds every request; ``lives``: requests until the server dies;
-    ``seconds``: how long an answer takes at least."""
+    """One embedded model with the abilities of a ``Talent``.
+
+    ``asked``: every request so far; ``lives``: requests until the server dies; ``seconds``: the
+    shortest time of an answer.
+    """
 
     def __init__(self, folder: Path, talent: Talent | None = None, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Model)
@@ -156,7 +162,7 @@ class Loopback(Quiet):
         self.lives, self.is_dead, self.seconds = -1, False, 0.0
 
     def die(self) -> None:
-        """As when its process is killed: no request gets an answer, and nobody listens any more."""
+        """Stop like a killed process: no request gets an answer, and the port is closed."""
         self.is_dead = True
         threading.Thread(target=lambda: (self.shutdown(), self.server_close()), daemon=True).start()
 
@@ -244,7 +250,7 @@ class Loopback(Quiet):
     def _logprobs(
         self, before: list[int], ids: list[int], body: dict[str, Any], chat: bool
     ) -> dict[str, Any]:
-        """Of the tokens ``ids`` after ``before``, with the likeliest in each place."""
+        """Return the log-probabilities of ``ids`` after ``before``, with the likeliest tokens."""
         model, whole = self.engine.model, before + ids
         hidden, _ = model.prefill(np.array([whole]), np.array([len(whole)]))
         logits_TV = model.logits(hidden[0]).astype(np.float64)
@@ -288,7 +294,7 @@ def _as_chat(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 class Spoiler(Handler):
-    """Hands requests on, and spoils a share of them, each way in turn."""
+    """Passes requests on, and spoils a share of them, with each fault in turn."""
 
     def do_GET(self) -> None:
         self.reply(*self._hand_on("GET", b""))
@@ -328,7 +334,10 @@ class Spoiler(Handler):
 
 
 class FaultyProxy(Quiet):
-    """``rate``: the share of requests that are spoilt; ``patience``: how long a request that is never answered is held, in seconds."""
+    """A proxy that spoils a share ``rate`` of all requests.
+
+    ``patience``: seconds until a connection that gets no answer is closed.
+    """
 
     def __init__(self, behind: Loopback, rate: float, patience: float) -> None:
         super().__init__(("127.0.0.1", 0), Spoiler)
@@ -349,7 +358,7 @@ class FaultyProxy(Quiet):
 
 @contextlib.contextmanager
 def serving(server: Quiet) -> Iterator[None]:
-    """The server answers while the block runs."""
+    """Let the server answer while the block runs."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -1,4 +1,7 @@
-"""The openai engine against a real server on this machine, which answers by an embedded model, and through a proxy that spoils requests."""
+"""The openai engine against a local server (loopback.py), directly and through a faulty proxy.
+
+Covers openai.py, openai_probe.py, openai_scoring.py and openai_server.py together.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from email.utils import formatdate
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,6 @@ from strop.engines import LADDER, load_engine
 from strop.engines.base import Request
 from strop.engines.llama import LlamaEngine
 from strop.engines.openai import OpenAIEngine
-from strop.engines.openai_server import Malformed, _retry_after, read_choices
 from strop.errors import ModelError, TokenLimitError, UsageError
 from strop.prompts import CORRECT, INCORRECT, solution_prompt, verification_prompt
 from strop.records import Prompt, Sampling, Usage
@@ -57,7 +58,7 @@ def ladder() -> LlamaEngine:
 
 
 def served(server: Loopback, talent: Talent, settings: str = "") -> OpenAIEngine:
-    """An engine on the server with other talents."""
+    """Return an engine on the server, which now has these talents."""
     server.talent = talent
     server.asked.clear()
     engine = load_engine(f"openai:tiny@{server.url}?backoff=0.01&retries=3{settings}")
@@ -75,11 +76,11 @@ def checks(ladder: LlamaEngine) -> list[Prompt]:
     ]
 
 
-# --- what a whole server can do ---
+# --- a server with all abilities ---
 
 
 def test_samples_are_the_embedded_models_own(server: Loopback, ladder: LlamaEngine) -> None:
-    """Texts, token ids, finishes and log-probabilities of the same draws, with stop strings and without."""
+    """The same draws give the same texts, token ids, finishes and log-probabilities."""
     engine = served(server, Talent())
     assert engine.counts_end_token and engine.lacks == {}
     for sampling in (WARM, GREEDY, Sampling(0.7, 0.9, 48, ("=",)), Sampling(1.0, 1.0, 5)):
@@ -162,7 +163,7 @@ def test_a_tokenizer_makes_counts_exact_and_refuses_early(
     assert server.asked == []
 
 
-# --- what a server may lack ---
+# --- servers that lack an ability ---
 
 
 LESS = {
@@ -183,7 +184,7 @@ LESS = {
 
 
 @pytest.mark.parametrize("name", LESS)
-def test_what_a_server_lacks_is_found_out_and_worked_around(
+def test_missing_abilities_are_found_and_replaced(
     name: str, server: Loopback, ladder: LlamaEngine
 ) -> None:
     talent, has_logprobs = LESS[name]
@@ -239,7 +240,7 @@ def test_options_are_scored_as_the_embedded_engine_scores_them(
 
 
 def split_incorrect(folder: Path) -> Path:
-    """The same model with a tokenizer that has no token for " Incorrect", and spells it letter by letter."""
+    """Copy the model with a tokenizer that spells " Incorrect" letter by letter."""
     shutil.copytree(SMALL, folder)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     tokenizer["added_tokens"] = [
@@ -251,7 +252,7 @@ def split_incorrect(folder: Path) -> Path:
 
 
 def test_an_option_of_several_tokens_is_scored_whole(tmp_path: Path) -> None:
-    """By echo, and without it by asking again behind each token; where neither can tell, as by chat, it is not known."""
+    """Echo gives the score, or a request after each token; a chat allows neither, and gives NaN."""
     folder = split_incorrect(tmp_path / "split")
     ladder = LlamaEngine(folder)
     prompts = checks(ladder)
@@ -272,7 +273,7 @@ def test_an_option_of_several_tokens_is_scored_whole(tmp_path: Path) -> None:
     assert by_chat[known] == pytest.approx(expected[known], abs=1e-3) and not known.all()
 
 
-def test_what_needs_log_probabilities_is_refused_before_anything_is_sampled(
+def test_a_verifier_without_log_probabilities_is_refused_before_sampling(
     server: Loopback, tmp_path: Path
 ) -> None:
     engine = served(server, Talent(logprobs=False))
@@ -349,58 +350,13 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(server: Loopbac
         load_engine(f"openai:large@{server.url}")
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_no_server_at_the_address(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no connection.*3 times"):
         load_engine("openai:tiny@http://127.0.0.1:9/v1?retries=2&backoff=0.01")
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {},
-        {"choices": []},
-        {"choices": [None]},
-        {"choices": [{"text": "a"}]},
-        {"choices": [{"text": 1, "finish_reason": "stop"}]},
-        {"choices": [{"text": "a", "finish_reason": "error"}]},
-        {
-            "choices": [
-                {
-                    "text": "a",
-                    "finish_reason": "stop",
-                    "logprobs": {"tokens": ["a"], "token_logprobs": []},
-                }
-            ]
-        },
-        {
-            "choices": [
-                {
-                    "message": {"content": "a"},
-                    "finish_reason": "stop",
-                    "logprobs": {"content": [{"token": "a"}]},
-                }
-            ]
-        },
-    ],
-)
-def test_answers_that_cannot_be_used(document: dict[str, object]) -> None:
-    with pytest.raises(Malformed):
-        read_choices(document)
-
-
-def test_retry_after_is_seconds_or_a_date() -> None:
-    assert (
-        _retry_after({"retry-after": "1.5"}) == 1.5
-        and _retry_after({}) is None
-        and _retry_after({"retry-after": "soon"}) is None
-    )
-    assert _retry_after(
-        {"retry-after": formatdate(time.time() + 30, usegmt=True)}
-    ) == pytest.approx(30, abs=2)
-
-
 def test_the_key_is_nowhere(server: Loopback, tmp_path: Path) -> None:
-    """Not under the run folder, and in no output, of a run that is finished, and of one whose server refuses."""
+    """Neither the run folder nor any output contains the key."""
     server.talent = Talent(key=KEY)
     asked = [
         "--task",
@@ -447,7 +403,10 @@ def test_the_key_is_nowhere(server: Loopback, tmp_path: Path) -> None:
 
 
 def through_faults(problems: int, samples: int, out: Path) -> None:
-    """A run through a proxy that spoils a fifth of all requests: complete, none lost, none twice, every fault counted."""
+    """Check a run through a proxy that spoils a fifth of all requests.
+
+    It is complete, no response is lost or stored twice, and every fault is counted.
+    """
     behind = Loopback(SMALL)
     proxy = FaultyProxy(behind, rate=0.0, patience=2.5)
     with serving(behind), serving(proxy):
@@ -504,7 +463,7 @@ def test_abilities_are_found_out_through_faults(server: Loopback) -> None:
 
 
 def test_a_server_that_dies_midway(tmp_path: Path) -> None:
-    """One line, exit code 2, and the same command goes on when it is back."""
+    """The command ends with one line and exit code 2, and continues once the server is back."""
     server = Loopback(SMALL)
     port, out = server.server_address[1], tmp_path / "run"
     settings = "?retries=2&backoff=0.05&timeout=20&concurrency=2"
@@ -545,7 +504,7 @@ def test_a_server_that_dies_midway(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_asks_for_nothing_more(tmp_path: Path) -> None:
-    """A part of many slow requests is not paid to its end: exit code 130 soon, and little was asked for after it."""
+    """An interrupted part of many slow requests sends few more: exit code 130 follows soon."""
     server = Loopback(SMALL)
     command = [
         sys.executable,
@@ -654,7 +613,7 @@ def test_the_command_line_says_the_limit_and_the_price(server: Loopback, tmp_pat
     assert whole.returncode == 0 and 0 < json.loads(whole.stdout)["usage"]["cost"] < most
 
 
-def test_parts_of_earlier_versions_cost_nothing_known() -> None:
+def test_usage_of_earlier_versions_can_be_read() -> None:
     """Stored usage without cost and failures still reads, and is printed as it was."""
     old = {
         "prompt_tokens": 1,

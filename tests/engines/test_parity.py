@@ -1,6 +1,7 @@
-"""The same model through two engines, on 1,000 problems: accuracies must agree, since only rounding and random numbers differ.
+"""The same model in two engines, on 1,000 problems: their accuracies must agree.
 
-Each engine has seeds of its own: from the same ones they draw the same samples (``tests/contracts``), and there would be nothing to see.
+Only rounding and random numbers differ. Each engine has seeds of its own: with the same seeds they
+draw the same samples (``tests/contracts``), and the test would show nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from strop.records import Sampling, blind
 from strop.tasks import Arithmetic
 
 PROBLEMS, SAMPLES = 1_000, 16
-"""With 400 problems two equal engines would fail the test one time in ten: the interval is then 1.1 points either way."""
+"""With 400 problems, the interval would be +-1.1 points: equal engines would fail 1 time in 10."""
 LARGEST = LADDER / "250k"
 
 

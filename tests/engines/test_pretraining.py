@@ -1,4 +1,4 @@
-"""The registry of pre-training compute: every parameter count against its architecture, every name a user may give."""
+"""Pre-training compute: parameter counts against architectures, and the names users may give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ every_row = pytest.mark.parametrize("row", REGISTRY, ids=lambda row: row.model)
 
 NAMED_WITHOUT_EMBEDDINGS = {"allenai/OLMo-2-0425-1B"}
 
-# Published configurations: layers, hidden, feed-forward, query width, key-value width, vocabulary, embeddings tied.
+# Published configurations: layers, hidden, feed-forward, query width, key-value width, vocabulary,
+# and whether the embeddings are tied.
 ARCHITECTURES = {
     "qwen1.5-0.5b": (24, 1024, 2816, 1024, 1024, 151936, True),
     "qwen1.5-1.8b": (24, 2048, 5504, 2048, 2048, 151936, False),
@@ -71,7 +72,7 @@ ARCHITECTURES = {
 
 
 def count(model: str) -> tuple[int, int]:
-    """(all, without embeddings) weights of a decoder, matrix by matrix."""
+    """Count the weights of a decoder, matrix by matrix: (all, without embeddings)."""
     name = model.split("/")[1].lower().removesuffix("-deduped")
     layers, hidden, wide, query, key, vocabulary, tied = ARCHITECTURES[name]
     attention = 2 * hidden * query + 2 * hidden * key

@@ -1,4 +1,7 @@
-"""The transformers engine against transformers itself, on a tiny Llama with random weights."""
+"""The transformers engine against transformers itself, on a tiny Llama with random weights.
+
+Covers transformers.py, rendering.py, batch_size.py and the refusals of checkpoint.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 from strop.engines import load_engine
 from strop.engines.base import Request, cut_at_stop
-from strop.engines.transformers import TransformersEngine, draw_tokens
+from strop.engines.transformers import TransformersEngine
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.ladder.tokenizer import VOCABULARY_SIZE, build_tokenizer
 from strop.records import Message, Prompt, Sampling
@@ -24,7 +27,10 @@ torch.set_num_threads(1)
 
 GREEDY = Sampling(temperature=0, top_p=1, max_tokens=12)
 WARM = Sampling(temperature=1, top_p=1, max_tokens=12)
-CHAT = "{% for m in messages %}<s>{{ m['role'] }}|{{ m['content'] }}|{% endfor %}{% if add_generation_prompt %}assistant|{% endif %}"
+CHAT = (
+    "{% for m in messages %}<s>{{ m['role'] }}|{{ m['content'] }}|{% endfor %}"
+    "{% if add_generation_prompt %}assistant|{% endif %}"
+)
 
 
 def prompt(text: str) -> Prompt:
@@ -82,7 +88,7 @@ def seeds(label: str, count: int) -> tuple[int, ...]:
 
 
 def full_logprobs(engine: TransformersEngine, ids: list[int], new: list[int]) -> Any:
-    """Log-probability of each token of ``new`` after ``ids``, from one forward pass without a cache."""
+    """Return the log-probability of each token of ``new`` after ``ids``, without a cache."""
     with torch.no_grad():
         logits = engine.model(torch.tensor([ids + new])).logits[0]
     return logits.log_softmax(-1)[torch.arange(len(ids) - 1, len(ids + new) - 1), torch.tensor(new)]
@@ -171,28 +177,6 @@ def test_first_tokens_follow_the_exact_law(folder: Path, temperature: float, top
     assert (observed[law == 0] == 0).all()
     assert np.abs(observed - law).max() < 5 * np.sqrt(0.25 / count)
     assert (count * (observed - law)[law > 0] ** 2 / law[law > 0]).sum() < 2 * (law > 0).sum() + 20
-
-
-def test_top_p_cuts_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By refusing what lies outside the nucleus, and by sorting, which is the last resort: the same law."""
-    logits = torch.tensor([[0.1, 0.4, 0.2, 0.2, 0.1]]).log().float().expand(1000, -1)
-    sampling = Sampling(temperature=1, top_p=0.5, max_tokens=1)
-    spread = [torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1]]
-    dice = np.random.default_rng(0)
-    drawn = draw_tokens(
-        logits,
-        lambda attempt: spread[0] if attempt == 0 else torch.from_numpy(dice.random(1000)),
-        sampling,
-    )
-    counts = torch.bincount(drawn, minlength=5).tolist()
-    assert counts[0] == counts[4] == 0 and counts[1:4] == pytest.approx([500, 250, 250], abs=40)
-    monkeypatch.setattr("strop.engines.transformers.ATTEMPTS", 0)
-    counts = torch.bincount(
-        draw_tokens(logits, lambda _: spread[0], sampling), minlength=5
-    ).tolist()
-    assert counts == pytest.approx(
-        [0, 500, 250, 250, 0], abs=1
-    )  # the two of 0.2 are tied: both stay
 
 
 def test_stop_strings_end_a_response_and_are_cut_off(engine: TransformersEngine) -> None:
@@ -325,7 +309,7 @@ def test_memory_shortage_halves_the_batch_and_says_so(
 def test_memory_decides_how_many_rows_go_together(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Batches shrink with what is left, and a lack of it on the CPU is told like one on a GPU."""
+    """Batches shrink with the memory left; a shortage on the CPU is reported like one on a GPU."""
     from strop.engines import transformers as module
 
     engine, sizes = TransformersEngine(str(folder), device="cpu"), []
@@ -335,7 +319,8 @@ def test_memory_decides_how_many_rows_go_together(
         sizes.append(len(named["input_ids"]))
         if len(named["input_ids"]) > shortage[0] > 0:
             raise RuntimeError(
-                "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"
+                "[enforce fail at alloc_cpu.cpp:117] err == 0. "
+                "DefaultCPUAllocator: can't allocate memory"
             )
         return forward(*args, **named)
 
@@ -392,7 +377,7 @@ def test_other_failures_of_the_model_are_not_taken_for_a_lack_of_memory(
         engine.sample([Request(PROMPTS[0], seeds("memory", 2))], WARM)
 
 
-def test_chat_template_is_used_where_there_is_one(tmp_path: Path) -> None:
+def test_chat_template_is_used_if_there_is_one(tmp_path: Path) -> None:
     engine = TransformersEngine(str(write_model(tmp_path, CHAT)), device="cpu")
     turns = (Message("user", "1+1 "), Message("assistant", " 2"), Message("user", "2+2"))
     assert engine.render(turns) == "<s>user|1+1|<s>assistant|2|<s>user|2+2|assistant|"

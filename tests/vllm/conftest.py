@@ -1,7 +1,8 @@
-"""What the tests against a real vLLM share: models, engines, and `vllm serve` on loopback.
+"""Fixtures of the tests against a real vLLM: models, engines, and `vllm serve` on loopback.
 
-They need an environment of their own, since vLLM pins its own torch: `make test-vllm` makes it. The ordinary `pytest` leaves this
-folder out (norecursedirs in pyproject.toml); asked for by its path it is collected, and without vLLM it fails rather than skips.
+They need an environment of their own, since vLLM pins its own torch: `make test-vllm` makes it. The
+ordinary `pytest` leaves this folder out (norecursedirs in pyproject.toml). If the folder is given
+by its path, it is collected, and without vLLM it fails rather than skips.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault(
-    "VLLM_CPU_KVCACHE_SPACE", "1"
-)  # GiB; by default vLLM takes much of the machine's memory
+# GiB. By default vLLM takes much of the machine's memory.
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
 
 from strop.engines import LADDER
 from strop.engines.llama import LlamaEngine
@@ -36,13 +36,13 @@ START_LIMIT = 300.0
 
 @pytest.fixture(scope="session")
 def folder() -> Path:
-    """The embedded model that most tests ask."""
+    """The embedded model that most tests use."""
     return MODEL
 
 
 @pytest.fixture(scope="session")
 def split_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model with a tokenizer that spells " Incorrect" in ten tokens, and has " Correct" in one."""
+    """The same model with a tokenizer that has " Correct" in one token, " Incorrect" in ten."""
     folder = tmp_path_factory.mktemp("split") / "model"
     shutil.copytree(MODEL, folder)
     path = folder / "tokenizer.json"
@@ -67,7 +67,10 @@ def engine(folder: Path) -> VllmEngine:
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
-    """Starts `vllm serve` on a model folder (once per folder) and gives its base URL; the model is served as "m"."""
+    """Starts `vllm serve` on a model folder, once per folder, and returns its base URL.
+
+    The model is served as "m".
+    """
     started: dict[Path, tuple[subprocess.Popen[bytes], str]] = {}
 
     def start(folder: Path) -> str:
@@ -94,9 +97,11 @@ def vllm_server(serve: Callable[[Path], str], folder: Path) -> str:
 
 
 def server_command(folder: Path, port: int) -> list[str]:
-    """What `vllm serve` runs: the command itself asks for the version of a package "vllm", and the CPU build's has another name.
+    """Return the command that `vllm serve` runs.
 
-    Chunked prefill is off for the reason given in the vLLM engine: the CPU build dies of a seeded request that it reads in two parts.
+    `vllm serve` itself looks up the version of a package "vllm", which has another name in the CPU
+    build. Chunked prefill is off for the reason given in the vLLM engine: the CPU build fails on a
+    seeded request that it reads in two parts.
     """
     return [
         sys.executable,
@@ -124,7 +129,7 @@ def free_port() -> int:
 
 
 def wait_for_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Until /health answers; fails with the end of the server's log where it dies or takes too long."""
+    """Wait until /health answers; fail with the end of the log if the server dies or is slow."""
     limit = time.monotonic() + START_LIMIT
     while time.monotonic() < limit and process.poll() is None:
         try:

@@ -1,4 +1,4 @@
-"""`vllm serve` as the other tests use it: it answers, survives what kills the CPU build by default, and says why it does not start."""
+"""`vllm serve` as the other tests use it: it answers, and its failure to start is explained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def ask(url: str, **body: Any) -> Any:
-    """The JSON answer to a GET, or to a POST of ``body``."""
+    """Return the JSON answer to a GET, or to a POST of ``body``."""
     data = json.dumps(body).encode() if body else None
     with urllib.request.urlopen(
         urllib.request.Request(url, data, {"Content-Type": "application/json"}), timeout=120
@@ -25,7 +25,7 @@ def test_the_server_serves_the_model_as_m(vllm_server: str) -> None:
 
 
 def test_seeded_requests_with_long_prompts_are_answered(vllm_server: str) -> None:
-    """More prompt tokens than one step of the server takes: with chunked prefill the CPU build ends here."""
+    """Prompts longer than one step of the server: with chunked prefill, the CPU build fails."""
     prompts = [f"Question: {i}+1\nAnswer:" + "1234567890" * 80 for i in range(12)]
     body = {
         "model": "m",

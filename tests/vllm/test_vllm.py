@@ -1,6 +1,6 @@
-"""The vLLM engine against the ladder's own engine, on the embedded models: the same weights, so the same numbers but for rounding.
+"""The vLLM engine against the embedded engine: the same weights give the same numbers.
 
-Run with -s to see the numbers.
+They differ by rounding only. Run with -s to see the numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VERDICTS = (CORRECT, INCORRECT)
 
 
 def requests(count: int, seeds: int = 1, shots: int = 0) -> list[Request]:
-    """So many problems of every embedded task, each with so many seeds."""
+    """Return requests for ``count`` problems of every embedded task, with ``seeds`` seeds each."""
     asked = []
     for task in (cls() for cls in EMBEDDED.values()):
         examples = task.problems("train", shots, seed=1) if shots else []
@@ -54,7 +54,7 @@ def drawn(engine: Engine, asked: Sequence[Request], sampling: Sampling) -> list[
 
 
 def log_probability(ours: LlamaEngine, prompt: Prompt, token_ids: Sequence[int]) -> float:
-    """The ladder model's log-probability of exactly these tokens after the prompt."""
+    """Return the embedded engine's log-probability of exactly these tokens after the prompt."""
     ids = ours.tokenizer.encode(plain_text(prompt)).ids
     whole = np.array([[*ids, *token_ids]])
     hidden, _ = ours.model.prefill(whole, np.array([whole.shape[1]]))
@@ -66,7 +66,7 @@ def log_probability(ours: LlamaEngine, prompt: Prompt, token_ids: Sequence[int])
 
 
 def judged(ours: LlamaEngine, count: int) -> list[Prompt]:
-    """Questions about greedy answers, right and wrong ones."""
+    """Return verification prompts for greedy answers, right and wrong ones."""
     task = Arithmetic()
     problems = task.problems("test", count, seed=2)
     answers = drawn(
@@ -80,11 +80,11 @@ def judged(ours: LlamaEngine, count: int) -> list[Prompt]:
     ]
 
 
-# The contract of an engine
+# --- the contract of an engine ---
 
 
 def test_same_seed_same_sample_whatever_the_company(engine: VllmEngine) -> None:
-    """Again in the same company: the same. Alone: but for a rare token that the rounding of another batch shape decides."""
+    """Repeated, the same; alone, the same but for rare tokens decided by rounding."""
     asked, sampling = requests(6, seeds=4), Sampling(0.7, 0.9, 40)
     together = drawn(engine, asked, sampling)
     again = drawn(engine, asked, sampling)
@@ -108,7 +108,7 @@ def test_different_seeds_give_different_samples(engine: VllmEngine) -> None:
 
 
 def test_frequencies_follow_the_log_probabilities(engine: VllmEngine) -> None:
-    """First tokens: within five standard errors of what scoring says at temperature 1, and inside the nucleus at top-p 0.6."""
+    """First tokens follow the scores at temperature 1, and lie in the nucleus at top-p 0.6."""
     prompt = (Message("user", "Question: 1?2?3?4?5=6 (+-)\nAnswer: 1"),)
     texts = [chr(code) for code in range(32, 127)]
     probabilities = dict(
@@ -125,7 +125,7 @@ def test_frequencies_follow_the_log_probabilities(engine: VllmEngine) -> None:
 
 
 def test_usage_is_what_vllm_counted(engine: VllmEngine) -> None:
-    """Prompt tokens run and found in the cache are all that was given; the second time long prompts are found, block by block."""
+    """Run and cached prompt tokens add up; repeated long prompts are found in the cache."""
     asked = requests(2, seeds=3, shots=8)
     given = sum(engine.count_tokens(item.prompt) * len(item.seeds) for item in asked)
     first, second = (engine.sample(asked, Sampling(0.7, 0.9, 8)) for _ in range(2))
@@ -145,7 +145,7 @@ def test_usage_is_what_vllm_counted(engine: VllmEngine) -> None:
 
 
 def test_flops_are_those_of_the_ladder_engine(engine: VllmEngine, ours: LlamaEngine) -> None:
-    """For the same work: one greedy response to each prompt, nothing cached."""
+    """The same work: one greedy response to each prompt, with nothing cached."""
     asked = [Request((Message("user", f"Question: {i}*7+{i}\nAnswer:"),), (0,)) for i in range(9)]
     theirs, mine = (each.sample(asked, Sampling(0, 1, 30)).usage for each in (engine, ours))
     assert (
@@ -155,7 +155,9 @@ def test_flops_are_those_of_the_ladder_engine(engine: VllmEngine, ours: LlamaEng
     assert theirs.flops == pytest.approx(float(mine.flops))
 
 
-def test_what_it_says_of_itself(engine: VllmEngine, ours: LlamaEngine, folder: Path) -> None:
+def test_its_properties_are_those_of_the_embedded_engine(
+    engine: VllmEngine, ours: LlamaEngine, folder: Path
+) -> None:
     assert (
         engine.parameters == ours.parameters
         and engine.context == ours.context
@@ -176,11 +178,11 @@ def test_what_it_says_of_itself(engine: VllmEngine, ours: LlamaEngine, folder: P
     assert engine.score([prompt], ["", "1"]).logprobs_PC[0, 0] == 0
 
 
-# The same numbers as the ladder's engine
+# --- the same numbers as the embedded engine ---
 
 
 def test_log_probabilities_of_200_responses(engine: VllmEngine, ours: LlamaEngine) -> None:
-    """Responses ended by the end token, by a stop string, and cut off: each sum is over all of its tokens, the ending one included."""
+    """The sum is over all tokens of a response, including the one that ended it."""
     asked = requests(50)
     assert len(asked) == 200
     found: Counter[str] = Counter()
@@ -205,7 +207,8 @@ def test_log_probabilities_of_200_responses(engine: VllmEngine, ours: LlamaEngin
             assert text == sample.text + ending and len(sample.token_ids) <= sampling.max_tokens
             assert (len(sample.token_ids) == sampling.max_tokens) or sample.finish != "length"
         print(
-            f"200 responses, stop {sampling.stop}, {sampling.max_tokens} tokens: largest difference {max(differences):.1e}"
+            f"200 responses, stop {sampling.stop}, {sampling.max_tokens} tokens: "
+            f"largest difference {max(differences):.1e}"
         )
         assert max(differences) < 1e-3
     print(dict(found))
@@ -213,7 +216,7 @@ def test_log_probabilities_of_200_responses(engine: VllmEngine, ours: LlamaEngin
 
 
 def test_greedy_responses_are_the_same(engine: VllmEngine, ours: LlamaEngine) -> None:
-    """At least 99% of 400 problems, and log-probabilities within 1e-3 where the texts agree."""
+    """Texts agree on at least 99% of 400 problems, with log-probabilities within 1e-3."""
     asked = requests(100)
     theirs, mine = (drawn(each, asked, Sampling(0, 1, 120)) for each in (engine, ours))
     same = [(a, b) for a, b in zip(theirs, mine, strict=True) if a.token_ids == b.token_ids]
@@ -226,7 +229,7 @@ def test_greedy_responses_are_the_same(engine: VllmEngine, ours: LlamaEngine) ->
 def test_every_end_token_of_the_generation_config_ends_a_response(
     folder: Path, ours: LlamaEngine, tmp_path: Path
 ) -> None:
-    """Counted, not in the text; the token is that of "=", which every arithmetic response has."""
+    """It counts, and is not in the text; here it is "=", which every arithmetic response has."""
     shutil.copytree(folder, tmp_path / "model")
     path = tmp_path / "model" / "generation_config.json"
     [equals] = ours.tokenizer.encode("=", add_special_tokens=False).ids
@@ -252,10 +255,13 @@ def test_every_end_token_of_the_generation_config_ends_a_response(
 def test_a_chat_template_writes_the_prompt_and_its_special_tokens(
     folder: Path, ours: LlamaEngine, tmp_path: Path
 ) -> None:
-    """What is rendered is what is sent: one begin token, and the log-probabilities of the same text in the ladder's engine."""
+    """The rendered text has one begin token, and the embedded engine's log-probabilities."""
     shutil.copytree(folder, tmp_path / "model")
     path = tmp_path / "model" / "tokenizer_config.json"
-    template = "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+    template = (
+        "<s>{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}"
+    )
     path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
     theirs = load_engine(f"vllm:{tmp_path / 'model'}")
     prompt = (Message("user", " 1+1 "), Message("assistant", "2"), Message("user", "1+2"))
@@ -275,7 +281,8 @@ def test_multiple_choice_scores(engine: VllmEngine, ours: LlamaEngine) -> None:
     theirs, mine = engine.score(asked, VERDICTS), ours.score(asked, VERDICTS)
     largest = np.abs(theirs.logprobs_PC - mine.logprobs_PC).max()
     print(
-        f"mc: largest difference {largest:.1e}; {theirs.usage.prompt_tokens} prompt tokens run, {theirs.usage.cached_tokens} cached"
+        f"mc: largest difference {largest:.1e}; {theirs.usage.prompt_tokens} prompt tokens run, "
+        f"{theirs.usage.cached_tokens} cached"
     )
     assert largest < 1e-3
     assert theirs.usage.prompt_tokens + theirs.usage.cached_tokens == sum(
@@ -286,7 +293,7 @@ def test_multiple_choice_scores(engine: VllmEngine, ours: LlamaEngine) -> None:
 def test_options_of_several_tokens_are_scored_whole(
     split_folder: Path, engine: VllmEngine, ours: LlamaEngine
 ) -> None:
-    """A tokenizer that splits " Incorrect" in ten; a second engine in this process, and the first goes on when it is gone."""
+    """A second engine, whose tokenizer splits " Incorrect" in ten; the first one outlives it."""
     theirs, mine = VllmEngine(str(split_folder), max_num_seqs=64), LlamaEngine(split_folder)
     assert len(mine.tokenizer.encode(INCORRECT, add_special_tokens=False).ids) == 10
     asked = judged(ours, 40)
@@ -321,7 +328,7 @@ def test_options_of_several_tokens_are_scored_whole(
 def test_paired_accuracy_difference(
     engine: VllmEngine, ours: LlamaEngine, sampling: Sampling, samples: int, count: int
 ) -> None:
-    """No problem differs, or the 95% interval of the paired difference lies within 2 points of zero: greedy, and drawn."""
+    """No problem differs, or the 95% interval of the difference lies within 2 points of zero."""
     task = Arithmetic()
     problems = task.problems("test", count, seed=0)
     seeds = [response_seeds(0, "parity", problem, samples) for problem in problems]
@@ -341,7 +348,8 @@ def test_paired_accuracy_difference(
         resample_counts(count, seed=0),
     )
     print(
-        f"accuracy {accuracy_P[1].mean():.1%}; paired difference {result:+.2%}, {np.count_nonzero(difference_P)} problems differ"
+        f"accuracy {accuracy_P[1].mean():.1%}; paired difference {result:+.2%}, "
+        f"{np.count_nonzero(difference_P)} problems differ"
     )
     if difference_P.any():  # where every problem gives the same, there is no interval
         assert result.low is not None and result.high is not None
@@ -358,7 +366,7 @@ def strop(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_gap_end_to_end(folder: Path, tmp_path: Path) -> None:
-    """One document on stdout, the same estimates as the ladder's engine up to noise, and a run that goes on where it stood."""
+    """One document on stdout, the embedded engine's estimates up to noise, a run that resumes."""
     common = [
         "--task",
         "arithmetic",
@@ -397,11 +405,12 @@ def test_gap_end_to_end(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_script_needs_no_main_guard(tmp_path: Path) -> None:
-    """And may load one model after the other."""
+    """It may also load one model after the other."""
     script = tmp_path / "script.py"
     model = f"vllm:{LADDER / '40k'}"
-    asked = f"strop.gap(model={model!r}, task='arithmetic', problems=10, samples=4, verifiers=['mc'], out="
-    script.write_text(f"import strop\n{asked}'first')\n{asked}'second')\nprint('done')\n")
+    options = "task='arithmetic', problems=10, samples=4, verifiers=['mc']"
+    call = f"strop.gap(model={model!r}, {options}, out="
+    script.write_text(f"import strop\n{call}'first')\n{call}'second')\nprint('done')\n")
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=tmp_path
     )

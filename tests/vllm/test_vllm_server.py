@@ -1,6 +1,7 @@
-"""The openai engine against `vllm serve`, on the embedded models: the ladder engine's numbers but for rounding.
+"""The openai engine against `vllm serve`: the embedded engine's numbers up to rounding.
 
-Run with -s to see the numbers. What the servers of others may lack is tested in ``tests/engines/test_openai.py``.
+Run with -s to see the numbers. Servers that lack abilities are tested in
+``tests/engines/test_openai.py``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def served(vllm_server: str) -> OpenAIEngine:
 
 
 def requests(count: int, seeds: int) -> list[Request]:
-    """So many problems of every embedded task, each with so many seeds."""
+    """Return requests for ``count`` problems of every embedded task, with ``seeds`` seeds each."""
     pairs = [
         (task, problem)
         for task in (cls() for cls in EMBEDDED.values())
@@ -50,7 +51,7 @@ def requests(count: int, seeds: int) -> list[Request]:
 
 
 def log_probability(ours: LlamaEngine, prompt: Prompt, token_ids: Sequence[int]) -> float:
-    """The ladder model's log-probability of exactly these tokens after the prompt."""
+    """Return the embedded engine's log-probability of exactly these tokens after the prompt."""
     ids = ours.tokenizer.encode(plain_text(prompt)).ids
     whole = np.array([[*ids, *token_ids]])
     hidden, _ = ours.model.prefill(whole, np.array([whole.shape[1]]))
@@ -62,7 +63,7 @@ def log_probability(ours: LlamaEngine, prompt: Prompt, token_ids: Sequence[int])
 
 
 def judged(ours: LlamaEngine, count: int) -> list[Prompt]:
-    """Questions about responses, right and wrong ones."""
+    """Return verification prompts for responses, right and wrong ones."""
     task = Arithmetic()
     problems = task.problems("test", count, seed=2)
     drawn = ours.sample(
@@ -75,7 +76,7 @@ def judged(ours: LlamaEngine, count: int) -> list[Prompt]:
     ]
 
 
-def test_vllm_is_found_to_lack_nothing(served: OpenAIEngine) -> None:
+def test_vllm_has_all_abilities(served: OpenAIEngine) -> None:
     abilities = served.abilities
     assert (
         abilities.several
@@ -97,7 +98,7 @@ def test_vllm_is_found_to_lack_nothing(served: OpenAIEngine) -> None:
 def test_log_probabilities_of_200_responses(
     stop: tuple[str, ...], served: OpenAIEngine, ours: LlamaEngine
 ) -> None:
-    """Drawn at temperature 0.7 and top-p 0.9, told at temperature 1, with the end token or the stop string's last."""
+    """Responses drawn at temperature 0.7 and top-p 0.9 have log-probabilities at temperature 1."""
     asked = requests(10, 5)
     rows = served.sample(asked, Sampling(0.7, 0.9, 64, stop)).samples
     pairs = [
@@ -107,9 +108,8 @@ def test_log_probabilities_of_200_responses(
         abs(sample.logprob - log_probability(ours, prompt, sample.token_ids or ()))
         for prompt, sample in pairs
     ]
-    print(
-        f"{len(pairs)} responses, largest difference {max(apart):.1e}, finishes { ({s.finish for _, s in pairs}) }"
-    )
+    finishes = {sample.finish for _, sample in pairs}
+    print(f"{len(pairs)} responses, largest difference {max(apart):.1e}, finishes {finishes}")
     assert len(pairs) == 200 and max(apart) < 1e-3
     assert {sample.finish for _, sample in pairs} >= ({"stop"} if stop else {"end"})
     for _, sample in pairs:
@@ -132,7 +132,7 @@ def test_greedy_texts_are_the_same(served: OpenAIEngine, ours: LlamaEngine) -> N
 
 @pytest.mark.parametrize("settings", ["", "?top=1"])
 def test_multiple_choice(settings: str, vllm_server: str, ours: LlamaEngine) -> None:
-    """From the 20 likeliest tokens, and, where one of them is all that is asked for, as echoed text."""
+    """Scores come from the 20 likeliest tokens, or with ``top=1`` from the echoed text."""
     prompts = judged(ours, 60)
     theirs = load_engine(f"openai:m@{vllm_server}{settings}").score(prompts, VERDICTS)
     apart = np.abs(theirs.logprobs_PC - ours.score(prompts, VERDICTS).logprobs_PC).max()
@@ -161,7 +161,7 @@ def test_chat(
     tmp_path_factory: pytest.TempPathFactory,
     ours: LlamaEngine,
 ) -> None:
-    """With a template that adds the start token alone, a chat is the plain text, so the ladder engine's numbers must come back."""
+    """A chat template that adds only the start token gives plain text: same numbers."""
     place = tmp_path_factory.mktemp("chat") / "model"
     shutil.copytree(folder, place)
     settings = json.loads((place / "tokenizer_config.json").read_text())

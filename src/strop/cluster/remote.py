@@ -1,4 +1,4 @@
-"""A model as the driver of a cluster sees it: by its name; what it is asked, a worker answers."""
+"""A model as the driver of a cluster sees it: a name; a worker makes every call to the engine."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from strop.records import Prompt, Sampling
 
 
 class RemoteEngine(Engine):
-    """``ask`` puts a question, a method's name with its arguments, to a worker that holds the model."""
+    """``call(model, method, *arguments)`` calls a method of the engine in a worker."""
 
-    def __init__(self, model: Model, card: Card, ask: Callable[..., Any]) -> None:
-        self.model, self.card, self._ask = model, card, ask
-        # Constants of other engines' classes; this one speaks for any of them.
-        self.counts_end_token, self.worker_threads = card.counts_end_token, card.worker_threads  # type: ignore[misc]
+    def __init__(self, model: Model, card: Card, call: Callable[..., Any]) -> None:
+        self.model = model
+        self.card = card
+        self._call = call
+        # In other engines these are constants of the class; here they depend on the model.
+        self.counts_end_token = card.counts_end_token
+        self.worker_threads = card.worker_threads  # type: ignore[misc]
 
     @property
     def name(self) -> str:
@@ -42,15 +45,15 @@ class RemoteEngine(Engine):
         return self.card.description
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
-        answer: Generation = self._ask(self.model, "sample", requests, sampling)
-        return answer
+        generation: Generation = self._call(self.model, "sample", requests, sampling)
+        return generation
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        answer: Scored = self._ask(self.model, "score", prompts, continuations)
-        return answer
+        scored: Scored = self._call(self.model, "score", prompts, continuations)
+        return scored
 
     def render(self, prompt: Prompt) -> str:
-        return str(self._ask(self.model, "render", prompt))
+        return str(self._call(self.model, "render", prompt))
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return int(self._ask(self.model, "count_tokens", prompt))
+        return int(self._call(self.model, "count_tokens", prompt))

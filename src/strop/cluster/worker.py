@@ -1,4 +1,7 @@
-"""What a worker of a cluster does: holds models, answers questions about them, makes parts and writes them. Knows nothing of Ray."""
+"""A worker of a cluster: holds models, calls their methods, makes parts and writes them.
+
+This file does not depend on Ray.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from strop.run.store import RunFolder
 
 
 class Model(NamedTuple):
-    """A model as every process can load it: by its name, and the revision of a hub model."""
+    """The name of a model, by which every process can load it, and the revision of a hub model."""
 
     name: str
     revision: str | None = None
 
 
 class Card(NamedTuple):
-    """What the driver knows of a model that workers hold. ``counts_end_token`` and the rest are the engine's own."""
+    """The properties of an engine that the driver needs; ``description`` is its ``describe()``."""
 
     parameters: int
     context: int | None
@@ -37,7 +40,7 @@ class Card(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A worker that stands ready: where, as which process, with which strop."""
+    """A worker that is ready: its machine, process and version of strop."""
 
     host: str
     process: int
@@ -45,7 +48,10 @@ class Arrival(NamedTuple):
 
 
 class Worker:
-    """Works in ``folder``, where there is one of that name: names of models and files mean there what they mean to the user."""
+    """Works in ``folder`` if this machine has it.
+
+    Relative names of models and files then mean the same as for the user.
+    """
 
     def __init__(self, folder: str) -> None:
         if Path(folder).is_dir():
@@ -53,53 +59,56 @@ class Worker:
         self.engines: dict[Model, Engine] = {}
 
     def arrive(self) -> Arrival:
-        """Say who is there."""
+        """Return who this worker is; it is called first."""
         return Arrival(socket.gethostname(), os.getpid(), version("strop"))
 
     def card(self, model: Model) -> Card:
-        """Load the model, and say what is known of it."""
+        """Load the model and return its properties."""
         engine = self._engine(model)
-        known = (
-            engine.parameters,
-            engine.context,
-            engine.fingerprint,
-            engine.counts_end_token,
-            engine.worker_threads,
+        return Card(
+            parameters=engine.parameters,
+            context=engine.context,
+            fingerprint=engine.fingerprint,
+            counts_end_token=engine.counts_end_token,
+            worker_threads=engine.worker_threads,
+            lacks=engine.lacks,
+            description=engine.describe(),
         )
-        return Card(*known, engine.lacks, engine.describe())
 
-    def ask(self, model: Model, question: str, *arguments: Any) -> Any:
-        """The answer of one of the engine's methods."""
+    def call(self, model: Model, method: str, *arguments: Any) -> Any:
+        """Call a method of the model's engine."""
         engine = self._engine(model)
         with one_blas_thread(engine):
-            return getattr(engine, question)(*arguments)
+            return getattr(engine, method)(*arguments)
 
     def do(
         self, stage: Stage, part: Part, model: Model | None, fingerprint: str, path: str
     ) -> Usage:
-        """Make a part and write it.
+        """Make a part and write it into the run folder at ``path``.
 
-        StoreError where the run folder is not seen from here; ModelError where the model has other weights here than the driver was told.
+        Raise StoreError if this machine does not see the run folder, and ModelError if the model
+        has other weights here than ``fingerprint`` says.
         """
-        folder, host = RunFolder(Path(path)), socket.gethostname()
+        folder = RunFolder(Path(path))
+        host = socket.gethostname()
         if not folder.exists:
             raise StoreError(
-                f"the worker on {host} does not see the run folder {path}; workers write their parts themselves: choose an --out "
-                "that every machine sees under the same path"
+                f"the worker on {host} does not see the run folder {path}; workers write their "
+                "parts themselves: choose an --out that every machine sees under the same path"
             )
         engine = None if model is None else self._engine(model)
         if engine and engine.fingerprint != fingerprint:
             raise ModelError(
-                f"{engine.name} has other weights on {host} than on the first worker; give all machines the same"
+                f"{engine.name} has other weights on {host} than on the first worker; "
+                "give all machines the same"
             )
-        if folder.has_part(
-            stage.name, part.number
-        ):  # written by a worker that was lost before it could say so
+        # A worker may be lost after it wrote the part, before it could report this.
+        if folder.has_part(stage.name, part.number):
             return folder.usage_of_part(stage.name, part.number)
         with one_blas_thread(engine):
             return stage.do(part, engine, folder)
 
     def _engine(self, model: Model) -> Engine:
         if model not in self.engines:
-            self.engines[model] = load_engine(*model)
+            self.engines[model] = load_engine(model.name, model.revision)
         return self.engines[model]

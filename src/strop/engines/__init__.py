@@ -1,115 +1,194 @@
-"""Who answers? ``load_engine`` turns a name into a loaded model."""
+"""Engines: ``load_engine`` loads a model by its name. ``ENGINE_KINDS`` is the whole registry."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from strop.engines.base import Engine, Generation, Request, Scored
+from strop.engines.cards import LADDER, embedded_folder, embedded_models
 from strop.engines.options import read_options, split_options
 from strop.errors import ModelError
 
-LADDER = Path(__file__).parent.parent / "ladder" / "models"
 DEFAULT_MODEL = "ladder/250k"
 
-ENGINES = {
-    "ladder/NAME": "an embedded model, run in NumPy",
-    "llama:FOLDER": "a folder of the embedded kind, such as a trained ladder model, run in NumPy",
-    "FOLDER or HUB-ID": "any model of transformers, or a LoRA adapter, as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
-    "vllm:FOLDER or vllm:HUB-ID": "the same by vLLM, as in vllm:FOLDER?tensor_parallel_size=8 (extra: vllm)",
-    "openai:NAME@URL": "a server of the OpenAI protocol, as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
-    "tabular:FILE": "exact response probabilities from a JSON file {prompt: {text: probability}}",
+
+def _ladder_folder(address: str) -> Path:
+    return embedded_folder(f"ladder/{address}")
+
+
+def _local_folder(address: str) -> Path:
+    return Path(address).expanduser()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """One way of naming a model: its prefix is the key in ``ENGINE_KINDS``.
+
+    ``form`` and ``description``: the row of ``strop models``.
+    ``module``: imported when the first model of this kind is loaded; its OPTIONS, if it has any,
+    are the settings that such a name may have.
+    ``loader``: a class or class method of the module, called as
+    ``loader(address, label=NAME, **settings)``. The address is the name without its prefix and its
+    settings; for an embedded model, it is the model's folder.
+    ``folder``: finds the local folder of an address; None for models without one. Only a model
+    with a folder can be trained.
+    ``embedded``: the model is a small Llama that runs in NumPy.
+    ``trained_prefix``: the prefix of a model that was trained from one of this kind.
+    ``takes_revision``: the loader accepts ``revision``, that of a hub model.
+    ``hub_ids``: the address, up to an "@", may be a hub id (see ``pretraining.py``).
+    """
+
+    form: str
+    description: str
+    module: str
+    loader: str
+    folder: Callable[[str], Path] | None = None
+    embedded: bool = False
+    trained_prefix: str = ""
+    takes_revision: bool = False
+    hub_ids: bool = False
+
+    def options(self) -> Mapping[str, type]:
+        """Return the settings that a name of this kind may have, with their types."""
+        options: Mapping[str, type] = getattr(import_module(self.module), "OPTIONS", {})
+        return options
+
+    def load(self, address: str | Path, label: str, **settings: Any) -> Engine:
+        """Load the model at an address. ``label`` is the whole name as the user gave it."""
+        loader: Any = import_module(self.module)
+        for attribute in self.loader.split("."):
+            loader = getattr(loader, attribute)
+        engine: Engine = loader(address, label=label, **settings)
+        return engine
+
+
+# Modules are named, not imported: `import strop.engines` must not import torch or transformers.
+ENGINE_KINDS: dict[str, EngineKind] = {
+    "ladder/": EngineKind(
+        form="ladder/NAME",
+        description="an embedded model, run in NumPy",
+        module="strop.engines.llama",
+        loader="LlamaEngine",
+        folder=_ladder_folder,
+        embedded=True,
+        trained_prefix="llama:",
+    ),
+    "llama:": EngineKind(
+        form="llama:FOLDER",
+        description="a folder of the embedded kind, such as a trained ladder model, run in NumPy",
+        module="strop.engines.embedded",
+        loader="load_embedded",
+        folder=_local_folder,
+        embedded=True,
+        trained_prefix="llama:",
+    ),
+    # The empty prefix takes every name that no other kind takes.
+    "": EngineKind(
+        form="FOLDER or HUB-ID",
+        description="any model of transformers, or a LoRA adapter, "
+        "as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
+        module="strop.engines.transformers",
+        loader="TransformersEngine",
+        folder=_local_folder,
+        takes_revision=True,
+        hub_ids=True,
+    ),
+    "vllm:": EngineKind(
+        form="vllm:FOLDER or vllm:HUB-ID",
+        description="the same by vLLM, as in vllm:FOLDER?tensor_parallel_size=8 (extra: vllm)",
+        module="strop.engines.vllm",
+        loader="VllmEngine",
+        folder=_local_folder,
+        takes_revision=True,
+        hub_ids=True,
+    ),
+    "openai:": EngineKind(
+        form="openai:NAME@URL",
+        description="a server of the OpenAI protocol, "
+        "as in openai:NAME@http://localhost:8000/v1 (extra: openai)",
+        module="strop.engines.openai",
+        loader="OpenAIEngine",
+        hub_ids=True,
+    ),
+    "tabular:": EngineKind(
+        form="tabular:FILE",
+        description="exact response probabilities from a JSON file {prompt: {text: probability}}",
+        module="strop.engines.tabular",
+        loader="TabularEngine.from_file",
+    ),
 }
+
+ENGINES = {kind.form: kind.description for kind in ENGINE_KINDS.values()}
+"""What ``strop models`` prints: each form of a name with its description."""
+
+
+def find_kind(name: str) -> tuple[EngineKind, str]:
+    """Return the kind of a name, and its address: the name without prefix (settings stay)."""
+    prefix = max((prefix for prefix in ENGINE_KINDS if name.startswith(prefix)), key=len)
+    return ENGINE_KINDS[prefix], name.removeprefix(prefix)
 
 
 def load_engine(name: str, revision: str | None = None) -> Engine:
-    """Load a model by the name a user gives, with its settings behind a question mark (``options.py``). Raises ModelError in one line."""
+    """Load a model by the name a user gives, with its settings after a question mark.
+
+    Raise ModelError, UsageError or MissingExtraError, each in one line.
+    """
     bare, options = split_options(name)
-    if name.startswith("ladder/"):
-        from strop.engines.llama import LlamaEngine
-
-        read_options(name, options, {})
-        return LlamaEngine(embedded_folder(bare), name)
-    if name.startswith("llama:"):
-        from strop.engines.embedded import load_embedded
-
-        read_options(name, options, {})
-        return load_embedded(model_folder(bare), name)
-    if name.startswith("tabular:"):
-        from strop.engines.tabular import TabularEngine
-
-        read_options(name, options, {})
-        return TabularEngine.from_file(Path(bare.removeprefix("tabular:")), name)
-    if name.startswith("vllm:"):
-        from strop.engines.vllm import OPTIONS as VLLM_OPTIONS
-        from strop.engines.vllm import VllmEngine
-
-        settings = read_options(name, options, VLLM_OPTIONS)
-        return VllmEngine(bare.removeprefix("vllm:"), revision=revision, label=name, **settings)
-    if name.startswith("openai:"):
-        from strop.engines import openai
-
-        return openai.OpenAIEngine(
-            bare.removeprefix("openai:"), label=name, **read_options(name, options, openai.OPTIONS)
-        )
-    from strop.engines.transformers import OPTIONS, TransformersEngine
-
-    return TransformersEngine(
-        bare, revision=revision, label=name, **read_options(name, options, OPTIONS)
-    )
-
-
-def embedded_folder(name: str) -> Path:
-    """The folder of an embedded model, ``ladder/NAME``. ModelError where there is none."""
-    cards = embedded_models()
-    if name not in cards:
-        raise ModelError(f"there is no embedded model {name!r}; there are {', '.join(cards)}")
-    return LADDER / name.removeprefix("ladder/")
+    kind, address = find_kind(bare)
+    settings = read_options(name, options, kind.options())
+    if kind.takes_revision:
+        settings["revision"] = revision
+    return kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
 
 
 def model_folder(name: str) -> Path:
-    """The local folder behind a model's name, for whoever needs the weights themselves. ModelError where there is none."""
+    """Return the local folder of a model, for callers that need its weights.
+
+    Raise ModelError if there is none.
+    """
     bare, _ = split_options(name)
-    if bare.startswith("ladder/"):
-        return embedded_folder(bare)
-    folder = Path(bare.removeprefix("llama:").removeprefix("vllm:")).expanduser()
-    if not folder.is_dir():
+    kind, address = find_kind(bare)
+    folder = kind.folder(address) if kind.folder else None
+    if folder is None or not folder.is_dir():
         raise ModelError(
-            f"model {name} is no local folder; expected ladder/NAME or a folder with config.json and *.safetensors"
+            f"model {name} is no local folder; "
+            "expected ladder/NAME or a folder with config.json and *.safetensors"
         )
     return folder
 
 
 def is_embedded(name: str) -> bool:
-    """Whether a model is of the embedded kind, run in NumPy."""
-    return name.startswith(("ladder/", "llama:"))
+    """Return whether a model is of the embedded kind, which runs in NumPy."""
+    kind, _ = find_kind(name)
+    return kind.embedded
 
 
 def trained_name(base: str, folder: Path) -> str:
-    """The name of a model that was trained from ``base`` into a folder: one of the embedded kind runs in NumPy, like its base."""
-    return f"llama:{folder}" if is_embedded(base) else str(folder)
+    """Return the name of a model that was trained from ``base`` into a folder.
 
-
-def embedded_models() -> dict[str, dict[str, Any]]:
-    """The cards of the ladder's models: family by family, smallest first."""
-    cards = {
-        f"ladder/{path.parent.name}": json.loads(path.read_text())
-        for path in LADDER.glob("*/card.json")
-    }
-    return dict(sorted(cards.items(), key=lambda item: (item[1]["family"], item[1]["parameters"])))
+    A model trained from an embedded one runs in NumPy, like its base.
+    """
+    kind, _ = find_kind(base)
+    return f"{kind.trained_prefix}{folder}"
 
 
 __all__ = [
     "DEFAULT_MODEL",
     "ENGINES",
+    "ENGINE_KINDS",
     "LADDER",
     "Engine",
+    "EngineKind",
     "Generation",
     "Request",
     "Scored",
     "embedded_folder",
     "embedded_models",
+    "find_kind",
     "is_embedded",
     "load_engine",
     "model_folder",

@@ -1,4 +1,4 @@
-"""LoRA adapters in PEFT's format: a folder with adapter_config.json and adapter_model.safetensors, laid over its base model."""
+"""LoRA adapters in PEFT's format: adapter_config.json and adapter_model.safetensors in a folder."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import Any
 
 from strop.errors import MissingExtraError, ModelError, UsageError
 
-CONFIG, WEIGHTS, PICKLED = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+PICKLED = "adapter_model.bin"
 
 
 def find_base(name: str, adapter: str | None) -> tuple[str, Path | None]:
-    """The model to load, and the adapter to lay over it: the one asked for, or the folder ``name`` itself, which then names its base."""
+    """Return the model to load, and the folder of the adapter to merge into it, if any.
+
+    ``name`` may itself be the folder of an adapter, whose settings then name the base model.
+    """
     folder = Path(name).expanduser()
     is_adapter = (folder / CONFIG).is_file() and not (folder / "config.json").exists()
     if not is_adapter:
         return name, Path(adapter).expanduser() if adapter else None
     if adapter:
         raise UsageError(
-            f"model {name} is an adapter itself; expected a base model in front of ?adapter={adapter}, since one adapter is used"
+            f"model {name} is an adapter itself; expected a base model in front of "
+            f"?adapter={adapter}, since one adapter is used"
         )
     base = read_config(folder).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
@@ -28,40 +34,48 @@ def find_base(name: str, adapter: str | None) -> tuple[str, Path | None]:
         )
     if Path(base).is_absolute() and not Path(base).is_dir():
         raise ModelError(
-            f"adapter {name} was trained on {base}, which is not here; give its base model as BASE?adapter={name}"
+            f"adapter {name} was trained on {base}, which is not here; "
+            f"give its base model as BASE?adapter={name}"
         )
     return base, folder
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The adapter's settings. ModelError for what is no adapter, holds pickled weights, or is of another kind than LoRA."""
+    """Return the adapter's settings.
+
+    Raise ModelError for a folder without an adapter, for pickled weights, and for an adapter of
+    another type than LoRA.
+    """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"adapter {folder} has no readable {CONFIG} ({error}); expected a folder that PEFT wrote"
+            f"adapter {folder} has no readable {CONFIG} ({error}); "
+            "expected a folder that PEFT wrote"
         ) from None
-    kind = config.get("peft_type") if isinstance(config, dict) else None
-    if kind != "LORA" or config.get("alora_invocation_tokens"):
+    peft_type = config.get("peft_type") if isinstance(config, dict) else None
+    if peft_type != "LORA" or config.get("alora_invocation_tokens"):
         raise ModelError(
-            f"adapter {folder} is of type {kind}, or active after certain tokens only; expected a plain LORA"
+            f"adapter {folder} is of type {peft_type}, or active after certain tokens only; "
+            "expected a plain LORA"
         )
     if not (folder / WEIGHTS).is_file():
-        found = (
-            f"only pickled weights ({PICKLED}), which can run code when read"
-            if (folder / PICKLED).exists()
-            else "no weights"
-        )
+        contents = "no weights"
+        if (folder / PICKLED).exists():
+            contents = f"only pickled weights ({PICKLED}), which can run code when read"
         raise ModelError(
-            f"adapter {folder} has {found}; expected {WEIGHTS}: convert it with PEFT's save_pretrained"
+            f"adapter {folder} has {contents}; "
+            f"expected {WEIGHTS}: convert it with PEFT's save_pretrained"
         )
     return dict(config)
 
 
-def lay_over(model: Any, folder: Path) -> Any:
-    """The model with its adapter merged into its weights. ModelError where the two do not belong together.
+def merge_adapter(model: Any, folder: Path) -> Any:
+    """Return the model with the adapter merged into its weights.
 
-    Merged, it is as fast as its base, and in bfloat16 no further from the truth than computed beside the weights (docs/log.md).
+    A merged model is as fast as its base, and in bfloat16 no further from the exact result than an
+    adapter that is computed beside the weights (docs/log.md). Raise ModelError if the adapter does
+    not fit the model.
     """
     read_config(folder)
     try:
@@ -70,18 +84,8 @@ def lay_over(model: Any, folder: Path) -> Any:
         raise MissingExtraError(f"the adapter {folder}", "adapters", str(error)) from None
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(folder / WEIGHTS, "pt") as file:
-            stored = set(file.keys())
-        laid = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
-        if strange := sorted(
-            stored ^ set(get_peft_model_state_dict(laid, save_embedding_layers=False))
-        ):
-            raise ModelError(
-                f"adapter {folder} belongs to another model: {strange[0]} is not in both; give the base it was trained on"
-            )
-        return laid.merge_and_unload()
-    except (
+    # PEFT raises many kinds of errors for an adapter that does not fit.
+    peft_errors = (
         OSError,
         ValueError,
         RuntimeError,
@@ -89,7 +93,21 @@ def lay_over(model: Any, folder: Path) -> Any:
         TypeError,
         NotImplementedError,
         SafetensorError,
-    ) as error:
+    )
+    try:
+        with safe_open(folder / WEIGHTS, "pt") as file:
+            stored = set(file.keys())
+        adapted = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
+        # PEFT itself only warns of weights that are missing or left over.
+        loaded = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+        if stored != loaded:
+            raise ModelError(
+                f"adapter {folder} belongs to another model: {min(stored ^ loaded)} is not in "
+                "both; give the base it was trained on"
+            )
+        return adapted.merge_and_unload()
+    except peft_errors as error:
+        reason = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"adapter {folder} cannot be laid over its base model: {' '.join(str(error).split())[:300]}"
+            f"adapter {folder} cannot be merged into its base model: {reason}"
         ) from None

@@ -1,4 +1,7 @@
-"""Loading a checkpoint through transformers: safetensors only, no code from the model's own folder, every refusal in one line."""
+"""Loading a checkpoint through transformers.
+
+Only safetensors are read, no code from the model's folder is run, and every refusal is one line.
+"""
 
 from __future__ import annotations
 
@@ -13,38 +16,49 @@ from typing import Any
 from strop.errors import ModelError, StropError, UsageError
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
-FINGERPRINT_BLOCKS, FINGERPRINT_BYTES = 64, 65_536
+FINGERPRINT_BLOCKS = 64
+FINGERPRINT_BYTES = 65_536
+PICKLED_PATTERNS = ("*.bin", "*.pt", "*.pth")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that ends a response: those of the generation config (one or several) and the tokenizer's."""
+    """Return every token that ends a response.
+
+    Those of the generation config, which names none, one or several, and the tokenizer's.
+    """
     of_model = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     several = of_model if isinstance(of_model, list | tuple) else [of_model]
-    return frozenset(
-        int(token) for token in (*several, tokenizer.eos_token_id) if token is not None
-    )
+    tokens = [*several, tokenizer.eos_token_id]
+    return frozenset(int(token) for token in tokens if token is not None)
 
 
-def find_device(torch: Any, asked: str | None) -> Any:
-    """The device asked for, or cuda where there is one. UsageError where it does not exist."""
-    if asked is None:
+def find_device(torch: Any, device: str | None) -> Any:
+    """Return the torch device of this name; for None, cuda if available, else the CPU.
+
+    Raise UsageError if it does not exist.
+    """
+    if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=asked)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError):
         raise UsageError(
-            f"device '{asked}' is not there; expected cpu, or cuda on a machine with a GPU; leave it out to choose"
+            f"device '{device}' is not there; expected cpu, or cuda on a machine with a GPU; "
+            "leave it out to choose"
         ) from None
-    return torch.device(asked)
+    return torch.device(device)
 
 
 @contextmanager
 def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
-    """What a library raises while it loads the model, and whatever is in ``more``, as a ModelError in one line."""
+    """Turn the errors of libraries that load the model into a ModelError in one line.
+
+    ``more``: further types of errors to turn into one.
+    """
     from safetensors import SafetensorError
 
-    kinds: tuple[type[Exception], ...] = (
+    library_errors: tuple[type[Exception], ...] = (
         OSError,
         ValueError,
         RuntimeError,
@@ -55,20 +69,21 @@ def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
     )
     try:
         yield
-    except kinds as error:
+    except library_errors as error:
         if isinstance(error, StropError):
             raise
-        where = (
-            "cannot be loaded"
-            if Path(name).expanduser().is_dir()
-            else "is no folder here and cannot be loaded from the hub"
-        )
+        problem = "is no folder here and cannot be loaded from the hub"
+        if Path(name).expanduser().is_dir():
+            problem = "cannot be loaded"
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"model {name} {where}: {reason}") from None
+        raise ModelError(f"model {name} {problem}: {reason}") from None
 
 
 def read_config(name: str, revision: str | None) -> tuple[str, Any]:
-    """Where the model lies, for the libraries that load it, and its config. ModelError for pickled weights and for code of its own."""
+    """Return the folder or hub id in the form that libraries take, and the model's config.
+
+    Raise ModelError for pickled weights, and for a model that asks for its own code to be run.
+    """
     from transformers import AutoConfig
 
     folder = Path(name).expanduser()
@@ -77,7 +92,8 @@ def read_config(name: str, revision: str | None) -> tuple[str, Any]:
         _check_folder(folder)
     elif not _HUB_ID.fullmatch(name):
         raise ModelError(
-            f"model folder {name} does not exist; expected a folder with config.json and *.safetensors, or a hub id"
+            f"model folder {name} does not exist; "
+            "expected a folder with config.json and *.safetensors, or a hub id"
         )
     source = str(folder) if local else name
     with one_line(name):
@@ -92,11 +108,12 @@ def read_config(name: str, revision: str | None) -> tuple[str, Any]:
 def load(
     name: str, revision: str | None, dtype: Any, adapter: Path | None = None
 ) -> tuple[Any, Any]:
-    """Model and tokenizer, from safetensors and with transformers' own code only. ModelError in one line for whatever is in the way.
+    """Return model and tokenizer, from safetensors and with transformers' own code only.
 
-    The tokenizer of an ``adapter`` comes before that of its base: training may have given it another chat template.
+    The tokenizer of an ``adapter`` is preferred to that of its base: training may have changed its
+    chat template. Raise ModelError in one line for a model that cannot be loaded.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     source, config = read_config(name, revision)
     options = {
@@ -105,13 +122,7 @@ def load(
         "local_files_only": Path(source).is_dir(),
     }
     with one_line(name):
-        if adapter and (adapter / "tokenizer_config.json").is_file():
-            _check_settings(adapter, "tokenizer_config.json")
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(adapter), trust_remote_code=False, local_files_only=True
-            )
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        tokenizer = _load_tokenizer(source, adapter, options)
         model, info = AutoModelForCausalLM.from_pretrained(
             source,
             config=config,
@@ -120,24 +131,38 @@ def load(
             output_loading_info=True,
             **options,
         )
-    if missing := sorted(info["missing_keys"]):
+    missing = sorted(info["missing_keys"])
+    if missing:
+        # transformers would fill them with random numbers.
         raise ModelError(
-            f"model {name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for one; get the whole folder"
+            f"model {name} lacks {len(missing)} weights of {type(model).__name__}, "
+            f"{missing[0]} for one; get the whole folder"
         )
     return model, tokenizer
 
 
-def fingerprint(name: str, commit: str | None) -> str:
-    """The commit of a hub model; of a local folder, a digest of its weights' sizes and of blocks spread over them (not of every byte).
+def _load_tokenizer(source: str, adapter: Path | None, options: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
 
-    An adapter's settings, which scale its weights, count too.
+    if adapter is None or not (adapter / "tokenizer_config.json").is_file():
+        return AutoTokenizer.from_pretrained(source, **options)
+    _check_settings(adapter, "tokenizer_config.json")
+    return AutoTokenizer.from_pretrained(
+        str(adapter), trust_remote_code=False, local_files_only=True
+    )
+
+
+def fingerprint(name: str, commit: str | None) -> str:
+    """Return the commit of a hub model, or a digest of a local folder's weights.
+
+    The digest covers the sizes of the files and blocks spread over them, not every byte: a large
+    model would take minutes. It also covers an adapter's settings, which scale its weights.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
         return commit or ""
-    digest = blake2b(
-        b"".join(path.read_bytes() for path in folder.glob("adapter_config.json")), digest_size=8
-    )
+    settings = b"".join(path.read_bytes() for path in folder.glob("adapter_config.json"))
+    digest = blake2b(settings, digest_size=8)
     for path in sorted(folder.glob("*.safetensors")):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
@@ -149,31 +174,30 @@ def fingerprint(name: str, commit: str | None) -> str:
 
 
 def _check_folder(folder: Path) -> None:
-    """ModelError where a folder has no config, only pickled weights, or wants its own code to be run."""
+    """Raise ModelError for a folder without config or safetensors, or with code of its own."""
     _check_settings(folder, "config.json")
     if (folder / "tokenizer_config.json").exists():
         _check_settings(folder, "tokenizer_config.json")
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(
-            path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern)
-        )
-        found = (
-            f"only pickled weights ({pickled[0]}), which can run code when read"
-            if pickled
-            else "no weights"
-        )
-        raise ModelError(
-            f"model folder {folder} has {found}; expected *.safetensors: convert it with save_pretrained"
-        )
+    if any(folder.glob("*.safetensors")):
+        return
+    contents = "no weights"
+    pickled = sorted(path.name for pattern in PICKLED_PATTERNS for path in folder.glob(pattern))
+    if pickled:
+        contents = f"only pickled weights ({pickled[0]}), which can run code when read"
+    raise ModelError(
+        f"model folder {folder} has {contents}; "
+        "expected *.safetensors: convert it with save_pretrained"
+    )
 
 
 def _check_settings(folder: Path, name: str) -> None:
-    """ModelError where a file of settings cannot be read, or asks for code of the folder's own."""
+    """Raise ModelError for a JSON file that cannot be read, or that asks to run its own code."""
     try:
         settings = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"model folder {folder} has no readable {name} ({error}); expected a Hugging Face model folder"
+            f"model folder {folder} has no readable {name} ({error}); "
+            "expected a Hugging Face model folder"
         ) from None
     if "auto_map" in settings:
         raise _remote_code(str(folder))
@@ -181,6 +205,7 @@ def _check_settings(folder: Path, name: str) -> None:
 
 def _remote_code(name: str) -> ModelError:
     return ModelError(
-        f"model {name} asks for code of its own to be run (auto_map); expected a model that transformers knows; use one, "
-        "or convert it and drop auto_map if its architecture is in transformers"
+        f"model {name} asks for code of its own to be run (auto_map); expected a model that "
+        "transformers knows; use one, or convert it and drop auto_map if its architecture is in "
+        "transformers"
     )

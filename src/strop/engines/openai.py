@@ -1,7 +1,8 @@
-"""Any server of the OpenAI protocol, hosted or your own: ``openai:NAME@URL``, by completions or chat.
+"""Any server of the OpenAI protocol, hosted or local: ``openai:NAME@URL``, by completions or chat.
 
-What the server can do is probed when the engine is made (``openai_probe.py``); requests are repeated until answered and every failed
-attempt is counted (``openai_server.py``). Every sampling field is sent with every request, since servers fill unset ones as they like.
+The server's abilities are probed when the engine is made (``openai_probe.py``). Requests are
+repeated until answered, and every failed attempt is counted (``openai_server.py``). Every sampling
+field is sent with every request, since servers fill in unset ones with different values.
 """
 
 from __future__ import annotations
@@ -28,10 +29,18 @@ from strop.engines.base import (
     cut_at_stop,
     plain_text,
 )
-from strop.engines.openai_probe import Probe, echo_request, ending_logprob, reaches_its_end
-from strop.engines.openai_server import Choice, Server, Token
+from strop.engines.openai_answers import Choice
+from strop.engines.openai_probe import Probe
+from strop.engines.openai_scoring import (
+    echo_request,
+    ending_logprob,
+    follow,
+    is_text,
+    reaches_its_end,
+)
+from strop.engines.openai_server import Server
 from strop.errors import ModelError, UsageError
-from strop.records import Prompt, Sample, Sampling, Usage, total_usage
+from strop.records import Finish, Prompt, Sample, Sampling, Usage, total_usage
 
 OPTIONS: dict[str, type] = {
     "chat": bool,
@@ -49,23 +58,32 @@ OPTIONS: dict[str, type] = {
     "parameters": int,
 }
 CHARACTERS_PER_TOKEN = 4.0
+"""Assumed until the server has counted some tokens."""
 SEEDS = 2**31
 """Servers take seeds of different sizes; all take 31 bits."""
 PATH_TOKENS = 8
-"""How far a chat is followed to see how it would spell an option."""
+"""Most tokens of a chat's greedy answer that are searched for the spelling of an option."""
 
 Result = TypeVar("Result")
 
 
 class OpenAIEngine(Engine):
-    """``place`` is NAME@URL, ``label`` what the user called the model, with its settings.
+    """A model on a server. ``address`` is NAME@URL.
 
-    ``chat``: by chat, or by plain completions; None: by chat where the server answers one. ``concurrency``: requests under way at once.
-    ``n``: samples a request, at most. ``top``: likeliest tokens to ask for where texts are scored; servers allow 20, or what
-    they are told to. ``timeout``: seconds a request may take. ``retries``: of a failed request, after pauses that begin
-    at about ``backoff`` seconds and double. ``key_env``: the environment variable that holds the key. ``price_in``, ``price_out``: dollars
-    for a million tokens read and written. ``tokenizer``: folder of the model's tokenizer, to count tokens exactly; with it ``context``,
-    the model's positions where the server does not tell, lets prompts that are too long be refused before anything is sent.
+    ``label``: the name that the user gave, with its settings.
+    ``chat``: by chat, or by plain completions; None: by chat if the server answers chats.
+    ``concurrency``: most requests in progress at once.
+    ``n``: most samples per request.
+    ``top``: number of likeliest tokens to request for scoring. Servers allow 20, unless they are
+    configured otherwise.
+    ``timeout``: most seconds per request.
+    ``retries``: attempts after a failed one; the pause before the first is about ``backoff``
+    seconds, and doubles each time.
+    ``key_env``: the environment variable that holds the key.
+    ``price_in``, ``price_out``: dollars per million tokens read and written.
+    ``tokenizer``: folder of the model's tokenizer, to count tokens exactly. With it, prompts that
+    are too long are refused before anything is sent.
+    ``context``: most tokens of a prompt and its response, if the server does not report it.
     ``parameters``: the model's size, for FLOPs.
     """
 
@@ -73,7 +91,7 @@ class OpenAIEngine(Engine):
 
     def __init__(
         self,
-        place: str,
+        address: str,
         *,
         label: str | None = None,
         chat: bool | None = None,
@@ -90,58 +108,59 @@ class OpenAIEngine(Engine):
         context: int | None = None,
         parameters: int = 0,
     ) -> None:
-        self._name = label or f"openai:{place}"
-        model, at, rest = place.partition("@http")
-        url = f"http{rest}"
+        self._name = label or f"openai:{address}"
+        # NAME may contain "@" itself.
+        model, at, rest = address.partition("@http")
         if not (at and model):
             raise UsageError(
-                f"model {self._name}: expected openai:NAME@URL as in openai:NAME@http://localhost:8000/v1"
+                f"model {self._name}: expected openai:NAME@URL "
+                "as in openai:NAME@http://localhost:8000/v1"
             )
-        lowest = {
-            "concurrency": 1,
-            "n": 1,
-            "top": 1,
-            "timeout": 0.001,
-            "retries": 0,
-            "backoff": 0,
-            "price_in": 0,
-            "price_out": 0,
-            "parameters": 0,
-        }
-        for name, low in lowest.items():
-            if not low <= (value := locals()[name]) < math.inf:
-                raise UsageError(
-                    f"model {self._name}: {name} is {value:g}; expected {low:g} or more"
-                )
+        self._check_at_least(1, concurrency=concurrency, n=n, top=top)
+        self._check_at_least(0.001, timeout=timeout)
+        self._check_at_least(0, retries=retries, backoff=backoff)
+        self._check_at_least(0, price_in=price_in, price_out=price_out, parameters=parameters)
         self._server = Server(
             self._name,
             model,
-            url,
+            f"http{rest}",
             key_env=key_env,
             timeout=timeout,
             retries=retries,
             backoff=backoff,
         )
-        self._prices, self._parameters = (price_in, price_out), parameters
+        self._price_in = price_in
+        self._price_out = price_out
+        self._parameters = parameters
         self._tokenizer = _load_tokenizer(self._name, tokenizer) if tokenizer else None
+
         served = {str(entry.get("id")): entry for entry in self._server.models()}
-        told = served.get(model, {}).get("max_model_len")
-        self._positions = context or (told if isinstance(told, int) else None)
+        reported = served.get(model, {}).get("max_model_len")
+        self._positions = context or (reported if isinstance(reported, int) else None)
         probe = Probe(self._server, top)
         try:
             self.abilities = probe.find(chat)
         except ModelError as error:
-            there = (
-                f"; it serves {', '.join(sorted(served)[:5])}"
-                if served and model not in served
-                else ""
-            )
-            raise ModelError(f"{error}{there}") from None
+            if not served or model in served:
+                raise ModelError(str(error)) from None
+            names = ", ".join(sorted(served)[:5])
+            raise ModelError(f"{error}; it serves {names}") from None
         self.counts_end_token = self.abilities.ends is not False
         self._per_request = n if self.abilities.several else 1
-        self._pool, self._halts = ThreadPoolExecutor(concurrency), set[Event]()
-        self._lock, self._unbilled = Lock(), probe.usage
-        self._seen_characters, self._seen_tokens = 0, 0
+
+        self._pool = ThreadPoolExecutor(concurrency)
+        self._halts: set[Event] = set()
+        self._lock = Lock()
+        self._unbilled = probe.usage
+        self._seen_characters = 0
+        self._seen_tokens = 0
+
+    def _check_at_least(self, least: float, **settings: float) -> None:
+        for name, value in settings.items():
+            if not least <= value < math.inf:
+                raise UsageError(
+                    f"model {self._name}: {name} is {value:g}; expected {least:g} or more"
+                )
 
     @property
     def name(self) -> str:
@@ -153,104 +172,112 @@ class OpenAIEngine(Engine):
 
     @property
     def context(self) -> int | None:
-        """Known only with the model's tokenizer: a length that is estimated refuses nothing."""
+        """None without the model's tokenizer: an estimated length must refuse nothing."""
         return self._positions if self._tokenizer else None
 
     @property
     def lacks(self) -> Mapping[str, str]:
         if self.abilities.logprobs:
             return {}
-        reason = (
-            f"the server gives no log-probabilities at temperature 1 ({self.abilities.why_none})"
-        )
+        why = self.abilities.why_none
+        reason = f"the server gives no log-probabilities at temperature 1 ({why})"
         return {"logprob": reason, "score": reason}
 
     def describe(self) -> dict[str, str | int | float]:
-        return super().describe() | self.abilities.describe() | {"openai": version("openai")}
+        facts = super().describe()
+        facts.update(self.abilities.describe())
+        facts["openai"] = version("openai")
+        return facts
 
     def render(self, prompt: Prompt) -> str:
-        """The text itself, or a chat's messages as JSON."""
-        return (
-            json.dumps(_messages(prompt), ensure_ascii=False)
-            if self.abilities.chat
-            else plain_text(prompt)
-        )
+        """Return the text itself, or a chat's messages as JSON."""
+        if self.abilities.chat:
+            return json.dumps(_messages(prompt), ensure_ascii=False)
+        return plain_text(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        """Exact with a tokenizer, but for a chat's own marks; else an estimate from what the server has counted so far."""
-        text = (
-            "\n".join(turn.content for turn in prompt)
-            if self.abilities.chat
-            else plain_text(prompt)
-        )
+        """Count the tokens with a tokenizer, else estimate from what the server has counted.
+
+        A chat's own marks are not counted by a tokenizer.
+        """
         if self._tokenizer:
+            text = plain_text(prompt)
+            if self.abilities.chat:
+                text = "\n".join(turn.content for turn in prompt)
             return len(self._tokenizer.encode(text).ids)
+        characters_per_token = CHARACTERS_PER_TOKEN
         with self._lock:
-            rate = (
-                self._seen_characters / self._seen_tokens
-                if self._seen_tokens
-                else CHARACTERS_PER_TOKEN
-            )
-        return math.ceil(len(self.render(prompt)) / rate)
+            if self._seen_tokens:
+                characters_per_token = self._seen_characters / self._seen_tokens
+        return math.ceil(len(self.render(prompt)) / characters_per_token)
 
     def cost(self, prompt_tokens: int, generated_tokens: int) -> float:
-        return (prompt_tokens * self._prices[0] + generated_tokens * self._prices[1]) / 1e6
+        return (prompt_tokens * self._price_in + generated_tokens * self._price_out) / 1e6
 
     def reads(self, samples: int) -> int:
-        return -(-samples // self._per_request)
+        return math.ceil(samples / self._per_request)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
-        """Draw the responses, n a request where the server can; all requests of a call are under way together, up to the limit."""
+        """Draw the responses, several per request if the server can.
+
+        All requests of a call are in progress together, up to ``concurrency``.
+        """
         if self._tokenizer:
             for request in requests:
                 check_room(self, self.count_tokens(request.prompt), sampling.max_tokens)
         halt = Event()
-        chunks: list[Callable[[], tuple[list[Sample], Usage]]] = []
+        jobs: list[Callable[[], tuple[list[Sample], Usage]]] = []
         owners = []
-        for place, request in enumerate(requests):
-            # Greedy samples of a prompt are all the same one, and servers may refuse to draw it more than once.
+        for index, request in enumerate(requests):
+            # Greedy samples of a prompt are all the same, and servers may refuse to draw several.
             seeds = request.seeds[:1] if sampling.temperature == 0 else request.seeds
             for start in range(0, len(seeds), self._per_request):
                 part = seeds[start : start + self._per_request]
-                chunks.append(partial(self._draw, request.prompt, part, sampling, halt))
-                owners.append(place)
+                jobs.append(partial(self._draw, request.prompt, part, sampling, halt))
+                owners.append(index)
         samples: list[list[Sample]] = [[] for _ in requests]
         usages = [self._take_unbilled()]
-        for place, (drawn, usage) in zip(owners, self._together(chunks, halt), strict=True):
-            samples[place] += drawn
+        for index, (drawn, usage) in zip(owners, self._run_all(jobs, halt), strict=True):
+            samples[index] += drawn
             usages.append(usage)
         if sampling.temperature == 0:
-            samples = [
-                row * len(request.seeds) for row, request in zip(samples, requests, strict=True)
-            ]
+            for index, request in enumerate(requests):
+                samples[index] = samples[index] * len(request.seeds)
         return Generation(samples, self._priced(usages))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        """Log-probability of each continuation: from the likeliest next tokens, else as echoed text. NaN where neither tells."""
-        if reason := self.lacks.get("score"):
+        """Return the log-probability of each continuation.
+
+        From the likeliest next tokens, else from the echoed text; NaN if neither gives it.
+        """
+        reason = self.lacks.get("score")
+        if reason:
             raise ModelError(f"{self._name} cannot score texts: {reason}")
         halt = Event()
-        jobs = {
-            prompt: (lambda prompt=prompt: self._score(prompt, continuations, halt))
-            for prompt in dict.fromkeys(prompts)
-        }
-        scored = dict(zip(jobs, self._together(list(jobs.values()), halt), strict=True))
-        logprobs_PC = np.array([scored[prompt][0] for prompt in prompts], np.float64).reshape(
-            len(prompts), len(continuations)
-        )
-        return Scored(
-            logprobs_PC,
-            self._priced([self._take_unbilled(), *(usage for _, usage in scored.values())]),
-        )
+        distinct = list(dict.fromkeys(prompts))
+        jobs = [partial(self._score, prompt, continuations, halt) for prompt in distinct]
+        results = self._run_all(jobs, halt)
+        scores_of = {}
+        usages = [self._take_unbilled()]
+        for prompt, (scores, usage) in zip(distinct, results, strict=True):
+            scores_of[prompt] = scores
+            usages.append(usage)
+        logprobs_PC = np.zeros((len(prompts), len(continuations)))
+        for p, prompt in enumerate(prompts):
+            logprobs_PC[p] = scores_of[prompt]
+        return Scored(logprobs_PC, self._priced(usages))
 
     def cancel(self) -> None:
         for halt in list(self._halts):
             halt.set()
 
-    # Requests
+    # --- requests ---
 
-    def _together(self, jobs: Sequence[Callable[[], Result]], halt: Event) -> list[Result]:
-        """All results, in order. When one job fails the others stop: none of their results could be kept."""
+    def _run_all(self, jobs: Sequence[Callable[[], Result]], halt: Event) -> list[Result]:
+        """Return all results in order.
+
+        If one job fails, the others stop: none of their results could be kept.
+        """
         self._halts.add(halt)
         futures = [self._pool.submit(job) for job in jobs]
         try:
@@ -264,171 +291,160 @@ class OpenAIEngine(Engine):
     def _draw(
         self, prompt: Prompt, seeds: Sequence[int], sampling: Sampling, halt: Event
     ) -> tuple[list[Sample], Usage]:
-        """One sample for each seed. A server that answers with too few is asked for the rest, one with too many is cut short."""
+        """Draw one sample for each seed.
+
+        A server that answers with too few is asked for the rest; if it answers with too many, the
+        surplus is dropped. Both count as failures.
+        """
         samples: list[Sample] = []
         usages = []
         while len(samples) < len(seeds):
-            wanted = len(seeds) - len(samples)
-            body = self._request(prompt, sampling) | self.abilities.logprob_fields(0)
+            missing = len(seeds) - len(samples)
+            body = self._body(prompt, sampling)
+            body.update(self.abilities.logprob_fields(0))
             if self.abilities.seed:
                 body["seed"] = seeds[len(samples)] % SEEDS
-            answer = self._server.ask(self.abilities.path, body | {"n": wanted}, halt)
+            body["n"] = missing
+            answer = self._server.ask(self.abilities.path, body, halt)
+            # The server's token count is that of all its answers together.
             count = answer.usage.generated_tokens if len(answer.choices) == 1 else None
-            samples += [self._sample(choice, sampling, count) for choice in answer.choices[:wanted]]
-            wrong = int(len(answer.choices) != wanted)
+            for choice in answer.choices[:missing]:
+                samples.append(self._read_sample(choice, sampling, count))
+            wrong = int(len(answer.choices) != missing)
             usages.append(replace(answer.usage, failures=answer.usage.failures + wrong))
-            self._learn(prompt, answer.usage)
+            self._learn_rate(prompt, answer.usage)
         return samples, total_usage(usages)
 
-    def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
-        """The prompt and how to go on from it, with every field that the server knows."""
-        asked = (
-            {"messages": _messages(prompt)}
-            if self.abilities.chat
-            else {"prompt": plain_text(prompt)}
-        )
-        stop = {"stop": list(sampling.stop)} if sampling.stop else {}
-        drawn = {
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            self.abilities.limit: sampling.max_tokens,
-        }
-        return {**self.abilities.always, **asked, **drawn, **stop}
+    def _body(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
+        """Return a request with the prompt and every sampling field that the server knows."""
+        body = dict(self.abilities.always)
+        if self.abilities.chat:
+            body["messages"] = _messages(prompt)
+        else:
+            body["prompt"] = plain_text(prompt)
+        body["temperature"] = sampling.temperature
+        body["top_p"] = sampling.top_p
+        body[self.abilities.limit] = sampling.max_tokens
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        return body
 
-    def _sample(self, choice: Choice, sampling: Sampling, count: int | None) -> Sample:
-        """The answer as a sample. Its log-probability is NaN unless it is known of every token, the one that ended it among them."""
+    def _read_sample(self, choice: Choice, sampling: Sampling, count: int | None) -> Sample:
+        """Return the answer as a sample.
+
+        Its log-probability is NaN unless that of every token is known, including the one that ended
+        it. ``count``: the server's own count of its tokens, if known.
+        """
         text, is_cut = cut_at_stop(choice.text, sampling.stop)
-        tokens, ids = choice.tokens or [], choice.token_ids
+        tokens = choice.tokens or []
+        ids = choice.token_ids
         if ids is not None and tokens and not self.counts_end_token:
-            ids = ids[: len(tokens)]  # the ids alone may hold the end token
-        finish = (
-            "stop"
-            if is_cut or (choice.finish == "end" and _stopped(choice, sampling.stop))
-            else choice.finish
-        )
-        logprob = (
-            sum(token.logprob for token in tokens)
-            if tokens and self.abilities.logprobs
-            else math.nan
-        )
-        endless = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
-        if is_cut or endless or (ids is not None and len(ids) != len(tokens)):
+            ids = ids[: len(tokens)]  # the ids alone may include the end token
+        finish: Finish = choice.finish
+        if is_cut or (choice.finish == "end" and _has_stop(choice, sampling.stop)):
+            finish = "stop"
+        logprob = math.nan
+        if tokens and self.abilities.logprobs:
+            logprob = sum(token.logprob for token in tokens)
+        lacks_end = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
+        differs = ids is not None and len(ids) != len(tokens)
+        if is_cut or lacks_end or differs:
             logprob = math.nan
         return Sample(text, ids, logprob, finish, len(tokens) or count)
+
+    # --- scoring ---
 
     def _score(
         self, prompt: Prompt, continuations: Sequence[str], halt: Event
     ) -> tuple[list[float], Usage]:
-        """Log-probability of each continuation after one prompt."""
+        """Return the log-probability of each continuation after one prompt."""
         usages: list[Usage] = []
         scores = self._score_by_likeliest(prompt, continuations, halt, usages)
         if self.abilities.echo and any(map(math.isnan, scores)):
-            body = echo_request(self.abilities, plain_text(prompt), continuations)
+            body = echo_request(self.abilities.always, plain_text(prompt), continuations)
             answer = self._server.ask(self.abilities.path, body, halt)
             usages.append(answer.usage)
             if len(answer.choices) == len(continuations):
-                scores = [
-                    ending_logprob(choice.tokens or [], text)
-                    for choice, text in zip(answer.choices, continuations, strict=True)
-                ]
+                scores = []
+                for choice, text in zip(answer.choices, continuations, strict=True):
+                    scores.append(ending_logprob(choice.tokens or [], text))
         return scores, total_usage(usages)
 
     def _score_by_likeliest(
         self, prompt: Prompt, continuations: Sequence[str], halt: Event, usages: list[Usage]
     ) -> list[float]:
-        """Follow each continuation through the likeliest tokens; a text, unlike a chat, can be asked again behind what is spelled."""
-        chat, echo = self.abilities.chat, self.abilities.echo
-        steps = PATH_TOKENS if chat else 1
+        """Follow each continuation through the likeliest tokens; NaN if they do not spell it.
+
+        A plain text, unlike a chat, can be requested again with a part of the continuation at its
+        end, so that a continuation of several tokens is followed token by token.
+        """
+        chat = self.abilities.chat
+        can_ask_again = not chat and not self.abilities.echo
+        sampling = Sampling(0.0, 1.0, PATH_TOKENS if chat else 1)
         scores = [0.0] * len(continuations)
-        spelled = {place: b"" for place in range(len(continuations))}
+        # The part of each open continuation that is spelled so far.
+        spelled = {index: b"" for index in range(len(continuations))}
         while spelled:
             begun = next(iter(spelled.values()))
-            together = [place for place, text in spelled.items() if text == begun]
-            body = (
-                self._request(prompt, Sampling(0.0, 1.0, steps))
-                | self.abilities.logprob_fields(self.abilities.top)
-                | {"n": 1}
-            )
+            same_start = [index for index, text in spelled.items() if text == begun]
+            body = self._body(prompt, sampling)
+            body.update(self.abilities.logprob_fields(self.abilities.top))
+            body["n"] = 1
             if not chat:
                 body["prompt"] += begun.decode()
             answer = self._server.ask(self.abilities.path, body, halt)
             usages.append(answer.usage)
-            for place in together:
-                text = continuations[place].strip() if chat else continuations[place]
+            for index in same_start:
+                text = continuations[index].strip() if chat else continuations[index]
                 wanted = text.encode()[len(begun) :]
-                found, logprob = _follow(wanted, answer.choices[0].tokens or [], chat)
-                scores[place] += logprob
-                del spelled[place]
-                if found != wanted and found and not chat and not echo and _is_text(found):
-                    spelled[place] = begun + found
-                elif found != wanted:
-                    scores[place] = math.nan
+                piece, logprob = follow(wanted, answer.choices[0].tokens or [], chat)
+                scores[index] += logprob
+                del spelled[index]
+                if piece == wanted:
+                    continue
+                if piece and can_ask_again and is_text(piece):
+                    spelled[index] = begun + piece
+                else:
+                    scores[index] = math.nan
         return scores
 
-    # What is spent
+    # --- usage ---
 
-    def _learn(self, prompt: Prompt, usage: Usage) -> None:
+    def _learn_rate(self, prompt: Prompt, usage: Usage) -> None:
+        """Note how many characters and tokens a prompt has, to estimate later token counts."""
         with self._lock:
             self._seen_characters += len(self.render(prompt))
             self._seen_tokens += usage.prompt_tokens + usage.cached_tokens
 
     def _take_unbilled(self) -> Usage:
-        """What probing cost, once: it belongs to the first call."""
+        """Return the cost of probing, once: it belongs to the first call."""
         with self._lock:
-            usage, self._unbilled = self._unbilled, Usage()
+            usage = self._unbilled
+            self._unbilled = Usage()
         return usage
 
     def _priced(self, usages: Sequence[Usage]) -> Usage:
-        """The sum, with its price at full rates, cached tokens too, and FLOPs at 2 per parameter and token."""
+        """Return the sum with its price and FLOPs.
+
+        Cached tokens are priced at the full rate. FLOPs are 2 per parameter and token.
+        """
         usage = total_usage(usages)
         flops = 2.0 * self._parameters * (usage.prompt_tokens + usage.generated_tokens)
-        return replace(
-            usage,
-            flops=flops,
-            cost=self.cost(usage.prompt_tokens + usage.cached_tokens, usage.generated_tokens),
-        )
+        cost = self.cost(usage.prompt_tokens + usage.cached_tokens, usage.generated_tokens)
+        return replace(usage, flops=flops, cost=cost)
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
     return [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
 
 
-def _stopped(choice: Choice, stop: Sequence[str]) -> bool:
-    """Whether a stop string stands in the tokens beyond the text, where the server does not say what ended an answer."""
+def _has_stop(choice: Choice, stop: Sequence[str]) -> bool:
+    """Return whether the tokens contain a stop string, which the answer's text does not.
+
+    This shows what ended the answer if the server does not report it.
+    """
     spelled = b"".join(token.text for token in choice.tokens or [])
     return any(string.encode() in spelled for string in stop)
-
-
-def _follow(wanted: bytes, path: Sequence[Token], chat: bool) -> tuple[bytes, float]:
-    """How much of a text the likeliest tokens along a path spell, and its log-probability: each time the longest token that fits.
-
-    Behind a token that the path did not take, nothing is known. A chat may begin with a space or not: the likelier counts.
-    """
-    found, logprob = b"", 0.0
-    for token in path:
-        spelled = {text: text.lstrip(b" ") if chat and not found else text for text in token.top}
-        fitting = [
-            text
-            for text in spelled
-            if spelled[text] and wanted[len(found) :].startswith(spelled[text])
-        ]
-        if not fitting:
-            break
-        best = max(fitting, key=lambda text: (len(spelled[text]), token.top[text]))
-        found += spelled[best]
-        logprob += token.top[best]
-        if found == wanted or best != token.text:
-            break
-    return found, logprob
-
-
-def _is_text(piece: bytes) -> bool:
-    """Whether the bytes are whole characters, and so can be sent."""
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _load_tokenizer(name: str, folder: str) -> Any:

@@ -1,6 +1,7 @@
-"""Settings of an engine, written behind a model's name as in an address: ``vllm:NAME?dtype=bfloat16&tensor_parallel_size=8``.
+"""Settings of an engine, written after the model's name: ``vllm:NAME?dtype=bfloat16&chat=false``.
 
-They are part of the name, so a run's record has them, the same command finds its run again, and the model that verifies may have others.
+The settings are part of the name. So the run record contains them, the same command finds its run
+again, and the model that verifies may have other settings.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ BOOLEANS = {"true": True, "false": False}
 
 
 def split_options(name: str) -> tuple[str, dict[str, str]]:
-    """A model's name without its settings, and these as they were written. UsageError for what cannot be read."""
+    """Split a name into the name without settings, and the settings as text.
+
+    Raise UsageError if the settings cannot be read.
+    """
     bare, mark, query = name.partition("?")
+    if not mark:
+        return bare, {}
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if mark else []
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
     except ValueError:
         raise UsageError(
-            f"model {name}: {query!r} cannot be read; expected settings as in NAME?dtype=float32&device=cpu"
+            f"model {name}: {query!r} cannot be read; "
+            "expected settings as in NAME?dtype=float32&device=cpu"
         ) from None
     options = dict(pairs)
     if len(options) < len(pairs):
@@ -32,18 +39,21 @@ def split_options(name: str) -> tuple[str, dict[str, str]]:
 def read_options(
     name: str, options: Mapping[str, str], known: Mapping[str, type]
 ) -> dict[str, Any]:
-    """The settings in their kinds: str, int, float or bool (true, false). UsageError for one that is not ``known`` or not of its kind."""
-    if strange := [key for key in options if key not in known]:
-        raise UsageError(
-            f"model {name}: there is no setting {strange[0]!r}; there are {', '.join(known) or 'none'}"
-        )
-    read: dict[str, Any] = {}
-    for key, text in options.items():
-        kind = known[key]
-        try:
-            read[key] = BOOLEANS[text.lower()] if kind is bool else kind(text)
-        except (KeyError, ValueError):
+    """Convert settings to their types: str, int, float or bool (true, false).
+
+    Raise UsageError for a setting that is not ``known``, or whose text is not of its type.
+    """
+    for key in options:
+        if key not in known:
             raise UsageError(
-                f"model {name}: {key} is {text!r}; expected {'true or false' if kind is bool else kind.__name__}"
-            ) from None
-    return read
+                f"model {name}: there is no setting {key!r}; there are {', '.join(known) or 'none'}"
+            )
+    return {key: _convert(name, key, text, known[key]) for key, text in options.items()}
+
+
+def _convert(name: str, key: str, text: str, type_: type) -> Any:
+    try:
+        return BOOLEANS[text.lower()] if type_ is bool else type_(text)
+    except (KeyError, ValueError):
+        expected = "true or false" if type_ is bool else type_.__name__
+        raise UsageError(f"model {name}: {key} is {text!r}; expected {expected}") from None

@@ -1,8 +1,10 @@
-"""How much compute went into a model? One table of pre-training FLOPs, 6 N D, for the model families of "Mind the Gap" (Figure 1) and more.
+"""Pre-training compute, 6 N D, of the model families of "Mind the Gap" (Figure 1) and more.
 
-N is the number of parameters of the checkpoint, embeddings included, counted from its published configuration (``tests/engines`` counts
-them again). D is the number of training tokens as the developers publish it; where they say "up to" or "over", so does the source. A
-model whose developers published no token count has no row: unknown is never a guess. Stages after pre-training are not counted.
+N is the number of parameters of the checkpoint, embeddings included, counted from its published
+configuration (``tests/engines`` counts them again). D is the number of training tokens that the
+developers published; if they write "up to" or "over", so does the source here. A model without a
+published token count has no row: an unknown number is never guessed. Stages after pre-training are
+not counted.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from strop.engines import embedded_models
+from strop.engines import embedded_models, find_kind
 from strop.engines.base import training_flops
 from strop.errors import UsageError
 
@@ -23,10 +25,13 @@ LIST = "strop/engines/pretraining.py"
 
 @dataclass(frozen=True, slots=True)
 class Pretraining:
-    """What is known of a model's pre-training. ``parameters`` and ``tokens`` are None where only ``flops`` was given.
+    """A model's pre-training.
 
-    ``family`` is the line of the scaling figure: the paper's name of it, with " tuned" behind for instruction-tuned variants, "ladder"
-    or "ladder lean" for the embedded models, "given" for models of which nothing but the user's number is known.
+    ``parameters`` and ``tokens`` are None if only ``flops`` was given.
+
+    ``family`` is the line of the scaling figure: the paper's name of the family, with " tuned"
+    added for instruction-tuned variants; "ladder" or "ladder lean" for the embedded models;
+    "given" for models known only by the user's number.
     """
 
     model: str
@@ -39,7 +44,7 @@ class Pretraining:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the registry. ``non_embedding`` leaves the input and the output embedding out of ``parameters``."""
+    """A row of the table. ``non_embedding`` counts ``parameters`` without both embeddings."""
 
     family: str
     model: str
@@ -50,11 +55,14 @@ class Row:
 
     @property
     def flops(self) -> float:
-        """6 N D: forward and backward pass, without the attention's own products."""
+        """6 N D: forward and backward pass, without the products of attention itself."""
         return training_flops(self.parameters, self.tokens)
 
 
-_QWEN15 = "Qwen team, github.com/QwenLM/Qwen3/issues/97, by size; its Qwen2 report says 3T for the whole series"
+_QWEN15 = (
+    "Qwen team, github.com/QwenLM/Qwen3/issues/97, by size; "
+    "its Qwen2 report says 3T for the whole series"
+)
 _QWEN2 = "Qwen2 report, arXiv 2407.10671, Table 1"
 _QWEN25 = "Qwen2.5 report, arXiv 2412.15115: up to 18T tokens, not given by size"
 _QWEN3 = "Qwen3 report, arXiv 2505.09388, and model cards: 36T tokens"
@@ -62,12 +70,16 @@ _LLAMA2 = "Llama 2 model card; arXiv 2307.09288"
 _LLAMA3 = "Llama 3 model card: over 15T tokens"
 _LLAMA31 = "Llama 3.1 model card: about 15T tokens"
 _LLAMA31_405B = "Llama 3 report, arXiv 2407.21783: 15.6T tokens"
+_405B = "meta-llama/Llama-3.1-405B"
 _LLAMA32 = (
     "Llama 3.2 model card: up to 9T tokens; the larger models it was distilled from are not counted"
 )
 _YI15 = "Yi-1.5 model card: 3.6T tokens"
 _YI15_9B = "Yi-1.5 model card: 3.6T tokens, nominal, as the 9B was grown from a trained 6B"
-_OLMO2 = "OLMo 2 model cards; arXiv 2501.00656: first stage; the second, at most 12% more, is not counted"
+_OLMO2 = (
+    "OLMo 2 model cards; arXiv 2501.00656: first stage; "
+    "the second, at most 12% more, is not counted"
+)
 _PYTHIA = "Pythia, arXiv 2304.01373"
 _PYTHIA_TOKENS = 299_892_736_000
 
@@ -112,14 +124,7 @@ REGISTRY = (
     Row("Llama-3", "meta-llama/Meta-Llama-3-70B", 70_553_706_496, 68_452_360_192, 15e12, _LLAMA3),
     Row("Llama-3.1", "meta-llama/Llama-3.1-8B", 8_030_261_248, 6_979_588_096, 15e12, _LLAMA31),
     Row("Llama-3.1", "meta-llama/Llama-3.1-70B", 70_553_706_496, 68_452_360_192, 15e12, _LLAMA31),
-    Row(
-        "Llama-3.1",
-        "meta-llama/Llama-3.1-405B",
-        405_853_388_800,
-        401_650_696_192,
-        15.6e12,
-        _LLAMA31_405B,
-    ),
+    Row("Llama-3.1", _405B, 405_853_388_800, 401_650_696_192, 15.6e12, _LLAMA31_405B),
     Row("Llama-3.2", "meta-llama/Llama-3.2-1B", 1_235_814_400, 973_146_112, 9e12, _LLAMA32),
     Row("Llama-3.2", "meta-llama/Llama-3.2-3B", 3_212_749_824, 2_818_747_392, 9e12, _LLAMA32),
     Row("Yi-1.5", "01-ai/Yi-1.5-6B", 6_061_035_520, 5_536_747_520, 3.6e12, _YI15),
@@ -136,40 +141,49 @@ REGISTRY = (
 LEFT_OUT = {
     "Qwen/Qwen1.5-32B": "its developers have not published the number of tokens",
     "Qwen/Qwen1.5-110B": "its developers have not published the number of tokens",
-    "Qwen/Qwen2-57B-A14B": "it was made from a trained dense model, whose compute 6 N D of its active parameters would leave out",
+    "Qwen/Qwen2-57B-A14B": "it was made from a trained dense model, "
+    "whose compute 6 N D of its active parameters would leave out",
 }
-"""Models of those families without a row, each with its reason."""
+"""Models of these families without a row, each with its reason."""
 
 _ROWS = {row.model.lower(): row for row in REGISTRY}
 _REASONS = {name.lower(): reason for name, reason in LEFT_OUT.items()}
 _TUNED = re.compile(r"-(instruct|chat|sft|dpo)(?=-|$)")
 _RENAMED = ("meta-llama/meta-llama-3.1-", "meta-llama/llama-3.1-")
+"""The hub renamed these models: old and new beginning of the name."""
 
 
 def pretraining_flops(model: str, given: Mapping[str, float] | None = None) -> Pretraining:
-    """The pre-training compute of a model by the name a user gives.
+    """Return the pre-training compute of a model by the name a user gives.
 
-    Looked up in this order: ``given`` {model: FLOPs}; the embedded models' cards; the registry, by hub id in any case, also behind
-    ``vllm:`` and ``openai:...@URL``, and for the tuned variant of a base model. A folder is never taken for the hub's model of its name.
-    Raises UsageError in one line where nothing is known.
+    Looked up in this order: ``given`` {model: FLOPs}; the embedded models' cards; the table, by hub
+    id in any case, also after ``vllm:`` and in ``openai:NAME@URL``, and for the tuned variant of a
+    base model. A local folder is never taken for the hub model of the same name. Raise UsageError
+    in one line if nothing is known.
     """
-    known = _embedded(model) or _registered(model)
-    own = _given(model, given or {})
-    if own is not None:
-        nothing = Pretraining(model, "given", None, None, own, GIVEN)
-        return replace(known, tokens=None, flops=own, source=GIVEN) if known else nothing
+    known = _from_card(model) or _from_table(model)
+    flops = _given_flops(model, given or {})
+    if flops is not None:
+        if known is None:
+            return Pretraining(model, "given", None, None, flops, GIVEN)
+        return replace(known, tokens=None, flops=flops, source=GIVEN)
     if known is None:
         raise UsageError(
-            f"the pre-training compute of {model!r} is not known{_reason(model)}; give it as --flops {model}=NUMBER"
-            f" (such as 1.2e22; 6 x parameters x tokens); the models that are known stand in {LIST}"
+            f"the pre-training compute of {model!r} is not known{_reason(model)}; "
+            f"give it as --flops {model}=NUMBER (such as 1.2e22; 6 x parameters x tokens); "
+            f"the models that are known stand in {LIST}"
         )
     return known
 
 
 def parse_flops(text: str) -> tuple[str, float]:
-    """(model, FLOPs) from "MODEL=1.2e22", split at the last "=", since a model's name may have one."""
+    """Return (model, FLOPs) from "MODEL=1.2e22".
+
+    The text is split at the last "=", since a model's name may contain one.
+    """
     model, _, number = text.rpartition("=")
-    if not model.strip():
+    model = model.strip()
+    if not model:
         raise UsageError(
             f"--flops got {text!r}; expected MODEL=NUMBER, such as Qwen/Qwen2-7B=3.2e23"
         )
@@ -177,21 +191,22 @@ def parse_flops(text: str) -> tuple[str, float]:
         flops = float(number)
     except ValueError:
         raise UsageError(
-            f"--flops got {number!r} for {model.strip()!r}; expected a number, such as 3.2e23"
+            f"--flops got {number!r} for {model!r}; expected a number, such as 3.2e23"
         ) from None
-    return model.strip(), _checked(model.strip(), flops)
+    return model, _checked(model, flops)
 
 
 def _checked(model: str, flops: float) -> float:
     if not (math.isfinite(flops) and flops > 0):
         raise UsageError(
-            f"--flops got {flops:g} for {model!r}; expected a finite number above zero, such as 3.2e23"
+            f"--flops got {flops:g} for {model!r}; "
+            "expected a finite number above zero, such as 3.2e23"
         )
     return flops
 
 
-def _given(model: str, given: Mapping[str, float]) -> float | None:
-    """The user's number for exactly this name, else for the same hub id behind another engine or in another case."""
+def _given_flops(model: str, given: Mapping[str, float]) -> float | None:
+    """Return the user's number for this name, else for another name of the same hub model."""
     if model in given:
         return _checked(model, given[model])
     same = [flops for name, flops in given.items() if _hub_id(name) == _hub_id(model)]
@@ -200,7 +215,7 @@ def _given(model: str, given: Mapping[str, float]) -> float | None:
     return _checked(model, same[0]) if same else None
 
 
-def _embedded(model: str) -> Pretraining | None:
+def _from_card(model: str) -> Pretraining | None:
     card = embedded_models().get(model)
     if card is None:
         return None
@@ -208,35 +223,47 @@ def _embedded(model: str) -> Pretraining | None:
     return Pretraining(model, family, card["parameters"], card["tokens"], card["flops"], "its card")
 
 
-def _registered(model: str) -> Pretraining | None:
+def _from_table(model: str) -> Pretraining | None:
     if _is_folder(model):
         return None
     name = _hub_id(model)
-    if row := _ROWS.get(name):
+    row = _ROWS.get(name)
+    if row:
         return Pretraining(model, row.family, row.parameters, row.tokens, row.flops, row.source)
+    # Families name a tuned variant "NAME-Instruct", or the base model "NAME-Base".
     row = _ROWS.get(_TUNED.sub("", name)) or _ROWS.get(f"{name}-base")
     if row is None:
         return None
-    source = f"{row.source}; of the base model {row.model}, the compute of instruction tuning is not counted"
-    return Pretraining(model, f"{row.family} tuned", row.parameters, row.tokens, row.flops, source)
+    family = f"{row.family} tuned"
+    source = (
+        f"{row.source}; of the base model {row.model}, "
+        "the compute of instruction tuning is not counted"
+    )
+    return Pretraining(model, family, row.parameters, row.tokens, row.flops, source)
 
 
 def _hub_id(model: str) -> str:
-    """The name in lower case, without the engine before it and the address behind it, by its present name where the hub renamed it."""
-    engine, _, rest = model.partition(":")
-    if engine in ("vllm", "openai") and rest:
-        model = rest.partition("@")[0] if engine == "openai" else rest
+    """Return the hub id in lower case, without the engine before it and the URL after it.
+
+    A model that the hub renamed has its present name.
+    """
+    kind, address = find_kind(model)
+    if kind.hub_ids and address:
+        model = address.partition("@")[0]
     return model.lower().replace(*_RENAMED)
 
 
 def _is_folder(model: str) -> bool:
-    """Whether an engine of this machine would load the name from the disk: what lies there may be anything, whatever it is called."""
-    return not model.startswith("openai:") and os.path.isdir(
-        model.removeprefix("vllm:").removeprefix("llama:")
-    )
+    """Return whether an engine would load the name from this machine's disk.
+
+    A folder may contain any model, whatever its name is.
+    """
+    kind, address = find_kind(model)
+    return kind.folder is not None and os.path.isdir(address)
 
 
 def _reason(model: str) -> str:
+    """Return why the compute is not known, to be added to the message; empty if there is none."""
     if _is_folder(model):
         return ": it is a local folder, and its name does not say what is in it"
     reason = _REASONS.get(_TUNED.sub("", _hub_id(model)))

@@ -1,6 +1,7 @@
-"""The exact engine: a table says with which probability each text answers each prompt.
+"""The exact engine: a table gives the probability of each text as the answer to each prompt.
 
-Everything that other engines approximate is known here, so every estimator can be held against the truth. Each text is one token.
+Everything that other engines approximate is known here, so every estimator can be compared with the
+truth. Each text is one token.
 """
 
 from __future__ import annotations
@@ -17,43 +18,39 @@ from strop.engines.nucleus import draw_tokens
 from strop.errors import ModelError
 from strop.records import Prompt, Sample, Sampling, Usage
 
+FORM = "JSON of the form {prompt: {text: probability}}"
+
 
 class TabularEngine(Engine):
     """``table[prompt][text]`` is the probability of answering the rendered prompt with the text."""
 
-    def __init__(self, table: Mapping[str, Mapping[str, float]], name: str = "tabular") -> None:
-        self._name = name
+    def __init__(self, table: Mapping[str, Mapping[str, float]], label: str = "tabular") -> None:
+        self._name = label
         self.table = {prompt: dict(row) for prompt, row in table.items()}
         for prompt, row in self.table.items():
-            if (
-                not row
-                or not all(q > 0 for q in row.values())
-                or not abs(sum(row.values()) - 1) <= 1e-9
-            ):
+            is_positive = all(q > 0 for q in row.values())
+            # "not <=" and not ">": a sum that is NaN must be refused too.
+            if not row or not is_positive or not abs(sum(row.values()) - 1) <= 1e-9:
                 raise ModelError(
-                    f"{name}: the probabilities of prompt {prompt[:60]!r} are not positive numbers that sum to 1"
+                    f"{label}: the probabilities of prompt {prompt[:60]!r} "
+                    "are not positive numbers that sum to 1"
                 )
 
     @classmethod
-    def from_file(cls, path: Path, name: str) -> TabularEngine:
-        """A table from JSON: {prompt: {text: probability}}."""
+    def from_file(cls, path: str | Path, label: str) -> TabularEngine:
+        """Read a table from a JSON file: {prompt: {text: probability}}."""
         try:
-            table = json.loads(path.read_text())
-            return cls(
-                {str(p): {str(t): float(q) for t, q in row.items()} for p, row in table.items()},
-                name,
-            )
+            table = json.loads(Path(path).read_text())
+            rows = {}
+            for prompt, row in table.items():
+                rows[str(prompt)] = {str(text): float(q) for text, q in row.items()}
+        except FileNotFoundError:
+            raise ModelError(f"{label}: there is no file {path}; expected {FORM}") from None
         except OSError as error:
-            reason = (
-                "there is no file" if isinstance(error, FileNotFoundError) else f"{error.strerror}:"
-            )
-            raise ModelError(
-                f"{name}: {reason} {path}; expected JSON of the form {{prompt: {{text: probability}}}}"
-            ) from None
+            raise ModelError(f"{label}: {error.strerror}: {path}; expected {FORM}") from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise ModelError(
-                f"{name}: {path} is not JSON of the form {{prompt: {{text: probability}}}} ({error})"
-            ) from None
+            raise ModelError(f"{label}: {path} is not {FORM} ({error})") from None
+        return cls(rows, label)
 
     @property
     def name(self) -> str:
@@ -85,22 +82,24 @@ class TabularEngine(Engine):
         samples = []
         for request in requests:
             row = self._row(request.prompt)
-            texts, logprobs = list(row), np.log(list(row.values()))
-            logits = np.repeat(logprobs.astype(np.float32)[None], len(request.seeds), axis=0)
-            tokens = draw_tokens(
-                logits, sampling.temperature, sampling.top_p, np.array(request.seeds, np.uint64), 0
-            )
-            samples.append(
-                [
-                    Sample(texts[token], (int(token),), float(logprobs[token]), "end")
-                    for token in tokens
-                ]
-            )
-        drawn = sum(len(request.seeds) for request in requests)
-        return Generation(samples, Usage(prompt_tokens=len(requests), generated_tokens=drawn))
+            texts = list(row)
+            logprobs = np.log(list(row.values()))
+            logits_RV = np.repeat(logprobs.astype(np.float32)[None], len(request.seeds), axis=0)
+            seeds = np.array(request.seeds, np.uint64)
+            tokens = draw_tokens(logits_RV, sampling.temperature, sampling.top_p, seeds, 0)
+            drawn = []
+            for token in tokens:
+                logprob = float(logprobs[token])  # at temperature 1, before top-p
+                drawn.append(Sample(texts[token], (int(token),), logprob, "end"))
+            samples.append(drawn)
+        count = sum(len(request.seeds) for request in requests)
+        return Generation(samples, Usage(prompt_tokens=len(requests), generated_tokens=count))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        rows = [self._row(prompt) for prompt in prompts]
-        with np.errstate(divide="ignore"):
-            logprobs_PC = np.log([[row.get(text, 0.0) for text in continuations] for row in rows])
+        p_PC = []
+        for prompt in prompts:
+            row = self._row(prompt)
+            p_PC.append([row.get(text, 0.0) for text in continuations])
+        with np.errstate(divide="ignore"):  # a text that is not in the table: minus infinity
+            logprobs_PC = np.log(p_PC)
         return Scored(logprobs_PC, Usage(prompt_tokens=len(prompts)))

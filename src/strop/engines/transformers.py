@@ -1,10 +1,11 @@
 """Any causal language model in Hugging Face format: a local folder or a hub id, on CPU or GPU.
 
-Each distinct prompt is prefilled once and its key-value cache copied to its samples, what a call's prompts begin with in common but once
-for all (``cached_model.py``); then one loop of our own, with no ``generate()`` and so no hidden top-k. Prompts are batched by length, as
-many as fit into memory (``memory.py``). A token is drawn with a number that belongs to the sample's seed and the step, so a sample does
-not depend on its batch, up to the rounding of matrix products between batch shapes. Nothing is ever unpickled, and no code of a model
-is run.
+Each distinct prompt is prefilled once and its key-value cache is copied to its samples; the prefix
+that a call's prompts share is run once (``kv_cache.py``). Then one loop draws tokens, without
+``generate()`` and so without a hidden top-k. Prompts are batched by length, as many as fit into
+memory (``batch_size.py``). The random number of a token belongs to the sample's seed and the step,
+so a sample does not depend on its batch, up to the rounding of matrix products between batch
+shapes. Nothing is ever unpickled, and no code of a model is run.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from strop.engines.adapter import find_base, lay_over, read_config
+from strop.engines.adapter import find_base, merge_adapter, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
-from strop.engines.batch_size import Footprint, attention_heads, head_size, is_shortage, memory_left
+from strop.engines.batch_size import Footprint, attention_width, is_shortage, memory_left
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
-from strop.engines.kv_cache import Beginning, CachedModel, Prefilled
+from strop.engines.kv_cache import CachedModel, Prefilled, SharedPrefix
 from strop.engines.nucleus import ATTEMPTS, uniforms
-from strop.engines.rendering import Ids, Texts
+from strop.engines.nucleus_torch import draw_tokens, token_logprobs
+from strop.engines.rendering import Ids, Renderer
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
@@ -39,17 +41,19 @@ MOST_ROWS = {"cuda": 1024}
 MOST_ROWS_ELSEWHERE = 256
 COMPACT_EVERY = 8
 COMPACT_BELOW = 0.75
+"""Every COMPACT_EVERY steps, finished rows leave the batch if it shrinks below this share of its
+size: copying the cache of the others costs time too."""
 _ANCHOR = "a"
 
 Part = TypeVar("Part")
 Job = tuple[Ids, list[Part]]
-"""A distinct prompt, and what is wanted of it: seeds to draw with, or endings to score."""
+"""A distinct prompt with its parts: seeds to draw with, or endings to score."""
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
 class _Row:
-    """One sample while it is drawn. ``finish`` "length" stands until a token ends it."""
+    """One sample while it is drawn. ``finish`` stays "length" until a token ends the sample."""
 
     seed: int
     token_ids: list[int] = field(default_factory=list)
@@ -58,12 +62,16 @@ class _Row:
 
 
 class TransformersEngine(Engine):
-    """A model of transformers. ``device`` defaults to cuda where there is one; ``dtype`` to float32 on the CPU, else bfloat16.
+    """A model of transformers.
 
-    ``batch_rows``: most samples decoded at once, however many fit into memory; halved, with a warning, whenever memory does not suffice.
-    ``adapter``: the folder of a LoRA adapter, merged into the weights.
-    ``chat`` False: plain text, though the tokenizer has a chat template. ``share_prompts`` False: no common beginning is run apart.
-    ``label``: what the user called the model, with its settings.
+    ``device``: by default cuda if available, else the CPU.
+    ``dtype``: by default float32 on the CPU, else bfloat16.
+    ``batch_rows``: most samples decoded at once, even if more fit into memory; halved, with a
+    warning, whenever memory runs out.
+    ``adapter``: the folder of a LoRA adapter, which is merged into the weights.
+    ``chat``: False ignores the tokenizer's chat template.
+    ``share_prompts``: False runs every prompt whole, without a shared prefix.
+    ``label``: the name that the user gave, with its settings.
     """
 
     def __init__(
@@ -86,44 +94,47 @@ class TransformersEngine(Engine):
             raise MissingExtraError("the transformers engine", "hf", str(error)) from None
         if batch_rows is not None and batch_rows < 1:
             raise UsageError(f"batch_rows is {batch_rows}; expected at least 1")
-        self._torch, self._version = torch, transformers.__version__
-        self._name, self._revision = label or name, revision
+        self._torch = torch
+        self._version = transformers.__version__
+        self._name = label or name
+        self._revision = revision
         self._device = find_device(torch, device)
         self.batch_rows = batch_rows or MOST_ROWS.get(self._device.type, MOST_ROWS_ELSEWHERE)
         self._dtype = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         if self._dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
-        self._place, self._adapter = find_base(name, adapter)
+        torch_dtype = getattr(torch, self._dtype)
+
+        self._source, self._adapter = find_base(name, adapter)
         if self._adapter:
-            read_config(self._adapter)
-        model, self.tokenizer = load(
-            self._place, revision, getattr(torch, self._dtype), self._adapter
-        )
+            read_config(self._adapter)  # a wrong adapter is refused before the model is loaded
+        model, self.tokenizer = load(self._source, revision, torch_dtype, self._adapter)
         if self._adapter:
-            model = lay_over(model, self._adapter)
-        self.model = self._placed(model).eval()
+            model = merge_adapter(model, self._adapter)
+        self.model = self._move_to_device(model).eval()
         self._cached = CachedModel(self._name, self.model, self._device, share_prompts)
         self._config = self.model.config.get_text_config()
-        self._footprint = Footprint.of(self._config, getattr(torch, self._dtype).itemsize)
+        self._footprint = Footprint.of(self._config, torch_dtype.itemsize)
         self._parameters = int(self.model.num_parameters())
         self._end_tokens = end_tokens(self.model, self.tokenizer)
-        self._texts = Texts.of(self._name, self.tokenizer, chat)
-        self._anchor: list[int] = list(
-            self.tokenizer(_ANCHOR, add_special_tokens=False)["input_ids"]
-        )
+        self._renderer = Renderer.for_model(self._name, self.tokenizer, chat)
+
+        anchor = self.tokenizer(_ANCHOR, add_special_tokens=False)
+        self._anchor: list[int] = list(anchor["input_ids"])
         self._anchor_width = len(self._plain_decode(self._anchor))
         self._pieces: dict[int, str] = {}
 
-    def _placed(self, model: Any) -> Any:
-        """The model on its device. ModelError where it is too large for it."""
+    def _move_to_device(self, model: Any) -> Any:
+        """Return the model on its device. Raise ModelError if it is too large for it."""
         try:
             return model.to(self._device)
         except RuntimeError as error:
             if not is_shortage(self._torch, error):
                 raise
         raise ModelError(
-            f"{self._name}: {self._device} has too little memory for its weights in {self._dtype}; use dtype=bfloat16, a smaller model, "
-            "or several GPUs (vllm:NAME?tensor_parallel_size=8)"
+            f"{self._name}: {self._device} has too little memory for its weights in {self._dtype}; "
+            "use dtype=bfloat16, a smaller model, or several GPUs "
+            "(vllm:NAME?tensor_parallel_size=8)"
         )
 
     @property
@@ -136,105 +147,111 @@ class TransformersEngine(Engine):
 
     @property
     def attention_width(self) -> int:
-        return (
-            int(self._config.num_hidden_layers)
-            * attention_heads(self._config)
-            * head_size(self._config)
-        )
+        return attention_width(self._config)
 
     def describe(self) -> dict[str, str | int | float]:
+        facts = super().describe()
+        facts["dtype"] = self._dtype
+        facts["device"] = str(self._device)
+        facts["transformers"] = self._version
+        facts["torch"] = str(self._torch.__version__)
+        if self._adapter:
+            facts["base"] = self._source
+            facts["adapter"] = str(self._adapter)
         revision = getattr(self.model.config, "_commit_hash", None) or self._revision
-        facts = {
-            "dtype": self._dtype,
-            "device": str(self._device),
-            "transformers": self._version,
-            "torch": str(self._torch.__version__),
-        }
-        laid = {"base": self._place, "adapter": str(self._adapter)} if self._adapter else {}
-        return super().describe() | facts | laid | ({"revision": revision} if revision else {})
+        if revision:
+            facts["revision"] = revision
+        return facts
 
     @property
     def fingerprint(self) -> str:
-        base = fingerprint(self._place, getattr(self.model.config, "_commit_hash", None))
+        base = fingerprint(self._source, getattr(self.model.config, "_commit_hash", None))
         return f"{base}+{fingerprint(str(self._adapter), None)}" if self._adapter else base
 
     @property
     def context(self) -> int | None:
-        room = getattr(self._config, "max_position_embeddings", None)
-        return None if room is None else int(room)
+        positions = getattr(self._config, "max_position_embeddings", None)
+        return None if positions is None else int(positions)
 
     def render(self, prompt: Prompt) -> str:
-        return self._texts.render(prompt)
+        return self._renderer.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._texts.encode(self.render(prompt)))
+        return len(self._renderer.encode(self.render(prompt)))
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
-        """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
+        """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
         started = time.perf_counter()
         prompts = [
-            self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
+            self._renderer.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
             for request in requests
         ]
+        # Requests with the same prompt share its prefill.
         seeds: dict[Ids, list[int]] = {}
         for ids, request in zip(prompts, requests, strict=True):
             if request.seeds:
                 seeds.setdefault(ids, []).extend(request.seeds)
 
-        def draw(jobs: list[Job[int]], rows: int, shared: Beginning) -> list[list[Sample]]:
+        def draw(jobs: list[Job[int]], rows: int, shared: SharedPrefix) -> list[list[Sample]]:
             return self._draw_group(jobs, rows, shared, sampling)
 
         drawn, shared = self._in_groups(list(seeds.items()), sampling.max_tokens, 1, draw)
-        written = [
-            (len(ids), [sample.tokens or 0 for sample in row])
-            for ids, row in zip(seeds, drawn, strict=True)
-        ]
-        asked = sum(length * len(lengths) for length, lengths in written)
-        usage = self._usage(written, shared, asked, started)
-        generated = sum(sum(lengths) for _, lengths in written)
-        left = dict(zip(seeds, map(iter, drawn), strict=True))
-        samples = [
-            [next(left[ids]) for _ in request.seeds]
-            for ids, request in zip(prompts, requests, strict=True)
-        ]
+
+        lengths = []
+        for ids, row in zip(seeds, drawn, strict=True):
+            lengths.append((len(ids), [sample.tokens or 0 for sample in row]))
+        requested = sum(length * len(written) for length, written in lengths)
+        usage = self._usage(lengths, shared, requested, started)
+        generated = sum(sum(written) for _, written in lengths)
+
+        # Requests with the same prompt take their samples in turn, in the order of their seeds.
+        remaining = dict(zip(seeds, map(iter, drawn), strict=True))
+        samples = []
+        for ids, request in zip(prompts, requests, strict=True):
+            samples.append([next(remaining[ids]) for _ in request.seeds])
         return Generation(samples, replace(usage, generated_tokens=generated))
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        """Log-probabilities (P, C). A continuation is tokenised after its prompt where the prompt's own tokens stay as they are."""
+        """Return log-probabilities (P, C); see ``Renderer.scoring_job`` for the tokens."""
         started = time.perf_counter()
         texts = [self.render(prompt) for prompt in prompts]
         distinct = list(dict.fromkeys(texts)) if continuations else []
-        jobs = [self._texts.scoring_job(self, text, continuations) for text in distinct]
+        jobs = [self._renderer.scoring_job(self, text, continuations) for text in distinct]
         longest = max((len(ending) for _, endings in jobs for ending in endings), default=0)
         scored, shared = self._in_groups(jobs, longest, longest, self._score_group)
-        rows = dict(zip(distinct, scored, strict=True))
-        logprobs_PC = np.array([rows[text] for text in texts if rows], dtype=np.float64).reshape(
-            len(prompts), len(continuations)
-        )
-        asked = sum(
-            len(ids) * len(endings) * texts.count(text)
-            for text, (ids, endings) in zip(distinct, jobs, strict=True)
-        )
-        read = [(len(ids), [len(ending) for ending in endings]) for ids, endings in jobs]
-        return Scored(logprobs_PC, self._usage(read, shared, asked, started))
+
+        row_of = dict(zip(distinct, scored, strict=True))
+        logprobs_PC = np.zeros((len(prompts), len(continuations)))
+        if continuations:
+            for p, text in enumerate(texts):
+                logprobs_PC[p] = row_of[text]
+
+        requested = 0
+        lengths = []
+        for text, (ids, endings) in zip(distinct, jobs, strict=True):
+            requested += len(ids) * len(endings) * texts.count(text)
+            lengths.append((len(ids), [len(ending) for ending in endings]))
+        return Scored(logprobs_PC, self._usage(lengths, shared, requested, started))
 
     def _usage(
-        self, jobs: Sequence[tuple[int, list[int]]], shared: int, asked: int, started: float
+        self, jobs: Sequence[tuple[int, list[int]]], shared: int, requested: int, started: float
     ) -> Usage:
-        """``jobs``: each distinct prompt's length, and those of its responses or endings; the first ``shared`` tokens were run once.
+        """Count what a call cost.
 
-        ``asked``: tokens of the prompts, each as often as it was asked for.
+        ``jobs``: the length of each distinct prompt, and those of its responses or endings.
+        ``shared``: tokens of the prefix that was run once.
+        ``requested``: tokens of the prompts, each counted as often as it was requested.
         """
-        prompted = shared + sum(length - shared for length, _ in jobs)
-        flops = self.forward_flops(0, shared) + sum(
-            self.forward_flops(shared, length) for length, _ in jobs
-        )
+        prompt_tokens = shared + sum(length - shared for length, _ in jobs)
+        flops = self.forward_flops(0, shared)
+        flops += sum(self.forward_flops(shared, length) for length, _ in jobs)
         flops += sum(
             self.response_flops(length, count) for length, tokens in jobs for count in tokens
         )
-        return Usage(prompted, asked - prompted, 0, flops, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Usage(prompt_tokens, requested - prompt_tokens, 0, flops, seconds)
 
-    # Text and tokens
+    # --- text and tokens ---
 
     def _plain_decode(self, ids: list[int]) -> str:
         return str(
@@ -242,234 +259,237 @@ class TransformersEngine(Engine):
         )
 
     def _text(self, ids: Sequence[int]) -> str:
-        """The text that the tokens add after others: decoders of the SentencePiece kind drop a space at the very start only."""
+        """Return the text that the tokens add to a text before them.
+
+        Decoders of the SentencePiece type drop a space at the very start. So the tokens are decoded
+        after an anchor, which is then cut off.
+        """
         return self._plain_decode([*self._anchor, *ids])[self._anchor_width :]
 
     def _may_end_a_stop(self, token: int, stop: Sequence[str]) -> bool:
-        """False where the token cannot complete a stop string, since no stop string's last character stands in it."""
+        """Return False if the token cannot complete a stop string.
+
+        It can if it contains the last character of one. This saves decoding the whole response
+        after every token.
+        """
         if token not in self._pieces:
             self._pieces[token] = self._text([token])
         piece = self._pieces[token]
+        # The replacement character stands for a part of a character.
         return "\ufffd" in piece or any(string[-1] in piece for string in stop)
 
-    # The model
+    # --- groups that fit into memory ---
 
     def _in_groups(
         self,
         jobs: Sequence[Job[Part]],
         new_tokens: int,
-        places: int,
-        work: Callable[[list[Job[Part]], int, Beginning], list[list[Result]]],
+        positions: int,
+        work: Callable[[list[Job[Part]], int, SharedPrefix], list[list[Result]]],
     ) -> tuple[list[list[Result]], int]:
-        """Work through the jobs, longest prompts first, in groups that fit into memory; a smaller group again where one did not fit.
+        """Work through the jobs, longest prompts first, in groups that fit into memory.
 
-        Returns the results in the jobs' own order, and the length of the beginning that all prompts share.
+        A group that does not fit is tried again with fewer rows. Returns the results in the order
+        of the jobs, and the length of the prefix that all prompts share.
         """
-        order = sorted(range(len(jobs)), key=lambda place: len(jobs[place][0]), reverse=True)
+        order = sorted(range(len(jobs)), key=lambda index: len(jobs[index][0]), reverse=True)
         results: dict[int, list[Result]] = {}
-        shared: Beginning | None = None
+        shared: SharedPrefix | None = None
         while len(results) < len(jobs):
-            places_left = order[len(results) :]
+            remaining = order[len(results) :]
             most, count = self._group_size(
-                [jobs[place] for place in places_left], new_tokens, places
+                [jobs[index] for index in remaining], new_tokens, positions
             )
-            group = [jobs[place] for place in places_left[:count]]
+            group = [jobs[index] for index in remaining[:count]]
             try:
                 with self._torch.inference_mode():
-                    shared = shared or self._cached.common_beginning([ids for ids, _ in jobs])
-                    results |= zip(places_left, work(group, most, shared), strict=False)
-                continue
+                    if shared is None:
+                        shared = self._cached.share_prefix([ids for ids, _ in jobs])
+                    worked = work(group, most, shared)
             except RuntimeError as error:
                 if not is_shortage(self._torch, error):
                     raise
-                tried = min(most, sum(len(wanted) for _, wanted in group))
+                tried = min(most, sum(len(parts) for _, parts in group))
                 if tried == 1:
                     raise ModelError(
-                        f"{self._name}: {self._device} has too little memory for one row; use fewer shots or a smaller model"
+                        f"{self._name}: {self._device} has too little memory for one row; "
+                        "use fewer shots or a smaller model"
                     ) from None
+            else:
+                results.update(zip(remaining[:count], worked, strict=True))
+                continue
+            # Outside the handler, since the error's traceback holds the tensors.
             if self._device.type == "cuda":
-                self._torch.cuda.empty_cache()  # outside the handler, whose traceback still holds the tensors
+                self._torch.cuda.empty_cache()
             self.batch_rows = tried // 2
             warnings.warn(
-                f"{self._name}: {self._device} ran out of memory; going on with {self.batch_rows} rows at once",
+                f"{self._name}: {self._device} ran out of memory; "
+                f"going on with {self.batch_rows} rows at once",
                 stacklevel=3,
             )
-        return [results[place] for place in range(len(jobs))], shared.length if shared else 0
+        return [results[index] for index in range(len(jobs))], shared.length if shared else 0
 
     def _group_size(
-        self, jobs: Sequence[Job[Part]], new_tokens: int, places: int
+        self, jobs: Sequence[Job[Part]], new_tokens: int, positions: int
     ) -> tuple[int, int]:
-        """How many rows may be worked on at once, and how many of the first jobs make a group: one at least, even if it has more rows."""
-        memory, longest = memory_left(self._torch, self._device), len(jobs[0][0])
+        """Return how many rows may be worked on at once, and how many first jobs make a group.
 
-        def most(prompts: int) -> int:
-            return min(
-                self.batch_rows,
-                self._footprint.rows_that_fit(memory, prompts, longest, new_tokens, places),
-            )
+        A group has at least one job, even if this job has more rows.
+        """
+        memory = memory_left(self._torch, self._device)
+        longest = len(jobs[0][0])
 
-        count, rows = 1, len(jobs[0][1])
-        for _, wanted in jobs[1:]:
-            rows += len(wanted)
-            if rows > most(count + 1):
+        def most_rows(prompts: int) -> int:
+            fitting = self._footprint.rows_that_fit(memory, prompts, longest, new_tokens, positions)
+            return min(self.batch_rows, fitting)
+
+        count = 1
+        rows = len(jobs[0][1])
+        for _, parts in jobs[1:]:
+            rows += len(parts)
+            if rows > most_rows(count + 1):
                 break
             count += 1
-        return most(count), count
+        return most_rows(count), count
+
+    # --- drawing ---
 
     def _draw_group(
-        self, jobs: list[Job[int]], most: int, shared: Beginning, sampling: Sampling
+        self, jobs: list[Job[int]], most: int, shared: SharedPrefix, sampling: Sampling
     ) -> list[list[Sample]]:
-        """Samples of each prompt and its seeds; more than ``most`` of them (one prompt, then) share one prefill."""
+        """Draw a sample for each seed of each prompt, at most ``most`` rows at once."""
         prefilled = self._cached.prefill([ids for ids, _ in jobs], shared)
-        rows = [[_Row(seed % 2**64) for seed in seeds] for _, seeds in jobs]
-        pairs = [(place, row) for place, group in enumerate(rows) for row in group]
-        for start in range(0, len(pairs), most):
-            places, chunk = zip(*pairs[start : start + most], strict=True)
-            at = self._torch.tensor(places, device=self._device)
-            self._decode(prefilled.rows(at, start + most >= len(pairs)), list(chunk), sampling)
-        return [[self._finished(row, sampling) for row in group] for group in rows]
+        seeds, prompt_of = _flatten(jobs)
+        rows = [_Row(seed % 2**64) for seed in seeds]
+        for start in range(0, len(rows), most):
+            stop = start + most
+            prompts_R = self._torch.tensor(prompt_of[start:stop], device=self._device)
+            state = prefilled.rows(prompts_R, last_use=stop >= len(rows))
+            self._decode(state, rows[start:stop], sampling)
+        return _regroup([self._finished(row, sampling) for row in rows], jobs)
 
     def _decode(self, state: Prefilled, rows: list[_Row], sampling: Sampling) -> None:
         """Draw token after token for all rows together, each until its end."""
         torch = self._torch
-        cache, logits_RV, lengths_R = state.cache, state.logits_PV, state.lengths_P
-        mask_RT = torch.cat(
-            [state.mask_PT, state.mask_PT.new_ones(len(rows), sampling.max_tokens)], dim=1
-        )
-        prompt_width, open_rows = state.mask_PT.shape[1], [True] * len(rows)
+        cache = state.cache
+        logits_RV = state.logits_PV
+        lengths_R = state.lengths_P
+        new_mask = state.mask_PT.new_ones(len(rows), sampling.max_tokens)
+        mask_RT = torch.cat([state.mask_PT, new_mask], dim=1)
+        prompt_width = state.mask_PT.shape[1]
+        # A finished row stays in the batch until the next compaction; its tokens are ignored.
+        is_open = [True] * len(rows)
         for step in range(sampling.max_tokens):
             tokens_R = draw_tokens(logits_RV, self._numbers(rows, step), sampling)
-            logprobs_R = _logprobs(logits_RV, tokens_R).tolist()
-            for place, (token, logprob) in enumerate(
-                zip(tokens_R.tolist(), logprobs_R, strict=True)
-            ):
-                open_rows[place] = open_rows[place] and self._goes_on(
-                    rows[place], token, logprob, sampling.stop
-                )
-            if not any(open_rows) or step == sampling.max_tokens - 1:
+            tokens = tokens_R.tolist()
+            logprobs = token_logprobs(logits_RV, tokens_R).tolist()
+            for index, row in enumerate(rows):
+                if is_open[index]:
+                    self._append(row, tokens[index], logprobs[index], sampling.stop)
+                    is_open[index] = row.finish == "length"
+            if not any(is_open) or step == sampling.max_tokens - 1:
                 return
-            if step % COMPACT_EVERY == COMPACT_EVERY - 1 and sum(open_rows) < COMPACT_BELOW * len(
-                rows
-            ):
-                kept = torch.tensor(
-                    [place for place, is_open in enumerate(open_rows) if is_open],
-                    device=self._device,
-                )
-                rows, open_rows = [rows[place] for place in kept.tolist()], [True] * len(kept)
-                cache.reorder_cache(kept)
-                tokens_R, mask_RT, lengths_R = tokens_R[kept], mask_RT[kept], lengths_R[kept]
+            is_due = step % COMPACT_EVERY == COMPACT_EVERY - 1
+            if is_due and sum(is_open) < COMPACT_BELOW * len(rows):
+                kept = [index for index, row_is_open in enumerate(is_open) if row_is_open]
+                rows = [rows[index] for index in kept]
+                is_open = [True] * len(rows)
+                kept_R = torch.tensor(kept, device=self._device)
+                cache.reorder_cache(kept_R)
+                tokens_R = tokens_R[kept_R]
+                mask_RT = mask_RT[kept_R]
+                lengths_R = lengths_R[kept_R]
             mask = mask_RT[:, : prompt_width + step + 1]
-            logits, cache = self._cached.forward(
-                tokens_R[:, None], mask, lengths_R[:, None] + step, cache
-            )
+            positions = lengths_R[:, None] + step
+            logits, cache = self._cached.forward(tokens_R[:, None], mask, positions, cache)
             logits_RV = logits[:, -1]
 
     def _numbers(self, rows: list[_Row], step: int) -> Callable[[int], Any]:
-        """Each row's own numbers at a step, attempt by attempt: those that the embedded engine draws with."""
-        seeds_R = np.array([row.seed for row in rows], np.uint64)
-        return lambda attempt: self._torch.from_numpy(
-            uniforms(seeds_R, step * (ATTEMPTS + 1) + attempt)
-        ).to(self._device)
+        """Return a function that gives each row's numbers at a step, attempt by attempt.
 
-    def _goes_on(self, row: _Row, token: int, logprob: float, stop: Sequence[str]) -> bool:
-        """Add the token to its row, and say whether the row is still open."""
+        They are the numbers that the embedded engine draws with.
+        """
+        seeds_R = np.array([row.seed for row in rows], np.uint64)
+
+        def numbers(attempt: int) -> Any:
+            numbers_R = uniforms(seeds_R, step * (ATTEMPTS + 1) + attempt)
+            return self._torch.from_numpy(numbers_R).to(self._device)
+
+        return numbers
+
+    def _append(self, row: _Row, token: int, logprob: float, stop: Sequence[str]) -> None:
+        """Add the token to its row, and set the row's finish if the token ends it."""
         row.token_ids.append(token)
         row.logprob += logprob
         if token in self._end_tokens:
             row.finish = "end"
-        elif self._may_end_a_stop(token, stop) and cut_at_stop(self._text(row.token_ids), stop)[1]:
-            row.finish = "stop"
-        return row.finish == "length"
+        elif self._may_end_a_stop(token, stop):
+            _, is_stopped = cut_at_stop(self._text(row.token_ids), stop)
+            if is_stopped:
+                row.finish = "stop"
 
     def _finished(self, row: _Row, sampling: Sampling) -> Sample:
         ids = row.token_ids[:-1] if row.finish == "end" else row.token_ids
-        return Sample(
-            cut_at_stop(self._text(ids), sampling.stop)[0],
-            tuple(row.token_ids),
-            row.logprob,
-            row.finish,
-        )
+        text, _ = cut_at_stop(self._text(ids), sampling.stop)
+        return Sample(text, tuple(row.token_ids), row.logprob, row.finish)
 
-    def _score_group(self, jobs: list[Job[Ids]], most: int, shared: Beginning) -> list[list[float]]:
-        """Log-probability of every ending after its prompt: the first token from the prefill, the others from one more pass."""
+    # --- scoring ---
+
+    def _score_group(
+        self, jobs: list[Job[Ids]], most: int, shared: SharedPrefix
+    ) -> list[list[float]]:
+        """Return the log-probability of every ending after its prompt."""
         prefilled = self._cached.prefill([ids for ids, _ in jobs], shared)
-        pairs = [(place, ending) for place, (_, endings) in enumerate(jobs) for ending in endings]
+        endings, prompt_of = _flatten(jobs)
         scores: list[float] = []
-        for start in range(0, len(pairs), most):
-            places, endings = zip(*pairs[start : start + most], strict=True)
-            at = self._torch.tensor(places, device=self._device)
-            scores += self._score_rows(prefilled.rows(at, start + most >= len(pairs)), endings)
-        left = iter(scores)
-        return [[next(left) for _ in endings] for _, endings in jobs]
+        for start in range(0, len(endings), most):
+            stop = start + most
+            prompts_R = self._torch.tensor(prompt_of[start:stop], device=self._device)
+            state = prefilled.rows(prompts_R, last_use=stop >= len(endings))
+            scores += self._score_rows(state, endings[start:stop])
+        return _regroup(scores, jobs)
 
     def _score_rows(self, state: Prefilled, endings: Sequence[Ids]) -> list[float]:
-        torch, longest = self._torch, max(map(len, endings))
+        """Score one ending per row.
+
+        The prefill gives the first token's log-probability, one more pass those of the others.
+        """
+        torch = self._torch
+        longest = max(map(len, endings))
         if longest == 0:
             return [0.0] * len(endings)
-        ids_RT = torch.tensor(
-            [ending + (0,) * (longest - len(ending)) for ending in endings], device=self._device
-        )
-        places_T = torch.arange(longest, device=self._device)
-        real_RT = (
-            places_T
-            < torch.tensor([len(ending) for ending in endings], device=self._device)[:, None]
-        )
+        padded = [ending + (0,) * (longest - len(ending)) for ending in endings]
+        ids_RT = torch.tensor(padded, device=self._device)
+        index_T = torch.arange(longest, device=self._device)
+        lengths_R = torch.tensor([len(ending) for ending in endings], device=self._device)
+        is_token_RT = index_T < lengths_R[:, None]
+        # The logits at index t predict token t; those of the first token come from the prefill.
         logits_RTV = state.logits_PV[:, None]
         if longest > 1:
-            mask = torch.cat([state.mask_PT, real_RT[:, :-1].long()], dim=1)
-            rest, _ = self._cached.forward(
-                ids_RT[:, :-1], mask, state.lengths_P[:, None] + places_T[:-1], state.cache
-            )
+            mask = torch.cat([state.mask_PT, is_token_RT[:, :-1].long()], dim=1)
+            positions = state.lengths_P[:, None] + index_T[:-1]
+            rest, _ = self._cached.forward(ids_RT[:, :-1], mask, positions, state.cache)
             logits_RTV = torch.cat([logits_RTV, rest], dim=1)
-        summed: list[float] = (_logprobs(logits_RTV, ids_RT).double() * real_RT).sum(-1).tolist()
-        return summed
+        # Padding counts nothing; the sum is in float64.
+        logprobs_RT = token_logprobs(logits_RTV, ids_RT).double() * is_token_RT
+        scores: list[float] = logprobs_RT.sum(-1).tolist()
+        return scores
 
 
-def draw_tokens(logits_RV: Any, numbers: Callable[[int], Any], sampling: Sampling) -> Any:
-    """One token per row from the nucleus: those with strictly more probable ones holding less than ``top_p`` (so ties stay in together).
-
-    ``numbers(attempt)`` gives a number in [0, 1) per row. Drawn from the full distribution and accepted if it lies in the nucleus: the law
-    of cutting first, without sorting. Rows refused ATTEMPTS times are sorted and cut. There is no top-k.
-    """
-    import torch
-
-    if sampling.temperature == 0:
-        return logits_RV.argmax(dim=-1)
-    wide = torch.float32 if logits_RV.device.type == "mps" else torch.float64
-    p_RV = torch.softmax(logits_RV.to(wide) / sampling.temperature, dim=-1)
-    cumulative_RV = p_RV.cumsum(dim=-1)
-    tokens_R = torch.empty(len(p_RV), dtype=torch.long, device=p_RV.device)
-    open_R = torch.arange(len(p_RV), device=p_RV.device)
-    for attempt in range(ATTEMPTS):
-        drawn_R = _invert(cumulative_RV, numbers(attempt)[open_R].to(wide))
-        tokens_R[open_R] = drawn_R
-        if sampling.top_p >= 1:
-            return tokens_R
-        refused_R = (
-            torch.where(p_RV > p_RV.gather(1, drawn_R[:, None]), p_RV, 0).sum(dim=-1)
-            >= sampling.top_p
-        )
-        if not refused_R.any():
-            return tokens_R
-        open_R, p_RV, cumulative_RV = open_R[refused_R], p_RV[refused_R], cumulative_RV[refused_R]
-    p_RV, order_RV = p_RV.sort(dim=-1, descending=True, stable=True)
-    border_R1 = (p_RV.cumsum(dim=-1)[:, :-1] < sampling.top_p).sum(dim=-1, keepdim=True)
-    cut_RV = torch.where(p_RV >= p_RV.gather(1, border_R1), p_RV, 0).cumsum(dim=-1)
-    tokens_R[open_R] = order_RV.gather(
-        1, _invert(cut_RV, numbers(ATTEMPTS)[open_R].to(wide))[:, None]
-    )[:, 0]
-    return tokens_R
+def _flatten(jobs: Sequence[Job[Part]]) -> tuple[list[Part], list[int]]:
+    """Return the parts of all jobs in one list, and the index of each part's job."""
+    parts: list[Part] = []
+    job_of: list[int] = []
+    for index, (_, job_parts) in enumerate(jobs):
+        parts += job_parts
+        job_of += [index] * len(job_parts)
+    return parts, job_of
 
 
-def _invert(cumulative_RV: Any, numbers_R: Any) -> Any:
-    """The first token whose cumulative mass exceeds the number's share of the total."""
-    import torch
-
-    total_R1 = cumulative_RV[:, -1:].contiguous()
-    tokens_R1 = torch.searchsorted(cumulative_RV, numbers_R[:, None] * total_R1, right=True)
-    return torch.minimum(tokens_R1, torch.searchsorted(cumulative_RV, total_R1))[:, 0]
-
-
-def _logprobs(logits: Any, tokens: Any) -> Any:
-    """Temperature-1 log-probabilities (nats, float32) of the tokens (...) under logits (..., V)."""
-    return logits.float().log_softmax(dim=-1).gather(-1, tokens[..., None])[..., 0]
+def _regroup(results: list[Result], jobs: Sequence[Job[Part]]) -> list[list[Result]]:
+    """Return the results of all parts, job by job: the reverse of ``_flatten``."""
+    remaining = iter(results)
+    groups = []
+    for _, parts in jobs:
+        groups.append([next(remaining) for _ in parts])
+    return groups

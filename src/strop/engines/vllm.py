@@ -1,12 +1,14 @@
-"""Any causal language model in Hugging Face format, run by vLLM's offline engine: ``vllm:NAME``, on CPU or GPU.
+"""Any causal language model in Hugging Face format, run by vLLM's offline engine: ``vllm:NAME``.
 
-Every sample is a request of its own with its own seed: vLLM's ``n`` would give the samples of a prompt the seeds s, s + 1, ..., and
-counts the cached tokens of one of them only. The prompt is shared all the same, through the prefix cache, block by block; on the CPU
-build the two ways drew the same and took the same time (``benchmarks/vllm_seeds.py``). A sample depends on its prompt and seed, up to
-the rounding of matrix products between batch shapes.
+Every sample is a request of its own with its own seed: vLLM's ``n`` would give the samples of a
+prompt the seeds s, s + 1, ..., and would count the cached tokens of only one of them. The prompt is
+shared all the same, through the prefix cache, block by block; on the CPU build the two ways drew
+the same samples in the same time (``benchmarks/vllm_seeds.py``). A sample depends on its prompt and
+seed, up to the rounding of matrix products between batch shapes.
 
-vLLM runs in this process unless the environment says otherwise: its schedule is then the same every time, what goes wrong reaches the
-user, and a script needs no main guard (but for tensor_parallel_size above 1, whose workers are processes).
+vLLM runs in this process unless the environment says otherwise: its schedule is then the same every
+time, its errors reach the user, and a script needs no main guard (except with tensor_parallel_size
+above 1, whose workers are processes).
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request, Scored
-from strop.engines.batch_size import attention_heads, head_size
+from strop.engines.batch_size import attention_width
 from strop.engines.checkpoint import fingerprint, one_line, read_config
-from strop.engines.rendering import Ids, Texts
+from strop.engines.rendering import Ids, Renderer
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
@@ -39,7 +41,7 @@ OPTIONS: dict[str, type] = {
 }
 DTYPES = ("float32", "bfloat16", "float16")
 MOST_TOKEN_IDS = 128
-"""How many tokens' log-probabilities one request may ask for by name."""
+"""Most tokens whose log-probabilities one request may name."""
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # stdout belongs to --json
@@ -47,15 +49,19 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 
+# vLLM's engines of this process that are open, and those of them that are no longer used.
 _open: list[Any] = []
 _closed: list[Any] = []
 
 
 class VllmEngine(Engine):
-    """A model run by vLLM. ``dtype`` defaults to float32 on the CPU, else bfloat16; on the CPU, ``enforce_eager`` to true.
+    """A model run by vLLM.
 
-    ``chat`` False: plain text, though the tokenizer has a chat template. The other settings are vLLM's, with its defaults. ``label``: what
-    the user called the model, with its settings.
+    ``dtype``: by default float32 on the CPU, else bfloat16.
+    ``chat``: False ignores the tokenizer's chat template.
+    ``label``: the name that the user gave, with its settings.
+    The other settings are vLLM's, with its defaults; on the CPU, ``enforce_eager`` is true by
+    default.
     """
 
     def __init__(
@@ -69,16 +75,14 @@ class VllmEngine(Engine):
         **settings: Any,
     ) -> None:
         library = importlib.util.find_spec("vllm")
-        if library is None or library.origin is None:  # a mere folder of that name is no library
+        # An ordinary folder called vllm is found too; it has no origin.
+        if library is None or library.origin is None:
             raise MissingExtraError("the vLLM engine", "vllm")
         if dtype is not None and dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
-        for key, value in settings.items():
-            if key not in OPTIONS:
-                raise UsageError(f"there is no setting {key!r}; there are {', '.join(OPTIONS)}")
-            if value <= 0 and OPTIONS[key] is not bool:
-                raise UsageError(f"{key} is {value}; expected a positive number")
-        self._place, self._name = name, label or name
+        _check_settings(settings)
+        self._source = name
+        self._name = label or name
         source, config = read_config(name, revision)
         self._commit = getattr(config, "_commit_hash", None) or revision
         for variable, value in _ENVIRONMENT.items():
@@ -88,14 +92,15 @@ class VllmEngine(Engine):
             import vllm
             from vllm.platforms import current_platform
 
-            self._device, self._versions = (
-                str(current_platform.device_type),
-                {"vllm": vllm.__version__, "torch": str(torch.__version__)},
-            )
+            self._device = str(current_platform.device_type)
+            self._versions = {"vllm": vllm.__version__, "torch": str(torch.__version__)}
             on_cpu = self._device == "cpu"
             self._dtype = dtype or ("float32" if on_cpu else "bfloat16")
-            # The CPU build cannot go on with a seeded request after half a prompt ("CPU Generator does not use offset").
-            defaults = {"enforce_eager": True, "enable_chunked_prefill": False} if on_cpu else {}
+            defaults = {}
+            if on_cpu:
+                # With chunked prefill, the CPU build fails on a seeded request that it reads in
+                # two parts ("CPU Generator does not use offset").
+                defaults = {"enforce_eager": True, "enable_chunked_prefill": False}
             self._llm = vllm.LLM(
                 model=source,
                 revision=revision,
@@ -111,10 +116,11 @@ class VllmEngine(Engine):
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
-        self._texts = Texts.of(self._name, self._llm.get_tokenizer(), chat)
+        self._renderer = Renderer.for_model(self._name, self._llm.get_tokenizer(), chat)
         self._settings = settings
         self._context = int(self._llm.llm_engine.model_config.max_model_len)
-        self._parameters, self._text_config = _count_parameters(config), config.get_text_config()
+        self._parameters = _count_parameters(config)
+        self._text_config = config.get_text_config()
 
     @property
     def name(self) -> str:
@@ -126,11 +132,7 @@ class VllmEngine(Engine):
 
     @property
     def attention_width(self) -> int:
-        return (
-            int(self._text_config.num_hidden_layers)
-            * attention_heads(self._text_config)
-            * head_size(self._text_config)
-        )
+        return attention_width(self._text_config)
 
     @property
     def context(self) -> int | None:
@@ -138,105 +140,106 @@ class VllmEngine(Engine):
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self._place, self._commit)
+        return fingerprint(self._source, self._commit)
 
     def describe(self) -> dict[str, str | int | float]:
-        facts: dict[str, Any] = {
-            "dtype": self._dtype,
-            "device": self._device,
-            "max_model_len": self._context,
-        }
-        return (
-            super().describe()
-            | facts
-            | self._settings
-            | self._versions
-            | ({"revision": self._commit} if self._commit else {})
-        )
+        facts = super().describe()
+        facts["dtype"] = self._dtype
+        facts["device"] = self._device
+        facts["max_model_len"] = self._context
+        facts.update(self._settings)
+        facts.update(self._versions)
+        if self._commit:
+            facts["revision"] = self._commit
+        return facts
 
     def render(self, prompt: Prompt) -> str:
-        return self._texts.render(prompt)
+        return self._renderer.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._texts.encode(self.render(prompt)))
+        return len(self._renderer.encode(self.render(prompt)))
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
-        """Draw the responses. UsageError where a prompt and ``max_tokens`` do not fit the model."""
+        """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
         started = time.perf_counter()
-        prompts = [
-            self._texts.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
-            for request in requests
-        ]
-        pairs = [
-            (ids, seed)
-            for ids, request in zip(prompts, requests, strict=True)
-            for seed in request.seeds
-        ]
-        outputs = self._generate(
-            [ids for ids, _ in pairs], [self._drawing(sampling, seed) for _, seed in pairs]
-        )
-        drawn = map(self._read, outputs)
-        samples = [[next(drawn) for _ in request.seeds] for request in requests]
-        return Generation(
-            samples,
-            self._usage(
-                outputs, started, [len(sample.token_ids or ()) for row in samples for sample in row]
-            ),
-        )
+        prompts: list[Ids] = []
+        params = []
+        for request in requests:
+            text = self.render(request.prompt)
+            ids = self._renderer.prompt_ids(self, text, sampling.max_tokens)
+            for seed in request.seeds:
+                prompts.append(ids)
+                params.append(self._params_for_drawing(sampling, seed))
+        outputs = self._generate(prompts, params)
+        drawn = [self._read_sample(output) for output in outputs]
+        usage = self._usage(outputs, started, [len(sample.token_ids or ()) for sample in drawn])
+        remaining = iter(drawn)
+        samples = []
+        for request in requests:
+            samples.append([next(remaining) for _ in request.seeds])
+        return Generation(samples, usage)
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        """Log-probabilities (P, C), by whole token sequences.
+        """Return log-probabilities (P, C), over whole token sequences.
 
-        For each place in a continuation, one token is generated after what stands before it and the wanted token's log-probability
-        read off: unlike vLLM's ``prompt_logprobs``, this uses the prefix cache, and what continuations share is asked once.
+        For each token of a continuation, one token is generated after the tokens before it, and
+        the log-probability of the wanted token is read. Unlike vLLM's ``prompt_logprobs``, this
+        uses the prefix cache, and requests that continuations share are made once.
         """
         started = time.perf_counter()
         texts = [self.render(prompt) for prompt in prompts]
-        jobs = {
-            text: self._texts.scoring_job(self, text, continuations)
-            for text in dict.fromkeys(texts)
-            if continuations
-        }
+        jobs = {}
+        if continuations:
+            for text in dict.fromkeys(texts):
+                jobs[text] = self._renderer.scoring_job(self, text, continuations)
+        # The tokens before each wanted token, with the wanted tokens and their log-probabilities.
         wanted: dict[Ids, dict[int, float]] = {}
         for ids, endings in jobs.values():
             for ending in endings:
-                for place, token in enumerate(ending):
-                    wanted.setdefault((*ids, *ending[:place]), {})[token] = 0.0
-        outputs = self._read_off(wanted)
+                for index, token in enumerate(ending):
+                    wanted.setdefault((*ids, *ending[:index]), {})[token] = 0.0
+        outputs = self._read_logprobs(wanted)
         logprobs_PC = np.zeros((len(prompts), len(continuations)))
-        for p, text in enumerate(texts if continuations else []):
-            ids, endings = jobs[text]
-            for c, ending in enumerate(endings):
-                logprobs_PC[p, c] = sum(
-                    wanted[(*ids, *ending[:place])][token] for place, token in enumerate(ending)
-                )
+        if continuations:
+            for p, text in enumerate(texts):
+                ids, endings = jobs[text]
+                for c, ending in enumerate(endings):
+                    logprobs_PC[p, c] = sum(
+                        wanted[(*ids, *ending[:index])][token] for index, token in enumerate(ending)
+                    )
         return Scored(logprobs_PC, self._usage(outputs, started))
 
-    def _read_off(self, wanted: dict[Ids, dict[int, float]]) -> list[Any]:
-        """Fill in the log-probability of every wanted token after its tokens; vLLM's outputs, for what they counted."""
-        asked = [
-            (ids, list(tokens)[start : start + MOST_TOKEN_IDS])
-            for ids, tokens in wanted.items()
-            for start in range(0, len(tokens), MOST_TOKEN_IDS)
-        ]
-        params = [
-            self._sampling_params(
-                temperature=0,
-                max_tokens=1,
-                logprob_token_ids=tokens,
-                detokenize=False,
-                skip_clone=True,
-            )
-            for _, tokens in asked
-        ]
-        outputs = self._generate([ids for ids, _ in asked], params)
-        for (ids, tokens), output in zip(asked, outputs, strict=True):
+    def _read_logprobs(self, wanted: dict[Ids, dict[int, float]]) -> list[Any]:
+        """Fill in the log-probability of every wanted token after its tokens.
+
+        Returns vLLM's outputs, which hold its token counts.
+        """
+        jobs: list[tuple[Ids, list[int]]] = []
+        params = []
+        for ids, logprobs in wanted.items():
+            tokens = list(logprobs)
+            for start in range(0, len(tokens), MOST_TOKEN_IDS):
+                part = tokens[start : start + MOST_TOKEN_IDS]
+                jobs.append((ids, part))
+                params.append(
+                    self._sampling_params(
+                        temperature=0,
+                        max_tokens=1,
+                        logprob_token_ids=part,
+                        detokenize=False,
+                        skip_clone=True,
+                    )
+                )
+        outputs = self._generate([ids for ids, _ in jobs], params)
+        for (ids, tokens), output in zip(jobs, outputs, strict=True):
             [step] = output.outputs[0].logprobs
-            wanted[ids].update({token: step[token].logprob for token in tokens})
+            for token in tokens:
+                wanted[ids][token] = step[token].logprob
         return outputs
 
-    def _drawing(self, sampling: Sampling, seed: int) -> Any:
-        """Every field that shapes the distribution is given: vLLM would fill in others from the model's generation config."""
+    def _params_for_drawing(self, sampling: Sampling, seed: int) -> Any:
+        # Every field that shapes the distribution is given: vLLM would fill in others from the
+        # model's generation config.
         return self._sampling_params(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
@@ -252,27 +255,30 @@ class VllmEngine(Engine):
     def _generate(self, prompts: Sequence[Ids], params: Sequence[Any]) -> list[Any]:
         if not prompts:
             return []
-        asked = [{"prompt_token_ids": list(ids)} for ids in prompts]
-        return list(self._llm.generate(asked, list(params), use_tqdm=False))
+        requests = [{"prompt_token_ids": list(ids)} for ids in prompts]
+        return list(self._llm.generate(requests, list(params), use_tqdm=False))
 
-    def _read(self, output: Any) -> Sample:
+    def _read_sample(self, output: Any) -> Sample:
         [written] = output.outputs
         if written.finish_reason not in ("stop", "length"):
             raise ModelError(
-                f"{self._name}: vLLM broke off a response ({written.finish_reason}); its messages above say why"
+                f"{self._name}: vLLM broke off a response ({written.finish_reason}); "
+                "its messages above say why"
             )
-        by_string = isinstance(written.stop_reason, str)
-        finish: Finish = (
-            "length" if written.finish_reason == "length" else "stop" if by_string else "end"
-        )
-        logprob = sum(
-            step[token].logprob
-            for step, token in zip(written.logprobs, written.token_ids, strict=True)
-        )
+        finish: Finish = "end"
+        if written.finish_reason == "length":
+            finish = "length"
+        elif isinstance(written.stop_reason, str):  # a stop string; an end token gives a number
+            finish = "stop"
+        steps = zip(written.logprobs, written.token_ids, strict=True)
+        logprob = sum(step[token].logprob for step, token in steps)
         return Sample(written.text, tuple(written.token_ids), logprob, finish)
 
     def _usage(self, outputs: Sequence[Any], started: float, written: Sequence[int] = ()) -> Usage:
-        """What vLLM counted: prompt tokens that it ran, those it found in its cache, and the tokens ``written`` after each prompt."""
+        """Return vLLM's own counts: prompt tokens that it ran, and those found in its cache.
+
+        ``written``: the number of tokens generated after each prompt; none when scoring.
+        """
         lengths = [len(output.prompt_token_ids) for output in outputs]
         cached = [output.num_cached_tokens for output in outputs]
         flops = sum(
@@ -283,33 +289,47 @@ class VllmEngine(Engine):
             for length, tokens in zip(lengths, written, strict=False)
         )
         return Usage(
-            sum(lengths) - sum(cached),
-            sum(cached),
-            sum(written),
-            flops,
-            time.perf_counter() - started,
+            prompt_tokens=sum(lengths) - sum(cached),
+            cached_tokens=sum(cached),
+            generated_tokens=sum(written),
+            flops=flops,
+            seconds=time.perf_counter() - started,
         )
 
 
+def _check_settings(settings: dict[str, Any]) -> None:
+    for key, value in settings.items():
+        if key not in OPTIONS:
+            raise UsageError(f"there is no setting {key!r}; there are {', '.join(OPTIONS)}")
+        if value <= 0 and OPTIONS[key] is not bool:
+            raise UsageError(f"{key} is {value}; expected a positive number")
+
+
 def _close(llm: Any) -> None:
-    """Free vLLM's engines once all are done with: those of one process share its process group, and one that goes takes it along."""
+    """Shut vLLM's engines down once all are closed.
+
+    The engines of one process share its process group: the first to shut down would end it for the
+    others.
+    """
     _closed.append(llm)
     if len(_closed) == len(_open):
-        for each in _closed:
-            each.llm_engine.engine_core.shutdown()
+        for engine in _closed:
+            engine.llm_engine.engine_core.shutdown()
         _open.clear()
         _closed.clear()
 
 
 def _count_parameters(config: Any) -> int:
-    """Parameters of transformers' own model of this config, made without memory; 0 where transformers has none."""
+    """Count the parameters of transformers' model of this config; 0 if transformers has none.
+
+    The model is made on the meta device, which takes no memory.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     try:
         with torch.device("meta"):
-            return int(
-                AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters()
-            )
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ValueError:
         return 0
+    return int(model.num_parameters())

@@ -1,4 +1,4 @@
-"""What `vllm:NAME` says where vLLM is not installed; with it, see tests/vllm."""
+"""Refusals of `vllm:NAME` without vLLM installed. Tests with vLLM stand in tests/vllm."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_folder_of_that_name_is_no_library(
         load_engine(f"vllm:{LADDER / '40k'}")
 
 
-def test_wrong_settings_are_said_before_anything_is_loaded() -> None:
+def test_wrong_settings_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(
         UsageError, match="there is no setting 'flavour'; there are dtype, tensor_parallel_size"
     ):

@@ -1,4 +1,4 @@
-"""llama:FOLDER: the NumPy engine for folders of the embedded kind, and one line for every other."""
+"""llama:FOLDER (embedded.py): folders for the NumPy engine; others are refused in one line."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_numpy_would_run_differently_is_refused_in_one_line(case: str, folder: Path) -> None:
+def test_a_folder_that_numpy_would_run_differently_is_refused(case: str, folder: Path) -> None:
     spoil, message = REFUSED[case]
     spoil(folder)
     with pytest.raises(ModelError, match=message) as refused:

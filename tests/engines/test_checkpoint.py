@@ -1,4 +1,7 @@
-"""Model folders that could run code are refused through the command line: exit code 2, one line, and nothing of theirs is run."""
+"""Model folders that could run code (checkpoint.py) are refused: exit code 2 and one line.
+
+Through the command line. Other refusals of checkpoint.py stand in test_transformers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ PICKLE = b"cos\nsystem\n(S'touch ran'\ntR."  # what a careless loader would run
 def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, model: str
 ) -> str:
-    """The one line that ``strop gap`` says of a model; it exits with 2 and has run nothing."""
+    """Return the one line with which ``strop gap`` refuses a model, having run nothing."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(
         sys,
@@ -63,11 +66,9 @@ def test_pickled_weights(
 ) -> None:
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(PICKLE)
-    told = refused(monkeypatch, capsys, tmp_path, str(model))
-    assert (
-        "only pickled weights (pytorch_model.bin), which can run code when read; expected *.safetensors"
-        in told
-    )
+    line = refused(monkeypatch, capsys, tmp_path, str(model))
+    assert "only pickled weights (pytorch_model.bin), which can run code when read" in line
+    assert "expected *.safetensors" in line
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])

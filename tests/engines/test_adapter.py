@@ -1,4 +1,4 @@
-"""LoRA adapters: the numbers of the merged model, a base found by its name, other weights another fingerprint, one line for a wrong one."""
+"""LoRA adapters (adapter.py): merged log-probabilities, the base model, fingerprints, refusals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXTS = ["12", " 1+2=3", "7"]
 
 
 def write_adapter(folder: Path, base: Path = BASE, seed: int = 0) -> Path:
-    """A LoRA adapter of an embedded model with random weights, large enough to be seen."""
+    """Write a LoRA adapter of an embedded model, with random weights of visible size."""
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
     laid = peft.get_peft_model(
@@ -128,7 +128,9 @@ def refusal(name: str) -> str:
     return str(caught.value)
 
 
-def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_cannot_be_merged_is_refused_in_one_line(
+    adapter: Path, tmp_path: Path
+) -> None:
     assert "no readable adapter_config.json" in refusal(f"{BASE}?adapter={tmp_path}/nowhere")
     assert "is of type IA3" in refusal(
         f"{BASE}?adapter={changed(adapter, tmp_path / 'kind', peft_type='IA3')}"
@@ -142,8 +144,8 @@ def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path
     gone = changed(adapter, tmp_path / "gone", base_model_name_or_path="/no/such/base")
     assert "which is not here; give its base model as BASE?adapter=" in refusal(str(gone))
     assert "is an adapter itself" in refusal(f"{adapter}?adapter={adapter}")
-    assert "cannot be laid over" in refusal(f"{LADDER / '250k'}?adapter={adapter}")  # other sizes
-    assert "cannot be laid over" in refusal(
+    assert "cannot be merged" in refusal(f"{LADDER / '250k'}?adapter={adapter}")  # other sizes
+    assert "cannot be merged" in refusal(
         f"{BASE}?adapter={changed(adapter, tmp_path / 'aim', target_modules=['nothing'])}"
     )
     assert "belongs to another model" in refusal(
@@ -153,7 +155,7 @@ def test_what_cannot_be_laid_over_is_refused_in_one_line(adapter: Path, tmp_path
     (cut / "adapter_model.safetensors").write_bytes(
         (cut / "adapter_model.safetensors").read_bytes()[:100]
     )
-    assert "cannot be laid over" in refusal(str(cut))
+    assert "cannot be merged" in refusal(str(cut))
 
 
 def test_without_peft_the_extra_is_named(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
