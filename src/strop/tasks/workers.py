@@ -41,9 +41,9 @@ class Answer:
 
 
 class Pool:
-    """At most ``size`` workers of a module with the same settings. Safe to use from any thread.
+    """Workers of one module with the same settings, at most ``size``.
 
-    A thread that finds no idle worker waits for one.
+    Safe to use from any thread: a thread that finds no idle worker waits for one.
     """
 
     def __init__(
