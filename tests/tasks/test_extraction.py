@@ -20,7 +20,8 @@ def test_a_mapped_text_keeps_the_indices_of_the_original() -> None:
     )
     assert mapped.text == "2 mal 34" and list(mapped.at) == [10, 11, 12, 12, 12, 18, 19, 23]
     assert (
-        mapped.found(6, 8, "rule") == Found("34", "rule", 19) and mapped.found(1, 2, "rule") is None
+        mapped.extract(6, 8, "rule") == Found("34", "rule", 19)
+        and mapped.extract(1, 2, "rule") is None
     )
 
 

@@ -339,9 +339,9 @@ def mutants(problem: Problem, count: int) -> list[str]:
 
 def continued(problems: list[Problem], samples: int, begin: Callable[[Problem], str]) -> list[str]:
     """Sample continuations of a solution's beginning from the embedded model."""
-    shots = sorted(TASK.own("train"), key=lambda shot: len(f"{shot.question}{shot.reference}"))[
-        :2
-    ]  # the model reads 1,024 tokens
+    shots = sorted(
+        TASK.package_problems("train"), key=lambda shot: len(f"{shot.question}{shot.reference}")
+    )[:2]  # the model reads 1,024 tokens
     requests = []
     for problem in problems:
         *turns, asked = solution_prompt(TASK, problem, shots)
@@ -360,9 +360,9 @@ def continued(problems: list[Problem], samples: int, begin: Callable[[Problem], 
 @pytest.fixture(scope="module")
 def texts() -> list[tuple[str, Problem]]:
     """Return mutated gold solutions and sampled responses, half of those behind a gold "#### "."""
-    problems = [*TASK.own("train"), *TASK.own("test")]
+    problems = [*TASK.package_problems("train"), *TASK.package_problems("test")]
     found = []
-    tested = TASK.own("test")
+    tested = TASK.package_problems("test")
     for begin in (lambda problem: "", lambda problem: problem.reference.rsplit(" ", 1)[0] + " "):
         drawn = continued(tested, SAMPLES, begin)
         found += [(text, tested[place // SAMPLES]) for place, text in enumerate(drawn)]

@@ -79,7 +79,7 @@ def _readable_number(shown: MappedText, match: re.Match[str], group: int, how: s
     """Return the matched group without final punctuation, if it is a number."""
     start = match.start(group)
     written = match[group].rstrip(".,/")
-    answer = shown.found(start, start + len(written), how)
+    answer = shown.extract(start, start + len(written), how)
     return answer if answer and number(answer.answer) is not None else None
 
 
@@ -127,7 +127,7 @@ def _first_line(shown: MappedText, begin: int, end: int, how: str) -> Found | No
         if wrapped is None:
             break
         begin, end = wrapped.span(1)
-    return shown.found(begin, end, how)
+    return shown.extract(begin, end, how)
 
 
 def nq_strict(text: str) -> Found | None:
@@ -135,7 +135,7 @@ def nq_strict(text: str) -> Found | None:
     shown = displayed_head(text)
     begin = len(shown.text) - len(shown.text.lstrip())
     line = _LINE.match(shown.text, begin)
-    return shown.found(begin, line.end(), "first line") if line else None
+    return shown.extract(begin, line.end(), "first line") if line else None
 
 
 def nq_flexible(text: str) -> Found | None:

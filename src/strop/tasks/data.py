@@ -28,9 +28,9 @@ TYPE_NAMES = {str: "text", int: "whole number", list: "list of texts"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. ``place`` names it in messages: ``questions.csv line 7``."""
+    """One row. ``location`` names it in messages: ``questions.csv line 7``."""
 
-    place: str
+    location: str
     fields: Mapping[str, Any]
 
 
@@ -93,9 +93,9 @@ def read_hub(
     rows: dict[str, list[Row]] = {split: [] for split in splits}
     for config, parts in loaded:
         for split, part in zip(splits, parts, strict=True):
-            place = " ".join(filter(None, (name, config, split)))
+            location = " ".join(filter(None, (name, config, split)))
             for number, fields in enumerate(part, start=1):
-                row = Row(f"{place} row {number}", dict(fields))
+                row = Row(f"{location} row {number}", dict(fields))
                 rows[split].append(_checked(row, schema))
     return rows, commit
 
@@ -144,16 +144,17 @@ def _checked(row: Row, schema: Schema) -> Row:
         if fields.get(name) is None:
             columns = ", ".join(map(str, list(fields)[:8])) or "nothing"
             raise UsageError(
-                f"{row.place} has no {name!r}: got columns {columns}; expected {describe(schema)}"
+                f"{row.location} has no {name!r}: got columns {columns}; "
+                f"expected {describe(schema)}"
             )
         fields[name] = _converted(fields[name], column)
         # A bool is an int in Python, but True is no whole number of a data set.
         if not isinstance(fields[name], column) or isinstance(fields[name], bool):
             raise UsageError(
-                f"{row.place}: {name} is {str(row.fields[name])[:60]!r}; "
+                f"{row.location}: {name} is {str(row.fields[name])[:60]!r}; "
                 f"expected {describe({name: column})}"
             )
-    return Row(row.place, fields)
+    return Row(row.location, fields)
 
 
 def _converted(value: Any, column: type) -> Any:
@@ -188,12 +189,12 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _parse_json(place: str, text: str) -> Any:
+def _parse_json(location: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{place} is not JSON ({error}); "
+            f"{location} is not JSON ({error}); "
             "expected one object a line in .jsonl, a list of objects in .json"
         ) from None
 
@@ -201,8 +202,8 @@ def _parse_json(place: str, text: str) -> Any:
 def _jsonl(path: Path) -> Iterator[Row]:
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if line.strip():
-            place = f"{path} line {number}"
-            yield _object_row(place, _parse_json(place, line))
+            location = f"{path} line {number}"
+            yield _object_row(location, _parse_json(location, line))
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -213,10 +214,10 @@ def _json(path: Path) -> Iterator[Row]:
         yield _object_row(f"{path} row {number}", value)
 
 
-def _object_row(place: str, value: Any) -> Row:
+def _object_row(location: str, value: Any) -> Row:
     if not isinstance(value, dict):
-        raise UsageError(f"{place} holds {type(value).__name__}; expected an object")
-    return Row(place, value)
+        raise UsageError(f"{location} holds {type(value).__name__}; expected an object")
+    return Row(location, value)
 
 
 def _csv(path: Path) -> Iterator[Row]:
@@ -224,14 +225,14 @@ def _csv(path: Path) -> Iterator[Row]:
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         for fields in reader:
-            place = f"{path} line {reader.line_num}"
+            location = f"{path} line {reader.line_num}"
             # DictReader puts surplus values under the key None, and None for missing values.
             if None in fields or None in fields.values():
                 raise UsageError(
-                    f"{place} has another number of fields than the header; "
+                    f"{location} has another number of fields than the header; "
                     f"expected {len(reader.fieldnames or ())}"
                 )
-            yield Row(place, dict(fields))
+            yield Row(location, dict(fields))
     except csv.Error as error:
         raise UsageError(
             f"{path} line {reader.line_num} is not csv ({error}); "

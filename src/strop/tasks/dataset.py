@@ -18,6 +18,8 @@ from strop.tasks.data import Row, Schema, file_source, read_file, read_hub
 ROWS = Path(__file__).parent / "rows"
 """The package's own rows: NAME.jsonl, and NAME.judged.jsonl with written checks."""
 RowsBySplit = dict[str, list[Row]]
+Content = tuple[str, str, dict[str, Any]]
+"""The question, the reference and the metadata of a problem."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,10 @@ class Dataset(Task):
         return {"data": self.data, "revision": self.revision}
 
     @abstractmethod
-    def problem(
-        self, place: str, fields: Mapping[str, Any]
-    ) -> tuple[str, str, dict[str, Any]] | None:
-        """Return (question, reference, metadata) of a row, or None to leave the row out.
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content | None:
+        """Return the content of a row, or None to leave the row out.
 
-        Raises a UsageError that begins with ``place`` for a row that is not valid.
+        Raises a UsageError that begins with ``location`` for a row that is not valid.
         """
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -73,7 +73,7 @@ class Dataset(Task):
         """Return ``count`` train rows, none with the question of a test row."""
         if not count:
             return []
-        problems = self._all("train") or self._without_tested(self.own("train"))
+        problems = self._all("train") or self._without_tested(self.package_problems("train"))
         if count > len(problems):
             raise UsageError(
                 f"asked for {count} shots of {self.name}, but there are {len(problems)}; "
@@ -103,8 +103,11 @@ class Dataset(Task):
         examples = self._examples(2 * len(shots))
         comparisons = []
         for first, second in zip(examples[::2], examples[1::2], strict=True):
-            right, wrong = (first, second) if first[2].correct else (second, first)
-            comparisons.append((right[0], right[1:], wrong[1:]))
+            right, wrong = first, second
+            if not first[2].correct:
+                right, wrong = second, first
+            problem = right[0]
+            comparisons.append((problem, right[1:], wrong[1:]))
         return comparisons
 
     def _examples(self, count: int) -> list[tuple[Problem, str, Check]]:
@@ -131,7 +134,7 @@ class Dataset(Task):
     def size(self, split: str) -> int:
         return len(self._all(split))
 
-    def own(self, split: str) -> list[Problem]:
+    def package_problems(self, split: str) -> list[Problem]:
         """Return the package's own rows of this data set as problems."""
         return list(self._problems_of(split, _own_rows(type(self))[split]))
 
@@ -158,7 +161,7 @@ class Dataset(Task):
 
     def _problems_of(self, split: str, rows: list[Row]) -> Iterator[Problem]:
         for number, row in enumerate(rows):
-            content = self.problem(row.place, row.fields)
+            content = self.problem(row.location, row.fields)
             if content is None:
                 continue
             question, reference, metadata = content
@@ -196,6 +199,6 @@ def _by_split(rows: list[Row]) -> RowsBySplit:
         split = row.fields.get("split", "test")
         if split not in by_split:
             written = json.dumps(str(split)[:40])
-            raise UsageError(f"{row.place}: split is {written}; expected train or test")
+            raise UsageError(f"{row.location}: split is {written}; expected train or test")
         by_split[split].append(row)
     return by_split

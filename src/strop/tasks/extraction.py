@@ -67,7 +67,7 @@ class MappedText:
         at += self.at[last:]
         return MappedText("".join(pieces), at)
 
-    def found(self, begin: int, end: int, how: str) -> Found | None:
+    def extract(self, begin: int, end: int, how: str) -> Found | None:
         """Return ``text[begin:end]``, stripped, as an answer; None if nothing is left."""
         piece = self.text[begin:end]
         answer = piece.strip()

@@ -14,7 +14,7 @@ from strop.records import Problem
 from strop.tasks.answers import gsm8k_flexible, gsm8k_strict
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 from strop.tasks.numbers import canonical_number
 
 
@@ -32,11 +32,11 @@ class Gsm8k(Dataset):
     schema: ClassVar[Schema] = {"question": str, "answer": str}
     default_shots: ClassVar[int] = 4
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         if gsm8k_strict(fields["answer"]) is None:
             ending = fields["answer"][-40:]
             raise UsageError(
-                f"{place}: the answer ends in {ending!r}; expected a last line such as '#### 42'"
+                f"{location}: the answer ends in {ending!r}; expected a last line such as '#### 42'"
             )
         return fields["question"], fields["answer"], {}
 

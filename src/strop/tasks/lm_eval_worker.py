@@ -66,9 +66,12 @@ class Harness:
 
     def _document(self, doc: Any) -> dict[str, str]:
         target = self.task.doc_to_target(doc)
-        if self.task.config.doc_to_choice is not None and isinstance(target, int):
+        has_choices = self.task.config.doc_to_choice is not None
+        if has_choices and isinstance(target, int):
             target = self.task.doc_to_choice(doc)[target]
-        gold = str(target[0] if isinstance(target, list) else target)
+        if isinstance(target, list):  # several accepted answers
+            target = target[0]
+        gold = str(target)
         answer = _as_answer(self._filter(doc, gold)[self.strict])
         question = LABELS.sub("", self.task.doc_to_text(doc)).strip()
         return {"question": question, "gold": gold, "answer": answer or gold}

@@ -82,7 +82,7 @@ def _tail(text: str) -> MappedText:
 
 
 def _answer(tail: MappedText, begin: int, end: int, how: str) -> Found | None:
-    answer = tail.found(begin, end, how)
+    answer = tail.extract(begin, end, how)
     return answer if answer and len(answer.answer) <= MAX_ANSWER else None
 
 

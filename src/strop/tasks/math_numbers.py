@@ -43,10 +43,13 @@ def value_of(text: str) -> Fraction | None:
 def _fraction_value(match: re.Match[str]) -> Fraction | None:
     above = int(match["above"] or match["plain_above"])
     below = int(match["below"] or match["plain_below"])
-    is_mixed = match["whole"] is not None
-    if below == 0 or (is_mixed and (above < 0 or below < 0)):
+    if below == 0:
         return None
-    value = Fraction(above, below) + int(match["whole"] or 0)
+    value = Fraction(above, below)
+    if match["whole"] is not None:
+        if above < 0 or below < 0:  # a sign inside a mixed number has no meaning
+            return None
+        value += int(match["whole"])
     return -value if match["sign"] == "-" else value
 
 

@@ -11,7 +11,7 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 from strop.tasks.math_answers import boxed, math_flexible
 from strop.tasks.math_forms import normalise_math
 from strop.tasks.math_workers import grader, same_math
@@ -56,14 +56,12 @@ class Mathematics(Dataset):
         if unknown:
             raise UsageError(f"math has no subject {min(unknown)!r}; it has {', '.join(SUBJECTS)}")
 
-    def problem(
-        self, place: str, fields: Mapping[str, Any]
-    ) -> tuple[str, str, dict[str, Any]] | None:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content | None:
         answer = boxed(fields["solution"])
         if answer is None:
             ending = fields["solution"][-40:]
             raise UsageError(
-                f"{place}: the solution ends in {ending!r}; expected its answer in \\boxed{{}}"
+                f"{location}: the solution ends in {ending!r}; expected its answer in \\boxed{{}}"
             )
         if fields["type"] not in self.subjects:
             return None

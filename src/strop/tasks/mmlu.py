@@ -11,7 +11,7 @@ from strop.records import Problem
 from strop.tasks.base import Grade
 from strop.tasks.choices import choice_flexible, choice_strict
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 
 LETTERS = "ABCD"
 
@@ -29,15 +29,17 @@ class _Mmlu(Dataset):
     default_shots: ClassVar[int] = 4
     choices: ClassVar[tuple[str, ...]] = tuple(LETTERS)
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         choices, answer = fields["choices"], fields["answer"]
         if len(choices) != len(LETTERS) or not 0 <= answer < len(LETTERS):
             raise UsageError(
-                f"{place}: {len(choices)} choices and answer {answer}; "
+                f"{location}: {len(choices)} choices and answer {answer}; "
                 "expected 4 choices and an answer from 0 to 3"
             )
-        lines = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True)]
-        return "\n".join([fields["question"], *lines]), LETTERS[answer], {}
+        lines = [fields["question"]]
+        for letter, choice in zip(LETTERS, choices, strict=True):
+            lines.append(f"({letter}) {choice}")
+        return "\n".join(lines), LETTERS[answer], {}
 
     def gold_response(self, problem: Problem) -> str:
         return f"The answer is ({problem.reference})."
@@ -53,7 +55,7 @@ class _Mmlu(Dataset):
         """Return the package's own row with this question, since examples lack the choices."""
         return next(
             problem
-            for problem in self.own("train")
+            for problem in self.package_problems("train")
             if problem.question.startswith(f"{question}\n(A) ")
         )
 

@@ -11,7 +11,7 @@ from strop.records import Problem
 from strop.tasks.answers import nq_flexible, nq_strict
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 from strop.tasks.squad import matches_any, normalise_squad
 
 
@@ -31,11 +31,11 @@ class NaturalQuestions(Dataset):
     max_tokens: ClassVar[int] = 64
     stop: ClassVar[tuple[str, ...]] = ("\n",)
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         answers = fields["answer"]
         if not any(normalise_squad(answer) for answer in answers):
             raise UsageError(
-                f"{place}: answer is {answers!r}; expected a list with an accepted answer"
+                f"{location}: answer is {answers!r}; expected a list with an accepted answer"
             )
         reference = "\n".join(" ".join(answer.split()) for answer in answers)
         return fields["question"], reference, {}

@@ -11,7 +11,7 @@ from strop.records import Problem
 from strop.tasks.answers import after_marker
 from strop.tasks.base import Check, Grade, Task
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 from strop.tasks.extraction import whole
 from strop.tasks.numbers import canonical_number
 from strop.tasks.squad import normalise_squad
@@ -45,7 +45,7 @@ class QuestionsAndAnswers(Dataset):
                 "give --data FILE with the columns question and answer"
             )
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         return fields["question"], fields["answer"], {}
 
     def grade(self, text: str, problem: Problem) -> Grade:

@@ -8,8 +8,10 @@ answered from memory.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,9 +131,11 @@ class Sudoku4(Task):
     def grade(self, text: str, problem: Problem) -> Grade:
         """Grade a grid. Strict: four rows of four digits. Flexible: the first 16 digits."""
         clues = problem.question.replace(" ", "")
-        digits = [index for index, char in enumerate(text[:1_000]) if char in "0123456789"][:16]
-        cells = "".join(text[index] for index in digits)
-        flexible = Found(cells, "first 16 digits", digits[0]) if len(digits) == 16 else None
+        digits = list(islice(re.finditer("[0-9]", text[:1_000]), 16))
+        cells = "".join(digit[0] for digit in digits)
+        flexible = None
+        if len(digits) == 16:
+            flexible = Found(cells, "first 16 digits", digits[0].start())
         strict = flexible if text.strip() == in_rows(cells) else None
         return Grade.of(strict, flexible, lambda answer: is_solution(clues, answer))
 
