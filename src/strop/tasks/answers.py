@@ -6,7 +6,7 @@ implies flexible. The functions here see neither a model nor a reference.
 
 All of them read the text as it is displayed (``displayed_text``) and at most MAX_TEXT characters of
 it: the first ones in ``gsm8k_strict`` and ``nq_strict``, the last ones in all others.
-``numbers.same_number`` compares numbers, ``squad.normalise_squad`` words.
+``numbers.canonical_number`` and ``squad.normalise_squad`` bring answers into one spelling.
 """
 
 from __future__ import annotations

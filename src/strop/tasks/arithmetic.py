@@ -17,15 +17,17 @@ from typing import Any, ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark
 from strop.tasks.extraction import Found
 
 OPERATIONS = "+-*@&~^%$!"
 SKEW = 1.3
+# Cumulative weights, as ``random.choices`` takes them.
 DIGIT_WEIGHTS = list(accumulate(1 / digit for digit in range(1, 10)))
 HELD_OUT_SHARE = 0.02
 MAX_TEXT = 10_000
 
+# The lookarounds reject a step inside a longer number; the counts bound the scan.
 STEP = re.compile(rf"(?<![0-9])([0-9])([{re.escape(OPERATIONS)}])([0-9])=([0-9])(?![0-9])")
 SOLUTION = re.compile(rf"(?:[0-9][{re.escape(OPERATIONS)}][0-9]=[0-9] ){{1,16}}#[0-9]")
 FINAL = re.compile(r"#([0-9]{1,20})")
@@ -189,8 +191,9 @@ class Arithmetic(Task):
         lines, holds = [], []
         for (op, operand), claim in zip(chain, claims, strict=False):
             truth = apply(current, op, operand)
-            holds.append(truth == claim)
-            lines.append(f"{current}{op}{operand}={truth}:{claim}{'y' if truth == claim else 'n'}")
+            right = truth == claim
+            holds.append(right)
+            lines.append(f"{current}{op}{operand}={truth}:{claim}{mark(right)}")
             current = claim
         if len(claims) < len(chain):
             holds.append(False)  # steps are missing

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive
+from strop.seeds import derive, fraction
 from strop.tasks.extraction import Found
 
 Item = TypeVar("Item")
@@ -266,6 +266,16 @@ def check_split(split: str) -> None:
     """Raise UsageError for a split that tasks do not have."""
     if split not in SPLITS:
         raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
+
+
+def split_of(held_out_share: float, *name: str | int) -> str:
+    """Return the split of a problem, from a hash of its name: the same in every list and run."""
+    return "test" if fraction("held out", *name) < held_out_share else "train"
+
+
+def mark(holds: bool) -> str:
+    """Return the letter that a written check puts behind a statement: y or n."""
+    return "y" if holds else "n"
 
 
 def draw_distinct(

@@ -99,6 +99,7 @@ def _patterns(letters: str) -> _Patterns:
         r"(?!(?<=[AI])(?<!is [AI])(?<!be [AI])\s"
         r"(?!(?:because|since|as|is|was|and|or|for|due|seems|would)\b)[a-z])"
     )
+    # A lookbehind has a fixed width, so each combination of denial and opening sign has its own.
     not_denied = "".join(
         rf"(?<!{word} {sign})" for word in ("not", "n't", "n’t") for sign in ("", r"\(", r"\*\*")
     )

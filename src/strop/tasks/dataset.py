@@ -169,6 +169,7 @@ class Dataset(Task):
             yield Problem(f"{self.name}-{row_id}", split, question, reference, metadata)
 
 
+# Files are read once: a task is asked for its problems, shots, size and source many times.
 @lru_cache(maxsize=8)
 def _rows_and_source(
     task: type[Dataset], data: str | None, revision: str | None

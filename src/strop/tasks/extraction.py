@@ -59,6 +59,7 @@ class MappedText:
         last = 0
         for match in pattern.finditer(self.text):
             new = replacement(match)
+            # The text between two matches is copied with its indices.
             pieces += [self.text[last : match.start()], new]
             at += self.at[last : match.start()]
             at += [self.at[match.start()]] * len(new)

@@ -17,8 +17,8 @@ from itertools import combinations, combinations_with_replacement, islice, produ
 from typing import ClassVar
 
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.expressions import CHARACTERS, Expression, parse, work_out
 from strop.tasks.extraction import Found, MappedText, whole
 
@@ -125,7 +125,7 @@ def problem_of(hand: Hand) -> Problem:
     """
     question = list(hand)
     random.Random(derive("order", "game24", *hand)).shuffle(question)
-    split = "test" if fraction("held out", "game24", *hand) < HELD_OUT_SHARE else "train"
+    split = split_of(HELD_OUT_SHARE, "game24", *hand)
     name = "game24-" + "-".join(map(str, hand))
     return Problem(name, split, " ".join(map(str, question)), solved()[hand])
 
@@ -252,8 +252,9 @@ class Game24(Task):
         if expression is None:
             return Check("expression:n", (False,))
         value = "?" if expression.value is None else str(expression.value)
-        holds = (uses_numbers(expression, problem), expression.value == TARGET)
-        numbers, right = ("y" if hold else "n" for hold in holds)
-        steps = [str(step) for step in expression.steps]
-        text = " ".join([*steps, f"numbers:{numbers}", f"{value}:{TARGET}{right}"])
-        return Check(text, holds)
+        numbers_hold = uses_numbers(expression, problem)
+        value_holds = expression.value == TARGET
+        statements = [str(step) for step in expression.steps]
+        statements.append(f"numbers:{mark(numbers_hold)}")
+        statements.append(f"{value}:{TARGET}{mark(value_holds)}")
+        return Check(" ".join(statements), (numbers_hold, value_holds))

@@ -18,6 +18,7 @@ Span = tuple[int, int]
 
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # \\. skips escaped braces
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(?:(\{)|(?=[^\s{}$]))")
+# All quantifiers on untrusted text are bounded, or cannot backtrack: every scan is linear.
 _BARE = re.compile(r"[^\s$]{1,200}")
 _MARKER = re.compile(
     r"(?<!\w)(?:the\s{1,3}(?:final\s{1,3}|correct\s{1,3})?answer\s{1,3}is"
@@ -46,6 +47,7 @@ def boxed(text: str) -> Found | None:
     """
     tail = _tail(text)
     closing = _closing_braces(tail.text)
+    # The last box is the answer: models write intermediate results in boxes too.
     for box in reversed(list(_BOX.finditer(tail.text))):
         if box[1]:
             end = closing.get(box.start(1), 0)

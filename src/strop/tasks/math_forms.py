@@ -32,6 +32,8 @@ _NAME_LIST = rf"\({_NAME}(?:, {_NAME})*\)"
 _LEFT_SIDE = re.compile(
     rf"(?:{_NAME}(?:{_NAME_LIST})?|{_NAME_LIST})(?:=|\\in(?![A-Za-z]) ?)(?=[^=<>]+\Z)"
 )
+# Words at the end behind a number or a closing bracket: three letters or more with a vowel, or a
+# known abbreviation.
 _UNITS = re.compile(
     r"(?<=[\d})\]]) (?:[a-z]*[aeiou][a-z]*[a-z](?<=[a-z]{3})"
     r"|[ckmd]m|kg|ft|in|mi|hr|lbs?|oz|sq|cu|yd|mph)(?: [a-z]+)*\Z"

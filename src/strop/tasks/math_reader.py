@@ -18,6 +18,7 @@ MAX_DEPTH = 40
 _TEXT = words(r"\text \textit \textrm \textnormal \mbox \hbox \mathrm")
 _FONTS = words(r"\textbf \mathbf \mathit \mathsf \operatorname")
 _ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1, "^": 1, "_": 1}
+# Between these, text is one element: it may be a number that has one spelling.
 _SEPARATORS = words(r"( ) [ ] \{ \} = < > \le \ge \ne \in \cup \cap & \\") | {", "}
 _OPERATORS = frozenset("+-/ ")
 _COMMAND_AT_END = re.compile(r"\\[A-Za-z]+\Z")

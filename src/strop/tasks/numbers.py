@@ -1,4 +1,4 @@
-"""Written numbers: their exact values, and whether two are equal.
+"""Written numbers: their exact values, and one spelling for each value.
 
 Everything here reads one written number exactly: no floats, no rounding. Units do not count, so
 ``50%`` is 50 and ``$5`` is 5.
@@ -29,6 +29,7 @@ _WHOLE = (
     r"(?:\d{1,2}(?:,\d\d)+,\d{3}"  # Indian grouping
     rf"|\d+(?:(?:,\d{{3}})+|(?:\{{,\}}\d{{3}})+|(?:[{_SPACES}]\d{{3}})+)?)"
 )
+# The sign stands before or after the currency, but not in both places (``number`` checks this).
 _WRITTEN = re.compile(
     rf"(?P<before>{_SIGN}?)(?:{_CURRENCY})?(?P<after>{_SIGN}?)(?=\.?\d)"
     rf"(?:(?P<numerator>{_WHOLE})/(?P<denominator>{_WHOLE})"
@@ -74,8 +75,3 @@ def canonical_number(text: str) -> str:
     """Return one spelling for each value, ``29`` or ``-3/4``; other texts are only stripped."""
     value = number(text)
     return text.strip() if value is None else str(value)
-
-
-def same_number(a: str, b: str) -> bool:
-    """Return whether the canonical forms are equal: an equivalence relation on all strings."""
-    return canonical_number(a) == canonical_number(b)

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found
 from strop.tasks.ontologies import Theory, draw_question, read_claim, read_question, sentences
 
@@ -24,6 +24,7 @@ HELD_OUT_SHARE = 0.5
 MAX_TEXT = 10_000
 """The most characters that are read: the last ones for the answer, the first ones for the proof."""
 
+# Not \b, for which "_" is part of a word: Markdown writes _True_.
 _WORD_BEGINS, _WORD_ENDS = r"(?<![^\W_])", r"(?![^\W_])"
 _NEGATION = rf"""(?P<negation>(?:{_WORD_BEGINS}not|n['’]t)[\s*_"'“‘]{{1,4}})?"""
 _BOTH = r"(?P<both>(?:\s{1,4}n?or\s{1,4}|\s{1,4}and\s{1,4}|\s?/\s?)(?:true|false))?"
@@ -40,6 +41,7 @@ def last_sentence_answer(text: str) -> Found | None:
         before = text.removesuffix(LAST_SENTENCE.format(answer))
         if before == text:
             continue
+        # "I doubt that The answer is True." is no sentence of this form.
         words = before.rstrip()
         spaces = before[len(words) :]
         begins_sentence = words[-1:] in ("", ".", "!", "?") or "\n" in spaces
@@ -131,7 +133,7 @@ class ProntoQA(Task):
         """Draw one problem of either split."""
         hops = rng.choice(self.hops)
         question = draw_question(rng, hops)
-        split = "test" if fraction("held out", self.name, question) < HELD_OUT_SHARE else "train"
+        split = split_of(HELD_OUT_SHARE, self.name, question)
         theory = read_question(question)
         _, conclusion = theory.proof()[-1]
         answer = str(conclusion == theory.query)
@@ -171,5 +173,5 @@ class ProntoQA(Task):
         """
         *steps, last = sentences(response[:MAX_TEXT]) or ["No answer"]
         judged = judge(read_question(problem.question), steps, last)
-        text = " ".join(f"{remark}, {'y' if right else 'n'}." for remark, right in judged)
+        text = " ".join(f"{remark}, {mark(right)}." for remark, right in judged)
         return Check(text, tuple(right for _, right in judged))

@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found, whole
 
 FACTS = 900
+HELD_OUT_SHARE = 0.5
 FIRST_WORD = re.compile(r"\s*[.,:;]*(\S+)")
 
 
@@ -38,13 +39,14 @@ def _make_facts() -> dict[str, str]:
 FACT_OF = _make_facts()
 KEYS = list(FACT_OF)
 """All keys, by falling frequency: the index of a key is its rank."""
+# Cumulative weights of the Zipf law: KEY_WEIGHTS[rank] is the sum up to and including the rank.
 KEY_WEIGHTS = list(accumulate(1 / rank for rank in range(1, FACTS + 1)))
 
 
 def draw_key(rng: random.Random, ranks: tuple[int, int] = (0, FACTS)) -> str:
     """Draw a key from the Zipf law, restricted to ranks from ``ranks[0]`` to below ``ranks[1]``."""
     first, end = ranks
-    # KEY_WEIGHTS is cumulative: take the range of the ranks, then look up where the draw falls.
+    # Draw from the range of the cumulative weights, then look up the rank on which the draw falls.
     below = KEY_WEIGHTS[first] - 1 / (first + 1)
     above = KEY_WEIGHTS[end - 1]
     return KEYS[bisect(KEY_WEIGHTS, rng.uniform(below, above), first, end)]
@@ -81,7 +83,7 @@ class Recall(Task):
     def draw(self, rng: random.Random) -> Problem:
         """Draw one fact of either split."""
         key = draw_key(rng, self.ranks)
-        split = "test" if fraction("held out", self.name, key) < 0.5 else "train"
+        split = split_of(HELD_OUT_SHARE, self.name, key)
         return Problem(f"recall-{key}", split, key, FACT_OF[key], {"rank": KEYS.index(key)})
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -103,4 +105,4 @@ class Recall(Task):
         """Write the true value beside the claimed one: ``go:goy``."""
         truth = FACT_OF[problem.question]
         right = truth == response
-        return Check(f"{truth}:{response}{'y' if right else 'n'}", (right,))
+        return Check(f"{truth}:{response}{mark(right)}", (right,))

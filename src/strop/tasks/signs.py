@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any, ClassVar
 
 from strop.records import Problem
-from strop.seeds import fraction
 from strop.tasks.arithmetic import (
     HELD_OUT_SHARE,
     OPERATIONS,
@@ -23,7 +22,7 @@ from strop.tasks.arithmetic import (
     draw_operation,
     solve,
 )
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found, whole
 
 
@@ -94,10 +93,9 @@ class Signs(Task):
         target = solve(expression)[-1]
         pair = "".join(sorted(first + second))
         chain = f"{'?'.join(digits)}={target}"
-        held_out = fraction("held out", self.name, digits, *pair) < HELD_OUT_SHARE
         return Problem(
             id=f"signs-{chain}({pair})",
-            split="test" if held_out else "train",
+            split=split_of(HELD_OUT_SHARE, self.name, digits, *pair),
             question=f"{chain} ({first}{second})",
             reference=expression,
             metadata={"numbers": self.numbers},
@@ -140,5 +138,5 @@ class Signs(Task):
             lines.append(f"{current}{op}{digit}={value}")
             current = value
         holds = current == str(target) and is_allowed(problem.question, response)
-        lines.append(f"{current}:{target}{'y' if holds else 'n'}")
+        lines.append(f"{current}:{target}{mark(holds)}")
         return Check(" ".join(lines), (holds,))

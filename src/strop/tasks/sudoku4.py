@@ -19,7 +19,7 @@ import numpy as np
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark
 from strop.tasks.extraction import Found
 
 # A cell is an index from 0 to 15, row by row. A unit is four cells that hold 1 to 4.
@@ -46,6 +46,7 @@ def _complete(grid: str = "") -> Iterator[str]:
 
 
 GRIDS = tuple(_complete())
+# The digits of all grids as bytes (288, 16), to compare clues with all of them at once.
 _CELLS = np.array([list(grid.encode()) for grid in GRIDS], np.uint8)
 
 
@@ -155,6 +156,6 @@ class Sudoku4(Task):
                 row_clues = "".join(clues[cell] for cell in unit)
                 good = good and agrees(row_clues, copied)
                 shown_clues = f"{row_clues}:"
-            lines.append(f"{shown_clues}{copied}{'y' if good else 'n'}")
+            lines.append(f"{shown_clues}{copied}{mark(good)}")
             holds.append(good)
         return Check(" ".join(lines), tuple(holds))
