@@ -1,7 +1,7 @@
 """A task of your own: reverse a word. Run it with  python examples/4_new_task.py [FOLDER].
 
-To keep it, put the class into a file in src/strop/tasks/ and its name into the dict of src/strop/tasks/__init__.py: the contract tests
-then hold it to what every task promises.
+To keep it, put the class into a file in src/strop/tasks/ and add it to the registry in
+src/strop/tasks/__init__.py. The contract tests then check everything that a task must do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from strop.tasks.extraction import Found, whole
 
 @dataclass(frozen=True)
 class Reverse(Task):
-    """``length``: letters of a word."""
+    """Words of ``length`` letters."""
 
     length: int = 4
 
@@ -37,8 +37,9 @@ class Reverse(Task):
 
     def draw(self, rng: random.Random) -> Problem:
         word = "".join(rng.choices("abcdefghij", k=self.length))
+        # The split depends on the word alone: no word can be in both.
         split = "test" if fraction("held out", self.name, word) < 0.5 else "train"
-        return Problem(f"reverse-{word}", split, word, word[::-1])
+        return Problem(f"reverse-{word}", split, question=word, reference=word[::-1])
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         return draw_distinct(self.draw, self.name, split, count, seed)
@@ -47,16 +48,17 @@ class Reverse(Task):
         return problem.question[::-1]
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Strict: the word alone. Flexible: the last word of the text."""
+        """Grade the word. Strict: the response is the word. Flexible: its last word is."""
+        # The text is untrusted: read a bounded part of it, and evaluate nothing.
         words = list(re.finditer(r"\w+", text[:10_000]))
         last = Found(words[-1][0].lower(), "last word", words[-1].start()) if words else None
         return Grade.of(whole(text, 100), last, right=lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
+        """Write the verification that few-shot examples show."""
         gold, written = problem.question[::-1], response.strip()
-        return Check(
-            f"{problem.question} backwards is {gold}, and {written} is claimed.", (written == gold,)
-        )
+        text = f"{problem.question} backwards is {gold}, and {written} is claimed."
+        return Check(text, holds=(written == gold,))
 
 
 if __name__ == "__main__":

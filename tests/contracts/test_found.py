@@ -1,4 +1,4 @@
-"""Every task says by which rule it found an answer, and where."""
+"""The contract of every grade: it names the rule that found the answer, and the answer's index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.contracts.test_tasks import DRAWN, every_task
 
 
 def bare(text: str) -> str:
-    """Letters and digits alone, without the articles that no name needs: what is left of an answer in any spelling."""
+    """Return letters and digits alone, without articles: equal for all spellings of an answer."""
     return re.sub(r"\b(?:a|an|the)\b|[^0-9a-z]", "", text.casefold())
 
 

@@ -1,4 +1,4 @@
-"""What every task promises. A new entry in TASKS is held to it before its author writes a test."""
+"""The contract of every task in TASKS. A new entry is tested before its author writes a test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strop.tasks.qa import QuestionsAndAnswers
 
 
 def instances() -> list[Task]:
-    """Every task at every difficulty; those made of data on the package's own rows."""
+    """Build every task at every difficulty; those that read data, on the package's own rows."""
     made = [
         task.at(level)
         for task in TASKS.values()
@@ -26,7 +26,7 @@ def instances() -> list[Task]:
 
 every_task = pytest.mark.parametrize("task", instances(), ids=lambda task: task.label)
 DRAWN = 12
-"""Problems that even the smallest file has."""
+"""The number of problems that even the smallest file has."""
 
 
 @every_task

@@ -1,4 +1,4 @@
-"""Random and adversarial texts through every extractor and grader: no crash, nothing executed, none slow.
+"""Random and adversarial texts for every grader: none crashes it, runs code or takes long.
 
 The ordinary suite tries 2,000 texts; ``make fuzz`` sets STROP_FUZZ=100000.
 """
@@ -85,7 +85,7 @@ ALPHABETS = (
 
 
 def texts(task: Task, count: int) -> list[str]:
-    """Attacks, mutated right responses, and noise from alphabets that graders care about."""
+    """Make attacks, mutated right responses, and noise from alphabets that matter to graders."""
     rng = random.Random(derive("fuzz", task.label))
     golds = [task.gold_response(problem) for problem in task.problems("test", 10, seed=0)]
     made = []
@@ -116,7 +116,7 @@ def texts(task: Task, count: int) -> list[str]:
 
 
 def mutated(text: str, rng: random.Random) -> str:
-    """A few characters deleted, doubled, replaced or moved."""
+    """Delete, double, replace or move a few characters."""
     chars = list(text)
     for _ in range(rng.randint(1, 4)):
         place = rng.randrange(len(chars) + 1)
@@ -138,7 +138,10 @@ def mutated(text: str, rng: random.Random) -> str:
 
 
 def graded(text: str, task: Task, problem: Problem) -> Grade:
-    """The grade, which takes less than LIMIT in one of three tries: of seconds of an idle machine, for others may hold this one up."""
+    """Return the grade, which must take less than LIMIT seconds in one of three tries.
+
+    The seconds are those of an idle machine: other processes may slow this one down.
+    """
     for _ in range(3):
         math_workers._same_forms.cache_clear()
         started = time.perf_counter()
@@ -150,7 +153,7 @@ def graded(text: str, task: Task, problem: Problem) -> Grade:
 
 
 def slowdown() -> float:
-    """How long a tenth of a second of processor time takes here and now, in tenths of a second."""
+    """Measure the seconds that a second of processor time takes on the busy machine."""
     wall, processor = time.perf_counter(), time.process_time()
     while time.process_time() - processor < 0.1:
         pass

@@ -1,4 +1,7 @@
-"""Rows from files: every format, and one clear line for every way a file can be wrong."""
+"""Rows from files: every format, and one clear line for every mistake in a file.
+
+Covers ``data.py`` and ``dataset.py``; rows from a hub are tested in ``test_hub.py``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ ROWS = [
 
 
 def written(path: Path) -> Path:
-    """The same rows in the format that the path's ending names."""
+    """Write the rows in the format that the path's ending names."""
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n\n" for row in ROWS))
     elif path.suffix == ".json":
@@ -132,7 +135,8 @@ def test_rows_that_a_task_cannot_use_name_their_place(tmp_path: Path) -> None:
     (tmp_path / "g.jsonl").write_text('{"question": "a", "answer": "forty-two"}\n')
     with pytest.raises(
         UsageError,
-        match=r"g.jsonl line 1: the answer ends in 'forty-two'; expected a last line such as '#### 42'",
+        match=r"g.jsonl line 1: the answer ends in 'forty-two'; "
+        "expected a last line such as '#### 42'",
     ):
         Gsm8k(data=str(tmp_path / "g.jsonl")).problems("test", 1, seed=0)
     (tmp_path / "m.jsonl").write_text('{"question": "a", "choices": ["1", "2"], "answer": 1}\n')
@@ -187,7 +191,7 @@ def test_a_run_says_which_file_and_another_content_is_another_run(tmp_path: Path
     path.write_text(path.read_text().replace("3+3", "4+2"))
     from strop.tasks import dataset
 
-    dataset._rows.cache_clear()
+    dataset._rows_and_source.cache_clear()
     with pytest.raises(strop.StropError, match="holds another run"):
         strop.gap("ladder/40k", task, **options)
 

@@ -1,4 +1,4 @@
-"""Places in a text survive how it is read, and each task's rules point at what they found."""
+"""Mapped texts keep each character's index, and each task's rules point at what they found."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import pytest
 
 from strop.records import Problem
 from strop.tasks import TASKS, Dataset
-from strop.tasks.base import Grade
-from strop.tasks.extraction import Found, Seen, whole
-from strop.tasks.imported import Imported
+from strop.tasks.extraction import Found, MappedText, whole
 
 
-def test_places_survive_replacements() -> None:
-    seen = Seen.of(r"2 \times 3<b>4", offset=10)
-    seen = (
-        seen.replaced(re.compile(r"\\times"), lambda _: "*")
+def test_a_mapped_text_keeps_the_indices_of_the_original() -> None:
+    mapped = MappedText.of(r"2 \times 3<b>4", offset=10)
+    mapped = (
+        mapped.replaced(re.compile(r"\\times"), lambda _: "*")
         .replaced(re.compile("<b>"), lambda _: "")
         .replaced(re.compile(r"\*"), lambda _: "mal")
     )
-    assert seen.text == "2 mal 34" and list(seen.at) == [10, 11, 12, 12, 12, 18, 19, 23]
-    assert seen.found(6, 8, "rule") == Found("34", "rule", 19) and seen.found(1, 2, "rule") is None
+    assert mapped.text == "2 mal 34" and list(mapped.at) == [10, 11, 12, 12, 12, 18, 19, 23]
+    assert (
+        mapped.extract(6, 8, "rule") == Found("34", "rule", 19)
+        and mapped.extract(1, 2, "rule") is None
+    )
 
 
 def test_a_whole_text_is_cut_and_stands_where_it_begins() -> None:
@@ -30,32 +31,6 @@ def test_a_whole_text_is_cut_and_stands_where_it_begins() -> None:
 
 
 STRICT, FLEXIBLE = Found("a b", "strict", 0), Found("B", "flexible", 2)
-
-
-@pytest.mark.parametrize(
-    ("strict", "flexible", "expected"),
-    [
-        (STRICT, FLEXIBLE, Grade("a b", "B", 0.0, 1.0, "flexible", 2)),
-        (None, FLEXIBLE, Grade(None, "B", 0.0, 1.0, "flexible", 2)),
-        (STRICT, None, Grade("a b", "a b", 0.0, 0.0, "strict", 0)),
-        (STRICT, Found("a b", "flexible", 0), Grade("a b", "a b", 0.0, 0.0, "strict", 0)),
-        (FLEXIBLE, STRICT, Grade("B", "a b", 1.0, 1.0, "strict", 0)),
-        (None, None, Grade(None, None, 0.0, 0.0)),
-    ],
-)
-def test_a_grade_of_what_was_found(
-    strict: Found | None, flexible: Found | None, expected: Grade
-) -> None:
-    assert Grade.of(strict, flexible, "B".__eq__) == expected
-
-
-def test_a_grade_is_of_answers_in_their_one_spelling() -> None:
-    assert Grade.of(STRICT, FLEXIBLE, "b".__eq__, str.lower) == Grade(
-        "a b", "b", 0.0, 1.0, "flexible", 2
-    )
-    assert Grade.of(STRICT, FLEXIBLE, "".__eq__, lambda _: "") == Grade(None, None, 0.0, 0.0), (
-        "what has no spelling is no answer"
-    )
 
 
 RULES = [
@@ -104,10 +79,3 @@ def test_a_rule_points_at_what_it_found(name: str, text: str, how: str, begins: 
         and grade.found_at is not None
         and text[grade.found_at :].startswith(begins)
     ), grade
-
-
-def test_an_imported_answer_is_the_whole_text() -> None:
-    assert Imported().grade("\n x y ", Problem("p", "test", "?", "x y")) == Grade(
-        "x y", "x y", 1.0, 1.0, "whole response", 2
-    )
-    assert Imported().grade(" ", Problem("p", "test", "?", "")) == Grade(None, None, 0.0, 0.0)

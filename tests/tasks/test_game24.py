@@ -1,4 +1,7 @@
-"""The game of 24, held against an evaluator and a search that share nothing with it."""
+"""The game of 24, compared with an evaluator and a search that share no code with it.
+
+Covers ``game24.py`` and ``expressions.py``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ OPERATIONS = {
 
 
 def evaluate(text: str) -> tuple[Fraction | None, list[int]] | None:
-    """Python's own grammar, with four operations and integers of four digits: value (None: division by zero) and numbers."""
+    """Return the value and the numbers of an expression, by Python's own grammar.
+
+    Four operations and integers of four digits; the value is None for a division by zero.
+    """
     numbers: list[int] = []
     if re.search(r"(?<![0-9])00", text):  # the one leading zero that Python lets pass
         return None
@@ -61,7 +67,7 @@ def is_right(text: str, question: str) -> bool:
 
 
 def can_make_24(values: tuple[Fraction, ...]) -> bool:
-    """The usual search: put any two numbers together, and go on with one number fewer."""
+    """Search as usual: join any two numbers, and go on with one number fewer."""
     if len(values) == 1:
         return values[0] == 24
     for i, j in combinations(range(len(values)), 2):
@@ -97,7 +103,7 @@ def test_every_printed_solution_is_right_and_reads_back_unchanged() -> None:
 
 
 def mutate(text: str, rng: random.Random) -> str:
-    """One small change: another character, one fewer, one more, or two that change places."""
+    """Make one small change: replace, delete, insert or swap characters."""
     at, other = rng.randrange(len(text)), rng.randrange(len(text))
     kind = rng.randrange(5)
     if kind == 0:
@@ -363,6 +369,7 @@ def test_each_hand_is_one_problem_of_one_split() -> None:
     assert in_order < 100
     with pytest.raises(
         UsageError,
-        match=r"asked for 1000 test problems, but only 6\d\d different ones could be drawn; ask for fewer",
+        match=r"asked for 1000 test problems, but only 6\d\d different ones could be drawn; "
+        "ask for fewer",
     ):
         TASK.problems("test", 1000, seed=0)

@@ -1,8 +1,9 @@
-"""GSM8K's grades held against lm-evaluation-harness itself: the filters and the metric of the package that is installed.
+"""GSM8K's grades compared with the filters and the metric of the installed lm-evaluation-harness.
 
-Where the two disagree, the text is written in another way, by the few rules of DIFFERENCES, each with its reason; the harness must read
-the rewritten text as we read the original one. So every difference has a name, and nothing else differs. (Texts of more than MAX_TEXT
-characters, of which we read one end, stand in the table by hand only.)
+If the two disagree on a text, the rules of DIFFERENCES rewrite it, each with its reason; the
+harness must then read the rewritten text as strop reads the original. So every difference has a
+name, and nothing else differs. (Texts of more than MAX_TEXT characters, of which strop reads one
+end, are only in the table of cases.)
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from strop.engines.llama import LlamaEngine
 from strop.generate import response_seeds
 from strop.prompts import solution_prompt
 from strop.records import Message, Problem, Sampling
-from strop.tasks.answers import MAX_TEXT, gsm8k_flexible, gsm8k_strict
+from strop.tasks.answers import gsm8k_flexible, gsm8k_strict
+from strop.tasks.displayed_text import MAX_TEXT
 from strop.tasks.gsm8k import Gsm8k
 from strop.tasks.numbers import canonical_number
 
@@ -63,14 +65,14 @@ SAMPLES, MUTANTS = 20, 60
 
 
 class Verdict(NamedTuple):
-    """What was found, as an exact value (None: nothing that is a number), and whether it is right."""
+    """The exact value that was found, or None if it is no number, and whether it is right."""
 
     value: Fraction | None
     right: bool
 
 
 def filtered(text: str) -> tuple[str, str]:
-    """What the harness's two filters find in a response."""
+    """Return what the harness's two filters find in a response."""
     instance = Instance("generate_until", {}, (), 0, resps=[text])
     for one in FILTERS:
         one.apply([instance])
@@ -78,7 +80,7 @@ def filtered(text: str) -> tuple[str, str]:
 
 
 def compared(answer: str) -> str:
-    """What its metric compares of what was found."""
+    """Return what the harness's metric compares of an answer."""
     return reduce(
         lambda kept, ignored: re.sub(ignored, "", kept), OPTIONS["regexes_to_ignore"], answer
     )
@@ -86,7 +88,7 @@ def compared(answer: str) -> str:
 
 @cache
 def theirs(text: str, reference: str) -> tuple[Verdict, Verdict]:
-    """The harness's verdicts, strict and flexible."""
+    """Return the harness's verdicts, strict and flexible."""
     strict, flexible = (
         Verdict(
             Fraction(compared(found))
@@ -105,7 +107,7 @@ def theirs(text: str, reference: str) -> tuple[Verdict, Verdict]:
 
 
 def ours(text: str, problem: Problem) -> tuple[Verdict, Verdict]:
-    """Our verdicts, through the task's own grade."""
+    """Return strop's verdicts, from the task's own grade."""
     grade = TASK.grade(text, problem)
     answers, right = (
         (grade.answer_strict, grade.answer_flexible),
@@ -152,7 +154,7 @@ def in_lowest_terms(text: str) -> str:
 
 
 DIFFERENCES: dict[str, Callable[[str], str]] = {
-    # Not what a reader sees: theirs takes the 0 of an escape code, the 1 of <h1> and the 36 of &#36;.
+    # Not displayed: the harness takes the 0 of an escape code, the 1 of <h1> and the 36 of &#36;.
     "escapes, tags, entities, unseen marks": as_it_looks,
     # The same signs in another form, which theirs does not see.
     "other digits": sub(r"[！-～٠-٩]+", plain_characters),
@@ -162,7 +164,8 @@ DIFFERENCES: dict[str, Callable[[str], str]] = {
     "groups by {,} or unbreakable spaces": sub(
         r"(?<=\d)(?:\{,\}|[\u00a0\u2009\u202f])(?=\d{3})", ","
     ),
-    # 1,2 may be a list or a decimal comma; 1.2.3 and 1/2/2020 are no numbers. Theirs reads 12, "1.2.3" and 2020.
+    # 1,2 may be a list or a decimal comma; 1.2.3 and 1/2/2020 are no numbers. The harness reads
+    # 12, "1.2.3" and 2020.
     "not one number": sub(r"\.?\d[\d.,/]*", blank_unless_a_number),
     # One half is no answer 1 and no answer 2, which theirs finds.
     "fraction": sub(r"(?<![\d.,/])([\d,]+)/([\d,]+)(?![\d/])", as_decimal),
@@ -176,18 +179,22 @@ DIFFERENCES: dict[str, Callable[[str], str]] = {
     "$ or , in between": sub(r"(?<=[\d$.,])\$(?=\.?\d)|-,(?=\d)", " $"),
     # In 5-10 and x-3 the hyphen joins or subtracts; theirs takes it for a sign.
     "joining hyphen": sub(r"(?<=[\w)\]}])-(?=\$?[.\d])", " "),
-    # What was asked for counts, and not what was said afterwards; theirs (flexible) takes the last number.
+    # The answer in the form asked for counts, and nothing behind it; the harness (flexible) takes
+    # the last number.
     "more numbers behind ####": sub(r"(?s)(#### -?(?:\d[\d,]*(?:\.\d+)?|\.\d+)).*", r"\1"),
     # 29.00 is 29, and so is 029; theirs compares strings.
     "not in lowest terms": in_lowest_terms,
 }
 
 FLEXIBLE_ONLY = {"no digit", "$ or , in between", "joining hyphen", "more numbers behind ####"}
-"""These hardly ever decide what stands right behind "#### "; of the others each must also occur there."""
+"""Differences that hardly ever occur right behind "#### "; each of the others must occur there."""
 
 
 def differences(text: str, problem: Problem, way: int) -> tuple[str, ...] | None:
-    """The fewest rules by which the harness reads the text as we do: none where it does anyway, None where all of them do not help."""
+    """Return the fewest rules after which the harness reads the text as strop does.
+
+    These are none if it does anyway. Return None if all of the rules together do not help.
+    """
     wanted, changing = ours(text, problem)[way], list[str]()
     written = (text, problem.reference or "")
     for name, rule in DIFFERENCES.items():
@@ -205,7 +212,7 @@ def differences(text: str, problem: Problem, way: int) -> tuple[str, ...] | None
 
 
 def spellings(final: str) -> list[str]:
-    """A final number in many ways, some of which are other numbers or none."""
+    """Write a final number in many ways, some of which are other numbers or none."""
     plain = final.replace(",", "")
     size, sign = plain.removeprefix("-"), "-" * plain.startswith("-")
     whole, point, decimals = size.partition(".")
@@ -320,7 +327,7 @@ PLACES = [
 
 
 def mutants(problem: Problem, count: int) -> list[str]:
-    """The gold solution with another last line."""
+    """Return the gold solution with other last lines."""
     rng = random.Random(f"mutants {problem.id}")
     body, final = (problem.reference or "").rsplit("\n#### ", 1)
     ways = spellings(final)
@@ -331,10 +338,10 @@ def mutants(problem: Problem, count: int) -> list[str]:
 
 
 def continued(problems: list[Problem], samples: int, begin: Callable[[Problem], str]) -> list[str]:
-    """What the embedded model makes of problems after two worked examples, behind the beginning of a solution."""
-    shots = sorted(TASK.own("train"), key=lambda shot: len(f"{shot.question}{shot.reference}"))[
-        :2
-    ]  # the model reads 1,024 tokens
+    """Sample continuations of a solution's beginning from the embedded model."""
+    shots = sorted(
+        TASK.package_problems("train"), key=lambda shot: len(f"{shot.question}{shot.reference}")
+    )[:2]  # the model reads 1,024 tokens
     requests = []
     for problem in problems:
         *turns, asked = solution_prompt(TASK, problem, shots)
@@ -352,10 +359,10 @@ def continued(problems: list[Problem], samples: int, begin: Callable[[Problem], 
 
 @pytest.fixture(scope="module")
 def texts() -> list[tuple[str, Problem]]:
-    """Sampled responses, half of them behind a gold solution's last "#### ", and mutated gold solutions."""
-    problems = [*TASK.own("train"), *TASK.own("test")]
+    """Return mutated gold solutions and sampled responses, half of those behind a gold "#### "."""
+    problems = [*TASK.package_problems("train"), *TASK.package_problems("test")]
     found = []
-    tested = TASK.own("test")
+    tested = TASK.package_problems("test")
     for begin in (lambda problem: "", lambda problem: problem.reference.rsplit(" ", 1)[0] + " "):
         drawn = continued(tested, SAMPLES, begin)
         found += [(text, tested[place // SAMPLES]) for place, text in enumerate(drawn)]
@@ -384,7 +391,8 @@ def test_every_difference_from_the_harness_is_a_listed_one_and_every_listed_one_
                 ours(text, problem)[way].right,
             ] += 1
     print(
-        f"{len(texts)} texts, twice; (way, theirs right, ours right): {dict(verdicts)}; differences: {seen}"
+        f"{len(texts)} texts, twice; (way, theirs right, ours right): {dict(verdicts)}; "
+        f"differences: {seen}"
     )
     assert set(seen[STRICT]) >= {*DIFFERENCES, "none"} - FLEXIBLE_ONLY and set(seen[FLEXIBLE]) == {
         *DIFFERENCES,

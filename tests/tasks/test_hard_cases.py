@@ -1,7 +1,9 @@
-"""Hard cases through every task's own grade, at least twenty for each: what counts as the answer, strictly and flexibly.
+"""Hard cases for every task's own grade, at least twenty for each.
 
-A case is (reference, text, strict, flexible): whether the text is right for that reference. The tables of single extractors stand in
-``test_answers.py`` and ``test_latex.py``; the game of 24 and ProntoQA have theirs beside their other tests, and are counted here.
+A case is (reference, text, strict, flexible): whether the text is right for that reference. Single
+extractors have their tables in ``test_answers.py``, ``test_choices.py`` and
+``test_math_answers.py``. The game of 24 and ProntoQA have theirs beside their other tests; they are
+counted here.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ Case = tuple[str, str, int, int]
 
 
 def of(reference: str, cases: list[tuple[str, int, int]]) -> list[Case]:
-    """Cases that have one reference."""
+    """Return cases that have one reference."""
     return [(reference, *case) for case in cases]
 
 

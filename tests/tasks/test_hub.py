@@ -1,6 +1,7 @@
-"""Data sets from a hub: a real server on loopback, in the hub's own layouts, asked by the real command line through ``datasets``.
+"""Data sets from a hub: a server on loopback with the hub's own layouts.
 
-The hub's address is read when its library is imported, so every test asks from another process.
+The real command line reads it through ``datasets``. The hub's address is read when its library is
+imported, so every test runs another process.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ for arguments in json.load(sys.stdin):
     try:
         if arguments[0] == "rows":
             task = find_task(arguments[1], data_revision=(arguments[2:] or [None])[0])
-            parts = {split: task.problems(split, task.size(split), 0) for split in ("train", "test")}
-            print(json.dumps({split: [(one.question, one.reference) for one in part] for split, part in parts.items()} | task.source()))
+            rows = task.source()
+            for split in ("train", "test"):
+                problems = task.problems(split, task.size(split), 0)
+                rows[split] = [(problem.question, problem.reference) for problem in problems]
+            print(json.dumps(rows))
             sys.exit(0)
         main()
     except SystemExit as stop:
@@ -64,7 +68,7 @@ for arguments in json.load(sys.stdin):
 
 
 class Outcome(NamedTuple):
-    """What a command left: its exit code and both streams."""
+    """The exit code and both streams of a command."""
 
     code: int
     out: str
@@ -72,7 +76,7 @@ class Outcome(NamedTuple):
 
 
 def own_rows(task: str, split: str) -> list[dict[str, Any]]:
-    """The package's own rows of a data set, in the columns that the hub's has."""
+    """Return the package's own rows of a data set, with the columns of the hub's."""
     rows = [json.loads(line) for line in (ROWS / f"{task}.jsonl").read_text().splitlines()]
     return [
         {name: value for name, value in row.items() if name != "split"}
@@ -82,7 +86,7 @@ def own_rows(task: str, split: str) -> list[dict[str, Any]]:
 
 
 def laid_out(configs: dict[str, dict[str, list[dict[str, Any]]]], described: str = "") -> Files:
-    """The files of a repository: a card that says where each split of each configuration is, and the Parquet files."""
+    """Return the files of a repository: Parquet files, and a card that says where each split is."""
     lines = ["---", *described.splitlines(), "configs:"]
     files: Files = {".gitattributes": b""}
     for config, splits in configs.items():
@@ -104,7 +108,7 @@ def gsm8k(rows: int | None = None, columns: tuple[str, ...] = ("question", "answ
 
 
 def data_sets(mark: Path) -> dict[str, dict[str, Files]]:
-    """Every data set by name and branch. A script of theirs, if it ran, would leave the file ``mark``."""
+    """Return every data set by name and branch. A script in one of them would write ``mark``."""
     math = {split: own_rows("math", split) for split in ("train", "test")}
     subjects = {
         config: {
@@ -144,7 +148,10 @@ def commit_of(branch: str) -> str:
 
 
 class Hub(ThreadingHTTPServer):
-    """As much of the hub as its own library asks for. ``branches`` moves a branch to the commit of another."""
+    """A server with as much of the hub as its own library needs.
+
+    ``branches`` moves a branch to the commit of another.
+    """
 
     daemon_threads = True
 
@@ -164,7 +171,7 @@ class Answer(BaseHTTPRequestHandler):
     server: Hub
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: the streams are looked at."""
+        """Log nothing: the tests read the streams."""
 
     def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -178,7 +185,7 @@ class Answer(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def answer(self, paths: list[str]) -> None:
-        """One request: ``paths`` are those that paths-info asks for."""
+        """Answer one request; ``paths`` are those that paths-info asks for."""
         found = ADDRESS.fullmatch(unquote(urlsplit(self.path).path))
         if not found or found[1] not in self.server.sets:
             return self.reply(404, error="RepoNotFound", told="Repository not found")
@@ -219,7 +226,7 @@ class Answer(BaseHTTPRequestHandler):
     def content(
         self, files: Files, kind: str, path: str, paths: list[str], *, name: str, commit: str
     ) -> None:
-        """What the repository says of itself, lists, or holds."""
+        """Return the description, a listing, or a file of the repository."""
         if kind == "revision":
             return self.reply(
                 200,
@@ -276,7 +283,7 @@ def etag(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds the libraries' cache, the runs, and what a script would leave."""
+    """Make a folder for the libraries' cache, the runs, and what a script would write."""
     return tmp_path_factory.mktemp("hub")
 
 
@@ -292,7 +299,7 @@ def hub(folder: Path) -> Iterator[Hub]:
 def strop(
     folder: Path, address: str, commands: list[list[str]], offline: bool = False
 ) -> list[Outcome]:
-    """The commands one after the other, in one other process whose hub is at ``address``."""
+    """Run the commands one after the other in another process, with the hub at ``address``."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -341,7 +348,7 @@ def gap(out: Path, *options: str, task: str = "gsm8k") -> list[str]:
 
 @pytest.fixture(scope="module")
 def read(hub: Hub, folder: Path) -> dict[str, Outcome]:
-    """Every data set, and older revisions of one."""
+    """Read every data set, and older revisions of one."""
     commands = {name: ["rows", name] for name in NAMES} | {
         one: ["rows", "gsm8k", one] for one in ("v1", commit_of("v1"))
     }
@@ -349,7 +356,7 @@ def read(hub: Hub, folder: Path) -> dict[str, Outcome]:
 
 
 def rows(outcome: Outcome) -> dict[str, Any]:
-    """What a task found: its questions and references by split, the hub's name of the data set, and the commit."""
+    """Return a task's questions and references by split, and its source."""
     assert outcome.code == 0, outcome.err
     found: dict[str, Any] = json.loads(outcome.out)
     return found | {split: {tuple(one) for one in found[split]} for split in ("train", "test")}
@@ -397,7 +404,7 @@ def test_a_cached_commit_is_read_offline_and_stands_in_for_no_other(
 
 @pytest.fixture(scope="module")
 def run(hub: Hub, folder: Path) -> Path:
-    """A finished run of the branch main."""
+    """Finish a run of the branch main."""
     (done,) = strop(folder, hub.address, [gap(folder / "run")])
     assert done.code == 0, done.err
     return folder / "run"
@@ -431,13 +438,14 @@ REFUSED = {
     "gated-401": "is a gated dataset on the Hub. You must be authenticated",
     "gated-403": "is a gated dataset on the Hub. Visit the dataset page",
     "script": "Dataset scripts are no longer supported, but found gsm8k.py",
-    "columns": "openai/gsm8k main train row 1 has no 'answer': got columns question; expected question (text), answer (text)",
+    "columns": "openai/gsm8k main train row 1 has no 'answer': got columns question; "
+    "expected question (text), answer (text)",
 }
 
 
 @pytest.fixture(scope="module")
 def refused(hub: Hub, folder: Path) -> dict[str, Outcome]:
-    """Every branch that cannot be loaded, asked for where another commit of the data set is in the cache."""
+    """Ask for every branch that cannot be loaded, with another commit in the cache."""
     commands = [gap(folder / one, "--data-revision", one) for one in REFUSED]
     loaded, *outcomes = strop(folder, hub.address, [["rows", "gsm8k"], *commands])
     assert loaded.code == 0, loaded.err
@@ -477,7 +485,7 @@ def test_a_folder_of_the_same_name_is_not_taken_for_the_hub(
 
 
 def told(outcome: Outcome) -> str:
-    """The one line for the user: the last, below the libraries' progress."""
+    """Return the one line for the user: the last, below the libraries' progress."""
     *before, last = outcome.err.splitlines()
     assert last.startswith("strop: ") and outcome.out == "", outcome
     assert not any(line.startswith("strop: ") or "Traceback" in line for line in before), (
@@ -487,6 +495,6 @@ def told(outcome: Outcome) -> str:
 
 
 def nowhere() -> str:
-    """An address of this machine where nobody listens."""
+    """Return an address of this machine on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"

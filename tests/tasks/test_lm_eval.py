@@ -1,4 +1,4 @@
-"""``lm-eval:NAME`` against lm-evaluation-harness itself, run beside it on the same model and file."""
+"""``lm-eval:NAME`` compared with lm-evaluation-harness itself, on the same model and file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ filter_list:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Local files in two schemas, and tasks of the harness on them."""
+    """Write local files in two schemas, and tasks of the harness that read them."""
     path = tmp_path_factory.mktemp("harness")
     task = Arithmetic()
     chains = [
@@ -81,7 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             f"  data_files: {{train: {path}/{name}-train.json, test: {path}/{name}-test.json}}\n"
         )
         (path / f"{name}-data.yaml").write_text(
-            f"include: {path / name}.yaml\ntask: {name}-data\ndataset_path: json\ndataset_name: null\ndataset_kwargs:\n{files}"
+            f"include: {path / name}.yaml\ntask: {name}-data\n"
+            f"dataset_path: json\ndataset_name: null\ndataset_kwargs:\n{files}"
         )
     (path / "chains.yaml").write_text(CHAINS)
     (path / "gsm8k.yaml").write_text(
@@ -101,7 +102,10 @@ def harness_model() -> HFLM:
 def test_greedy_accuracy_is_the_harness_s_own(
     name: str, shots: int, folder: Path, harness_model: HFLM, tmp_path: Path
 ) -> None:
-    """Two ways to the data (a custom data set, and the harness's own json loader), two engines, two loops; one number."""
+    """Two ways to read the data, two engines and two loops give one number.
+
+    The data comes from a custom data set, or from the harness's own json loader.
+    """
     theirs = lm_eval.simple_evaluate(
         model=harness_model,
         tasks=[str(folder / f"{name}-data.yaml")],
@@ -192,14 +196,16 @@ def test_examples_of_checks_come_from_the_examples(folder: Path) -> None:
 
 def test_examples_that_are_test_problems_are_shown_to_no_verifier(folder: Path) -> None:
     (folder / "same.yaml").write_text(
-        f"include: {folder}/chains.yaml\ntask: same\nfewshot_split: test\ntraining_split: null\nnum_fewshot: 2\n"
+        f"include: {folder}/chains.yaml\ntask: same\n"
+        "fewshot_split: test\ntraining_split: null\nnum_fewshot: 2\n"
     )
     task = find_task(f"lm-eval:{folder}/same.yaml", folder / "chains.jsonl")
     problem = task.problems("test", 1, seed=0)[0]
     assert task.context(problem, 2).count(f"Question: {problem.question}\n") == 1
     with pytest.raises(
         UsageError,
-        match="takes its examples from its test problems: a verifier would be shown answers; use --shots 0",
+        match="takes its examples from its test problems: "
+        "a verifier would be shown answers; use --shots 0",
     ):
         task.judged(task.shots(2, seed=0))
 
@@ -215,7 +221,7 @@ def test_a_file_without_train_rows_has_no_examples(folder: Path) -> None:
 
 
 def test_the_harness_s_grading_of_mathematics(folder: Path) -> None:
-    """It works by signals, and so in a main thread only; and its answers are equal by sympy."""
+    """The harness's grader uses signals, so it needs a main thread; sympy compares answers."""
     rows = [
         {
             "problem": "What is half of 3?",
@@ -330,13 +336,14 @@ def test_a_stored_run_is_read_without_the_harness(
 
 
 def test_the_worker_is_bounded(folder: Path) -> None:
-    """A metric that never ends, as a task of one's own may have: counted as wrong, and the next response is graded."""
+    """A metric that never ends counts as wrong, and the next response is graded."""
     (folder / "slow.py").write_text(
         "def slow(doc, results):\n    while results[0] == 'hang':\n        pass\n"
         "    return {'exact_match': float(results[0] == doc['answer'])}\n"
     )
     (folder / "slow.yaml").write_text(
-        f"include: {folder}/chains.yaml\ntask: slow\nprocess_results: !function slow.slow\nfilter_list: null\n"
+        f"include: {folder}/chains.yaml\ntask: slow\n"
+        "process_results: !function slow.slow\nfilter_list: null\n"
     )
     task = LmEval(str(folder / "slow.yaml"), data=str(folder / "chains.jsonl"))
     problem = task.problems("test", 1, seed=0)[0]

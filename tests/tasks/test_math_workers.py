@@ -1,4 +1,7 @@
-"""Whether two mathematical answers are the same, whatever a response contains."""
+"""Comparison of mathematical answers, whatever a response contains.
+
+Covers ``math_workers.py`` and ``workers.py``.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,7 @@ def test_pairs(answer: str, reference: str, same: bool) -> None:
 
 
 def corrupted(answer: str) -> str:
-    """With another first digit, or, without digits, negated."""
+    """Change the first digit of an answer; negate an answer without digits."""
     place = next((place for place, char in enumerate(answer) if char.isdigit()), None)
     if place is None:
         return f"not {answer}"
@@ -240,7 +243,8 @@ from strop.tasks import math_workers
 print(math_workers.same_math("(x+1)^2", "x^2+2x+1"))
 print(*[worker.process.pid for worker in math_workers._POOL.all], flush=True)
 if sys.argv[1] == "busy":
-    threading.Thread(target=math_workers.same_math, args=("9^{9^{9^{9}}}", "x"), daemon=True).start()
+    hostile = ("9^{9^{9^{9}}}", "x")
+    threading.Thread(target=math_workers.same_math, args=hostile, daemon=True).start()
     time.sleep(0.5)
     os._exit(0)
 if sys.argv[1] == "interrupted":
@@ -249,7 +253,7 @@ if sys.argv[1] == "interrupted":
 
 
 def running(pid: int) -> bool:
-    """Not gone, and not merely waiting to be reaped."""
+    """Return whether a process exists and is no zombie."""
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()

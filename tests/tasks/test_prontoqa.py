@@ -1,4 +1,7 @@
-"""ProntoQA against a prover of the test's own, a classifier that only sees words, and texts that are hard to grade."""
+"""ProntoQA: an independent prover, a classifier that sees only words, and hard cases of grading.
+
+Covers ``prontoqa.py`` and ``ontologies.py``.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,25 @@ import pytest
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.ontologies import ADJECTIVES, Claim, draw_kinds, read_claim, read_question
-from strop.tasks.prontoqa import READ, ProntoQA, judge
+from strop.tasks.prontoqa import MAX_TEXT, ProntoQA, judge
 
 QUESTION = (
-    "Zemps are brambulks. Every brambulk is not rusty. Each dolimp is rusty. Every plurk is a dolimp. Each brambulk is a snilk. "
+    "Zemps are brambulks. Every brambulk is not rusty. Each dolimp is rusty. "
+    "Every plurk is a dolimp. Each brambulk is a snilk. "
     "Rex is a zemp. True or false: Rex is rusty."
 )
 PROBLEM = Problem("p", "test", QUESTION, "False")
-PROOF = "Rex is a zemp. Zemps are brambulks. Rex is a brambulk. Every brambulk is not rusty. Rex is not rusty."
+PROOF = (
+    "Rex is a zemp. Zemps are brambulks. Rex is a brambulk. "
+    "Every brambulk is not rusty. Rex is not rusty."
+)
 
 
 def forward_chain(question: str) -> bool | None:
-    """The answer by saturation, with no code of the package: None if nothing settles it, an assertion if two things do."""
+    """Derive the answer by saturation, without code of the package; None if nothing settles it.
+
+    Asserts that not both answers follow.
+    """
     rules = re.findall(r"(?:Every|Each) (\w+) is (not |)(?:a |)(\w+)\.", question)
     rules += [
         (kind.lower(), no, what)
@@ -44,7 +54,7 @@ def forward_chain(question: str) -> bool | None:
 
 
 def hops(question: str) -> int:
-    """Rules between the individual's kind and one with the property, by the levels of a breadth-first search."""
+    """Count the rules from the individual's kind to one with the property, breadth first."""
     theory = read_question(question)
     level, count = {theory.fact.predicate}, 0
     while not any(
@@ -81,7 +91,10 @@ def test_an_independent_prover_agrees_on_10_000_problems(
 def test_answers_are_balanced_at_every_number_of_hops(
     train: list[Problem], test: list[Problem]
 ) -> None:
-    """Within 3 standard errors; each of the five groups, of which one is easily 3 off by chance, within 4."""
+    """All are within 3 standard errors, and each of the five groups within 4.
+
+    One group of five is easily 3 off by chance.
+    """
     problems = train + test
     for bound, group in [
         (3, problems),
@@ -130,7 +143,10 @@ def test_both_polarities_are_equally_often_told_and_the_other_family_has_the_opp
 def test_a_bag_of_words_does_not_tell_the_answer(
     grams: int, train: list[Problem], test: list[Problem]
 ) -> None:
-    """Naive Bayes on words, or on them and their pairs with every made-up noun made alike. Guessing has 50 % and a deviation of 0.7 %."""
+    """Naive Bayes does not do better than guessing, which has 50 % and a deviation of 0.7 %.
+
+    It sees words, or words and their pairs with every invented noun replaced by the same one.
+    """
 
     def bag(problem: Problem) -> list[str]:
         words = re.findall(r"\w+", problem.question)
@@ -255,7 +271,7 @@ HARD = [
     ("not " * MEGABYTE + "true", None, "False"),
     ("true or " * MEGABYTE + "false", None, None),
     ("*" * MEGABYTE, None, None),
-    ("untrue" + "-" * (READ - 4), None, None),
+    ("untrue" + "-" * (MAX_TEXT - 4), None, None),
 ]
 
 
@@ -283,11 +299,13 @@ def test_prontoqa_hard_cases(text: str, strict: str | None, flexible: str | None
         ("Rex is a zemp. Rex is not rusty. The answer is False.", "ynn"),
         ("Rex is a dolimp. Each dolimp is rusty. Rex is rusty. The answer is True.", "nynn"),
         (
-            "Rex is a zemp. Every zemp is a dolimp. Rex is a dolimp. Each dolimp is rusty. Rex is rusty. The answer is True.",
+            "Rex is a zemp. Every zemp is a dolimp. Rex is a dolimp. Each dolimp is rusty. "
+            "Rex is rusty. The answer is True.",
             "ynnynn",
         ),
         (
-            "Every zemp is a brambulk. Brambulks are not rusty. Rex is a brambulk. Rex is not rusty. The answer is False.",
+            "Every zemp is a brambulk. Brambulks are not rusty. Rex is a brambulk. "
+            "Rex is not rusty. The answer is False.",
             "yyyyy",
         ),
         (f"Let us see. {PROOF} The answer is False.", "nyyyyyy"),
@@ -309,12 +327,14 @@ def test_a_check_in_words() -> None:
         ProntoQA()
         .check(
             PROBLEM,
-            "Rex is a zemp. Zemps are dolimps. Rex is a brambulk. Rex is rusty. The answer is True.",
+            "Rex is a zemp. Zemps are dolimps. Rex is a brambulk. Rex is rusty. "
+            "The answer is True.",
         )
         .text
     )
     assert text == (
-        "Rex is a zemp: given, y. Zemps are dolimps: not given, n. Rex is a brambulk: follows, y. Rex is rusty: does not follow, n. "
+        "Rex is a zemp: given, y. Zemps are dolimps: not given, n. Rex is a brambulk: follows, y. "
+        "Rex is rusty: does not follow, n. "
         "The answer is True: does not follow, n."
     )
 

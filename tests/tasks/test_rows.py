@@ -1,4 +1,4 @@
-"""The rows that ship with strop: is each in its public schema, and does it hold together?"""
+"""The rows that ship with strop: each has its public schema and is consistent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] =
 
 
 def worth(expression: str) -> Fraction:
-    """An expression of + - * / and decimal numbers, exactly."""
+    """Return the exact value of an expression of + - * / and decimal numbers."""
 
     def walk(node: ast.expr) -> Fraction:
         if isinstance(node, ast.BinOp):
@@ -72,7 +72,7 @@ def worth(expression: str) -> Fraction:
 
 
 def boxed(text: str) -> list[str]:
-    """What stands in each ``\\boxed{...}``, by counting braces."""
+    """Return the content of each ``\\boxed{...}``, by counting braces."""
     found = []
     for part in text.split(r"\boxed{")[1:]:
         depth, end = 1, 0
@@ -85,14 +85,14 @@ def boxed(text: str) -> list[str]:
 
 
 def final_number(answer: str) -> Fraction:
-    """The number behind ``####`` on the last line, which may group its thousands."""
+    """Return the number behind ``####`` on the last line, which may group its thousands."""
     number = answer.split("\n")[-1].removeprefix("#### ")
     assert re.fullmatch(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?", number), answer
     return Fraction(number.replace(",", ""))
 
 
 def faults_of_gsm8k(row: Row) -> list[str]:
-    """Annotations that are not so, lines without one, and a final number that is not the last value."""
+    """Return false annotations, lines without one, and a final number unlike the last value."""
     *lines, last = row["answer"].split("\n")
     found = ANNOTATION.findall(row["answer"])
     faults = [f"{left}={right}" for left, right in found if worth(left) != Fraction(right)]
@@ -113,7 +113,7 @@ def faults_of_gsm8k(row: Row) -> list[str]:
 
 
 def is_right(name: str, row: Row, response: str) -> bool:
-    """Does the response end in the gold answer of its row?"""
+    """Return whether the response ends in the gold answer of its row."""
     if name == "gsm8k":
         return final_number(response) == final_number(row["answer"])
     if name == "math":

@@ -1,4 +1,4 @@
-"""One way to write a solution prompt and a verification prompt, from a task's own shots."""
+"""Solution and verification prompts, built in one way from a task's own shots."""
 
 from __future__ import annotations
 

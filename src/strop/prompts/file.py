@@ -1,10 +1,10 @@
-"""A wording as a TOML file, to read and to edit. What a file leaves out stays as it is by default."""
+"""A wording as a TOML file, to read and to edit. What a file leaves out keeps its default."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,24 @@ from typing import Any
 from strop.errors import UsageError
 from strop.prompts.wording import HOLES, LINES, VERDICTS, WORDING, Example, Wording
 
-KINDS = {str: "a text", bool: "true or false", int: "a whole number"}
-EXAMPLE_KINDS = {"question": str, "response": str, "check": str, "correct": bool, "score": int}
-NEEDED = tuple(field.name for field in fields(Example) if field.default is MISSING)
+TYPE_NAMES = {str: "a text", bool: "true or false", int: "a whole number"}
+EXAMPLE_TYPES = {"question": str, "response": str, "check": str, "correct": bool, "score": int}
+REQUIRED = tuple(field.name for field in fields(Example) if field.default is MISSING)
 
 HEAD = """\
-# Verification prompts. What is left out stays as it is here; give the file with --prompts FILE.
-# The holes of a frame are filled in as they are named. A prompt ends without a space: what the model writes begins with one.
+# Verification prompts. What is left out keeps the value shown here. Use: --prompts FILE.
+# The names in braces are replaced by the texts. A prompt ends without a space, because what the
+# model writes begins with one.
 """
 LINES_HEAD = """\
-# What stands between a written check and its verdict, score or better answer, and the two verdicts. A verification is read by these
-# words. A score is a number from 1 to 10, the better answer is the letter A or B.
+# The words between a written check and its verdict, score or better answer, and the two verdicts.
+# A verification is read by these words. A score is a number from 1 to 10, the better answer is the
+# letter A or B.
 """
 EXAMPLES_HEAD = """\
-# Examples that are shown before every question, instead of the task's own, whatever --shots: as many as there are. A right and a
-# wrong response to the same question make an example of a tournament. The score may be left out: 10 if correct, else 1.
+# Examples to show before every question, instead of the task's own. All of them are shown, whatever
+# --shots. A right and a wrong response to the same question make an example of a tournament. The
+# score may be left out: it is 10 if correct, else 1.
 #
 # [[examples]]
 # question = "What is 2 + 3?"
@@ -38,15 +41,16 @@ EXAMPLES_HEAD = """\
 
 
 def read_wording(path: str | Path) -> Wording:
-    """The wording that a file describes. UsageError for a file that cannot be read, and for words that cannot be used."""
+    """Read the wording of a file.
+
+    Raises UsageError for a file that cannot be read and for words that cannot be used.
+    """
     table = _read(Path(path))
-    known = [field.name for field in fields(Wording)]
     try:
-        _refuse_unknown("", table, known)
-        texts = {
-            name: _of_kind(name, value, str) for name, value in table.items() if name != "examples"
-        }
-        return Wording(**texts, examples=tuple(_examples(table.get("examples", []))))
+        _refuse_unknown("", table, [field.name for field in fields(Wording)])
+        examples = tuple(_examples(table.pop("examples", [])))
+        texts = {name: _of_type(name, value, str) for name, value in table.items()}
+        return Wording(**texts, examples=examples)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 
@@ -68,68 +72,79 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _examples(rows: Any) -> Iterable[Example]:
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+def _examples(tables: Any) -> Iterator[Example]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(
-            f"examples is {rows!r:.60}; expected tables, each under a line [[examples]]"
+            f"examples is {tables!r:.60}; expected tables, each under a line [[examples]]"
         )
-    for number, row in enumerate(rows, start=1):
-        place = f"example {number}: "
-        _refuse_unknown(place, row, EXAMPLE_KINDS)
-        if missing := [name for name in NEEDED if name not in row]:
+    for number, table in enumerate(tables, start=1):
+        yield _example(f"example {number}: ", table)
+
+
+def _example(prefix: str, table: dict[str, Any]) -> Example:
+    """Build an example; messages of errors begin with the prefix."""
+    _refuse_unknown(prefix, table, EXAMPLE_TYPES)
+    for name in REQUIRED:
+        if name not in table:
             raise UsageError(
-                f"{place}there is no {missing[0]}; expected {', '.join(NEEDED)}, and score if wanted"
+                f"{prefix}there is no {name}; expected {', '.join(REQUIRED)}, and score if wanted"
             )
-        values = {
-            name: _of_kind(f"{place}{name}", value, EXAMPLE_KINDS[name])
-            for name, value in row.items()
-        }
-        try:
-            yield Example(**values)
-        except UsageError as error:
-            raise UsageError(f"{place}{error}") from None
+    values = {}
+    for name, value in table.items():
+        values[name] = _of_type(f"{prefix}{name}", value, EXAMPLE_TYPES[name])
+    try:
+        return Example(**values)
+    except UsageError as error:
+        raise UsageError(f"{prefix}{error}") from None
 
 
-def _refuse_unknown(place: str, table: dict[str, Any], known: Iterable[str]) -> None:
-    if unknown := [name for name in table if name not in known]:
-        raise UsageError(f"{place}there is no key {unknown[0]!r}; there are {', '.join(known)}")
+def _refuse_unknown(prefix: str, table: dict[str, Any], known: Iterable[str]) -> None:
+    for name in table:
+        if name not in known:
+            raise UsageError(f"{prefix}there is no key {name!r}; there are {', '.join(known)}")
 
 
-def _of_kind(name: str, value: Any, kind: type) -> Any:
-    if type(value) is not kind:  # a bool is an int, and a score of true is a slip
-        raise UsageError(f"{name} is {value!r:.60}; expected {KINDS[kind]}")
+def _of_type(name: str, value: Any, expected: type) -> Any:
+    # Not isinstance: a bool is an int, but a score of true is a mistake.
+    if type(value) is not expected:
+        raise UsageError(f"{name} is {value!r:.60}; expected {TYPE_NAMES[expected]}")
     return value
 
 
 def wording_as_toml(wording: Wording = WORDING) -> str:
-    """A file that reads back as this wording, with comments for who edits it."""
-    frames = [_key(name, getattr(wording, name)) for name in HOLES]
-    lines = [_key(name, getattr(wording, name)) for name in (*LINES, *VERDICTS)]
-    examples = [
-        "\n".join(
-            [
-                "",
-                "[[examples]]",
-                *(_key(name, value) for name, value in vars(example).items() if value is not None),
-                "",
-            ]
-        )
-        for example in wording.examples
-    ]
-    return "\n".join(
-        [HEAD, *(f"{frame}\n" for frame in frames), LINES_HEAD, *lines, "", EXAMPLES_HEAD]
-    ) + "".join(examples)
+    """Write a file that reads back as this wording, with comments for the person who edits it."""
+    lines = [HEAD]
+    for name in HOLES:
+        lines += [_entry(name, getattr(wording, name)), ""]
+    lines.append(LINES_HEAD)
+    for name in (*LINES, *VERDICTS):
+        lines.append(_entry(name, getattr(wording, name)))
+    lines += ["", EXAMPLES_HEAD]
+    return "\n".join(lines) + "".join(_example_table(example) for example in wording.examples)
 
 
-def _key(name: str, value: str | bool | int) -> str:
-    """Texts of several lines as they look, unless they begin with a line break: TOML leaves out the first one."""
+def _example_table(example: Example) -> str:
+    lines = ["", "[[examples]]"]
+    for name, value in vars(example).items():
+        if value is not None:
+            lines.append(_entry(name, value))
+    return "\n".join([*lines, ""])
+
+
+def _entry(name: str, value: str | bool | int) -> str:
+    """Write ``name = value``.
+
+    A text of several lines is written as it looks, unless it only begins or ends with a line break.
+    """
     if not isinstance(value, str):
         return f"{name} = {json.dumps(value)}"
     if "\n" in value.strip("\n"):
-        return f'{name} = """\n' + "\n".join(_escaped(line) for line in value.split("\n")) + '"""'
+        lines = [_escaped(line) for line in value.split("\n")]
+        # TOML leaves out a line break right behind the quotes.
+        return f'{name} = """\n' + "\n".join(lines) + '"""'
     return f'{name} = "{_escaped(value)}"'
 
 
 def _escaped(text: str) -> str:
-    """As in JSON, but for the one control character that JSON allows and TOML does not."""
+    """Escape as in JSON, and also the one control character that JSON allows and TOML does not."""
     return json.dumps(text, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""What is asked, and what is right? One file per task; the dicts below are the whole registry."""
+"""Questions and their grading. One file per task; the dicts below are the whole registry."""
 
 from __future__ import annotations
 
@@ -22,70 +22,65 @@ from strop.tasks.recall import Recall
 from strop.tasks.signs import Signs
 from strop.tasks.sudoku4 import Sudoku4
 
-EMBEDDED: dict[str, type[Task]] = {
-    "arithmetic": Arithmetic,
-    "signs": Signs,
-    "recall": Recall,
-    "sudoku4": Sudoku4,
-}
-"""The tasks that the embedded models were trained for: what ``strop gap`` measures when no task is named."""
 
-TASKS: dict[str, type[Task]] = EMBEDDED | {
-    task.name: task
-    for task in (
-        Gsm8k,
-        Mathematics,
-        NaturalQuestions,
-        MmluBiology,
-        MmluPhysics,
-        MmluChemistry,
-        ProntoQA,
-        Game24,
-        QuestionsAndAnswers,
-    )
-}
+def _by_name(*tasks: type[Task]) -> dict[str, type[Task]]:
+    return {task.name: task for task in tasks}
 
-ELSEWHERE: dict[str, type[Task]] = {"imported": Imported, "lm-eval": LmEval}
-"""What others ask and grade: no task by itself, but run records name them."""
+
+EMBEDDED = _by_name(Arithmetic, Signs, Recall, Sudoku4)
+"""The tasks that the embedded models were trained for. ``strop gap`` measures them by default."""
+
+TASKS = EMBEDDED | _by_name(
+    Gsm8k,
+    Mathematics,
+    NaturalQuestions,
+    MmluBiology,
+    MmluPhysics,
+    MmluChemistry,
+    ProntoQA,
+    Game24,
+    QuestionsAndAnswers,
+)
+
+ELSEWHERE = _by_name(Imported, LmEval)
+"""Tasks that need more than a name to be built. They stand in run records, but not in TASKS."""
 
 
 def find_task(
     task: str | Task, data: str | Path | None = None, data_revision: str | None = None
 ) -> Task:
-    """A task by name, name and difficulty as in ``arithmetic:hard``, ``lm-eval:NAME``, or the instance itself.
+    """Return the task of a name, of ``NAME:DIFFICULTY`` or ``lm-eval:NAME``, or the given instance.
 
-    ``data`` and ``data_revision``: a data set's file, or its revision on the hub.
+    ``data`` is a file of rows, ``data_revision`` a revision of the data set on the hub; only tasks
+    that read a data set take one of them. Raises UsageError for an unknown task or difficulty.
     """
     if isinstance(task, Task):
         return task
-    name, colon, rest = task.partition(":")
     if data and data_revision:
         raise UsageError("--data and --data-revision: a file has no revision; give one of them")
-    origin = {"data": str(Path(data).resolve()) if data else None, "revision": data_revision}
+    data_path = str(Path(data).resolve()) if data else None
+    name, colon, rest = task.partition(":")
     if name == LmEval.name and rest:
-        return LmEval(rest, **origin)
+        return LmEval(rest, data=data_path, revision=data_revision)
     if name not in TASKS:
-        raise UsageError(
-            f"there is no task {name!r}; there are {', '.join(TASKS)}, {LmEval.name}:NAME"
-        )
-    found = TASKS[name]
-    if issubclass(found, Dataset):
-        return found.at(rest if colon else STANDARD, **origin)
+        known = ", ".join(TASKS)
+        raise UsageError(f"there is no task {name!r}; there are {known}, {LmEval.name}:NAME")
+    task_class = TASKS[name]
+    difficulty = rest if colon else STANDARD
+    if issubclass(task_class, Dataset):
+        return task_class.at(difficulty, data=data_path, revision=data_revision)
     if data or data_revision:
+        data_sets = ", ".join(name for name in TASKS if issubclass(TASKS[name], Dataset))
         raise UsageError(
-            f"task {name} makes its own problems; --data and --data-revision are for {', '.join(_data_sets())}"
+            f"task {name} makes its own problems; --data and --data-revision are for {data_sets}"
         )
-    return _embedded(found, rest if colon else STANDARD)
+    return _shared_instance(task_class, difficulty)
 
 
 @lru_cache
-def _embedded(kind: type[Task], level: str) -> Task:
-    """One instance for all who ask, so that its problems are drawn once."""
-    return kind.at(level)
-
-
-def _data_sets() -> list[str]:
-    return [name for name, task in TASKS.items() if issubclass(task, Dataset)]
+def _shared_instance(task_class: type[Task], difficulty: str) -> Task:
+    """Return one instance for all callers, so that its problems are drawn only once."""
+    return task_class.at(difficulty)
 
 
 __all__ = [
@@ -102,4 +97,5 @@ __all__ = [
     "Signs",
     "Sudoku4",
     "Task",
+    "find_task",
 ]

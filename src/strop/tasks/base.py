@@ -1,7 +1,7 @@
-"""What is asked, and what is right?
+"""The interface of a task: it draws problems, knows a gold response to each, and grades texts.
 
-A task draws problems, knows a gold response to each, and grades texts. It never sees a model. Grading reads untrusted text: every
-parser here is a bounded scan, and nothing is ever evaluated.
+A task never sees a model. It grades untrusted text: every parser in this folder is a bounded scan,
+and nothing is ever evaluated.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive
+from strop.seeds import derive, fraction
 from strop.tasks.extraction import Found
 
 Item = TypeVar("Item")
 SPLITS = ("train", "test")
 STANDARD = "standard"
-
-
 UNGRADED = "not graded: "
+PATIENCE = 20_000
+"""Draws in a row without a new problem after which ``draw_distinct`` gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What was found in a text, and whether it is right (utility u of "Mind the Gap", section 2).
+    """The answer found in a text, and its utility u ("Mind the Gap", section 2).
 
-    ``strict`` wants the answer where and as the task asked for it; ``flexible`` takes it wherever it can be made out. Strict implies
-    flexible. The difference tells a gain in format from a gain in ability. An answer that could not be found is None. ``found_by`` is the
-    rule that found the flexible answer, and ``found_at`` the place of its first character in the text; None where that is not known. A
-    response that a grader did not get through is wrong, and ``found_by`` begins with UNGRADED.
+    ``strict`` accepts an answer only where the task asked for it and in the form it asked for;
+    ``flexible`` accepts it wherever it can be recognised. Strict implies flexible, so the
+    difference separates a gain in format from a gain in ability. An answer that was not found is
+    None.
+
+    ``found_by`` is the rule that found the flexible answer, ``found_at`` the index of the answer's
+    first character in the text; each is None if unknown. A response that the grader could not
+    finish has utility 0, and its ``found_by`` begins with UNGRADED.
     """
 
     answer_strict: str | None
@@ -51,29 +55,36 @@ class Grade:
         right: Callable[[str], bool],
         form: Callable[[str], str] = str,
     ) -> Grade:
-        """Of what was found: an answer where it was asked for, and one wherever, or else that same one.
+        """Build a grade from the strict and the flexible extraction.
 
-        ``form`` is the one spelling of an answer, empty for what is none; ``right`` judges answers so spelled. A right strict answer is
-        right flexibly too. Where both are the same, the strict rule found it.
+        The strict one is used for both if there is no flexible one or if their answers are equal.
+        ``form`` returns the canonical spelling of an answer, or "" if it is no answer; ``right``
+        judges answers in that spelling. A right strict answer is also right flexibly.
         """
-        strict, flexible = (found and found.spelled(form) for found in (strict, flexible))
+        strict = strict.spelled(form) if strict else None
+        flexible = flexible.spelled(form) if flexible else None
         if flexible is None or (strict and strict.answer == flexible.answer):
             flexible = strict
-        utility = [float(found is not None and right(found.answer)) for found in (strict, flexible)]
-        answers = [found and found.answer for found in (strict, flexible)]
+        if flexible is None:
+            return cls(None, None, 0.0, 0.0)
+        utility_strict = float(strict is not None and right(strict.answer))
         return cls(
-            answers[0],
-            answers[1],
-            utility[0],
-            max(utility),
-            flexible and flexible.how,
-            flexible and flexible.start,
+            answer_strict=strict.answer if strict else None,
+            answer_flexible=flexible.answer,
+            utility_strict=utility_strict,
+            utility_flexible=max(utility_strict, float(right(flexible.answer))),
+            found_by=flexible.how,
+            found_at=flexible.start,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A written verification of one response: its text, which of the checks made in it hold, and the score if it was given one."""
+    """A written verification of one response.
+
+    ``holds`` says for each statement checked whether it is true. ``given_score`` replaces the
+    computed ``score``.
+    """
 
     text: str
     holds: tuple[bool, ...]
@@ -85,12 +96,13 @@ class Check:
 
     @property
     def share(self) -> float:
-        """Share of checks that hold, in [0, 1]."""
+        """Return the share of statements that hold, in [0, 1]."""
         return sum(self.holds) / len(self.holds)
 
     @property
     def score(self) -> int:
-        """From 1 to 10: 1 + floor(9 x share of checks that hold), unless another was given."""
+        """Return a score from 1 to 10: ``given_score``, or else 1 + floor(9 x ``share``)."""
+        # 1e-9: a share such as 2/3 must not fall just below a whole number of ninths.
         return self.given_score or 1 + int(9 * self.share + 1e-9)
 
 
@@ -99,13 +111,18 @@ Judged = tuple[str, Check]
 
 
 class Task(ABC):
-    """A source of problems and the judge of their answers. Subclasses are frozen dataclasses; their fields are the task's settings.
+    """A source of problems that grades their answers.
 
-    ``levels`` names difficulties: the settings of each. Every task has STANDARD, which is the defaults of its fields.
-    ``instruction`` stands
-    before every question. ``choices`` lists the
-    answers where there are only a few, so that another problem's may be right. ``writes_prompts``: the task has solution prompts of its
-    own (``context``).
+    Subclasses are frozen dataclasses whose fields are the task's settings. The class variables:
+
+    * ``default_shots``: worked examples in a solution prompt, unless the user asks for others.
+    * ``max_tokens``, ``verification_max_tokens``: the most tokens of a response, and of a
+      verification.
+    * ``stop``: strings that end a response.
+    * ``instruction``: text before every question.
+    * ``choices``: all possible answers if they are few, so that two problems may share one.
+    * ``writes_prompts``: True if the task writes its own solution prompts (``context``).
+    * ``levels``: the settings of each difficulty. Every task has STANDARD: its fields' defaults.
     """
 
     name: ClassVar[str]
@@ -121,131 +138,153 @@ class Task(ABC):
 
     @classmethod
     def at(cls, difficulty: str, **settings: Any) -> Self:
-        """The task at one of its ``levels``, with further settings."""
+        """Build the task at one of its ``levels``, with further settings."""
         if difficulty not in cls.levels:
-            raise UsageError(
-                f"task {cls.name} has no difficulty {difficulty!r}; it has {', '.join(cls.levels)}"
-            )
+            levels = ", ".join(cls.levels)
+            raise UsageError(f"task {cls.name} has no difficulty {difficulty!r}; it has {levels}")
         return cls(**cls.levels[difficulty], **settings)
 
     @property
     def difficulty(self) -> str:
-        """The level that these settings are; settings of one's own are ``custom``."""
+        """Return the level that has these settings, or ``custom`` if none has."""
         if len(self.levels) == 1:
             return STANDARD
-        return next(
-            (level for level in self.levels if type(self).at(level, **self.origin) == self),
-            "custom",
-        )
+        for level in self.levels:
+            if type(self).at(level, **self.origin) == self:
+                return level
+        return "custom"
 
     @property
     def origin(self) -> dict[str, Any]:
-        """The settings that say where the problems come from, which are no matter of difficulty."""
+        """Return the settings that say where the problems come from; they set no difficulty."""
         return {}
 
     @property
     def label(self) -> str:
-        """What the task is called in commands and tables: its name, with the difficulty behind it unless that is the standard one."""
+        """Return the name for commands and tables: ``NAME``, or ``NAME:DIFFICULTY``."""
         return self.name if self.difficulty == STANDARD else f"{self.name}:{self.difficulty}"
 
     @abstractmethod
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        """``count`` different problems of a split; the same arguments give the same problems. Raises UsageError if there are fewer."""
+        """Draw ``count`` different problems of a split; equal arguments give equal problems.
+
+        Raises UsageError if the split has fewer.
+        """
 
     @abstractmethod
     def gold_response(self, problem: Problem) -> str:
-        """A full response that scores 1, as a few-shot example would show it."""
+        """Return a full response that scores 1, as a few-shot example shows it."""
 
     @abstractmethod
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Judge an untrusted text against the problem's reference."""
+        """Grade an untrusted text against the problem's reference."""
 
     @abstractmethod
     def check(self, problem: Problem, response: str) -> Check:
-        """The written verification of a response, for few-shot examples and for the embedded models' corpus."""
+        """Write the verification of a response.
+
+        Few-shot examples and the training corpus of the embedded models contain it.
+        """
 
     def context(self, problem: Problem, shots: int) -> str:
-        """The whole solution prompt with so many examples, of a task that writes its own."""
+        """Return the complete solution prompt with ``shots`` examples (``writes_prompts`` only)."""
         raise NotImplementedError(
-            f"task {self.name} says that it writes its own prompts, and has no context()"
+            f"task {self.name} sets writes_prompts, but does not implement context()"
         )
 
     def source(self) -> dict[str, Any]:
-        """Where the problems came from, for the run record: a file and a digest of it, or a hub's name and commit."""
+        """Return the origin of the problems for the run record.
+
+        A file has its name and digest, a data set of the hub its name and commit.
+        """
         return {}
 
     def size(self, split: str) -> int | None:
-        """How many problems a split has; None where they are drawn, and nobody has counted them."""
+        """Return the number of problems in a split, or None if it is unknown."""
         return None
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        """As many examples of a written verification as there are shots: each with its own gold response, or with one that is wrong for
-        it, by turns.
+        """Return one example of a written verification per shot.
+
+        Every second example shows a wrong response: another shot's gold response.
         """
         golds = [self.gold_response(shot) for shot in shots]
         examples = []
-        for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
-            response = (
-                gold
-                if i % 2 == 0
-                else self._wrong(shot, [*golds[i + 1 :], *golds[:i]]) or golds[(i + 1) % len(golds)]
-            )
+        for index, shot in enumerate(shots):
+            response = golds[index]
+            if index % 2 == 1:
+                wrong = self._first_wrong(shot, _others(golds, index))
+                response = wrong or golds[(index + 1) % len(golds)]
             examples.append((shot, response, self.check(shot, response)))
         return examples
 
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
-        """As many examples of a comparison as there are shots: a problem, a right response and a wrong one, each with its check."""
+        """Return one example of a comparison per shot.
+
+        An example is a problem, a right response with its check, and a wrong one with its check.
+        """
         golds = [self.gold_response(shot) for shot in shots]
-        found = []
-        for i, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
-            wrong = self._wrong(shot, [*golds[i + 1 :], *golds[:i]])
+        examples = []
+        for index, (shot, gold) in enumerate(zip(shots, golds, strict=True)):
+            wrong = self._first_wrong(shot, _others(golds, index))
             if wrong is None:
                 raise UsageError(
-                    f"a tournament's examples each show a right and a wrong response, and --shots {len(shots)} of {self.name} give no "
-                    "wrong one; use --shots 0, or more of them"
+                    "a tournament's examples each show a right and a wrong response, and "
+                    f"--shots {len(shots)} of {self.name} give no wrong one; "
+                    "use --shots 0, or more of them"
                 )
-            found.append((shot, (gold, self.check(shot, gold)), (wrong, self.check(shot, wrong))))
-        return found
+            right = (gold, self.check(shot, gold))
+            examples.append((shot, right, (wrong, self.check(shot, wrong))))
+        return examples
 
-    def _wrong(self, problem: Problem, responses: list[str]) -> str | None:
-        """The first response that is wrong for the problem, by its grade and by its check."""
-        return next(
-            (
-                one
-                for one in responses
-                if not self.grade(one, problem).utility_flexible
-                and not self.check(problem, one).correct
-            ),
-            None,
-        )
+    def _first_wrong(self, problem: Problem, responses: list[str]) -> str | None:
+        """Return the first response that both the grade and the check call wrong."""
+        for response in responses:
+            right = self.grade(response, problem).utility_flexible
+            if not right and not self.check(problem, response).correct:
+                return response
+        return None
 
     def shots(self, count: int, seed: int) -> list[Problem]:
-        """``count`` examples for few-shot prompts, from the training split."""
+        """Return ``count`` problems of the training split, as few-shot examples."""
         return self.problems("train", count, seed) if count else []
 
 
-def shuffled(found: Sequence[Item], name: str, seed: int) -> list[Item]:
-    """In an order that belongs to the seed, so that a longer list of problems begins with a shorter one."""
-    order = list(range(len(found)))
+def _others(items: list[str], index: int) -> list[str]:
+    """Return all items but ``items[index]``, beginning behind it and going round."""
+    return [*items[index + 1 :], *items[:index]]
+
+
+def shuffled(items: Sequence[Item], name: str, seed: int) -> list[Item]:
+    """Shuffle by the seed, so that a longer list of problems begins with the shorter one."""
+    order = list(range(len(items)))
     random.Random(derive("problems", name, seed)).shuffle(order)
-    return [found[place] for place in order]
+    return [items[index] for index in order]
 
 
 def check_split(split: str) -> None:
-    """UsageError for a split that tasks do not have."""
+    """Raise UsageError for a split that tasks do not have."""
     if split not in SPLITS:
         raise UsageError(f"split {split!r} does not exist; expected one of {', '.join(SPLITS)}")
 
 
-PATIENCE = 20_000
+def split_of(held_out_share: float, *name: str | int) -> str:
+    """Return the split of a problem, from a hash of its name: the same in every list and run."""
+    return "test" if fraction("held out", *name) < held_out_share else "train"
+
+
+def mark(holds: bool) -> str:
+    """Return the letter that a written check puts behind a statement: y or n."""
+    return "y" if holds else "n"
 
 
 def draw_distinct(
     draw: Callable[[random.Random], Problem], name: str, split: str, count: int, seed: int
 ) -> list[Problem]:
-    """The first ``count`` different problems of ``split`` that ``draw`` yields, in order: a longer list begins with a shorter one.
+    """Return the first ``count`` different problems of ``split`` that ``draw`` yields, in order.
 
-    PATIENCE draws in a row without a new one mean that there are no more.
+    A longer list begins with the shorter one. Raises UsageError after PATIENCE draws without a new
+    problem.
     """
     return list(_drawn(draw, name, split, count, seed))
 
@@ -256,15 +295,18 @@ def _drawn(
 ) -> tuple[Problem, ...]:
     check_split(split)
     rng = random.Random(derive("problems", name, seed))
-    found: dict[str, Problem] = {}
-    idle = 0
-    while len(found) < count:
+    problems: dict[str, Problem] = {}
+    draws_without_new = 0
+    while len(problems) < count:
         problem = draw(rng)
-        idle = 0 if problem.split == split and problem.id not in found else idle + 1
-        if idle == 0:
-            found[problem.id] = problem
-        if idle == PATIENCE:
+        if problem.split == split and problem.id not in problems:
+            problems[problem.id] = problem
+            draws_without_new = 0
+        else:
+            draws_without_new += 1
+        if draws_without_new == PATIENCE:
             raise UsageError(
-                f"asked for {count} {split} problems, but only {len(found)} different ones could be drawn; ask for fewer"
+                f"asked for {count} {split} problems, but only {len(problems)} different ones "
+                "could be drawn; ask for fewer"
             )
-    return tuple(found.values())
+    return tuple(problems.values())

@@ -1,7 +1,8 @@
-"""Rows of a data set, checked: from a file (jsonl, json, csv, parquet) or from the hub through ``datasets``.
+"""Checked rows of a data set: from a file (jsonl, json, csv, parquet) or from the hub.
 
-A schema says which columns a task needs and of which kind: ``str``, ``int``, or ``list`` (of strings; in a csv, a JSON list). Further
-columns are left alone. What does not fit is one UsageError that names the file, the row, what was found and what was expected.
+A schema says which columns a task needs and their types: ``str``, ``int``, or ``list`` (of strings;
+in a csv, a JSON list). Other columns are kept as they are. A row that does not fit raises a
+UsageError that names the file, the row, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -22,42 +23,42 @@ Schema = Mapping[str, type]
 LARGEST_FILE = 2_000_000_000
 LONGEST_FIELD = 10_000_000
 COMMIT = re.compile("[0-9a-f]{40}")
+TYPE_NAMES = {str: "text", int: "whole number", list: "list of texts"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. ``place`` is where it stands, as a message names it: ``questions.csv line 7``."""
+    """One row. ``location`` names it in messages: ``questions.csv line 7``."""
 
-    place: str
+    location: str
     fields: Mapping[str, Any]
 
 
 def describe(schema: Schema) -> str:
-    """The columns a task needs, for messages."""
-    kinds = {str: "text", int: "whole number", list: "list of texts"}
-    return ", ".join(f"{name} ({kinds[kind]})" for name, kind in schema.items())
+    """Return the columns of a schema and their types, for messages."""
+    return ", ".join(f"{name} ({TYPE_NAMES[column]})" for name, column in schema.items())
 
 
 def read_file(path: Path, schema: Schema) -> list[Row]:
-    """Every row of a file, in order, each with the columns of the schema and of their kinds."""
+    """Return every row of a file, in order, with the columns of the schema in their types."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}; expected rows with {describe(schema)}")
     if path.stat().st_size > LARGEST_FILE:
         raise UsageError(f"{path} is larger than {LARGEST_FILE:,} bytes; split it")
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
     if path.suffix not in readers:
-        raise UsageError(
-            f"{path} ends in {path.suffix or 'nothing'!r}; expected one of {', '.join(readers)}"
-        )
-    rows = [_checked(Row(place, fields), schema) for place, fields in readers[path.suffix](path)]
+        suffix = path.suffix or "nothing"
+        raise UsageError(f"{path} ends in {suffix!r}; expected one of {', '.join(readers)}")
+    rows = [_checked(row, schema) for row in readers[path.suffix](path)]
     if not rows:
         raise UsageError(f"{path} holds no rows; expected {describe(schema)}")
     return rows
 
 
 def file_source(file: str) -> dict[str, str]:
-    """A file of data, for the run record: its name, and a digest that tells it from others of that name."""
-    return {"file": file, "digest": blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()}
+    """Return a file's name, and a digest of its content, for the run record."""
+    digest = blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
+    return {"file": file, "digest": digest}
 
 
 def read_hub(
@@ -67,65 +68,63 @@ def read_hub(
     revision: str | None,
     schema: Schema,
 ) -> tuple[dict[str, list[Row]], str]:
-    """The splits of a hub data set, its configurations one after the other, and the commit that ``revision`` was resolved to.
+    """Return the splits of a hub data set and the commit that ``revision`` names.
 
-    Needs the extra ``tasks``; runs no code of theirs. UsageError for whatever cannot be loaded.
+    The configurations follow one another in each split. Needs the extra ``tasks``; code of the data
+    set is not run. Raises UsageError if anything cannot be loaded.
     """
     try:
         import datasets
     except ImportError:
         raise UsageError(
-            f"{name} comes from the hub through the library datasets: pip install 'strop[tasks]', or give --data FILE"
+            f"{name} comes from the hub through the library datasets: "
+            "pip install 'strop[tasks]', or give --data FILE"
         ) from None
     commit, cache = resolve_revision(name, revision)
+    loaded: list[tuple[str | None, list[Any]]] = []
     try:
-        found = [
-            (" ".join(filter(None, (name, config, split))), split, part)
-            for config in configs
-            for split, part in zip(
-                splits,
-                datasets.load_dataset(
-                    name, config, split=list(splits), revision=commit, cache_dir=str(cache)
-                ),
-                strict=True,
+        for config in configs:
+            parts = datasets.load_dataset(
+                name, config, split=list(splits), revision=commit, cache_dir=str(cache)
             )
-        ]
-    except Exception as error:  # whatever the network, the hub or the library has to say
+            loaded.append((config, parts))
+    except Exception as error:  # the network, the hub and the library raise many types
         raise _unloadable(name, error) from None
     rows: dict[str, list[Row]] = {split: [] for split in splits}
-    for place, split, part in found:
-        rows[split] += [
-            _checked(Row(f"{place} row {number}", dict(fields)), schema)
-            for number, fields in enumerate(part, start=1)
-        ]
+    for config, parts in loaded:
+        for split, part in zip(splits, parts, strict=True):
+            location = " ".join(filter(None, (name, config, split)))
+            for number, fields in enumerate(part, start=1):
+                row = Row(f"{location} row {number}", dict(fields))
+                rows[split].append(_checked(row, schema))
     return rows, commit
 
 
 def resolve_revision(name: str, revision: str | None) -> tuple[str, Path]:
-    """The commit of a hub data set that ``revision`` names, and a cache for that commit alone.
+    """Return the commit that ``revision`` of a hub data set names, and a cache folder for it alone.
 
-    Where the hub fails, the library ``datasets`` takes the latest of its cache, of whatever commit; hence a cache for each. With
-    HF_HUB_OFFLINE=1 a full commit stands for itself.
+    If the hub fails, the library ``datasets`` uses the latest commit in its cache, so every commit
+    needs a cache of its own. With HF_HUB_OFFLINE=1 a full commit is not looked up.
     """
     from datasets import config
     from huggingface_hub import HfApi, constants
 
-    if Path(name).exists():  # the library would read it in the hub's place, whatever the revision
+    if Path(name).exists():  # the library would read it instead of the hub, whatever the revision
         raise UsageError(
-            f"{name} is also a folder here, and is not to be taken for the hub's; run strop elsewhere, or give --data FILE"
+            f"{name} is also a folder here, and is not to be taken for the hub's; "
+            "run strop elsewhere, or give --data FILE"
         )
     try:
-        known = COMMIT.fullmatch(revision or "") and config.HF_HUB_OFFLINE
-        commit = (
-            revision
-            if known
-            else HfApi()
-            .dataset_info(name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-            .sha
-        )
+        if config.HF_HUB_OFFLINE and COMMIT.fullmatch(revision or ""):
+            commit = revision
+        else:
+            info = HfApi().dataset_info(
+                name, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+            )
+            commit = info.sha
         if not COMMIT.fullmatch(commit or ""):
             raise ValueError(f"the hub names the commit {commit!r}")
-    except Exception as error:  # whatever the network or the hub has to say
+    except Exception as error:  # the network and the hub raise many types
         raise _unloadable(name, error) from None
     return str(commit), Path(config.HF_DATASETS_CACHE, "strop", str(commit))
 
@@ -139,34 +138,43 @@ def _unloadable(name: str, error: Exception) -> UsageError:
 
 
 def _checked(row: Row, schema: Schema) -> Row:
-    """The row with its columns in their kinds."""
+    """Return the row with the columns of the schema in their types."""
     fields = dict(row.fields)
-    for name, kind in schema.items():
+    for name, column in schema.items():
         if fields.get(name) is None:
-            got = ", ".join(map(str, list(fields)[:8])) or "nothing"
+            columns = ", ".join(map(str, list(fields)[:8])) or "nothing"
             raise UsageError(
-                f"{row.place} has no {name!r}: got columns {got}; expected {describe(schema)}"
+                f"{row.location} has no {name!r}: got columns {columns}; "
+                f"expected {describe(schema)}"
             )
-        fields[name] = _converted(fields[name], kind)
-        if not isinstance(fields[name], kind) or isinstance(fields[name], bool):
+        fields[name] = _converted(fields[name], column)
+        # A bool is an int in Python, but True is no whole number of a data set.
+        if not isinstance(fields[name], column) or isinstance(fields[name], bool):
             raise UsageError(
-                f"{row.place}: {name} is {str(row.fields[name])[:60]!r}; expected {describe({name: kind})}"
+                f"{row.location}: {name} is {str(row.fields[name])[:60]!r}; "
+                f"expected {describe({name: column})}"
             )
-    return Row(row.place, fields)
+    return Row(row.location, fields)
 
 
-def _converted(value: Any, kind: type) -> Any:
-    """A csv has only texts; Parquet has arrays. What cannot be converted is left as it is."""
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    if kind is list and hasattr(value, "tolist"):
+def _converted(value: Any, column: type) -> Any:
+    """Convert what file formats cannot express: a csv has only texts, Parquet has arrays.
+
+    A value that cannot be converted is returned as it is.
+    """
+    if column is str:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return str(value) if is_number else value
+    if column is list and hasattr(value, "tolist"):
         value = value.tolist()
-    if kind is not str and isinstance(value, str):
+    if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return value
-    return list(map(str, value)) if kind is list and isinstance(value, list | tuple) else value
+    if column is list and isinstance(value, list | tuple):
+        return [str(item) for item in value]
+    return value
 
 
 def _text(path: Path) -> str:
@@ -176,63 +184,69 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{path} line {line} is not UTF-8 (byte {data[error.start]:#04x}); save the file as UTF-8"
+            f"{path} line {line} is not UTF-8 (byte {data[error.start]:#04x}); "
+            "save the file as UTF-8"
         ) from None
 
 
-def _object(path: Path, place: str, text: str) -> Any:
+def _parse_json(location: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{place} is not JSON ({error}); expected one object a line in .jsonl, a list of objects in .json"
+            f"{location} is not JSON ({error}); "
+            "expected one object a line in .jsonl, a list of objects in .json"
         ) from None
 
 
-def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _jsonl(path: Path) -> Iterator[Row]:
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if line.strip():
-            place = f"{path} line {number}"
-            yield place, _as_object(place, _object(path, place, line))
+            location = f"{path} line {number}"
+            yield _object_row(location, _parse_json(location, line))
 
 
-def _json(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    rows = _object(path, str(path), _text(path))
-    if not isinstance(rows, list):
-        raise UsageError(f"{path} holds {type(rows).__name__}; expected a list of objects")
-    for number, row in enumerate(rows, start=1):
-        yield f"{path} row {number}", _as_object(f"{path} row {number}", row)
+def _json(path: Path) -> Iterator[Row]:
+    values = _parse_json(str(path), _text(path))
+    if not isinstance(values, list):
+        raise UsageError(f"{path} holds {type(values).__name__}; expected a list of objects")
+    for number, value in enumerate(values, start=1):
+        yield _object_row(f"{path} row {number}", value)
 
 
-def _as_object(place: str, value: Any) -> dict[str, Any]:
+def _object_row(location: str, value: Any) -> Row:
     if not isinstance(value, dict):
-        raise UsageError(f"{place} holds {type(value).__name__}; expected an object")
-    return value
+        raise UsageError(f"{location} holds {type(value).__name__}; expected an object")
+    return Row(location, value)
 
 
-def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _csv(path: Path) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        for row in reader:
-            place = f"{path} line {reader.line_num}"
-            if None in row or None in row.values():
+        for fields in reader:
+            location = f"{path} line {reader.line_num}"
+            # DictReader puts surplus values under the key None, and None for missing values.
+            if None in fields or None in fields.values():
                 raise UsageError(
-                    f"{place} has another number of fields than the header; expected {len(reader.fieldnames or ())}"
+                    f"{location} has another number of fields than the header; "
+                    f"expected {len(reader.fieldnames or ())}"
                 )
-            yield place, dict(row)
+            yield Row(location, dict(fields))
     except csv.Error as error:
         raise UsageError(
-            f"{path} line {reader.line_num} is not csv ({error}); expected comma-separated values with a header line"
+            f"{path} line {reader.line_num} is not csv ({error}); "
+            "expected comma-separated values with a header line"
         ) from None
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parquet(path: Path) -> Iterator[Row]:
     import polars as pl
 
     try:
         frame = pl.read_parquet(path)
-    except Exception as error:  # Polars raises many kinds for a file that is none
-        raise UsageError(f"{path} is not Parquet ({' '.join(str(error).split())[:120]})") from None
-    for number, row in enumerate(frame.iter_rows(named=True), start=1):
-        yield f"{path} row {number}", row
+    except Exception as error:  # Polars raises many types for a file that is no Parquet
+        reason = " ".join(str(error).split())[:120]
+        raise UsageError(f"{path} is not Parquet ({reason})") from None
+    for number, fields in enumerate(frame.iter_rows(named=True), start=1):
+        yield Row(f"{path} row {number}", fields)

@@ -1,4 +1,4 @@
-"""What tasks made of data have in common: rows from the hub, or from a file in the same schema, and examples to go with them."""
+"""The common part of tasks that read a data set: rows from the hub or a file, and examples."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ from strop.tasks.base import SPLITS, Check, Judged, Task, check_split, shuffled
 from strop.tasks.data import Row, Schema, file_source, read_file, read_hub
 
 ROWS = Path(__file__).parent / "rows"
+"""The package's own rows: NAME.jsonl, and NAME.judged.jsonl with written checks."""
+RowsBySplit = dict[str, list[Row]]
+Content = tuple[str, str, dict[str, Any]]
+"""The question, the reference and the metadata of a problem."""
 
 
 @dataclass(frozen=True)
 class Dataset(Task):
-    """Problems are rows. ``data``: a file in the schema; without it the hub's data set ``hub``, at ``revision``.
+    """A task whose problems are rows.
 
-    A file may have a column ``split`` of "train" and "test"; without it all rows are test problems. Train rows that ask what a test row
-    asks are left out. Shots are train rows; a file without any lends them from the package's own few (``rows/NAME.jsonl``), which are never
-    test problems of anybody's data.
+    ``data`` is a file in the schema; without it the rows come from the data set ``hub`` at
+    ``revision``. A file may have a column ``split`` of "train" and "test"; without it all rows are
+    test problems. Train rows with the question of a test row are left out.
+
+    Shots are train rows. If a file has none, the package's own rows (``rows/NAME.jsonl``) are used,
+    except those with the question of a test row.
     """
 
     data: str | None = None
@@ -35,164 +42,164 @@ class Dataset(Task):
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "test"}
     schema: ClassVar[Schema]
 
+    @classmethod
+    def example(cls) -> Self:
+        """Build the task on the package's own rows, for trying it out."""
+        return cls(data=str(ROWS / f"{cls.name}.jsonl"))
+
     @property
     def origin(self) -> dict[str, Any]:
-        """The file, or the revision."""
         return {"data": self.data, "revision": self.revision}
 
     @abstractmethod
-    def problem(
-        self, place: str, fields: Mapping[str, Any]
-    ) -> tuple[str, str, dict[str, Any]] | None:
-        """(question, reference, metadata) of a row; None for a row that the task's settings leave out. UsageError names ``place``."""
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content | None:
+        """Return the content of a row, or None to leave the row out.
+
+        Raises a UsageError that begins with ``location`` for a row that is not valid.
+        """
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        """``count`` rows of the split in an order that the seed shuffles: a longer list begins with a shorter one."""
+        """Return ``count`` rows of the split, shuffled: a longer list begins with a shorter one."""
         check_split(split)
-        found = self._all(split)
-        if count > len(found):
+        problems = self._all(split)
+        if count > len(problems):
             raise UsageError(
-                f"asked for {count} {split} problems of {self.name}, but there are {len(found)}; ask for fewer"
+                f"asked for {count} {split} problems of {self.name}, but there are "
+                f"{len(problems)}; ask for fewer"
             )
-        return shuffled(found, self.name, seed)[:count]
-
-    def _untested(self, found: list[Problem]) -> list[Problem]:
-        """Those that ask nothing that a test row asks."""
-        tested = {problem.question for problem in self._all("test")}
-        return [problem for problem in found if problem.question not in tested]
+        return shuffled(problems, self.name, seed)[:count]
 
     def shots(self, count: int, seed: int) -> list[Problem]:
-        """Train rows, none of which asks what a test row asks."""
+        """Return ``count`` train rows, none with the question of a test row."""
         if not count:
             return []
-        found = self._all("train") or self._untested(self.own("train"))
-        if count > len(found):
+        problems = self._all("train") or self._without_tested(self.package_problems("train"))
+        if count > len(problems):
             raise UsageError(
-                f"asked for {count} shots of {self.name}, but there are {len(found)}; ask for fewer with --shots"
+                f"asked for {count} shots of {self.name}, but there are {len(problems)}; "
+                "ask for fewer with --shots"
             )
-        return shuffled(found, self.name, seed)[:count]
+        return shuffled(problems, self.name, seed)[:count]
 
     def gold_response(self, problem: Problem) -> str:
         assert problem.reference is not None
         return problem.reference
 
     def check(self, problem: Problem, response: str) -> Check:
-        """UsageError: written checks of these problems are only those of ``judged``."""
+        """Raise UsageError: only the examples of ``judged`` have written checks."""
         raise UsageError(
             f"{self.name} comes without written checks of other responses than its examples"
         )
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        """As many written examples as there are shots, a right and a wrong response to the same question by turns."""
+        """Return as many written examples as there are shots.
+
+        A right and a wrong response to the same question alternate.
+        """
         return self._examples(len(shots))
 
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
-        """Neighbours among the written examples: a right and a wrong response to one question."""
+        """Return the written examples in pairs: a right and a wrong response to one question."""
         examples = self._examples(2 * len(shots))
-        pairs = [
-            sorted(examples[place : place + 2], key=lambda one: not one[2].correct)
-            for place in range(0, len(examples), 2)
-        ]
-        return [(right[0], (right[1], right[2]), (wrong[1], wrong[2])) for right, wrong in pairs]
+        comparisons = []
+        for first, second in zip(examples[::2], examples[1::2], strict=True):
+            right, wrong = first, second
+            if not first[2].correct:
+                right, wrong = second, first
+            problem = right[0]
+            comparisons.append((problem, right[1:], wrong[1:]))
+        return comparisons
 
     def _examples(self, count: int) -> list[tuple[Problem, str, Check]]:
-        rows = _written(self.name)
+        rows = _written_examples(self.name)
         if count > len(rows):
             raise UsageError(
-                f"{self.name} has {len(rows)} examples of a written check, {len(rows) // 2} pairs of them for a tournament; ask for fewer "
-                "with --shots"
+                f"{self.name} has {len(rows)} examples of a written check, {len(rows) // 2} pairs "
+                "of them for a tournament; ask for fewer with --shots"
             )
-        return [
-            (self.example_problem(row.fields["question"]), row.fields["response"], _check(row))
-            for row in rows[:count]
-        ]
+        examples = []
+        for row in rows[:count]:
+            problem = self.example_problem(row.fields["question"])
+            check = Check(row.fields["check"], tuple(row.fields["holds"]))
+            examples.append((problem, row.fields["response"], check))
+        return examples
 
     def example_problem(self, question: str) -> Problem:
-        """The problem that a written example is about."""
+        """Return the problem of a written example."""
         return Problem(f"{self.name}-example", "train", question, None, {})
 
-    @classmethod
-    def example(cls) -> Self:
-        """The task on the package's own few rows: for trying it out."""
-        return cls(data=str(ROWS / f"{cls.name}.jsonl"))
-
     def source(self) -> dict[str, Any]:
-        return _rows(type(self), self.data, self.revision)[1]
+        return _rows_and_source(type(self), self.data, self.revision)[1]
 
     def size(self, split: str) -> int:
         return len(self._all(split))
 
-    def own(self, split: str) -> list[Problem]:
-        """The package's own few rows of this data set."""
-        return list(self._read(split, _own(type(self))[split]))
+    def package_problems(self, split: str) -> list[Problem]:
+        """Return the package's own rows of this data set as problems."""
+        return list(self._problems_of(split, _own_rows(type(self))[split]))
 
     def _all(self, split: str) -> list[Problem]:
-        found = list(self._read(split, _rows(type(self), self.data, self.revision)[0][split]))
-        ids = [problem.id for problem in found]
-        if (
-            twice := next((name for place, name in enumerate(ids) if name in ids[:place]), None)
-            if len(set(ids)) < len(ids)
-            else None
-        ):
-            raise UsageError(
-                f"{self.data or self.hub} has the id {twice!r} twice; ids tell problems apart: make them different"
-            )
-        return found if split == "test" else self._untested(found)
+        rows, _ = _rows_and_source(type(self), self.data, self.revision)
+        problems = list(self._problems_of(split, rows[split]))
+        self._check_ids(problems)
+        return problems if split == "test" else self._without_tested(problems)
 
-    def _read(self, split: str, rows: list[Row]) -> Iterator[Problem]:
-        for number, row in enumerate(rows):
-            if (read := self.problem(row.place, row.fields)) is not None:
-                question, reference, metadata = read
-                yield Problem(
-                    f"{self.name}-{row.fields.get('id', f'{split}-{number}')}",
-                    split,
-                    question,
-                    reference,
-                    metadata,
+    def _without_tested(self, problems: list[Problem]) -> list[Problem]:
+        """Return the problems without those whose question a test row has."""
+        tested = {problem.question for problem in self._all("test")}
+        return [problem for problem in problems if problem.question not in tested]
+
+    def _check_ids(self, problems: list[Problem]) -> None:
+        ids = set()
+        for problem in problems:
+            if problem.id in ids:
+                raise UsageError(
+                    f"{self.data or self.hub} has the id {problem.id!r} twice; "
+                    "ids tell problems apart: make them different"
                 )
+            ids.add(problem.id)
+
+    def _problems_of(self, split: str, rows: list[Row]) -> Iterator[Problem]:
+        for number, row in enumerate(rows):
+            content = self.problem(row.location, row.fields)
+            if content is None:
+                continue
+            question, reference, metadata = content
+            row_id = row.fields.get("id", f"{split}-{number}")
+            yield Problem(f"{self.name}-{row_id}", split, question, reference, metadata)
 
 
-def _check(row: Row) -> Check:
-    return Check(row.fields["check"], tuple(row.fields["holds"]))
-
-
+# Files are read once: a task is asked for its problems, shots, size and source many times.
 @lru_cache(maxsize=8)
-def _rows(
+def _rows_and_source(
     task: type[Dataset], data: str | None, revision: str | None
-) -> tuple[dict[str, list[Row]], dict[str, str]]:
-    """Rows by split, and their source."""
-    if data is None:
-        rows, commit = read_hub(
-            task.hub, task.configs, list(task.hub_splits.values()), revision, task.schema
-        )
-        return {split: rows[name] for split, name in task.hub_splits.items()}, {
-            "hub": task.hub,
-            "revision": commit,
-        }
-    return _by_split(read_file(Path(data), task.schema)), file_source(data)
+) -> tuple[RowsBySplit, dict[str, str]]:
+    """Return the rows by split, and where they came from."""
+    if data is not None:
+        return _by_split(read_file(Path(data), task.schema)), file_source(data)
+    hub_splits = list(task.hub_splits.values())
+    rows, commit = read_hub(task.hub, task.configs, hub_splits, revision, task.schema)
+    by_split = {split: rows[hub_split] for split, hub_split in task.hub_splits.items()}
+    return by_split, {"hub": task.hub, "revision": commit}
 
 
 @lru_cache(maxsize=8)
-def _written(task: str) -> list[Row]:
-    """The package's written examples for a task: every verification prompt shows some."""
-    return read_file(
-        ROWS / f"{task}.judged.jsonl", {"question": str, "response": str, "check": str}
-    )
-
-
-@lru_cache(maxsize=8)
-def _own(task: type[Dataset]) -> dict[str, list[Row]]:
-    """The package's own rows."""
+def _own_rows(task: type[Dataset]) -> RowsBySplit:
     return _by_split(read_file(ROWS / f"{task.name}.jsonl", task.schema))
 
 
-def _by_split(rows: list[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {split: [] for split in SPLITS}
+@lru_cache(maxsize=8)
+def _written_examples(task_name: str) -> list[Row]:
+    schema = {"question": str, "response": str, "check": str}
+    return read_file(ROWS / f"{task_name}.judged.jsonl", schema)
+
+
+def _by_split(rows: list[Row]) -> RowsBySplit:
+    by_split: RowsBySplit = {split: [] for split in SPLITS}
     for row in rows:
         split = row.fields.get("split", "test")
-        if split not in found:
-            raise UsageError(
-                f"{row.place}: split is {json.dumps(str(split)[:40])}; expected train or test"
-            )
-        found[split].append(row)
-    return found
+        if split not in by_split:
+            written = json.dumps(str(split)[:40])
+            raise UsageError(f"{row.location}: split is {written}; expected train or test")
+        by_split[split].append(row)
+    return by_split

@@ -1,6 +1,7 @@
-"""Arithmetic as text: what an expression is worth, exactly, and which numbers stand in it.
+"""Exact values of arithmetic expressions in a text, and the numbers that they use.
 
-Integers, + - * / and parentheses; nothing else, and no sign before a number. Short texts only, so that every reading is bounded.
+An expression consists of integers, + - * / and parentheses, without a sign before a number. Only
+short texts are read, so every reading is bounded.
 """
 
 from __future__ import annotations
@@ -10,22 +11,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 MAX_LENGTH = 200
-SIGNS = str.maketrans(
-    {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "−": "-", "–": "-"}
-)
+SIGNS = str.maketrans("×·⋅∗÷∕−–", "****//--")
 CHARACTERS = " 0123456789()+*/-" + "".join(map(chr, SIGNS))
-"""All that a readable expression is made of."""
+"""All characters that a readable expression can contain."""
 
 _READABLE = re.compile(r"[ 0-9()+*/-]*")
-_TOKEN = re.compile(
-    r"0|[1-9][0-9]{0,3}|[()+*/-]"
-)  # a longer number falls in two, and two numbers in a row are no expression
+# A longer number matches as two, and two numbers in a row are no expression.
+_TOKEN = re.compile(r"0|[1-9][0-9]{0,3}|[()+*/-]")
 _RANK = {"(": 0, ")": 1, "+": 2, "-": 2, "*": 3, "/": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation worked out; ``result`` is None for a division by zero."""
+    """One operation and its ``result``, which is None for a division by zero."""
 
     left: Fraction
     sign: str
@@ -33,18 +31,24 @@ class Step:
     result: Fraction | None
 
     def __str__(self) -> str:
-        """``13-9=4``, ``8/(1/3)=24``, ``4/0=?``: operands that are negative or no integers stand in parentheses."""
-        left, right = (
-            str(x) if x.denominator == 1 and x >= 0 else f"({x})" for x in (self.left, self.right)
-        )
-        return f"{left}{self.sign}{right}={'?' if self.result is None else self.result}"
+        """Write the step: ``13-9=4``, ``8/(1/3)=24``, ``4/0=?``.
+
+        Operands that are negative or not integers stand in parentheses.
+        """
+        result = "?" if self.result is None else self.result
+        return f"{_operand(self.left)}{self.sign}{_operand(self.right)}={result}"
+
+
+def _operand(value: Fraction) -> str:
+    return str(value) if value.denominator == 1 and value >= 0 else f"({value})"
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression that could be read: ``text`` in plain signs without spaces, its ``numbers`` and ``steps`` in order.
+    """A readable expression.
 
-    ``value`` is None where something is divided by zero; ``steps`` then leave out what depends on that.
+    ``text`` has plain signs and no spaces; ``numbers`` and ``steps`` are in order. ``value`` is
+    None if a division by zero occurs; ``steps`` then leave out what depends on it.
     """
 
     text: str
@@ -54,7 +58,7 @@ class Expression:
 
 
 def work_out(left: Fraction, sign: str, right: Fraction) -> Fraction | None:
-    """The value of one operation, None for a division by zero."""
+    """Return the value of one operation, or None for a division by zero."""
     if sign == "+":
         return left + right
     if sign == "-":
@@ -65,14 +69,17 @@ def work_out(left: Fraction, sign: str, right: Fraction) -> Fraction | None:
 
 
 def parse(text: str) -> Expression | None:
-    """The expression that the whole text is, or None. Never raises, whatever the text.
+    """Return the expression that the whole text is, or None. No text raises an error.
 
-    Precedence is the usual one, and equals are worked out from left to right. Two stacks instead of recursion: no depth is too deep.
+    Precedence is the usual one, and operations of the same rank are worked out from left to right.
+    Two stacks instead of recursion (the shunting-yard algorithm): no depth is too deep.
     """
     plain = text.translate(SIGNS) if len(text) <= MAX_LENGTH else ""
     tokens = _TOKEN.findall(plain) if _READABLE.fullmatch(plain) else []
     values: list[Fraction | None] = []
-    pending, steps = ["("], list[Step]()  # this parenthesis is closed behind the last token
+    steps: list[Step] = []
+    # One more pair of parentheses around everything: closing it works out what is left.
+    pending = ["("]
     after_operand = False
     for token in [*tokens, ")"]:
         starts_operand = token == "(" or token.isdigit()
@@ -90,15 +97,19 @@ def parse(text: str) -> Expression | None:
             else:
                 pending.append(token)
         after_operand = token == ")" or token.isdigit()
+    if pending:
+        return None
     numbers = tuple(int(token) for token in tokens if token.isdigit())
-    return None if pending else Expression("".join(tokens), values[0], numbers, tuple(steps))
+    return Expression("".join(tokens), values[0], numbers, tuple(steps))
 
 
 def _reduce(values: list[Fraction | None], sign: str, steps: list[Step]) -> None:
-    """Replace the last two values by what ``sign`` makes of them."""
-    right, left = values.pop(), values.pop()
+    """Replace the last two values by the result of ``sign`` on them, and record the step."""
+    right = values.pop()
+    left = values.pop()
     if left is None or right is None:
         values.append(None)
         return
-    values.append(work_out(left, sign, right))
-    steps.append(Step(left, sign, right, values[-1]))
+    result = work_out(left, sign, right)
+    values.append(result)
+    steps.append(Step(left, sign, right, result))

@@ -1,4 +1,4 @@
-"""What was found in a text, by which rule and where; and texts that are read otherwise than written, yet know where they stood."""
+"""Answers found in a text, and transformed texts that still know each character's origin."""
 
 from __future__ import annotations
 
@@ -11,50 +11,68 @@ from typing import final
 @final
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``answer``, found by the rule ``how``; its first character is at ``start`` of the text that was searched."""
+    """An answer that a rule found in a text.
+
+    ``how`` names the rule; ``start`` is the index of the answer's first character in the text.
+    """
 
     answer: str
     how: str
     start: int
 
     def spelled(self, form: Callable[[str], str]) -> Found | None:
-        """With the answer in another spelling; None if that is empty."""
+        """Replace the answer by ``form(answer)``. Return None if that is empty."""
         answer = form(self.answer)
         return replace(self, answer=answer) if answer else None
 
 
 def whole(text: str, limit: int | None = None) -> Found | None:
-    """The text itself, white space around it aside, and at most ``limit`` characters of it; None if there is nothing."""
+    """Return the stripped text as the answer, cut at ``limit`` characters; None if it is empty."""
     answer = text.strip()[:limit]
-    return Found(answer, "whole response", len(text) - len(text.lstrip())) if answer else None
+    if not answer:
+        return None
+    start = len(text) - len(text.lstrip())
+    return Found(answer, "whole response", start)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A text as it is read, and where each of its characters stood as it was written."""
+class MappedText:
+    """A transformed text with, for each of its characters, the index in the original text."""
 
     text: str
     at: Sequence[int]
 
     @classmethod
-    def of(cls, text: str, offset: int = 0) -> Seen:
-        """A text as it is written; it stood at ``offset``."""
+    def of(cls, text: str, offset: int = 0) -> MappedText:
+        """Map a text that is not transformed yet; its first character has the index ``offset``."""
         return cls(text, range(offset, offset + len(text)))
 
-    def replaced(self, pattern: re.Pattern[str], by: Callable[[re.Match[str]], str]) -> Seen:
-        """With other text for every match, all of it standing where the match began."""
+    def replaced(
+        self, pattern: re.Pattern[str], replacement: Callable[[re.Match[str]], str]
+    ) -> MappedText:
+        """Replace every match of the pattern.
+
+        All characters of a replacement map to where the match began.
+        """
         pieces: list[str] = []
         at: list[int] = []
         last = 0
         for match in pattern.finditer(self.text):
-            shown = by(match)
-            pieces += [self.text[last : match.start()], shown]
-            at += [*self.at[last : match.start()], *[self.at[match.start()]] * len(shown)]
+            new = replacement(match)
+            # The text between two matches is copied with its indices.
+            pieces += [self.text[last : match.start()], new]
+            at += self.at[last : match.start()]
+            at += [self.at[match.start()]] * len(new)
             last = match.end()
-        return Seen("".join([*pieces, self.text[last:]]), [*at, *self.at[last:]])
+        pieces.append(self.text[last:])
+        at += self.at[last:]
+        return MappedText("".join(pieces), at)
 
-    def found(self, begin: int, end: int, how: str) -> Found | None:
-        """The answer between two places, white space around it aside; None if there is nothing."""
+    def extract(self, begin: int, end: int, how: str) -> Found | None:
+        """Return ``text[begin:end]``, stripped, as an answer; None if nothing is left."""
         piece = self.text[begin:end]
+        answer = piece.strip()
+        if not answer:
+            return None
         begin += len(piece) - len(piece.lstrip())
-        return Found(piece.strip(), how, self.at[begin]) if piece.strip() else None
+        return Found(answer, how, self.at[begin])

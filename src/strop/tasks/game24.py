@@ -1,7 +1,8 @@
-"""The game of 24: join four numbers from 1 to 13 with + - * / and parentheses so that they make 24.
+"""The game of 24: join four numbers from 1 to 13 with + - * / and parentheses to make 24.
 
-Of the 1,820 hands, 1,362 can be solved; those are the problems. Any expression that uses every number exactly once and is worth 24 is
-right, so answers are worked out, not compared. Finding one is a search; checking one takes three operations.
+Of the 1,820 hands, 1,362 can be solved; those are the problems. Any expression that uses every
+number exactly once and has the value 24 is right, so answers are worked out, not compared. Finding
+one is a search; checking one takes three operations.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from itertools import combinations, combinations_with_replacement, islice, produ
 from typing import ClassVar
 
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.expressions import CHARACTERS, Expression, parse, work_out
-from strop.tasks.extraction import Found, Seen, whole
+from strop.tasks.extraction import Found, MappedText, whole
 
 TARGET = 24
 LARGEST = 13
@@ -27,92 +28,113 @@ HELD_OUT_SHARE = 0.5
 
 Hand = tuple[int, ...]
 Term = tuple[str, int]
-"""An expression as text, and how tightly it binds: 0 a sum or difference, 1 a product or quotient, 2 a number."""
+"""An expression, and how tightly it binds: 0 a sum or difference, 1 a product or quotient,
+2 a number."""
 
 
 def join(left: Term, sign: str, right: Term) -> Term:
-    """Two terms as one, with no more parentheses than needed."""
-    rank = int(sign in "*/")
-    first = left[0] if left[1] >= rank else f"({left[0]})"
-    second = right[0] if right[1] > rank or (right[1] == rank and sign in "+*") else f"({right[0]})"
-    return f"{first}{sign}{second}", rank
+    """Join two terms to one, with no more parentheses than needed."""
+    rank = 1 if sign in "*/" else 0
+    left_text = left[0] if left[1] >= rank else f"({left[0]})"
+    # a-(b-c) needs its parentheses, a+(b+c) does not
+    right_binds = right[1] > rank or (right[1] == rank and sign in "+*")
+    right_text = right[0] if right_binds else f"({right[0]})"
+    return f"{left_text}{sign}{right_text}", rank
 
 
 @cache
 def partitions(hand: Hand) -> tuple[tuple[Hand, Hand], ...]:
-    """The ways to part a hand in two, the smaller part first; none differs from another in order only."""
-    places = range(len(hand))
-    chosen = [
-        some
-        for size in range(1, len(hand) // 2 + 1)
-        for some in combinations(places, size)
-        if 2 * size < len(hand) or 0 in some
-    ]
-    parts = (
-        (tuple(hand[i] for i in some), tuple(hand[i] for i in places if i not in some))
-        for some in chosen
-    )
-    return tuple(dict.fromkeys(parts))
+    """Return the ways to divide a hand in two, the smaller part first.
+
+    No two of them differ only in the order of the parts or of equal numbers.
+    """
+    indices = range(len(hand))
+    parts: dict[tuple[Hand, Hand], None] = {}
+    for size in range(1, len(hand) // 2 + 1):
+        for chosen in combinations(indices, size):
+            # Of two halves of equal size, only the one with the first number is taken.
+            if 2 * size == len(hand) and 0 not in chosen:
+                continue
+            part = tuple(hand[i] for i in chosen)
+            rest = tuple(hand[i] for i in indices if i not in chosen)
+            parts[part, rest] = None
+    return tuple(parts)
 
 
 @cache
 def reachable(hand: Hand) -> dict[Fraction, Term]:
-    """Every value that all the numbers of a sorted hand can make, with the shortest way to make it."""
+    """Return every value that all numbers of a sorted hand can make, with its shortest term."""
     if len(hand) == 1:
         return {Fraction(hand[0]): (str(hand[0]), 2)}
-    found: dict[Fraction, Term] = {}
+    terms: dict[Fraction, Term] = {}
     for part, rest in partitions(hand):
         for small, large in product(reachable(part).items(), reachable(rest).items()):
-            for (a, left), sign, (b, right) in [(large, s, small) for s in "+*-/"] + [
-                (small, s, large) for s in "-/"
-            ]:
-                value, term = work_out(a, sign, b), join(left, sign, right)
-                if value is not None and (
-                    value not in found or len(term[0]) < len(found[value][0])
-                ):
-                    found[value] = term
-    return found
+            operations = [(large, sign, small) for sign in "+*-/"]
+            operations += [(small, sign, large) for sign in "-/"]
+            for (a, left), sign, (b, right) in operations:
+                value = work_out(a, sign, b)
+                term = join(left, sign, right)
+                if value is None:
+                    continue
+                if value not in terms or len(term[0]) < len(terms[value][0]):
+                    terms[value] = term
+    return terms
 
 
 def solutions(hand: Hand) -> Iterator[str]:
-    """Expressions worth 24 of a sorted hand; none only if there are none.
+    """Yield expressions with the value 24 of a sorted hand; none only if there are none.
 
-    The last operation parts the hand in two, and each value of one part leaves at most six that the other could have.
+    The last operation divides the hand in two, and for each value of one part at most six values of
+    the other lead to 24.
     """
     for part, rest in partitions(hand):
         others = reachable(rest)
         for a, term in reachable(part).items():
-            after = [("+", TARGET - a), ("-", a - TARGET)] + (
-                [("*", TARGET / a), ("/", a / TARGET)] if a else []
-            )
-            before = [("-", a + TARGET)] + ([("/", a * TARGET)] if a else [])
-            yield from (join(term, sign, others[b])[0] for sign, b in after if b in others)
-            yield from (join(others[b], sign, term)[0] for sign, b in before if b in others)
+            # b such that "a sign b" is 24
+            after = [("+", TARGET - a), ("-", a - TARGET)]
+            # b such that "b sign a" is 24
+            before = [("-", a + TARGET)]
+            if a:
+                after += [("*", TARGET / a), ("/", a / TARGET)]
+                before += [("/", a * TARGET)]
+            for sign, b in after:
+                if b in others:
+                    yield join(term, sign, others[b])[0]
+            for sign, b in before:
+                if b in others:
+                    yield join(others[b], sign, term)[0]
 
 
 @cache
 def solved() -> dict[Hand, str]:
-    """Every hand that can be solved, with the shortest of its solutions that the search meets."""
-    hands = combinations_with_replacement(range(1, LARGEST + 1), 4)
-    return {
-        hand: found
-        for hand in hands
-        if (found := min(solutions(hand), key=len, default=None)) is not None
-    }
+    """Return every hand that can be solved, with the shortest solution that the search yields."""
+    shortest: dict[Hand, str] = {}
+    for hand in combinations_with_replacement(range(1, LARGEST + 1), 4):
+        solution = min(solutions(hand), key=len, default=None)
+        if solution is not None:
+            shortest[hand] = solution
+    return shortest
 
 
 @cache
 def problem_of(hand: Hand) -> Problem:
-    """The problem of a hand. Its numbers stand in an order that gives nothing away, the same in every list."""
+    """Return the problem of a hand.
+
+    Its numbers are in a random order that is the same in every list, so that the order says nothing
+    about the solution.
+    """
     question = list(hand)
     random.Random(derive("order", "game24", *hand)).shuffle(question)
-    split = "test" if fraction("held out", "game24", *hand) < HELD_OUT_SHARE else "train"
-    return Problem(
-        "game24-" + "-".join(map(str, hand)), split, " ".join(map(str, question)), solved()[hand]
-    )
+    split = split_of(HELD_OUT_SHARE, "game24", *hand)
+    name = "game24-" + "-".join(map(str, hand))
+    return Problem(name, split, " ".join(map(str, question)), solved()[hand])
 
 
-READ, CANDIDATES = 10_000, 100
+MAX_TEXT = 10_000
+MAX_CANDIDATES = 100
+SHORTEST = 7
+"""The fewest characters of an expression of four numbers: ``1+2+3+4``."""
+
 _LATEX = {
     r"\times": "*",
     r"\cdot": "*",
@@ -122,23 +144,25 @@ _LATEX = {
     r"\(": "$",
     r"\)": "$",
 }
-_SPELLED = re.compile("|".join(map(re.escape, _LATEX)))
+_LATEX_COMMAND = re.compile("|".join(map(re.escape, _LATEX)))
 _LETTER_X = re.compile(r"(?<=[0-9)]) ?[xX] ?(?=[0-9(])")
 _LIST_MARK = re.compile(r"^(?:[-*+•]|[0-9]{1,2}[.)]) +", re.MULTILINE)
-_C = re.escape(CHARACTERS)
-_RUN = re.compile(rf"(?<![{_C}^√\\])(?:(?= )|(?<![\w.]))[{_C}]++(?![\^!%]|\}}\{{|\.[0-9]|(?<! )\w)")
-"""All that could be read as one expression and is not part of something longer: ``sqrt(4)``, ``2^3``, ``1.5``, ``\\frac{1}{2}``."""
+_CHARACTER = re.escape(CHARACTERS)
+# A run of characters that could be one expression and is not part of something longer, such as
+# ``sqrt(4)``, ``2^3``, ``1.5`` or ``\frac{1}{2}``. The possessive ``++`` keeps the search linear.
+_RUN = re.compile(
+    rf"(?<![{_CHARACTER}^√\\])(?:(?= )|(?<![\w.]))[{_CHARACTER}]++"
+    r"(?![\^!%]|\}\{|\.[0-9]|(?<! )\w)"
+)
 
 
-def uses(expression: Expression | None, problem: Problem) -> bool:
-    """Is this an expression of exactly the problem's numbers?"""
-    return expression is not None and sorted(expression.numbers) == sorted(
-        map(int, problem.question.split())
-    )
+def uses_numbers(expression: Expression, problem: Problem) -> bool:
+    """Return whether the expression uses each of the problem's numbers exactly once."""
+    return sorted(expression.numbers) == sorted(map(int, problem.question.split()))
 
 
 def read_whole(text: str) -> Expression | None:
-    """The expression that the text is, but for ``= 24`` behind it."""
+    """Return the expression that the whole text is, with or without ``= 24`` behind it."""
     before, equals, last = text.strip().rpartition("=")
     if not equals:
         return parse(last)
@@ -146,22 +170,32 @@ def read_whole(text: str) -> Expression | None:
 
 
 def read_anywhere(text: str, problem: Problem) -> Found | None:
-    """The last expression of the problem's numbers that stands in the text. Of a long text only the end is read."""
-    end, text = len(text.rstrip()), text.strip()
-    seen = Seen.of(text, end - len(text))
-    if len(text) > READ:
-        seen = Seen(
-            "^" + text[-READ:], range(end - READ - 1, end)
-        )  # so that an expression which is cut off there does not count
-    seen = seen.replaced(_SPELLED, lambda match: _LATEX[match[0]])
-    seen = seen.replaced(_LIST_MARK, lambda _: "").replaced(_LETTER_X, lambda _: "*")
-    runs = [run for run in _RUN.finditer(seen.text) if len(run[0]) >= 7]
-    for run in islice(reversed(runs), CANDIDATES):
-        expression = parse(run[0].strip(" ").removeprefix("**").removesuffix("**"))
-        if expression and uses(expression, problem):
+    """Return the last expression of the problem's numbers in the text.
+
+    Only the last MAX_TEXT characters and the last MAX_CANDIDATES possible expressions are read.
+    """
+    plain = _end_of(text)
+    plain = plain.replaced(_LATEX_COMMAND, lambda match: _LATEX[match[0]])
+    plain = plain.replaced(_LIST_MARK, lambda _: "")
+    plain = plain.replaced(_LETTER_X, lambda _: "*")
+    runs = [run for run in _RUN.finditer(plain.text) if len(run[0]) >= SHORTEST]
+    for run in islice(reversed(runs), MAX_CANDIDATES):
+        written = run[0].strip(" ").removeprefix("**").removesuffix("**")  # Markdown's bold
+        expression = parse(written)
+        if expression and uses_numbers(expression, problem):
             begin = run.end() - len(run[0].lstrip(" *"))
-            return Found(expression.text, "last expression", seen.at[begin])
+            return Found(expression.text, "last expression", plain.at[begin])
     return None
+
+
+def _end_of(text: str) -> MappedText:
+    """Return the last MAX_TEXT characters of the stripped text."""
+    end = len(text.rstrip())
+    text = text.strip()
+    if len(text) <= MAX_TEXT:
+        return MappedText.of(text, end - len(text))
+    # The "^" in front rejects an expression whose beginning is cut off.
+    return MappedText("^" + text[-MAX_TEXT:], range(end - MAX_TEXT - 1, end))
 
 
 @dataclass(frozen=True)
@@ -173,13 +207,14 @@ class Game24(Task):
         "the game of 24: make 24 of four numbers; hard to find, easy to check"
     )
     instruction: ClassVar[str] = (
-        "Use each of these four numbers exactly once, with + - * / and parentheses, to make 24. Write the expression."
+        "Use each of these four numbers exactly once, with + - * / and parentheses, to make 24. "
+        "Write the expression."
     )
     max_tokens: ClassVar[int] = 64
     verification_max_tokens: ClassVar[int] = 128
 
     def draw(self, rng: random.Random) -> Problem:
-        """One problem of either split."""
+        """Draw one problem of either split."""
         return problem_of(rng.choice(list(solved())))
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -193,11 +228,14 @@ class Game24(Task):
         return f"{problem.reference} = {TARGET}"
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Strict: one expression of the problem's numbers, with or without ``= 24``. Flexible: the last one in the text."""
+        """Grade an expression of the problem's numbers.
+
+        Strict: the response is one, with or without ``= 24``. Flexible: the last one in the text.
+        """
 
         def form(answer: str) -> str:
             expression = read_whole(answer)
-            return expression.text if expression and uses(expression, problem) else ""
+            return expression.text if expression and uses_numbers(expression, problem) else ""
 
         def right(answer: str) -> bool:
             expression = parse(answer)
@@ -206,16 +244,17 @@ class Game24(Task):
         return Grade.of(whole(text), read_anywhere(text, problem), right, form)
 
     def check(self, problem: Problem, response: str) -> Check:
-        """Every operation worked out, then the numbers and the value judged: ``13-9=4 10-4=6 4*6=24 numbers:y 24:24y``."""
+        """Work out every operation, then judge the numbers used and the value.
+
+        For example ``13-9=4 10-4=6 4*6=24 numbers:y 24:24y``.
+        """
         expression = read_whole(response)
         if expression is None:
             return Check("expression:n", (False,))
         value = "?" if expression.value is None else str(expression.value)
-        holds = (uses(expression, problem), expression.value == TARGET)
-        numbers, right = ("y" if hold else "n" for hold in holds)
-        return Check(
-            " ".join(
-                [*map(str, expression.steps), f"numbers:{numbers}", f"{value}:{TARGET}{right}"]
-            ),
-            holds,
-        )
+        numbers_hold = uses_numbers(expression, problem)
+        value_holds = expression.value == TARGET
+        statements = [str(step) for step in expression.steps]
+        statements.append(f"numbers:{mark(numbers_hold)}")
+        statements.append(f"{value}:{TARGET}{mark(value_holds)}")
+        return Check(" ".join(statements), (numbers_hold, value_holds))

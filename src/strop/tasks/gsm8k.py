@@ -1,4 +1,7 @@
-"""GSM8K: word problems of grade-school arithmetic, in lm-evaluation-harness's prompt and with its two ways of finding the answer."""
+"""GSM8K: word problems of grade-school arithmetic.
+
+The prompt and the two ways of extracting the answer are those of lm-evaluation-harness.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from strop.records import Problem
 from strop.tasks.answers import gsm8k_flexible, gsm8k_strict
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 from strop.tasks.numbers import canonical_number
 
 
 @dataclass(frozen=True)
 class Gsm8k(Dataset):
-    """Strict: the number behind ``####``. Flexible: that, or else the last number. ``29.00`` is 29."""
+    """GSM8K. Strict: the number behind ``####``. Flexible: that, or else the last number.
+
+    Numbers are compared by value: ``29.00`` is 29.
+    """
 
     name: ClassVar[str] = "gsm8k"
     description: ClassVar[str] = "grade-school word problems (openai/gsm8k)"
@@ -26,19 +32,20 @@ class Gsm8k(Dataset):
     schema: ClassVar[Schema] = {"question": str, "answer": str}
     default_shots: ClassVar[int] = 4
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         if gsm8k_strict(fields["answer"]) is None:
+            ending = fields["answer"][-40:]
             raise UsageError(
-                f"{place}: the answer ends in {fields['answer'][-40:]!r}; expected a last line such as '#### 42'"
+                f"{location}: the answer ends in {ending!r}; expected a last line such as '#### 42'"
             )
         return fields["question"], fields["answer"], {}
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = gsm8k_strict(problem.reference or "")
-        right = gold and canonical_number(gold.answer)
+        reference = canonical_number(gold.answer) if gold else None
         return Grade.of(
             gsm8k_strict(text),
             gsm8k_flexible(text),
-            lambda answer: answer == right,
-            canonical_number,
+            right=lambda answer: answer == reference,
+            form=canonical_number,
         )

@@ -1,4 +1,4 @@
-"""Problems and answers that came from elsewhere: what a run made by ``strop import`` is about."""
+"""Problems and answers of a run that ``strop import`` made from samples drawn elsewhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from strop.tasks.extraction import whole
 
 @dataclass(frozen=True)
 class Imported(Task):
-    """Draws nothing. A whole text is its own answer, and right if it is the reference, white space aside."""
+    """Imported problems: none can be drawn.
+
+    A whole text is its own answer. It is right if it equals the reference, both stripped.
+    """
 
     name: ClassVar[str] = "imported"
     description: ClassVar[str] = "samples made elsewhere"
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         raise UsageError(
-            "an imported run has its own problems, and no more can be drawn; sample with --task NAME instead"
+            "an imported run has its own problems, and no more can be drawn; "
+            "sample with --task NAME instead"
         )
 
     def gold_response(self, problem: Problem) -> str:
@@ -29,10 +33,12 @@ class Imported(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        answer, gold = whole(text), (problem.reference or "").strip()
-        return Grade.of(answer, answer, lambda answer: answer == gold)
+        answer = whole(text)
+        reference = (problem.reference or "").strip()
+        return Grade.of(answer, answer, right=lambda answer: answer == reference)
 
     def check(self, problem: Problem, response: str) -> Check:
         raise UsageError(
-            "imported problems come without written checks; use a verifier without few-shot examples"
+            "imported problems come without written checks; "
+            "use a verifier without few-shot examples"
         )

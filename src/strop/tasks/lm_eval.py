@@ -1,6 +1,7 @@
-"""``lm-eval:NAME``: a generative task of lm-evaluation-harness, by the harness's own prompts, examples, stop strings, filters and metric.
+"""``lm-eval:NAME``: a generative task of lm-evaluation-harness.
 
-The harness works in a process of its own (``lm_eval_worker.py``), which starts when something is first asked of it.
+Prompts, examples, stop strings, filters and the metric are the harness's own. The harness runs in a
+process of its own (``lm_eval_worker.py``), which starts when the task is first used.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ LOADING_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class LmEval(Task):
-    """``task``: the harness's name, or a YAML file of one's own. ``data``: a file in the place of its data set, ``revision``: that one's.
+    """A task of lm-evaluation-harness.
 
-    Strict is the filter whose name says so, or the first; flexible the one whose name says that, or the same. A response that the strict
-    filter finds right is right flexibly too, which the harness's own flexible figure may deny. Problems are the harness's test documents,
-    or its validation documents.
+    ``task`` is the harness's name, or a YAML file of the user. ``data`` is a file that replaces its
+    data set, ``revision`` the revision of its data set on the hub. Test problems are the harness's
+    test documents, or its validation documents.
+
+    The strict grade is that of the filter with "strict" in its name, or of the first one; the
+    flexible grade that of the filter with "flexible" in its name, or of the strict one. A response
+    that the strict filter finds right is also right flexibly, which the harness's own figure for
+    the flexible filter does not guarantee.
     """
 
     task: str
@@ -47,8 +53,9 @@ class LmEval(Task):
     def origin(self) -> dict[str, Any]:
         return {"data": self.data, "revision": self.revision}
 
+    # Class constants of the other tasks; here the harness has them for each of its tasks.
     @property
-    def default_shots(self) -> int:  # type: ignore[override]  # a constant of other tasks, which only the harness knows of its own
+    def default_shots(self) -> int:  # type: ignore[override]
         return int(_description(self)["shots"])
 
     @property
@@ -60,31 +67,34 @@ class LmEval(Task):
         return tuple(_description(self)["stop"])
 
     def source(self) -> dict[str, Any]:
-        """The harness's version, its task's, filters and metric; and the file and its digest, or the hub's data set and commit."""
+        """Return the harness's version, the version, filters and metric of its task, and the data.
+
+        The data is a file with its digest, or a data set of the hub with its commit.
+        """
         source = dict(_description(self)["source"])
-        return source if self.data is None else source | file_source(self.data)
+        if self.data is not None:
+            source.update(file_source(self.data))
+        return source
 
     def size(self, split: str) -> int:
-        return len(_description(self)["problems" if split == "test" else "examples"])
+        return len(_documents(self, split))
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
-        """``count`` documents in an order that the seed shuffles: a longer list begins with a shorter one."""
+        """Return ``count`` documents, shuffled: a longer list begins with a shorter one."""
         check_split(split)
-        rows = _description(self)["problems" if split == "test" else "examples"]
-        if count > len(rows):
+        documents = _documents(self, split)
+        if count > len(documents):
             raise UsageError(
-                f"asked for {count} {split} problems of {self.label}, but there are {len(rows)}; ask for fewer"
+                f"asked for {count} {split} problems of {self.label}, but there are "
+                f"{len(documents)}; ask for fewer"
             )
-        return [
-            Problem(
-                f"{self.task}-{split}-{n}",
-                split,
-                rows[n]["question"],
-                rows[n]["gold"],
-                {"answer": rows[n]["answer"]},
-            )
-            for n in shuffled(range(len(rows)), self.label, seed)[:count]
-        ]
+        problems = []
+        for number in shuffled(range(len(documents)), self.label, seed)[:count]:
+            document = documents[number]
+            name = f"{self.task}-{split}-{number}"
+            metadata = {"answer": document["answer"]}
+            problems.append(Problem(name, split, document["question"], document["gold"], metadata))
+        return problems
 
     def context(self, problem: Problem, shots: int) -> str:
         return _contexts(self, shots)[_number(problem)]
@@ -94,51 +104,57 @@ class LmEval(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        reply = _pool(self).ask(
-            ["grade", problem.split, _number(problem), text],
-            cpu_seconds=CPU_SECONDS,
-            seconds=SECONDS,
-        )
+        question = ["grade", problem.split, _number(problem), text]
+        reply = _pool(self).ask(question, cpu_seconds=CPU_SECONDS, seconds=SECONDS)
         if reply.trouble:
             return Grade(None, None, 0.0, 0.0, f"{UNGRADED}{reply.trouble}")
-        strict, flexible, right_strict, right_flexible = reply.value
-        filters = _description(self)["source"]["filters"]
-        answer, found_by = (
-            (strict, filters[0]) if flexible in (None, strict) else (flexible, filters[1])
-        )
+        strict, flexible, strict_value, flexible_value = reply.value
+        strict_filter, flexible_filter = _description(self)["source"]["filters"]
+        if flexible is None or flexible == strict:
+            flexible, found_by = strict, strict_filter
+        else:
+            found_by = flexible_filter
         return Grade(
-            strict,
-            answer,
-            right_strict,
-            max(right_strict, right_flexible),
-            found_by if answer else None,
+            answer_strict=strict,
+            answer_flexible=flexible,
+            utility_strict=strict_value,
+            utility_flexible=max(strict_value, flexible_value),
+            found_by=found_by if flexible else None,
         )
 
     def check(self, problem: Problem, response: str) -> Check:
-        """The answer, and no reasons: all that the harness knows."""
-        return Check(
-            f"The answer is {problem.metadata['answer']}.",
-            (self.grade(response, problem).utility_strict == 1.0,),
-        )
+        """State the answer without reasons: the harness has none."""
+        right = self.grade(response, problem).utility_strict == 1.0
+        return Check(f"The answer is {problem.metadata['answer']}.", (right,))
 
     def judged(self, shots: list[Problem]) -> list[tuple[Problem, str, Check]]:
-        self._check_examples(shots)
+        self._refuse_tested(shots)
         return super().judged(shots)
 
     def contested(self, shots: list[Problem]) -> list[tuple[Problem, Judged, Judged]]:
-        self._check_examples(shots)
+        self._refuse_tested(shots)
         return super().contested(shots)
 
-    def _check_examples(self, shots: list[Problem]) -> None:
-        examples = _description(self)["examples"]
+    def _refuse_tested(self, shots: list[Problem]) -> None:
+        """Raise UsageError if a shot is also a test problem."""
+        examples = _documents(self, "train")
         if any(examples[_number(shot)]["tested"] for shot in shots):
             raise UsageError(
-                f"{self.label} takes its examples from its test problems: a verifier would be shown answers; use --shots 0"
+                f"{self.label} takes its examples from its test problems: "
+                "a verifier would be shown answers; use --shots 0"
             )
 
 
 def _number(problem: Problem) -> int:
+    """Return the number of the problem's document: its id ends in it."""
     return int(problem.id.rsplit("-", 1)[1])
+
+
+def _documents(task: LmEval, split: str) -> list[dict[str, Any]]:
+    documents: list[dict[str, Any]] = _description(task)[
+        "problems" if split == "test" else "examples"
+    ]
+    return documents
 
 
 @lru_cache(maxsize=8)
@@ -149,19 +165,22 @@ def _pool(task: LmEval) -> Pool:
 
 @lru_cache(maxsize=8)
 def _description(task: LmEval) -> dict[str, Any]:
-    return dict(_asked(task, ["describe", None]))
+    return dict(_ask(task, ["describe", None]))
 
 
 @lru_cache(maxsize=8)
 def _contexts(task: LmEval, shots: int) -> list[str]:
-    if shots > task.size("train"):
+    """Return the prompts of all test problems with this number of examples."""
+    available = task.size("train")
+    if shots > available:
         raise UsageError(
-            f"asked for {shots} shots of {task.label}, but there are {task.size('train')}; ask for fewer with --shots"
+            f"asked for {shots} shots of {task.label}, but there are {available}; "
+            "ask for fewer with --shots"
         )
-    return list(_asked(task, ["contexts", shots]))
+    return list(_ask(task, ["contexts", shots]))
 
 
-def _asked(task: LmEval, question: list[Any]) -> Any:
+def _ask(task: LmEval, question: list[Any]) -> Any:
     reply = _pool(task).ask(question, cpu_seconds=LOADING_SECONDS, seconds=LOADING_SECONDS)
     if reply.trouble:
         raise StropError(f"lm-eval failed at {task.label}: {reply.trouble}")

@@ -1,6 +1,7 @@
-"""lm-evaluation-harness, in a process of its own: a task's problems, prompts and grades by the harness's own code.
+"""lm-evaluation-harness in a process of its own: problems, prompts and grades of one of its tasks.
 
-The process is where ``lm_eval`` is imported and where its filters and metrics meet untrusted text; see ``workers.py`` for its bounds.
+Only this process imports ``lm_eval``, and only here do the harness's filters and metrics read
+untrusted text; ``workers.py`` bounds its time and memory.
 """
 
 from __future__ import annotations
@@ -20,20 +21,25 @@ from strop.tasks.workers import serve
 
 MEMORY = 8 << 30
 FEWSHOT_SEED = 1234
-"""What the harness seeds its choice of examples with, unless told otherwise."""
+"""The harness's default seed for its choice of examples."""
 DEFAULT_MAX_TOKENS = 256
-"""What the harness lets a model write where the task does not say."""
+"""The harness's default length of a response."""
 FILES = ("json", "csv", "parquet", "text", "arrow")
+"""Names in the place of a data set that mean files, not the hub."""
 LABELS = re.compile(r"\A\s*(Question|Problem|Q):|\n\s*(Answer|Solution|A):\s*\Z")
-"""Around a question, in the harness's prompts: strop's verification prompts have their own."""
+"""Labels around a question in the harness's prompts; strop's verification prompts add their own."""
 INVALID = "[invalid]"
-"""What the harness's filters give where they find nothing."""
+"""The value of the harness's filters if they find nothing."""
 
 
 @dataclass(frozen=True)
 class Harness:
-    """A loaded task. ``pool`` holds the examples;
-    ``shots`` is how many it shows by itself; ``strict`` and ``flexible`` name filters, ``metric`` what grades."""
+    """A loaded task.
+
+    ``docs`` are the problems and ``pool`` the documents that examples are drawn from; ``shots`` is
+    the task's own number of examples, if it has one. ``strict`` and ``flexible`` name filters, and
+    ``metric`` grades. The public methods answer the questions of ``lm_eval.py``.
+    """
 
     task: Any
     docs: list[Any]
@@ -45,36 +51,37 @@ class Harness:
     source: Mapping[str, Any]
 
     def describe(self, _: None) -> dict[str, Any]:
-        """Everything but the prompts."""
-        config = self.task.config
-        generation = config.generation_kwargs or {}
+        """Return everything but the prompts."""
+        generation = self.task.config.generation_kwargs or {}
         until = generation.get("until") or []
+        examples = [{**self._document(doc), "tested": doc in self.docs} for doc in self.pool]
         return {
-            "problems": [self._row(doc) for doc in self.docs],
-            "examples": [self._row(doc) | {"tested": doc in self.docs} for doc in self.pool],
+            "problems": [self._document(doc) for doc in self.docs],
+            "examples": examples,
             "stop": [until] if isinstance(until, str) else until,
             "max_tokens": int(generation.get("max_gen_toks") or DEFAULT_MAX_TOKENS),
             "shots": self.shots or 0,
             "source": dict(self.source),
         }
 
-    def _row(self, doc: Any) -> dict[str, str]:
+    def _document(self, doc: Any) -> dict[str, str]:
         target = self.task.doc_to_target(doc)
-        if self.task.config.doc_to_choice is not None and isinstance(target, int):
+        has_choices = self.task.config.doc_to_choice is not None
+        if has_choices and isinstance(target, int):
             target = self.task.doc_to_choice(doc)[target]
-        gold = str(target[0] if isinstance(target, list) else target)
+        if isinstance(target, list):  # several accepted answers
+            target = target[0]
+        gold = str(target)
+        answer = _as_answer(self._filter(doc, gold)[self.strict])
         question = LABELS.sub("", self.task.doc_to_text(doc)).strip()
-        return {
-            "question": question,
-            "gold": gold,
-            "answer": self._filtered(doc, gold)[self.strict] or gold,
-        }
+        return {"question": question, "gold": gold, "answer": answer or gold}
 
     def contexts(self, shots: int) -> list[str]:
-        """Every problem's prompt, as the harness builds them one after the other."""
+        """Return the prompts of all problems, in order, as the harness builds them."""
         if shots and self.shots == 0:
             raise UsageError(
-                f"lm-eval:{self.task.config.task} has no examples by its own settings; use --shots 0"
+                f"lm-eval:{self.task.config.task} has no examples by its own settings; "
+                "use --shots 0"
             )
         self.task.set_config("num_fewshot", shots)
         self.task.set_fewshot_seed(FEWSHOT_SEED)
@@ -82,52 +89,66 @@ class Harness:
         return [instance.args[0] for instance in self.task.instances]
 
     def grade(self, split: str, number: int, text: str) -> list[Any]:
-        """[strict answer, flexible answer, strict value, flexible value] of a response to a problem or an example."""
+        """Grade a response to a problem or to an example (``split`` "train").
+
+        Returns [strict answer, flexible answer, strict value, flexible value].
+        """
         doc = (self.docs if split == "test" else self.pool)[number]
-        found = self._filtered(doc, text, raw=True)
-        values = [
-            float(self.task.process_results(doc, [found[name]])[self.metric])
-            for name in (self.strict, self.flexible)
-        ]
+        filtered = self._filter(doc, text)
+        answers = [filtered[name] for name in (self.strict, self.flexible)]
+        values = []
+        for answer in answers:
+            results = self.task.process_results(doc, [answer])
+            values.append(float(results[self.metric]))
         if not all(0 <= value <= 1 for value in values):
             raise UsageError(
-                f"lm-eval:{self.task.config.task} grades with {self.metric}, which gave {values}; expected numbers in [0, 1]"
+                f"lm-eval:{self.task.config.task} grades with {self.metric}, "
+                f"which gave {values}; expected numbers in [0, 1]"
             )
-        return [_answer(found[self.strict]), _answer(found[self.flexible]), *values]
+        return [*map(_as_answer, answers), *values]
 
-    def _filtered(self, doc: Any, text: str, raw: bool = False) -> dict[str, Any]:
-        """What each filter makes of a response."""
+    def _filter(self, doc: Any, text: str) -> dict[str, Any]:
+        """Return the value of each filter on a response."""
         instance = importlib.import_module("lm_eval.api.instance").Instance(
             "generate_until", doc, ("", {}), 0, ("", 0, 1), resps=[text]
         )
-        for one in self.task._filters:
-            one.apply([instance])
-        return {
-            name: found if raw else _answer(found)
-            for name, found in instance.filtered_resps.items()
-        }
+        for each_filter in self.task._filters:
+            each_filter.apply([instance])
+        return dict(instance.filtered_resps)
 
 
-def _answer(found: Any) -> str | None:
-    """As text; None for nothing."""
-    one = found[0] if isinstance(found, list | tuple) and len(found) == 1 else found
-    text = str(one).strip() if one is not None else ""
+def _as_answer(filtered: Any) -> str | None:
+    """Return the value of a filter as text, or None if the filter found nothing."""
+    if isinstance(filtered, list | tuple) and len(filtered) == 1:
+        filtered = filtered[0]
+    if filtered is None:
+        return None
+    text = str(filtered).strip()
     return None if text in ("", INVALID) else text
 
 
 def prepare(settings: Mapping[str, Any]) -> Callable[[list[Any]], Any]:
-    """Load the task and answer [what, arguments...]."""
+    """Load the task, and return the function that answers [method, arguments...]."""
     harness = load(settings["task"], settings["data"], settings["revision"])
-    return lambda question: getattr(harness, question[0])(*question[1:])
+
+    def answer(question: list[Any]) -> Any:
+        method, *arguments = question
+        return getattr(harness, method)(*arguments)
+
+    return answer
 
 
 def load(name: str, data: str | None, revision: str | None) -> Harness:
-    """The task, its data loaded. UsageError for one that strop cannot or will not run, before any data or metric is touched."""
+    """Load a task with its data.
+
+    Raises UsageError for a task that strop cannot or will not run, before any data or metric of the
+    task is used.
+    """
     try:
         return _load(name, data, revision)
     except UsageError:
         raise
-    except Exception as error:  # whatever the network, the data or the task's own code has to say
+    except Exception as error:  # the network, the data and the task's own code raise many types
         reason = " ".join(str(error).split())[:300]
         raise UsageError(
             f"lm-eval cannot load the task {name} ({type(error).__name__}: {reason})"
@@ -135,47 +156,49 @@ def load(name: str, data: str | None, revision: str | None) -> Harness:
 
 
 def _load(name: str, data: str | None, revision: str | None) -> Harness:
-    os.environ["HF_EVALUATE_OFFLINE"] = (
-        "1"  # or metrics that are code from the hub would be fetched and run
-    )
+    # Otherwise the harness would fetch metrics that are code from the hub, and run them.
+    os.environ["HF_EVALUATE_OFFLINE"] = "1"
     try:
-        tasks, api = (
-            importlib.import_module("lm_eval.tasks"),
-            importlib.import_module("lm_eval.api.task"),
-        )
-        read = importlib.import_module("lm_eval.tasks._yaml_loader").load_yaml
+        tasks = importlib.import_module("lm_eval.tasks")
+        api = importlib.import_module("lm_eval.api.task")
+        load_yaml = importlib.import_module("lm_eval.tasks._yaml_loader").load_yaml
     except ImportError:
         raise UsageError(
             f"the task lm-eval:{name} needs lm-evaluation-harness: pip install 'strop[lm-eval]'"
         ) from None
-    place = _place(name, tasks)
-    check(name, read(place, resolve_func=False))  # before the task's own functions are imported
-    config = read(place, resolve_func=True)
-    config = {
-        key: value for key, value in config.items() if key not in ("tag", "group", "task_list")
-    }
+    yaml_file = _yaml_file(name, tasks)
+    # First without, then with importing the functions that the YAML names.
+    check(name, load_yaml(yaml_file, resolve_func=False))
+    config = load_yaml(yaml_file, resolve_func=True)
+    for key in ("tag", "group", "task_list"):
+        config.pop(key, None)
     source: dict[str, Any] = {"harness": f"lm-eval {importlib.metadata.version('lm_eval')}"}
     if data is not None:
-        config |= _own_data(Path(data), config)
+        config.update(_data_of_file(Path(data), config))
     elif not config.get("custom_dataset") and config["dataset_path"] not in FILES:
-        commit, cache = resolve_revision(config["dataset_path"], revision)
-        config |= {
-            "dataset_kwargs": (config.get("dataset_kwargs") or {})
-            | {"revision": commit, "cache_dir": str(cache)}
-        }
-        source |= {"hub": config["dataset_path"], "revision": commit}
+        hub = config["dataset_path"]
+        commit, cache = resolve_revision(hub, revision)
+        pinned = {"revision": commit, "cache_dir": str(cache)}
+        config["dataset_kwargs"] = {**(config.get("dataset_kwargs") or {}), **pinned}
+        source.update({"hub": hub, "revision": commit})
     task = api.ConfigurableTask(config=config)
-    docs, pool = list(task.eval_docs), list(task.sampler.df) if hasattr(task, "sampler") else []
-    filters = [one.name for one in task._filters]
-    strict = next((one for one in filters if "strict" in one), filters[0])
-    flexible = next((one for one in filters if "flexible" in one), strict)
+    strict, flexible = _choose_filters(task)
     metric = _metric(name, task)
-    source |= {"version": str(task.VERSION), "metric": metric, "filters": [strict, flexible]}
-    return Harness(task, docs, pool, task.config.num_fewshot, metric, strict, flexible, source)
+    source.update({"version": str(task.VERSION), "metric": metric, "filters": [strict, flexible]})
+    return Harness(
+        task=task,
+        docs=list(task.eval_docs),
+        pool=list(task.sampler.df) if hasattr(task, "sampler") else [],
+        shots=task.config.num_fewshot,
+        metric=metric,
+        strict=strict,
+        flexible=flexible,
+        source=source,
+    )
 
 
-def _place(name: str, tasks: Any) -> Path:
-    """The task's YAML file: one of the user's own, or the harness's."""
+def _yaml_file(name: str, tasks: Any) -> Path:
+    """Return the task's YAML file: the user's own, or the harness's."""
     if name.endswith((".yaml", ".yml")):
         if not Path(name).is_file():
             raise UsageError(f"there is no file {name}; expected a task of lm-eval, as YAML")
@@ -183,18 +206,24 @@ def _place(name: str, tasks: Any) -> Path:
     index = tasks.TaskManager().task_index
     if name not in index:
         raise UsageError(
-            f"lm-eval has no task {name!r}; `lm-eval ls tasks` lists them; a YAML file of your own is lm-eval:FILE.yaml"
+            f"lm-eval has no task {name!r}; `lm-eval ls tasks` lists them; "
+            "a YAML file of your own is lm-eval:FILE.yaml"
         )
     entry = index[name]
     if entry.kind.name in ("GROUP", "TAG"):
         raise UsageError(
-            f"lm-eval:{name} is a {entry.kind.name.lower()} of tasks; name one of them: `lm-eval ls tasks` lists them"
+            f"lm-eval:{name} is a {entry.kind.name.lower()} of tasks; "
+            "name one of them: `lm-eval ls tasks` lists them"
         )
     return Path(entry.yaml_path)
 
 
 def check(name: str, config: Mapping[str, Any]) -> None:
-    """UsageError for a task that runs generated code, wants code from the hub, or has nothing to generate."""
+    """Raise UsageError for a task that strop does not run.
+
+    These are tasks that run generated code or code from the hub, that are not plain YAML, that
+    generate nothing, or that show images or sounds.
+    """
     if config.get("unsafe_code") not in (None, False):
         raise UsageError(f"lm-eval:{name} runs the code that a model writes; strop does not run it")
     kwargs = config.get("dataset_kwargs") or {}
@@ -208,43 +237,58 @@ def check(name: str, config: Mapping[str, Any]) -> None:
         )
     if "class" in config:
         raise UsageError(
-            f"lm-eval:{name} is a class with a way of its own; strop runs tasks that are described in YAML"
+            f"lm-eval:{name} is a class with a way of its own; "
+            "strop runs tasks that are described in YAML"
         )
-    if config.get("output_type", "generate_until") != "generate_until":
+    output_type = config.get("output_type", "generate_until")
+    if output_type != "generate_until":
         raise UsageError(
-            f"lm-eval:{name} is of the kind {config['output_type']}, which generates nothing; expected generate_until"
+            f"lm-eval:{name} is of the kind {output_type}, which generates nothing; "
+            "expected generate_until"
         )
     if config.get("doc_to_image") or config.get("doc_to_audio"):
         raise UsageError(f"lm-eval:{name} shows images or sounds; strop's models read text")
 
 
+def _choose_filters(task: Any) -> tuple[str, str]:
+    """Return the names of the strict and the flexible filter."""
+    names = [each_filter.name for each_filter in task._filters]
+    strict = next((name for name in names if "strict" in name), names[0])
+    flexible = next((name for name in names if "flexible" in name), strict)
+    return strict, flexible
+
+
 def _metric(name: str, task: Any) -> str:
-    """The task's first metric, if it is a mean over problems of something to be raised."""
+    """Return the task's first metric, which must be a mean over problems, the higher the better."""
     metric = next(iter(task._metric_fn_list))
     mean = importlib.import_module("lm_eval.api.metrics").mean
     if task.aggregation().get(metric) is not mean or task.higher_is_better().get(metric) is False:
         raise UsageError(
-            f"lm-eval:{name} is graded by {metric}, which is no mean of right and wrong; strop needs one"
+            f"lm-eval:{name} is graded by {metric}, which is no mean of right and wrong; "
+            "strop needs one"
         )
     return str(metric)
 
 
-def _own_data(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's rows where the task looks for its splits: those of the split "train" as examples, all others as problems."""
+def _data_of_file(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by which the harness reads its splits from a file.
+
+    Rows of the split "train" are the examples, all others the problems.
+    """
     rows = [dict(row.fields) for row in read_file(path, {})]
-    tested = config.get("test_split") or config.get("validation_split")
-    trained = [number for number, row in enumerate(rows) if row.get("split") == "train"]
-    if len(trained) == len(rows):
+    train = [number for number, row in enumerate(rows) if row.get("split") == "train"]
+    test = [number for number, row in enumerate(rows) if row.get("split") != "train"]
+    if not test:
         raise UsageError(f"{path} has only train rows; expected rows of the split test")
-    splits = {config.get("training_split"): trained, config.get("fewshot_split"): trained}
-    splits |= {tested: sorted(set(range(len(rows))) - set(trained))}
+    # The test split last: a task may take its examples from it.
+    numbers_of = {config.get("training_split"): train, config.get("fewshot_split"): train}
+    numbers_of[config.get("test_split") or config.get("validation_split")] = test
 
     def custom_dataset(**_: Any) -> Any:
         datasets = importlib.import_module("datasets")
-        whole = datasets.Dataset.from_list(rows)
-        return datasets.DatasetDict(
-            {split: whole.select(numbers) for split, numbers in splits.items() if split}
-        )
+        table = datasets.Dataset.from_list(rows)
+        splits = {split: table.select(numbers) for split, numbers in numbers_of.items() if split}
+        return datasets.DatasetDict(splits)
 
     return {
         "custom_dataset": custom_dataset,

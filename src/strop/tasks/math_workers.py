@@ -1,14 +1,17 @@
-"""Are two mathematical answers the same?
+"""Decide whether two mathematical answers are equal.
 
-Equal forms (``latex.normalise_math``) are; so much is decided here. Of other forms math-verify is asked, if it is installed, in a worker
-process (``workers.py``): sympy can be made to compute for ever or to eat all memory, in steps that no signal handler and no thread can
-interrupt, and math-verify works in a main thread only.
+Answers with equal forms (``math_forms.normalise_math``) are equal. Other forms go to math-verify,
+if it is installed, in a worker process (``workers.py``). A process is needed because sympy can be
+made to compute for ever or to use all memory, in steps that no signal handler and no thread can
+interrupt, and because math-verify works only in a main thread.
 
-Only the forms are shown to math-verify, so answers that are one vote get one verdict. What it is lax about is decided here: two plain
-numbers are compared exactly, bases count (``202_7`` is not ``202_8``; a base that one side leaves out is allowed), words are not products
-of letters, and brackets of lists must be the same.
+math-verify sees only the forms, so that answers that count as one vote get one verdict. Where it is
+too lax, the decision is made here: two plain numbers are compared exactly; bases count (``202_7``
+is not ``202_8``, but one side may leave its base out); words are not products of letters; the
+brackets of lists must be the same.
 
-Running out of CPU_SECONDS, SECONDS or MEMORY, or two crashes in a row, count as not equal, and in ``COUNTS``.
+A comparison that exceeds CPU_SECONDS, SECONDS or MEMORY, or that crashes twice in a row, counts as
+not equal. COUNTS has the number of those.
 """
 
 from __future__ import annotations
@@ -22,72 +25,93 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache, lru_cache
 
-from strop.tasks.math_answers import WORDS, normalise_math
+from strop.tasks.math_forms import WORDS, normalise_math
 from strop.tasks.workers import Pool, serve
 
 CPU_SECONDS = 1.0
 SECONDS = 4.0
 MEMORY = 1 << 30
+NO_MATH_VERIFY = "strop normaliser"
 
 _POOL = Pool("strop.tasks.math_workers")
 _COUNTING = threading.Lock()
 
 COUNTS: Counter[str] = Counter()
-"""How often math-verify was "asked" in this process, and how many of these comparisons "timed out" or "crashed"."""
+"""The number of comparisons that math-verify was "asked", that "timed out" and that "crashed"."""
 
 
 @cache
 def grader() -> str:
-    """Who decides, for the record: "math-verify 0.9.0", or "strop normaliser" where that is not installed."""
+    """Return who compares, for the record: "math-verify 0.9.0", or else "strop normaliser"."""
     if importlib.util.find_spec("math_verify") is None:
-        return "strop normaliser"
+        return NO_MATH_VERIFY
     return f"math-verify {importlib.metadata.version('math-verify')}"
 
 
 def same_math(answer: str, reference: str) -> bool:
-    """Is the answer the reference? What has no form is the same as nothing. Safe to call from any thread."""
+    """Return whether the answer equals the reference. Safe to call from any thread.
+
+    An answer without a form equals nothing.
+    """
     return _same_forms(normalise_math(answer), normalise_math(reference))
-
-
-_NUMBER = re.compile(r"-?(?:\d+|\\frac\{\d+\}\{\d+\})")
-_BASED = re.compile(r"\(?(\d[\dA-F]*)\)?(?:_\{\(?(\d+)\)?\})?")
-_BRACKETED = re.compile(
-    r"(\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,(?:[^()\[\]\\]|\\(?![{}]))*(\)|\]|\\\})"
-)
-
-
-def _settled(answer: str, reference: str) -> bool | None:
-    """What is decided without math-verify."""
-    if not answer or not reference or answer == reference:
-        return bool(answer) and answer == reference
-    if _NUMBER.fullmatch(answer) and _NUMBER.fullmatch(reference):
-        return False
-    based = _BASED.fullmatch(answer), _BASED.fullmatch(reference)
-    if based[0] and based[1] and (based[0][2] or based[1][2]):
-        return based[0][1] == based[1][1] and (
-            not (based[0][2] and based[1][2]) or based[0][2] == based[1][2]
-        )
-    for form in (answer, reference):
-        if (
-            WORDS.fullmatch(form) and len(form) > 3 and re.search("[a-z]{2}", form)
-        ) or "answer" in form.lower():
-            return False
-    brackets = _BRACKETED.fullmatch(answer), _BRACKETED.fullmatch(reference)
-    if brackets[0] and brackets[1] and brackets[0].groups() != brackets[1].groups():
-        return False
-    return None
 
 
 @lru_cache(maxsize=20_000)
 def _same_forms(answer: str, reference: str) -> bool:
-    settled = _settled(answer, reference)
-    if settled is not None:
-        return settled
-    return grader() != "strop normaliser" and _ask(answer, reference)
+    decision = _decide_without_math_verify(answer, reference)
+    if decision is not None:
+        return decision
+    return grader() != NO_MATH_VERIFY and _ask_math_verify(answer, reference)
 
 
-def _ask(answer: str, reference: str) -> bool:
-    """math-verify's verdict; False if it comes to none."""
+_NUMBER = re.compile(r"-?(?:\d+|\\frac\{\d+\}\{\d+\})")
+_BASED_NUMBER = re.compile(r"\(?(?P<digits>\d[\dA-F]*)\)?(?:_\{\(?(?P<base>\d+)\)?\})?")
+# A list in brackets, in which no other bracket stands. A backslash may not begin ``\{`` or ``\}``.
+_LIST = re.compile(
+    r"(?P<opening>\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,"
+    r"(?:[^()\[\]\\]|\\(?![{}]))*(?P<closing>\)|\]|\\\})"
+)
+
+
+def _decide_without_math_verify(answer: str, reference: str) -> bool | None:
+    """Return the decision, or None if only math-verify can make it."""
+    if not answer or not reference:
+        return False
+    if answer == reference:
+        return True
+    if _NUMBER.fullmatch(answer) and _NUMBER.fullmatch(reference):
+        return False
+    same_number = _same_based_number(answer, reference)
+    if same_number is not None:
+        return same_number
+    if _is_words(answer) or _is_words(reference) or _have_different_brackets(answer, reference):
+        return False
+    return None
+
+
+def _same_based_number(answer: str, reference: str) -> bool | None:
+    """Compare two numbers of which one names its base (``202_{7}``); None for anything else."""
+    left, right = _BASED_NUMBER.fullmatch(answer), _BASED_NUMBER.fullmatch(reference)
+    if left is None or right is None or not (left["base"] or right["base"]):
+        return None
+    same_base = left["base"] == right["base"] or not (left["base"] and right["base"])
+    return left["digits"] == right["digits"] and same_base
+
+
+def _is_words(form: str) -> bool:
+    """Return whether math-verify would read words as a product of letters."""
+    if "answer" in form.lower():
+        return True
+    return bool(WORDS.fullmatch(form) and len(form) > 3 and re.search("[a-z]{2}", form))
+
+
+def _have_different_brackets(answer: str, reference: str) -> bool:
+    left, right = _LIST.fullmatch(answer), _LIST.fullmatch(reference)
+    return bool(left and right and left.groups() != right.groups())
+
+
+def _ask_math_verify(answer: str, reference: str) -> bool:
+    """Return math-verify's verdict, or False if it does not reach one."""
     reply = _POOL.ask([answer, reference], cpu_seconds=CPU_SECONDS, seconds=SECONDS)
     with _COUNTING:
         COUNTS["asked"] += 1
@@ -97,11 +121,11 @@ def _ask(answer: str, reference: str) -> bool:
 
 
 def _prepare(settings: None) -> Callable[[list[str]], bool]:
-    """In the worker."""
+    """Load math-verify in the worker and return the function that compares a pair of forms."""
     library = importlib.import_module("math_verify")
-    normalisation = importlib.import_module(
-        "latex2sympy2_extended.math_normalization"
-    ).NormalizationConfig(
+    normalization = importlib.import_module("latex2sympy2_extended.math_normalization")
+    # The forms are normalised already: no units, no boxes.
+    normal_form = normalization.NormalizationConfig(
         basic_latex=True,
         units=False,
         malformed_operators=False,
@@ -109,17 +133,21 @@ def _prepare(settings: None) -> Callable[[list[str]], bool]:
         boxed="none",
         equations=False,
     )
-    config = [
-        library.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=normalisation)
-    ]
+    extraction = library.LatexExtractionConfig(
+        boxed_match_priority=-1, normalization_config=normal_form
+    )
+
+    # The time-outs are None because the worker has its own bound on processor time.
+    def parse(form: str) -> list[object]:
+        return list(library.parse(f"${form}$", [extraction], parsing_timeout=None))
 
     def verdict(answer: str, reference: str) -> bool:
-        read = [
-            library.parse(f"${form}$", config, parsing_timeout=None) for form in (reference, answer)
-        ]
-        return bool(library.verify(*read, allow_set_relation_comp=True, timeout_seconds=None))
+        gold, target = parse(reference), parse(answer)
+        return bool(
+            library.verify(gold, target, allow_set_relation_comp=True, timeout_seconds=None)
+        )
 
-    verdict("x+1", "1+x")
+    verdict("x+1", "1+x")  # sympy loads much on its first use; no answer should pay for that
     return lambda pair: verdict(*pair)
 
 

@@ -1,4 +1,4 @@
-"""MATH: competition problems whose answers stand in ``\\boxed{}``."""
+"""MATH: competition problems with answers in ``\\boxed{}``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
-from strop.tasks.math_answers import boxed, math_flexible, normalise_math
+from strop.tasks.dataset import Content, Dataset
+from strop.tasks.math_answers import boxed, math_flexible
+from strop.tasks.math_forms import normalise_math
 from strop.tasks.math_workers import grader, same_math
 
 SUBJECTS = {
@@ -24,15 +25,19 @@ SUBJECTS = {
     "Prealgebra": "prealgebra",
     "Precalculus": "precalculus",
 }
+"""The seven subjects, with the names of their configurations on the hub."""
 INTEGER = re.compile(r"\d*")
 
 
 @dataclass(frozen=True)
 class Mathematics(Dataset):
-    """``subjects``: of the seven, all by default. ``integers``: only answers that are digits, the subset of "The Sharpening Mechanism".
+    """MATH, restricted to ``subjects``.
 
-    Strict: what the last ``\\boxed{}`` holds. Flexible: that, or what the text ends in otherwise. Equal is what has the same canonical form
-    or what math-verify proves equal.
+    ``integers`` keeps only answers that consist of digits, the subset of "The Sharpening
+    Mechanism".
+
+    Strict: the content of the last ``\\boxed{}``. Flexible: that, or else what the text ends up
+    with. Two answers are equal if they have the same canonical form or if math-verify proves it.
     """
 
     subjects: tuple[str, ...] = tuple(SUBJECTS)
@@ -47,36 +52,33 @@ class Mathematics(Dataset):
     levels: ClassVar[dict[str, dict[str, Any]]] = {"standard": {}, "integers": {"integers": True}}
 
     def __post_init__(self) -> None:
-        if strange := set(self.subjects) - SUBJECTS.keys():
-            raise UsageError(f"math has no subject {min(strange)!r}; it has {', '.join(SUBJECTS)}")
+        unknown = set(self.subjects) - SUBJECTS.keys()
+        if unknown:
+            raise UsageError(f"math has no subject {min(unknown)!r}; it has {', '.join(SUBJECTS)}")
 
-    def problem(
-        self, place: str, fields: Mapping[str, Any]
-    ) -> tuple[str, str, dict[str, Any]] | None:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content | None:
         answer = boxed(fields["solution"])
         if answer is None:
+            ending = fields["solution"][-40:]
             raise UsageError(
-                f"{place}: the solution ends in {fields['solution'][-40:]!r}; expected its answer in \\boxed{{}}"
+                f"{location}: the solution ends in {ending!r}; expected its answer in \\boxed{{}}"
             )
-        if fields["type"] not in self.subjects or (
-            self.integers and not INTEGER.fullmatch(answer.answer.strip())
-        ):
+        if fields["type"] not in self.subjects:
             return None
-        return (
-            fields["problem"],
-            fields["solution"],
-            {"level": fields["level"], "subject": fields["type"]},
-        )
+        if self.integers and not INTEGER.fullmatch(answer.answer.strip()):
+            return None
+        metadata = {"level": fields["level"], "subject": fields["type"]}
+        return fields["problem"], fields["solution"], metadata
 
     def source(self) -> dict[str, Any]:
-        """Also who decides what is equal: grades depend on it."""
-        return super().source() | {"grader": grader()}
+        """Return the source with the name of the grader, since grades depend on it."""
+        return {**super().source(), "grader": grader()}
 
     def grade(self, text: str, problem: Problem) -> Grade:
         gold = boxed(problem.reference or "")
         return Grade.of(
             boxed(text),
             math_flexible(text),
-            lambda answer: gold is not None and same_math(answer, gold.answer),
-            normalise_math,
+            right=lambda answer: gold is not None and same_math(answer, gold.answer),
+            form=normalise_math,
         )

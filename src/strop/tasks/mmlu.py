@@ -1,4 +1,4 @@
-"""MMLU's college questions in biology, physics and chemistry: one of four choices, reasons allowed."""
+"""MMLU's college questions in biology, physics and chemistry: one of four choices."""
 
 from __future__ import annotations
 
@@ -8,31 +8,38 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.tasks.answers import choice_flexible, choice_strict
 from strop.tasks.base import Grade
+from strop.tasks.choices import choice_flexible, choice_strict
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
 
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class _Mmlu(Dataset):
-    """Strict: a bare letter, or ``The answer is (B).`` at the end. Flexible: the letter that the text comes to."""
+    """The common part of the subjects.
+
+    Strict: a bare letter, or ``The answer is (B).`` at the end. Flexible: the letter that the text
+    ends up with; reasons are allowed.
+    """
 
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "dev", "test": "test"}
     schema: ClassVar[Schema] = {"question": str, "choices": list, "answer": int}
     default_shots: ClassVar[int] = 4
     choices: ClassVar[tuple[str, ...]] = tuple(LETTERS)
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         choices, answer = fields["choices"], fields["answer"]
         if len(choices) != len(LETTERS) or not 0 <= answer < len(LETTERS):
             raise UsageError(
-                f"{place}: {len(choices)} choices and answer {answer}; expected 4 choices and an answer from 0 to 3"
+                f"{location}: {len(choices)} choices and answer {answer}; "
+                "expected 4 choices and an answer from 0 to 3"
             )
-        lines = [f"({letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=True)]
-        return "\n".join([fields["question"], *lines]), LETTERS[answer], {}
+        lines = [fields["question"]]
+        for letter, choice in zip(LETTERS, choices, strict=True):
+            lines.append(f"({letter}) {choice}")
+        return "\n".join(lines), LETTERS[answer], {}
 
     def gold_response(self, problem: Problem) -> str:
         return f"The answer is ({problem.reference})."
@@ -41,14 +48,14 @@ class _Mmlu(Dataset):
         return Grade.of(
             choice_strict(text, LETTERS),
             choice_flexible(text, LETTERS),
-            lambda answer: answer == problem.reference,
+            right=lambda answer: answer == problem.reference,
         )
 
     def example_problem(self, question: str) -> Problem:
-        """Examples name their question without its choices, which stand in the package's own rows."""
+        """Return the package's own row with this question, since examples lack the choices."""
         return next(
             problem
-            for problem in self.own("train")
+            for problem in self.package_problems("train")
             if problem.question.startswith(f"{question}\n(A) ")
         )
 

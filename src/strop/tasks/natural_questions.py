@@ -1,4 +1,4 @@
-"""Natural Questions without documents: short facts, right if they match any accepted answer after SQuAD's normalisation."""
+"""Natural Questions, closed book: short facts, compared after SQuAD's normalisation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.tasks.answers import matches_any, normalise_squad, nq_flexible, nq_strict
+from strop.tasks.answers import nq_flexible, nq_strict
 from strop.tasks.base import Grade
 from strop.tasks.data import Schema
-from strop.tasks.dataset import Dataset
+from strop.tasks.dataset import Content, Dataset
+from strop.tasks.squad import matches_any, normalise_squad
 
 
 @dataclass(frozen=True)
 class NaturalQuestions(Dataset):
-    """The reference is the accepted answers, one a line. Strict: the first line. Flexible: the answer in it."""
+    """Natural Questions. The reference has one accepted answer a line; any of them is right.
+
+    Strict: the first line of the response. Flexible: the answer in that line.
+    """
 
     name: ClassVar[str] = "natural-questions"
     description: ClassVar[str] = "factual questions, closed book (google-research-datasets/nq_open)"
@@ -27,29 +31,27 @@ class NaturalQuestions(Dataset):
     max_tokens: ClassVar[int] = 64
     stop: ClassVar[tuple[str, ...]] = ("\n",)
 
-    def problem(self, place: str, fields: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-        if not any(normalise_squad(answer) for answer in fields["answer"]):
+    def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
+        answers = fields["answer"]
+        if not any(normalise_squad(answer) for answer in answers):
             raise UsageError(
-                f"{place}: answer is {fields['answer']!r}; expected a list with an accepted answer"
+                f"{location}: answer is {answers!r}; expected a list with an accepted answer"
             )
-        return (
-            fields["question"],
-            "\n".join(" ".join(answer.split()) for answer in fields["answer"]),
-            {},
-        )
+        reference = "\n".join(" ".join(answer.split()) for answer in answers)
+        return fields["question"], reference, {}
 
     def gold_response(self, problem: Problem) -> str:
-        return _accepted(problem)[0]
+        return _accepted_answers(problem)[0]
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        accepted = _accepted(problem)
+        accepted = _accepted_answers(problem)
         return Grade.of(
             nq_strict(text),
             nq_flexible(text),
-            lambda answer: matches_any(answer, accepted),
-            normalise_squad,
+            right=lambda answer: matches_any(answer, accepted),
+            form=normalise_squad,
         )
 
 
-def _accepted(problem: Problem) -> list[str]:
+def _accepted_answers(problem: Problem) -> list[str]:
     return (problem.reference or "").split("\n")

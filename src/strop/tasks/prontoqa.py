@@ -1,7 +1,8 @@
-"""Deduction in a made-up world: does a property follow for one individual, in the manner of ProntoQA (Saparov and He, 2023)?
+"""Deduction in an invented world, in the manner of ProntoQA (Saparov and He, 2023).
 
-``Zemps are brambulks. Every brambulk is not rusty. ... Rex is a zemp. True or false: Rex is rusty.`` asks for a proof of one rule after
-the other and then for the answer. As in the papers, only the answer is graded; ``check`` judges the proof as well.
+``Zemps are brambulks. Every brambulk is not rusty. ... Rex is a zemp. True or false: Rex is
+rusty.`` asks for a proof, one rule after the other, and then for the answer. As in the papers, only
+the answer is graded; ``check`` judges the proof as well.
 """
 
 from __future__ import annotations
@@ -13,85 +14,104 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found
 from strop.tasks.ontologies import Theory, draw_question, read_claim, read_question, sentences
 
 MOST_HOPS = 5
 HELD_OUT_SHARE = 0.5
-READ = 10_000
-"""How many characters of a text are read: the last ones for its answer, the first ones for its proof."""
+MAX_TEXT = 10_000
+"""The most characters that are read: the last ones for the answer, the first ones for the proof."""
 
-BEGINS, ENDS = r"(?<![^\W_])", r"(?![^\W_])"
-NEGATION = rf"""(?P<negation>(?:{BEGINS}not|n['’]t)[\s*_"'“‘]{{1,4}})?"""
-BOTH = r"(?P<both>(?:\s{1,4}n?or\s{1,4}|\s{1,4}and\s{1,4}|\s?/\s?)(?:true|false))?"
-ANSWER = re.compile(f"{NEGATION}{BEGINS}(?P<word>true|false){BOTH}{ENDS}", re.IGNORECASE)
+# Not \b, for which "_" is part of a word: Markdown writes _True_.
+_WORD_BEGINS, _WORD_ENDS = r"(?<![^\W_])", r"(?![^\W_])"
+_NEGATION = rf"""(?P<negation>(?:{_WORD_BEGINS}not|n['’]t)[\s*_"'“‘]{{1,4}})?"""
+_BOTH = r"(?P<both>(?:\s{1,4}n?or\s{1,4}|\s{1,4}and\s{1,4}|\s?/\s?)(?:true|false))?"
+ANSWER = re.compile(
+    f"{_NEGATION}{_WORD_BEGINS}(?P<word>true|false){_BOTH}{_WORD_ENDS}", re.IGNORECASE
+)
 LAST_SENTENCE = "The answer is {}."
 
 
 def last_sentence_answer(text: str) -> Found | None:
-    """The answer of a text whose last sentence is ``The answer is True.`` or ``The answer is False.``, to the letter."""
+    """Return the answer if the last sentence is exactly ``The answer is True.`` (or False)."""
     text = text.rstrip()
     for answer in ("True", "False"):
         before = text.removesuffix(LAST_SENTENCE.format(answer))
+        if before == text:
+            continue
+        # "I doubt that The answer is True." is no sentence of this form.
         words = before.rstrip()
-        if before != text and (words[-1:] in ("", ".", "!", "?") or "\n" in before[len(words) :]):
+        spaces = before[len(words) :]
+        begins_sentence = words[-1:] in ("", ".", "!", "?") or "\n" in spaces
+        if begins_sentence:
             return Found(answer, "last sentence", len(before) + LAST_SENTENCE.index("{"))
     return None
 
 
 def last_answer(text: str) -> Found | None:
-    """What the last true or false of a text says, in any case.
+    """Return the meaning of the last "true" or "false" in a text, in any case.
 
-    A "not" or "n't" right before the word turns it round. "True or false", "true/false" and "neither true nor false" name both and
-    say nothing. Words that only contain these, such as "untrue", do not count. Of a long text only the end is searched.
+    A "not" or "n't" right before the word inverts it. "True or false", "true/false" and "neither
+    true nor false" name both and are skipped. Words that only contain these, such as "untrue", do
+    not count. Only the last MAX_TEXT characters are searched.
     """
     text = text.rstrip()
-    found = [
-        match for match in ANSWER.finditer(text, max(0, len(text) - READ)) if not match["both"]
-    ]
-    if not found:
+    start = max(0, len(text) - MAX_TEXT)
+    last = None
+    for match in ANSWER.finditer(text, start):
+        if not match["both"]:
+            last = match
+    if last is None:
         return None
-    answer = str((found[-1]["word"][0] in "tT") != bool(found[-1]["negation"]))
-    return Found(answer, "last true or false", found[-1].start())
+    says_true = last["word"].lower() == "true"
+    answer = str(says_true != bool(last["negation"]))
+    return Found(answer, "last true or false", last.start())
 
 
 def judge(theory: Theory, steps: list[str], last: str) -> list[tuple[str, bool]]:
-    """Is each step of a proof given, or does it follow by one given rule from what is given or shown before? Does the answer?"""
-    shown, judged = {theory.fact}, []
+    """Judge each step of a proof and its answer, the ``last`` sentence.
+
+    A step is right if it is given, or follows by one given rule from what is given or was shown
+    before. The answer is right if the steps shown settle it. Returns remarks with True if right.
+    """
+    shown = {theory.fact}
+    judged = []
     for step in steps:
         claim = read_claim(step)
         given = claim in theory.rules or claim == theory.fact
         follows = any(claim == new for old in shown for _, new in theory.following(old))
         if claim is not None and follows:
             shown.add(claim)
-        about = claim is not None and claim.subject == theory.fact.subject
-        reason = (
-            "given"
-            if given
-            else "follows"
-            if follows
-            else "does not follow"
-            if about
-            else "not given"
-        )
+        if given:
+            reason = "given"
+        elif follows:
+            reason = "follows"
+        elif claim is not None and claim.subject == theory.fact.subject:
+            reason = "does not follow"
+        else:
+            reason = "not given"
         judged.append((f"{step}: {reason}", given or follows))
     answers = {str(claim == theory.query) for claim in shown if theory.settles(claim)}
-    found = last_answer(last)
-    good = found is not None and found.answer in answers
-    return [*judged, (f"{last}: {'follows' if good else 'does not follow'}", good)]
+    answer = last_answer(last)
+    right = answer is not None and answer.answer in answers
+    return [*judged, (f"{last}: {'follows' if right else 'does not follow'}", right)]
 
 
 @dataclass(frozen=True)
 class ProntoQA(Task):
-    """``hops``: rules between the individual's kind and the kind with the property; each problem takes one of these numbers."""
+    """Questions of ``hops`` rules between the individual's kind and the kind with the property.
+
+    Each problem takes one of the numbers in ``hops``.
+    """
 
     hops: tuple[int, ...] = (1, 2, 3, 4, 5)
 
     name: ClassVar[str] = "prontoqa"
     description: ClassVar[str] = (
-        "true or false: proofs in made-up ontologies, as in ProntoQA; difficulty is the number of hops"
+        "true or false: proofs in made-up ontologies, as in ProntoQA; "
+        "difficulty is the number of hops"
     )
     choices: ClassVar[tuple[str, ...]] = ("True", "False")
     instruction: ClassVar[str] = (
@@ -110,12 +130,13 @@ class ProntoQA(Task):
             raise UsageError(f"prontoqa hops {self.hops}: expected numbers from 1 to {MOST_HOPS}")
 
     def draw(self, rng: random.Random) -> Problem:
-        """One problem of either split."""
+        """Draw one problem of either split."""
         hops = rng.choice(self.hops)
         question = draw_question(rng, hops)
-        split = "test" if fraction("held out", self.name, question) < HELD_OUT_SHARE else "train"
+        split = split_of(HELD_OUT_SHARE, self.name, question)
         theory = read_question(question)
-        answer = str(theory.proof()[-1][1] == theory.query)
+        _, conclusion = theory.proof()[-1]
+        answer = str(conclusion == theory.query)
         return Problem(
             f"prontoqa-{derive(self.name, question):016x}", split, question, answer, {"hops": hops}
         )
@@ -124,14 +145,20 @@ class ProntoQA(Task):
         return draw_distinct(self.draw, self.name, split, count, seed)
 
     def gold_response(self, problem: Problem) -> str:
-        """The fact, then every rule as the question states it and what follows by it, then the answer."""
+        """Return the fact, then every rule as stated and what follows by it, then the answer."""
         theory = read_question(problem.question)
         proof = theory.proof()
-        steps = [text for rule, claim in proof for text in (theory.rules[rule], str(claim))]
-        return f"{'. '.join([str(theory.fact), *steps])}. {LAST_SENTENCE.format(proof[-1][1] == theory.query)}"
+        steps = [str(theory.fact)]
+        for rule, claim in proof:
+            steps += [theory.rules[rule], str(claim)]
+        answer = proof[-1][1] == theory.query
+        return f"{'. '.join(steps)}. {LAST_SENTENCE.format(answer)}"
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Only the answer counts. Strict: the last sentence, as asked for. Flexible: the last true or false, however it is put."""
+        """Grade only the answer.
+
+        Strict: the last sentence, as asked for. Flexible: the last true or false in any wording.
+        """
         return Grade.of(
             last_sentence_answer(text),
             last_answer(text),
@@ -139,12 +166,12 @@ class ProntoQA(Task):
         )
 
     def check(self, problem: Problem, response: str) -> Check:
-        """Every sentence with its judgement: ``Rex is a zemp: given, y. Rex is rusty: does not follow, n. ...``.
+        """Judge every sentence: ``Rex is a zemp: given, y. Rex is rusty: does not follow, n. ...``
 
-        The answer holds only where the steps that hold lead to it. So no wrong answer passes; a right answer after a faulty proof, or
-        after none, is graded right and yet fails here.
+        The answer holds only if the steps that hold lead to it. So no wrong answer passes; a right
+        answer after a faulty proof, or after none, is graded right but fails here.
         """
-        *steps, last = sentences(response[:READ]) or ["No answer"]
+        *steps, last = sentences(response[:MAX_TEXT]) or ["No answer"]
         judged = judge(read_question(problem.question), steps, last)
-        text = " ".join(f"{remark}, {'y' if good else 'n'}." for remark, good in judged)
-        return Check(text, tuple(good for _, good in judged))
+        text = " ".join(f"{remark}, {mark(right)}." for remark, right in judged)
+        return Check(text, tuple(right for _, right in judged))

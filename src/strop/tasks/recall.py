@@ -1,8 +1,8 @@
 """Facts that can only be remembered: a key of three letters, a value of two.
 
-Keys are met with frequencies that follow a Zipf law, so that some are known well and some hardly. Checking a fact takes the same
-knowledge as giving it, so the first paper expects no gap here (section 4.3). Test facts must occur in pre-training: what is
-measured is memory.
+The frequencies of the keys follow a Zipf law, so some are known well and some hardly. Checking a
+fact takes the same knowledge as giving it, so "Mind the Gap" expects no gap here (section 4.3).
+Test facts must occur in pre-training: the task measures memory.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.seeds import derive, fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.seeds import derive
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found, whole
 
 FACTS = 900
+HELD_OUT_SHARE = 0.5
 FIRST_WORD = re.compile(r"\s*[.,:;]*(\S+)")
 
 
@@ -29,26 +30,34 @@ def _make_facts() -> dict[str, str]:
     rng = random.Random(derive("recall facts"))
     facts: dict[str, str] = {}
     while len(facts) < FACTS:
-        facts.setdefault(
-            "".join(rng.choices(ascii_lowercase, k=3)), "".join(rng.choices(ascii_lowercase, k=2))
-        )
+        key = "".join(rng.choices(ascii_lowercase, k=3))
+        value = "".join(rng.choices(ascii_lowercase, k=2))
+        facts.setdefault(key, value)
     return facts
 
 
 FACT_OF = _make_facts()
 KEYS = list(FACT_OF)
+"""All keys, by falling frequency: the index of a key is its rank."""
+# Cumulative weights of the Zipf law: KEY_WEIGHTS[rank] is the sum up to and including the rank.
 KEY_WEIGHTS = list(accumulate(1 / rank for rank in range(1, FACTS + 1)))
 
 
 def draw_key(rng: random.Random, ranks: tuple[int, int] = (0, FACTS)) -> str:
-    """Keys follow a Zipf law in the order of their making; only those with a rank from ``ranks[0]`` to below ``ranks[1]`` are drawn."""
-    below, above = KEY_WEIGHTS[ranks[0]] - 1 / (ranks[0] + 1), KEY_WEIGHTS[ranks[1] - 1]
-    return KEYS[bisect(KEY_WEIGHTS, rng.uniform(below, above), *ranks)]
+    """Draw a key from the Zipf law, restricted to ranks from ``ranks[0]`` to below ``ranks[1]``."""
+    first, end = ranks
+    # Draw from the range of the cumulative weights, then look up the rank on which the draw falls.
+    below = KEY_WEIGHTS[first] - 1 / (first + 1)
+    above = KEY_WEIGHTS[end - 1]
+    return KEYS[bisect(KEY_WEIGHTS, rng.uniform(below, above), first, end)]
 
 
 @dataclass(frozen=True)
 class Recall(Task):
-    """Drawn by the facts' frequency, without repetition. ``ranks``: from the first to before the second; 0 is the most frequent."""
+    """Facts drawn by their frequency, without repetition.
+
+    ``ranks`` restricts them: from the first rank to before the second; 0 is the most frequent.
+    """
 
     ranks: tuple[int, int] = (0, FACTS)
 
@@ -67,13 +76,14 @@ class Recall(Task):
     def __post_init__(self) -> None:
         if not 0 <= self.ranks[0] < self.ranks[1] <= FACTS:
             raise UsageError(
-                f"recall ranks {self.ranks}: expected two numbers from 0 to {FACTS}, the first below the second"
+                f"recall ranks {self.ranks}: expected two numbers from 0 to {FACTS}, "
+                "the first below the second"
             )
 
     def draw(self, rng: random.Random) -> Problem:
-        """One fact of either split."""
+        """Draw one fact of either split."""
         key = draw_key(rng, self.ranks)
-        split = "test" if fraction("held out", self.name, key) < 0.5 else "train"
+        split = split_of(HELD_OUT_SHARE, self.name, key)
         return Problem(f"recall-{key}", split, key, FACT_OF[key], {"rank": KEYS.index(key)})
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -84,14 +94,15 @@ class Recall(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Strict: the value alone. Flexible: the value as the first word."""
+        """Grade the value. Strict: the response is the value. Flexible: its first word is."""
         word = FIRST_WORD.match(text, 0, 1_000)
-        flexible = (
-            Found(word[1].rstrip(".,:;").lower(), "first word", word.start(1)) if word else None
-        )
+        flexible = None
+        if word:
+            flexible = Found(word[1].rstrip(".,:;").lower(), "first word", word.start(1))
         return Grade.of(whole(text, 100), flexible, lambda answer: answer == problem.reference)
 
     def check(self, problem: Problem, response: str) -> Check:
-        """The remembered value beside the claimed one: ``go:goy``."""
+        """Write the true value beside the claimed one: ``go:goy``."""
         truth = FACT_OF[problem.question]
-        return Check(f"{truth}:{response}{'y' if truth == response else 'n'}", (truth == response,))
+        right = truth == response
+        return Check(f"{truth}:{response}{mark(right)}", (right,))

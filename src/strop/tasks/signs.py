@@ -1,7 +1,8 @@
-"""Hard to find, easy to check: put one of two operations in each gap so that the chain comes out at a target.
+"""Choose one of two operations for each gap, so that the chain has a target value.
 
-``9?1?1?1?5=2 (+-)`` asks for a choice of + and - that makes 2, read from left to right on last digits; ``9+1+1-1+5`` is a solution
-if its value is 2. Finding one means searching 16 chains; checking one takes four steps.
+``9?1?1?1?5=2 (+-)`` asks for a choice of + and - that makes 2, read from left to right on last
+digits; ``9+1+1-1+5`` is a solution if its value is 2. The task is hard to solve and easy to check:
+finding a solution means searching 16 chains, checking one takes four steps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from itertools import product
 from typing import Any, ClassVar
 
 from strop.records import Problem
-from strop.seeds import fraction
 from strop.tasks.arithmetic import (
     HELD_OUT_SHARE,
     OPERATIONS,
@@ -22,32 +22,29 @@ from strop.tasks.arithmetic import (
     draw_operation,
     solve,
 )
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
 from strop.tasks.extraction import Found, whole
 
 
 def read_question(question: str) -> tuple[str, int, str]:
-    """``9?1?5=2 (+-)`` as ("915", 2, "+-")."""
-    return (
-        question[: question.index("=")].replace("?", ""),
-        int(question[question.index("=") + 1]),
-        question[-3:-1],
-    )
+    """Return the digits, the target and the operations: ``9?1?5=2 (+-)`` is ("915", 2, "+-")."""
+    chain, _, rest = question.partition("=")
+    return chain.replace("?", ""), int(rest[0]), question[-3:-1]
 
 
 def fill(digits: str, signs: tuple[str, ...] | str) -> str:
-    """Digits and the operations between them, as one expression."""
+    """Join digits and the operations between them to one expression."""
     return digits[0] + "".join(op + digit for op, digit in zip(signs, digits[1:], strict=True))
 
 
 def choices(question: str) -> list[str]:
-    """Every expression that the question allows."""
+    """Return every expression that the question allows."""
     digits, _, pair = read_question(question)
     return [fill(digits, signs) for signs in product(pair, repeat=len(digits) - 1)]
 
 
 def reachable(digits: str, pair: str) -> set[int]:
-    """The values that some expression takes."""
+    """Return the values of all expressions of these digits and operations."""
     values = {int(digits[0])}
     for digit in digits[1:]:
         values = {apply(value, op, int(digit)) for value in values for op in pair}
@@ -55,7 +52,7 @@ def reachable(digits: str, pair: str) -> set[int]:
 
 
 def is_allowed(question: str, expression: str) -> bool:
-    """The question's own digits in order, joined by its two operations?"""
+    """Return whether the expression joins the question's digits, in order, by its operations."""
     digits, _, pair = read_question(question)
     return (
         len(expression) == 2 * len(digits) - 1
@@ -66,7 +63,7 @@ def is_allowed(question: str, expression: str) -> bool:
 
 @dataclass(frozen=True)
 class Signs(Task):
-    """``numbers``: digits in a chain; ``skew``: how much rarer each operation is than the one before it, 0 for not at all."""
+    """Chains of ``numbers`` digits; ``skew`` is the exponent of the operations' frequencies."""
 
     numbers: int = 5
     skew: float = SKEW
@@ -84,21 +81,22 @@ class Signs(Task):
     }
 
     def draw(self, rng: random.Random) -> Problem:
-        """One problem of either split, with a target that some but not all expressions reach."""
-        first = second = draw_operation(rng, skew=self.skew)
+        """Draw one problem of either split, with a target that only some expressions reach."""
+        first = draw_operation(rng, skew=self.skew)
+        second = first
         while second == first:
             second = draw_operation(rng, skew=self.skew)
-        digits = "11"
+        digits = "11"  # too few values: the loop runs at least once
         while len(reachable(digits, first + second)) <= 2:
             digits = "".join(str(draw_digit(rng)) for _ in range(self.numbers))
         expression = fill(digits, tuple(rng.choice((first, second)) for _ in digits[1:]))
-        target, pair = solve(expression)[-1], "".join(sorted(first + second))
-        question = f"{'?'.join(digits)}={target} ({first}{second})"
-        held_out = fraction("held out", self.name, digits, *pair) < HELD_OUT_SHARE
+        target = solve(expression)[-1]
+        pair = "".join(sorted(first + second))
+        chain = f"{'?'.join(digits)}={target}"
         return Problem(
-            id=f"signs-{'?'.join(digits)}={target}({pair})",
-            split="test" if held_out else "train",
-            question=question,
+            id=f"signs-{chain}({pair})",
+            split=split_of(HELD_OUT_SHARE, self.name, digits, *pair),
+            question=f"{chain} ({first}{second})",
             reference=expression,
             metadata={"numbers": self.numbers},
         )
@@ -111,29 +109,34 @@ class Signs(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Any expression with the target's value is right. Flexible forgives spaces and what follows the expression."""
+        """Grade an expression: any with the target's value is right.
+
+        Flexible: spaces, and text behind the expression, are allowed.
+        """
         digits, target, _ = read_question(problem.question)
-        length, joined = 2 * len(digits) - 1, "".join(text[:1_000].split())
-        ended = joined[length : length + 1] not in tuple(OPERATIONS + "0123456789")
-        first = (
-            Found(joined[:length], "first expression", len(text) - len(text.lstrip()))
-            if ended
-            else None
-        )
+        length = 2 * len(digits) - 1
+        joined = "".join(text[:1_000].split())
+        flexible = None
+        # More digits or operations behind it would make it a longer expression.
+        if joined[length : length + 1] not in tuple(OPERATIONS + "0123456789"):
+            start = len(text) - len(text.lstrip())
+            flexible = Found(joined[:length], "first expression", start)
         return Grade.of(
             whole(text, length + 1),
-            first,
+            flexible,
             right=lambda answer: solve(answer)[-1] == target,
             form=lambda answer: answer if is_allowed(problem.question, answer) else "",
         )
 
     def check(self, problem: Problem, response: str) -> Check:
-        """The value worked out step by step, then compared with the target: ``9+1=0 0+5=5 5:2n``."""
+        """Work out the value, then compare it with the target: ``9+1=0 0+5=5 5:2n``."""
         target = read_question(problem.question)[1]
-        lines, current = [], response[0]
+        lines = []
+        current = response[0]
         for op, digit in zip(response[1::2], response[2::2], strict=True):
             value = str(apply(int(current), op, int(digit)))
             lines.append(f"{current}{op}{digit}={value}")
             current = value
         holds = current == str(target) and is_allowed(problem.question, response)
-        return Check(" ".join([*lines, f"{current}:{target}{'y' if holds else 'n'}"]), (holds,))
+        lines.append(f"{current}:{target}{mark(holds)}")
+        return Check(" ".join(lines), (holds,))

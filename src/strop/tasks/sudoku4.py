@@ -1,14 +1,17 @@
 """Sudoku on a 4x4 grid: every row, column and 2x2 box holds 1 to 4 ("Mind the Gap", section 4.4).
 
-Puzzles come from the 288 complete grids and have exactly one solution; difficulty is the number of blanks. Whole grids are held out
-for the test split, since a puzzle whose grid was seen could be answered from memory.
+Puzzles come from the 288 complete grids and have exactly one solution; the difficulty is the number
+of blanks. Whole grids are held out for the test split, since a puzzle from a known grid could be
+answered from memory.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,70 +19,71 @@ import numpy as np
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, mark
 from strop.tasks.extraction import Found
 
-ROWS = tuple(tuple(4 * i + j for j in range(4)) for i in range(4))
-COLUMNS = tuple(tuple(4 * i + j for i in range(4)) for j in range(4))
-BOXES = tuple(
-    tuple(8 * a + 2 * b + 4 * i + j for i in range(2) for j in range(2))
-    for a in range(2)
-    for b in range(2)
-)
+# A cell is an index from 0 to 15, row by row. A unit is four cells that hold 1 to 4.
+ROWS = tuple(tuple(range(first, first + 4)) for first in (0, 4, 8, 12))
+COLUMNS = tuple(tuple(range(first, 16, 4)) for first in (0, 1, 2, 3))
+BOXES = tuple((first, first + 1, first + 4, first + 5) for first in (0, 2, 8, 10))
 UNITS = ROWS + COLUMNS + BOXES
 HELD_OUT_SHARE = 0.15
 
 
 def _complete(grid: str = "") -> Iterator[str]:
-    """All complete grids that begin with ``grid``, by depth-first search."""
+    """Yield all complete grids that begin with ``grid``, by depth-first search."""
     cell = len(grid)
     if cell == 16:
         yield grid
         return
-    taken = {grid[other] for unit in UNITS if cell in unit for other in unit if other < cell}
+    taken: set[str] = set()
+    for unit in UNITS:
+        if cell in unit:
+            taken.update(grid[other] for other in unit if other < cell)
     for digit in "1234":
         if digit not in taken:
             yield from _complete(grid + digit)
 
 
 GRIDS = tuple(_complete())
+# The digits of all grids as bytes (288, 16), to compare clues with all of them at once.
 _CELLS = np.array([list(grid.encode()) for grid in GRIDS], np.uint8)
 
 
 def is_held_out(grid: str) -> bool:
-    """Is this complete grid kept for the test split?"""
+    """Return whether this complete grid is kept for the test split."""
     return fraction("held out", "sudoku4", grid) < HELD_OUT_SHARE
 
 
 def agrees(clues: str, grid: str) -> bool:
-    """Does the grid keep every clue?"""
+    """Return whether the grid keeps every clue."""
     return all(clue in (".", cell) for clue, cell in zip(clues, grid, strict=True))
 
 
 def is_solution(clues: str, grid: str) -> bool:
-    """Is this a complete, valid grid that keeps the clues?"""
-    valid = (
-        len(grid) == 16
-        and set(grid) <= set("1234")
-        and all(len({grid[cell] for cell in unit}) == 4 for unit in UNITS)
-    )
-    return valid and agrees(clues, grid)
+    """Return whether this is a complete, valid grid that keeps the clues."""
+    if len(grid) != 16 or not set(grid) <= set("1234"):
+        return False
+    if any(len({grid[cell] for cell in unit}) < 4 for unit in UNITS):
+        return False
+    return agrees(clues, grid)
 
 
 def has_one_solution(clues: str) -> bool:
-    """Does exactly one of the 288 grids keep the clues?"""
-    wanted = np.frombuffer(clues.encode(), np.uint8)
-    return int(((wanted == ord(".")) | (wanted == _CELLS)).all(axis=1).sum()) == 1
+    """Return whether exactly one of the 288 grids keeps the clues."""
+    clue_cells = np.frombuffer(clues.encode(), np.uint8)
+    is_kept = (clue_cells == ord(".")) | (clue_cells == _CELLS)
+    return int(is_kept.all(axis=1).sum()) == 1
 
 
 def in_rows(cells: str) -> str:
-    """16 cells as four rows: ``1234 3412 2143 4321``."""
+    """Write 16 cells as four rows: ``1234 3412 2143 4321``."""
     return " ".join(cells[i : i + 4] for i in range(0, 16, 4))
 
 
 @dataclass(frozen=True)
 class Sudoku4(Task):
-    """``blanks``: how many cells are blank; each problem takes one of these numbers."""
+    """Puzzles with ``blanks`` blank cells; each problem takes one of these numbers."""
 
     blanks: tuple[int, ...] = (7, 8, 9)
 
@@ -98,20 +102,25 @@ class Sudoku4(Task):
     def __post_init__(self) -> None:
         if not self.blanks or not all(1 <= count <= 12 for count in self.blanks):
             raise UsageError(
-                f"sudoku4 blanks {self.blanks}: expected numbers from 1 to 12 (fewer than 4 clues never have one solution)"
+                f"sudoku4 blanks {self.blanks}: expected numbers from 1 to 12 "
+                "(fewer than 4 clues never have one solution)"
             )
 
     def draw(self, rng: random.Random) -> Problem:
-        """One puzzle of either split."""
+        """Draw one puzzle of either split."""
         grid = rng.choice(GRIDS)
         blanks = rng.choice(self.blanks)
-        while True:
-            blanked = set(rng.sample(range(16), blanks))
-            clues = "".join("." if cell in blanked else digit for cell, digit in enumerate(grid))
-            if has_one_solution(clues):
-                break
+        clues = self._blank(grid, blanks, rng)
+        while not has_one_solution(clues):
+            clues = self._blank(grid, blanks, rng)
         split = "test" if is_held_out(grid) else "train"
         return Problem(f"sudoku4-{clues}", split, in_rows(clues), in_rows(grid), {"blanks": blanks})
+
+    @staticmethod
+    def _blank(grid: str, blanks: int, rng: random.Random) -> str:
+        """Replace this many random cells of a grid by points."""
+        blanked = set(rng.sample(range(16), blanks))
+        return "".join("." if cell in blanked else digit for cell, digit in enumerate(grid))
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
         return draw_distinct(self.draw, self.name, split, count, seed)
@@ -121,21 +130,32 @@ class Sudoku4(Task):
         return problem.reference
 
     def grade(self, text: str, problem: Problem) -> Grade:
-        """Strict: four rows of four digits. Flexible: the first 16 digits, however they are set."""
-        places = [place for place, char in enumerate(text[:1_000]) if char in "0123456789"][:16]
-        cells, clues = "".join(text[place] for place in places), problem.question.replace(" ", "")
-        flexible = Found(cells, "first 16 digits", places[0]) if len(places) == 16 else None
+        """Grade a grid. Strict: four rows of four digits. Flexible: the first 16 digits."""
+        clues = problem.question.replace(" ", "")
+        digits = list(islice(re.finditer("[0-9]", text[:1_000]), 16))
+        cells = "".join(digit[0] for digit in digits)
+        flexible = None
+        if len(digits) == 16:
+            flexible = Found(cells, "first 16 digits", digits[0].start())
         strict = flexible if text.strip() == in_rows(cells) else None
         return Grade.of(strict, flexible, lambda answer: is_solution(clues, answer))
 
     def check(self, problem: Problem, response: str) -> Check:
-        """Every row beside its clues, then columns and boxes, each copied out and judged: ``..3.:4132y ... 1234y``."""
-        clues, cells = problem.question.replace(" ", ""), response.replace(" ", "")
+        """Copy out and judge every row beside its clues, then columns and boxes.
+
+        For example ``..3.:4132y ... 1234y``.
+        """
+        clues = problem.question.replace(" ", "")
+        cells = response.replace(" ", "")
         lines, holds = [], []
         for unit in UNITS:
             copied = "".join(cells[cell] for cell in unit)
-            hint = "".join(clues[cell] for cell in unit) if unit in ROWS else ""
-            good = len(set(copied)) == 4 and (not hint or agrees(hint, copied))
-            lines.append(f"{hint}{':' if hint else ''}{copied}{'y' if good else 'n'}")
+            good = len(set(copied)) == 4
+            shown_clues = ""
+            if unit in ROWS:
+                row_clues = "".join(clues[cell] for cell in unit)
+                good = good and agrees(row_clues, copied)
+                shown_clues = f"{row_clues}:"
+            lines.append(f"{shown_clues}{copied}{mark(good)}")
             holds.append(good)
         return Check(" ".join(lines), tuple(holds))

@@ -1,10 +1,12 @@
-"""Processes for work that is not to be trusted with ours: libraries that hang, eat memory, or run in a main thread only.
+"""Worker processes for libraries that may hang, exhaust the memory, or need a main thread.
 
-A worker is ``python -m MODULE``, which calls ``serve``; it reads questions and writes answers as JSON lines, so that nothing is imported
-twice and no ``__main__`` guard is needed. Workers start when first needed, are used again, and end with this process, however it ends.
+A worker is ``python -m MODULE``, which calls ``serve``; it reads questions and writes answers as
+JSON lines. So nothing is imported twice, and scripts need no ``__main__`` guard. Workers start when
+they are first needed, are used again, and end with this process, however it ends.
 
-A question has ``cpu_seconds`` of processor time, so that what comes of it does not depend on how busy the machine is, and ``seconds`` in
-all; a worker has ``memory`` bytes. Running out of the time is "timed out", and of the memory, or two crashes in a row, "crashed".
+A question may use ``cpu_seconds`` of processor time, so that its answer does not depend on how busy
+the machine is, and ``seconds`` in all; a worker has ``memory`` bytes. A question that runs out of
+time is "timed out"; one that runs out of memory or crashes twice in a row is "crashed".
 """
 
 from __future__ import annotations
@@ -32,40 +34,48 @@ READY = "ready"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question: ``value``, or in ``trouble`` why there is none."""
+    """The answer to a question: a ``value``, or the ``trouble`` for which there is none."""
 
     value: Any = None
     trouble: str | None = None
 
 
 class Pool:
-    """At most ``size`` workers of a module, set up alike; a thread that finds none free waits. Safe from any thread."""
+    """Workers of one module with the same settings, at most ``size``.
+
+    Safe to use from any thread: a thread that finds no idle worker waits for one.
+    """
 
     def __init__(
         self, module: str, settings: Any = None, *, size: int = 2, start_seconds: float = 60.0
     ) -> None:
-        self.module, self.settings, self.start_seconds = module, settings, start_seconds
-        self.all: set[_Worker] = set()
+        self.module = module
+        self.settings = settings
+        self.start_seconds = start_seconds
         self._size = size
-        self._forget()
+        self._reset()
         _POOLS.add(self)
 
-    def _forget(self) -> None:
-        """Begin without workers."""
-        self._places, self._lock = threading.BoundedSemaphore(self._size), threading.Lock()
+    def _reset(self) -> None:
+        """Begin without workers, and with locks that no thread holds."""
+        self._free = threading.BoundedSemaphore(self._size)
+        self._lock = threading.Lock()
         self._idle: list[_Worker] = []
-        self.all = set()
+        self.all: set[_Worker] = set()
 
     def ask(self, question: Any, *, cpu_seconds: float, seconds: float) -> Answer:
-        """The worker's answer. UsageError where it raised one; StropError if no worker starts."""
+        """Return the worker's answer.
+
+        Raises UsageError if the worker raised one, and StropError if no worker starts.
+        """
         line = json.dumps([cpu_seconds, question]).encode() + b"\n"
-        with self._places:
-            answer = self._reply(line, seconds)
-            if answer.trouble == "crashed":  # perhaps killed from outside, while idle
-                answer = self._reply(line, seconds)
+        with self._free:
+            answer = self._ask_worker(line, seconds)
+            if answer.trouble == "crashed":  # perhaps it was killed from outside while idle
+                answer = self._ask_worker(line, seconds)
         return answer
 
-    def _reply(self, line: bytes, seconds: float) -> Answer:
+    def _ask_worker(self, line: bytes, seconds: float) -> Answer:
         worker = self._take()
         usable = False
         try:
@@ -73,8 +83,9 @@ class Pool:
             usable = reply != b"" and not late
             if usable:
                 return _read(reply)
-            spent = worker.process.wait() == -getattr(signal, "SIGPROF", 0)
-            return Answer(trouble="timed out" if late or spent else "crashed")
+            # The worker's own timer for processor time ends it with SIGPROF (see ``serve``).
+            out_of_cpu = worker.process.wait() == -getattr(signal, "SIGPROF", 0)
+            return Answer(trouble="timed out" if late or out_of_cpu else "crashed")
         finally:
             if usable:
                 with self._lock:
@@ -83,6 +94,7 @@ class Pool:
                 self._drop(worker)
 
     def _take(self) -> _Worker:
+        """Return an idle worker that is alive, or a new one."""
         while True:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
@@ -103,40 +115,42 @@ class Pool:
     def close(self) -> None:
         """End all workers; a later question starts new ones."""
         with self._lock:
-            ending, self.all, self._idle = self.all, set(), []
-        for worker in ending:
+            workers = self.all
+            self.all = set()
+            self._idle = []
+        for worker in workers:
             worker.end()
 
 
 class _Worker:
-    """One process, set up when the constructor returns."""
+    """One process; it is ready when the constructor returns."""
 
     def __init__(self, module: str, settings: Any, start_seconds: float) -> None:
-        roots = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        one_thread = dict.fromkeys(
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-        )
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | one_thread | {"PYTHONPATH": os.pathsep.join(filter(None, roots))},
-            start_new_session=True,  # Ctrl-C is for us, not for it
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for this process, not for the worker
         )
         try:
             reply, _ = self.exchange(json.dumps(settings).encode() + b"\n", start_seconds)
             answer = _read(reply) if reply else Answer()
             if answer.value != READY:
+                reason = answer.trouble or "it died"
                 raise StropError(
-                    f"a process of {module} did not start ({answer.trouble or 'it died'}); try  python -m {module}"
+                    f"a process of {module} did not start ({reason}); try  python -m {module}"
                 )
         except BaseException:
             self.end()
             raise
 
     def exchange(self, line: bytes, seconds: float) -> tuple[bytes, bool]:
-        """One line back, empty if the process is gone; and whether it had to be killed because the time was up."""
+        """Send a line and return the reply, which is empty if the process died.
+
+        The second value is True if the process was killed because the time was up.
+        """
         late = threading.Event()
 
         def expire() -> None:
@@ -162,7 +176,7 @@ class _Worker:
         return b""
 
     def end(self) -> None:
-        """Kill it, whatever it does."""
+        """Kill the process, whatever it is doing."""
         self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
@@ -171,11 +185,21 @@ class _Worker:
         self.process.wait()
 
 
+def _environment() -> dict[str, str]:
+    """Return this process's environment, with the package's folder and one thread a library."""
+    roots = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, roots))
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment[threads] = "1"
+    return environment
+
+
 def _read(reply: bytes) -> Answer:
-    kind, value = json.loads(reply)
-    if kind == "usage":
+    outcome, value = json.loads(reply)
+    if outcome == "usage":
         raise UsageError(value)
-    return Answer(value=value) if kind == "value" else Answer(trouble=value)
+    return Answer(value=value) if outcome == "value" else Answer(trouble=value)
 
 
 _POOLS: WeakSet[Pool] = WeakSet()
@@ -187,52 +211,60 @@ def _close_all() -> None:
         pool.close()
 
 
-def _forget_all() -> None:
-    """In a forked child: the workers are the parent's."""
+def _reset_all() -> None:
+    """Begin without workers in a forked child: they belong to the parent."""
     for pool in list(_POOLS):
-        pool._forget()
+        pool._reset()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_reset_all)
 
 
 def serve(prepare: Callable[[Any], Callable[[Any], Any]], *, memory: int) -> None:
-    """Be a worker until the input ends: ``prepare`` takes the settings and gives the function that answers.
+    """Be a worker until the input ends.
 
-    Its own timer kills it in the middle of anything, so it outlives no question of a dead parent.
+    ``prepare`` takes the settings and returns the function that answers questions. A timer of the
+    process itself ends it when a question has used its processor time, so that a worker does not
+    outlive its parent by more than that.
     """
+    # Whatever a library prints must not mix with the replies: they get a copy of stdout.
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _limit_memory(memory)
     logging.disable(logging.CRITICAL)
-    timer = getattr(signal, "ITIMER_PROF", None)
-    if timer is not None:
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)  # the default is to die
+    has_timer = hasattr(signal, "setitimer")
+    if has_timer:
+        # Python installs no handler: the signal's default action ends the process at once, also in
+        # the middle of a library's C code.
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
-    def reply(make: Callable[[], Any]) -> None:
+    def reply(outcome: str, value: Any) -> None:
+        if has_timer:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        replies.write(json.dumps([outcome, value]).encode() + b"\n")
+
+    def run(function: Callable[[], Any]) -> tuple[str, Any]:
         try:
-            answer = ["value", make()]
+            return "value", function()
         except UsageError as error:
-            answer = ["usage", str(error)]
-        except (Exception, MemoryError) as error:
-            answer = ["trouble", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"]
-        if timer is not None:
-            signal.setitimer(timer, 0)
-        replies.write(json.dumps(answer).encode() + b"\n")
+            return "usage", str(error)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            return "trouble", f"{type(error).__name__}: {reason}"
 
-    answers: list[Callable[[Any], Any]] = []
-
-    def begin() -> str:
-        answers.append(prepare(json.loads(sys.stdin.buffer.readline())))
-        return READY
-
-    reply(begin)
+    settings = sys.stdin.buffer.readline()
+    outcome, value = run(lambda: prepare(json.loads(settings)))
+    if outcome != "value":
+        reply(outcome, value)
+        return
+    answer = value
+    reply("value", READY)
     for line in sys.stdin.buffer:
         cpu_seconds, question = json.loads(line)
-        if timer is not None:
-            signal.setitimer(timer, cpu_seconds)
-        reply(partial(answers[0], question))
+        if has_timer:
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        reply(*run(partial(answer, question)))
 
 
 def _limit_memory(memory: int) -> None:
