@@ -1,6 +1,9 @@
-"""What training did in courses that are over: eps_update of first rounds, which forecasts of other courses rest on.
+"""Updates that training made in finished courses: eps_update of their first rounds.
 
-``ladder/updates.csv`` holds those of the embedded models (``strop study forecast``); anybody's own are in the improve.json of a course.
+Forecasts of other courses rest on them.
+
+``ladder/updates.csv`` holds those of the embedded models (``strop study forecast``); the
+improve.json of a course holds its own.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from strop.errors import CorruptPartError, UsageError
 
 SHIPPED = "ladder/updates.csv"
 UPDATES = "updates.csv"
-"""The file of a run folder that holds the updates its verdict rests on, where others than the shipped ones were named."""
+"""The file in a run folder with the updates that were named for its verdict (``--past``)."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """One first round: what was trained how, the gap before it, what was gained, and eps_update = gap - gain, as shares of 1."""
+    """One first round: its settings, the gap before it, its gain, and eps_update = gap - gain."""
 
     model: str
     task: str
@@ -34,13 +37,13 @@ class Update:
 
 
 def shipped() -> tuple[Update, ...]:
-    """Of the embedded models; none before the study has run."""
+    """Return the updates of the embedded models; none before the study has run."""
     with importlib.resources.as_file(importlib.resources.files("strop") / SHIPPED) as file:
         return read(file) if file.is_file() else ()
 
 
 def read(file: Path) -> tuple[Update, ...]:
-    """As ``write`` left them. CorruptPartError for a file that was changed."""
+    """Read a file of ``write``. CorruptPartError for a file that was changed."""
     try:
         with file.open(encoding="utf-8") as lines:
             return tuple(_update(row) for row in csv.DictReader(lines))
@@ -74,9 +77,10 @@ def of_courses(folders: Iterable[Path]) -> tuple[Update, ...]:
 
 
 def others(past: Sequence[Update], model: str, task: str, method: str, least: int) -> list[Update]:
-    """The updates of other models and tasks by the same method: this one's own would be the answer.
+    """Return the updates of other models and tasks by the same method.
 
-    Those on the same task, where there are at least so many: a task decides more than anything else what training keeps of a gap.
+    The pair itself is excluded: its update would be the answer. If there are at least ``least``
+    updates on the same task, only those are returned, because the task decides most.
     """
     known = [one for one in past if one.method == method and (one.model, one.task) != (model, task)]
     same = [one for one in known if one.task == task]
@@ -84,7 +88,7 @@ def others(past: Sequence[Update], model: str, task: str, method: str, least: in
 
 
 def write(updates: Sequence[Update], path: Path) -> None:
-    """As ``shipped`` reads them."""
+    """Write the updates as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Update)], lineterminator="\n")
         writer.writeheader()

@@ -1,7 +1,8 @@
-"""The question that a gap is measured for: would a round of self-training help this model on this task, with which verifier, by how much?
+"""Decide whether a round of self-training would help, with which verifier, and by how much.
 
-One round is forecast as accuracy + gap - eps_update ("Mind the Gap", section 2.1). The gap is that of the verifier which does best on
-other problems than it is judged on; eps_update, which only training shows, is borrowed from other courses, with its spread.
+One round is forecast as accuracy + gap - eps_update ("Mind the Gap", section 2.1). The gap is that
+of the verifier which does best on other problems than it is judged on. Only training shows
+eps_update, so that of other courses is used, with its spread.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ UNKNOWN = (
 
 
 def verdict(evidence: Evidence, counts_BP: Floats, past: Sequence[Update]) -> dict[str, Any]:
-    """``train``: "yes", "no" or "unclear", and ``why``; the verifier, what a round is expected to bring, and what cannot be known."""
+    """Return ``train`` ("yes", "no", "unclear") and ``why``, the verifier, the expected gain."""
     names = list(evidence.blind)
     if not names:
         return {
@@ -91,12 +92,13 @@ def _decided(gap: Estimate, gain: Estimate, mixed: Ratio, courses: int) -> tuple
     if gap.low <= 0:
         return (
             "unclear",
-            "the gap's interval includes zero: the best verifier may know nothing; measure more problems, or another verifier",
+            "the gap's interval includes zero: the best verifier may know nothing; "
+            "measure more problems, or another verifier",
         )
     if gain.low is None or gain.high is None:
         return "unclear", (
-            f"the verifier keeps better responses, but how much of that training keeps is not known: train one round, or name {FEWEST} "
-            "finished courses or more (--past)"
+            "the verifier keeps better responses, but how much of that training keeps "
+            f"is not known: train one round, or name {FEWEST} finished courses or more (--past)"
         )
     if gain.low > 0:
         return "yes", f"the gap exceeds what training lost in {courses} other trainings"
