@@ -183,7 +183,7 @@ def test_interrupt_in_this_process_says_how_to_go_on(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("strop.run.loop.draw_responses", interrupt)
+    monkeypatch.setattr("strop.run.stages.draw_responses", interrupt)
     done = strop(*ASKED, "--out", tmp_path / "run")
     assert done.code == 130 and f"--out {tmp_path / 'run'}" in done.err.splitlines()[-1]
 
@@ -251,7 +251,7 @@ def test_several_runs_do_not_move_into_one(strop: Command, run: Path) -> None:
         ("{", "not JSON"),
         ("[]", "format version None"),
         ("null", "format version None"),
-        ('{"format_version": 1}', "does not say what was asked"),
+        ('{"format_version": 1}', "lacks the settings of the run"),
         ('{"format_version": 2}', "format version 2"),
         (
             '{"format_version": 1, "asked": {}, "verifiers": {}, "verifier_model": "m", "design": "fixed"}',
@@ -317,7 +317,7 @@ def test_parts_that_were_rewritten_by_hand(strop: Command, run: Path) -> None:
         (pl.concat([frame, frame[:1]]), "a part was changed"),
         (frame[1:], "a part was changed"),
         (frame.drop("finish"), "differ in their columns"),
-        (frame, "does not say what it cost"),
+        (frame, "lacks the record of its usage"),
     ):
         changed.write_parquet(path)
         strop(*ASKED, "--out", run).assert_told_last(word)

@@ -1,4 +1,7 @@
-"""Who makes the parts of a run: threads of this process, or any other executor that the loop is handed."""
+"""Execute the parts of a run: in threads of this process, or with any other executor.
+
+The loop hands an executor a stage and its missing parts; the executor makes them in any order.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,25 @@ from strop.run.plan import Part
 from strop.run.store import RunFolder
 
 INTERRUPT_SECONDS = 0.2
-"""How long an interrupt may go unheard: once polars has worked, its own signal handler lets a wait without end go on."""
+"""The longest delay before Ctrl-C is noticed. Once polars has run, an interrupt no longer ends a
+wait without a timeout."""
+MAX_DEFAULT_WORKERS = 8
 
 
 class Stage(ABC):
-    """One stage of a run: how the rows of a part are made. A plain value without the model, so that it can be sent to other machines."""
+    """One stage of a run: it makes the rows of a part.
+
+    A stage is a plain value without the model, so that it can be sent to other machines.
+    """
 
     name: str
-    """Under which its parts are stored."""
+    """The name under which its parts are stored."""
 
     @abstractmethod
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder
     ) -> tuple[pl.DataFrame, Usage]:
-        """The part's rows, and what they cost."""
+        """Return the part's rows, and their usage."""
 
     def do(self, part: Part, engine: Engine | None, folder: RunFolder) -> Usage:
         """Make a part and write it."""
@@ -45,10 +53,10 @@ class Stage(ABC):
 
 
 class Executor(Protocol):
-    """Where parts are made: in threads of this process (``Threads``), or by workers elsewhere (``strop.cluster``)."""
+    """A place to make parts: threads of this process, or workers elsewhere (strop.cluster)."""
 
     def load(self, model: str, revision: str | None = None) -> Engine:
-        """A model by its name, as this executor needs it."""
+        """Load a model by its name, in the form that this executor needs."""
         ...
 
     def work(
@@ -59,16 +67,17 @@ class Executor(Protocol):
         folder: RunFolder,
         done: Callable[[Usage], None],
     ) -> None:
-        """Do these parts, in any order; say of each that it is done when it stands in the folder. Ends with the first error.
+        """Make these parts in any order, and call ``done`` for each part that is stored.
 
-        ``parts`` may end sooner by what ``done`` was told: take the next one only when somebody is free to do it.
+        Take the next part only when a worker is free for it: ``parts`` may end early, depending on
+        the usage that ``done`` received. The first error ends the work.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Here, in so many threads where the engine gains by them."""
+    """Threads of this process; one only, if the engine does not gain by more."""
 
     workers: int
 
@@ -84,13 +93,15 @@ class Threads:
         done: Callable[[Usage], None],
     ) -> None:
         workers = self.workers if engine and engine.worker_threads else 1
+        waiting = iter(parts)
+        running: set[Future[Usage]] = set()
         with one_blas_thread(engine), ThreadPoolExecutor(workers) as pool:
-            waiting, running = iter(parts), set[Future[Usage]]()
             try:
-                while running := running | {
-                    pool.submit(stage.do, part, engine, folder)
-                    for part in islice(waiting, workers - len(running))
-                }:
+                while True:
+                    for part in islice(waiting, workers - len(running)):
+                        running.add(pool.submit(stage.do, part, engine, folder))
+                    if not running:
+                        break
                     finished, running = wait(running, INTERRUPT_SECONDS, FIRST_COMPLETED)
                     for future in finished:
                         done(future.result())
@@ -104,7 +115,7 @@ class Threads:
 
 @dataclass(frozen=True)
 class Execution:
-    """Who works on the parts, who is told, and how many tokens the run may spend."""
+    """The executor of the parts, the watcher of their progress, and the run's token limit."""
 
     executor: Executor
     watcher: Watcher
@@ -112,15 +123,20 @@ class Execution:
 
 
 def default_workers() -> int:
-    """The cores this process may use, eight at most."""
-    return min(
-        8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    """Return the number of cores that this process may use, at most eight."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(MAX_DEFAULT_WORKERS, cores)
 
 
 @contextmanager
 def one_blas_thread(engine: Engine | None) -> Iterator[None]:
-    """Engines that run in several of our threads get one BLAS thread each: faster, and the same rounding whatever the machine."""
+    """Limit BLAS to one thread while an engine runs in several threads of ours.
+
+    This is faster, and rounding is the same whatever the number of cores.
+    """
     if not (engine and engine.worker_threads):
         yield
         return
@@ -129,25 +145,30 @@ def one_blas_thread(engine: Engine | None) -> Iterator[None]:
 
 
 def as_executor(workers: int | Executor | None) -> Executor:
-    """Threads, as many as asked or as there are cores, or the executor itself. UsageError for fewer than one."""
-    if workers is not None and not isinstance(workers, int):
+    """Return the executor itself, or threads: the given number, or one per core.
+
+    Raises UsageError for fewer than one worker.
+    """
+    if workers is None:
+        return Threads(default_workers())
+    if not isinstance(workers, int):
         return workers
-    if workers is not None and workers < 1:
+    if workers < 1:
         raise UsageError(f"--workers {workers}: expected 1 or more")
-    return Threads(workers or default_workers())
+    return Threads(workers)
 
 
 def load_all(
     models: Sequence[str | Engine], executor: Executor, revision: str | None = None
 ) -> list[Engine]:
-    """Each model once, in order."""
-    named = {model_name(model): model for model in models}
+    """Load each model once, in order. Models with the same name are one model."""
+    by_name = {model_name(model): model for model in models}
     return [
         executor.load(model, revision) if isinstance(model, str) else model
-        for model in named.values()
+        for model in by_name.values()
     ]
 
 
 def model_name(model: str | Engine) -> str:
-    """The name of a model that was given by name, or loaded."""
+    """Return the name of a model that is given by its name, or loaded."""
     return model if isinstance(model, str) else model.name

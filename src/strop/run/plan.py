@@ -1,4 +1,4 @@
-"""What is asked of a run, as a value that can be stored and read back."""
+"""The plan of a run: every setting that its stored rows depend on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from strop.tasks import ELSEWHERE, TASKS, Task
 from strop.verify import PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
-
-
-LATER = (("split", "test"), ("adaptive", None))
-"""Settings that came later, and what they are where a run's record does not name them."""
+ADDED_FIELDS = {"split": "test", "adaptive": None}
+"""Fields added after format 1, with the value assumed for older records. A record names them only
+where their value is another one, so that default runs keep their folders."""
+SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of a run: everything that its stored rows depend on."""
+    """The settings of a run. Runs with equal plans have equal rows."""
 
     model: str
     task: Task
@@ -49,60 +49,65 @@ class Plan:
     """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
 
     def __post_init__(self) -> None:
-        for name, low in (("problems", 1), ("samples", 1), ("shots", 0), ("max_tokens", 1)):
+        for name, smallest in SMALLEST.items():
             value = getattr(self, name)
-            if value is not None and value < low:
-                raise UsageError(f"--{name.replace('_', '-')} {value}: expected {low} or more")
+            if value is not None and value < smallest:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} {value}: expected {smallest} or more")
         if self.temperature != 0 and not 0.01 <= self.temperature <= 10:
             raise UsageError(
-                f"--temperature {self.temperature:g}: expected 0 (greedy), or a number from 0.01 to 10"
+                f"--temperature {self.temperature:g}: expected 0 (greedy), "
+                "or a number from 0.01 to 10"
             )
         if not 0 < self.top_p <= 1:
             raise UsageError(f"--top-p {self.top_p:g}: expected a number above 0 and up to 1")
         if self.adaptive is not None and (self.temperature, self.top_p) != (1, 1):
             raise UsageError(
-                "--adaptive stops by probabilities at temperature 1, top-p 1; leave --temperature and --top-p as they are"
+                "--adaptive stops by probabilities at temperature 1, top-p 1; "
+                "leave --temperature and --top-p as they are"
             )
 
+    # --- record ---
+
     def as_record(self) -> dict[str, Any]:
-        """As JSON, for the run record."""
-        own = {
-            name: value
-            for name, value in self.__dict__.items()
-            if name != "task" and (name, value) not in LATER
+        """Return the plan as JSON, for run.json."""
+        record: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            is_assumed = name in ADDED_FIELDS and value == ADDED_FIELDS[name]
+            if name != "task" and not is_assumed:
+                record[name] = value
+        settings = {
+            field.name: getattr(self.task, field.name) for field in fields(cast(Any, self.task))
         }
-        settings: dict[str, Any] = json.loads(
-            json.dumps({f.name: getattr(self.task, f.name) for f in fields(cast(Any, self.task))})
-        )
-        return own | {
-            "task": self.task.name,
-            "task_class": type(self.task).__qualname__,
-            "task_settings": settings,
-        }
+        record["task"] = self.task.name
+        record["task_class"] = type(self.task).__qualname__
+        record["task_settings"] = json.loads(json.dumps(settings))  # tuples become lists
+        return record
 
     @classmethod
     def from_record(cls, asked: dict[str, Any], task: Task | None = None) -> Plan:
-        """Back from the run record; ``task`` is the instance itself, where TASKS does not know it."""
+        """Read the plan from run.json. Pass ``task`` if the task is not one of strop's own."""
         try:
-            settings = {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in asked["task_settings"].items()
+            values: dict[str, Any] = {
+                field.name: asked[field.name]
+                for field in fields(cls)
+                if field.name != "task" and field.name not in ADDED_FIELDS
             }
-            own = {
-                f.name: asked[f.name]
-                for f in fields(cls)
-                if f.name != "task" and f.name not in dict(LATER)
+            added: dict[str, Any] = {
+                name: asked.get(name, assumed) for name, assumed in ADDED_FIELDS.items()
             }
-            own |= {name: asked.get(name, usual) for name, usual in LATER}
-            return cls(task=task or (TASKS | ELSEWHERE)[asked["task"]](**settings), **own)
+            return cls(task=task or _task_from_record(asked), **values, **added)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise StoreError(
-                f"run.json cannot be understood ({reason}); it was changed, or written by another strop: restore it"
+                f"run.json cannot be understood ({reason}); it was changed, "
+                "or written by another version of strop: restore it"
             ) from None
 
+    # --- sampling ---
+
     def sampling(self) -> Sampling:
-        """How responses are drawn."""
+        """Return the settings with which responses are drawn."""
         return Sampling(
             self.temperature,
             self.top_p,
@@ -111,24 +116,30 @@ class Plan:
         )
 
     def verification_sampling(self, verifier: Verifier) -> Sampling:
-        """How verifications are drawn: where a question shows two responses, the task's limit counts twice.
+        """Return the settings with which verifications are drawn.
 
-        What ends a response of the task does not end a check of it: natural-questions answers in a line, and a verdict has its own.
+        A question about two responses has twice the task's limit of tokens. The task's stop
+        strings do not apply: a response to natural-questions is one line, a verification is not.
         """
         shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        longest = self.max_tokens or shown * self.task.verification_max_tokens
-        return replace(self.sampling(), max_tokens=longest, stop=verifier.stop_strings(self.shots))
+        max_tokens = self.max_tokens or shown * self.task.verification_max_tokens
+        stop = verifier.stop_strings(self.shots)
+        return replace(self.sampling(), max_tokens=max_tokens, stop=stop)
+
+    # --- problems ---
 
     def draw_problems(self) -> list[Problem]:
-        """The split's problems; of the training split, none that an example shows with its answer."""
+        """Return the run's problems. Training problems never repeat the question of an example."""
         seed = derive(self.seed, "problems")
         if self.split == "test":
             return self.task.problems("test", self.problems, seed)
         shown = {shot.question for shot in self.draw_shots()}
-        found = self.task.problems(self.split, self.problems + len(shown), seed)
-        return [problem for problem in found if problem.question not in shown][: self.problems]
+        candidates = self.task.problems(self.split, self.problems + len(shown), seed)
+        unseen = [problem for problem in candidates if problem.question not in shown]
+        return unseen[: self.problems]
 
     def draw_shots(self) -> list[Problem]:
+        """Return the few-shot examples."""
         return self.task.shots(self.shots, SHOTS_SEED)
 
     @property
@@ -137,10 +148,20 @@ class Plan:
 
     @property
     def parts(self) -> int:
-        return -(-self.problems // PART_PROBLEMS)
+        """The number of parts."""
+        return -(-self.problems // PART_PROBLEMS)  # rounded up
 
     def divide(self, problems: Sequence[Problem]) -> list[Part]:
+        """Divide the problems into parts."""
         return [
             Part(number, problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS])
             for number in range(self.parts)
         ]
+
+
+def _task_from_record(asked: dict[str, Any]) -> Task:
+    settings = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in asked["task_settings"].items()
+    }
+    return (TASKS | ELSEWHERE)[asked["task"]](**settings)

@@ -1,4 +1,7 @@
-"""How much must be sampled for an interval of a wanted width: ``strop plan``, from a pilot run or from assumed numbers."""
+"""Plan how much to sample for an interval of a given width (``strop plan``).
+
+The plan starts from a pilot run, or from assumed numbers.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +15,35 @@ from strop.errors import UsageError
 from strop.measure.budget import FEWEST, Assumed, Need, Plan, Variances, accuracy_law, gap_law, plan
 from strop.measure.gap import gap_P
 from strop.measure.intervals import Floats
+from strop.run.evidence import Evidence, Judge
 from strop.run.run import Run
 from strop.weigh import BestOfN, Weight, parse_weight
 
 SAMPLES = (4, 8, 16, 32, 64, 128)
+PILOT_SIZES = tuple(2**exponent for exponent in range(2, 11))
+"""Numbers of samples at which a pilot's gap is measured, as far as it has them."""
 
 
 @dataclass(frozen=True)
 class Needed:
-    """The plan of one quantity. ``cost`` is what one problem and one response cost: tokens and FLOPs, empty where unknown."""
+    """The plan of one quantity.
+
+    ``cost`` is the cost of one response, in tokens and FLOPs; it is empty where unknown.
+    """
 
     quantity: str
     plan: Plan
     cost: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
-        document = {
+        """Return the needs at each number of samples, and the cheapest of them."""
+        cheapest: dict[str, Any] = {"value": None, "why": self.plan.why}
+        if self.plan.cheapest:
+            cheapest = self._row(self.plan.cheapest)
+        return {
             "quantity": self.quantity,
             "half_width": self.plan.half_width,
             "level": self.plan.level,
-        }
-        cheapest = (
-            self._row(self.plan.cheapest)
-            if self.plan.cheapest
-            else {"value": None, "why": self.plan.why}
-        )
-        return document | {
             "needs": [self._row(need) for need in self.plan.needs],
             "cheapest": cheapest,
             "notes": list(self.plan.notes),
@@ -57,54 +63,54 @@ class Needed:
 def plan_from_run(
     run: Run, half_width: float, samples: tuple[int, ...] = SAMPLES, available: int | None = None
 ) -> list[Needed]:
-    """The needs of accuracy, and of the gap of each verifier under its weight, from a pilot's problems and responses."""
+    """Return the needs of accuracy and of each verifier's gap, from the samples of a pilot run."""
     _check(half_width)
     run.check_fixed()
     evidence = run.evidence
     utility_PK, mask_PK = evidence.samples.utility_PK, evidence.samples.mask_PK
     if len(mask_PK) < FEWEST:
         raise UsageError(
-            f"{run.path} has one problem; a pilot needs at least {FEWEST}, to see what problems differ by"
+            f"{run.path} has one problem; a pilot needs at least {FEWEST}, "
+            "to see what problems differ by"
         )
-    cost = (
-        {} if "imported" in run.record else run.cost_of_a_response()
-    )  # what elsewhere cost is unknown
-    needs = [
-        Needed(
-            "accuracy",
-            plan(accuracy_law(utility_PK, mask_PK).at(samples), half_width, available=available),
-            cost,
-        )
-    ]
+    # The cost of samples made elsewhere is unknown.
+    cost = {} if "imported" in run.record else run.cost_of_a_response()
+    variances = {"accuracy": accuracy_law(utility_PK, mask_PK).at(samples)}
     for name, judge in evidence.judges.items():
-        gaps = (
-            _gaps_at(judge.score_PK, utility_PK, mask_PK, judge.weight) if judge.pointwise else {}
-        )
         label = f"gap of {name}@{judge.weight.spec}"
-        if not gaps:
-            why = (
-                "its scores depend on all of a problem's responses"
-                if not judge.pointwise
-                else "the pilot is too small for this weight"
-            )
-            needs.append(
-                Needed(
-                    label,
-                    plan(
-                        Variances({k: float("nan") for k in samples}, why),
-                        half_width,
-                        available=available,
-                    ),
-                    cost,
-                )
-            )
-        else:
-            needs.append(
-                Needed(
-                    label, plan(gap_law(gaps).at(samples), half_width, available=available), cost
-                )
-            )
-    return needs
+        variances[label] = _pilot_variances(judge, evidence, samples)
+    return [
+        Needed(quantity, plan(values, half_width, available=available), cost)
+        for quantity, values in variances.items()
+    ]
+
+
+def _pilot_variances(judge: Judge, evidence: Evidence, samples: tuple[int, ...]) -> Variances:
+    """Return the variance of a gap at each number of samples; NaN where the pilot shows none."""
+    if not judge.pointwise:
+        return _unknown(samples, "its scores depend on all of a problem's responses")
+    gaps = _pilot_gaps(judge, evidence)
+    if not gaps:
+        return _unknown(samples, "the pilot is too small for this weight")
+    return gap_law(gaps).at(samples)
+
+
+def _unknown(samples: tuple[int, ...], why: str) -> Variances:
+    return Variances({size: float("nan") for size in samples}, why)
+
+
+def _pilot_gaps(judge: Judge, evidence: Evidence) -> dict[int, Floats]:
+    """Return each problem's gap from its first 4, 8, ... responses, up to the smallest K."""
+    utility_PK, mask_PK = evidence.samples.utility_PK, evidence.samples.mask_PK
+    weight = judge.weight
+    smallest = int(mask_PK.sum(axis=1).min()) if len(mask_PK) else 0
+    gaps = {}
+    for size in PILOT_SIZES:
+        if size <= smallest and (weight.at(size) or weight == BestOfN()):
+            mask_Pk = mask_PK[:, :size]
+            weight_Pk = weight(judge.score_PK[:, :size], mask_Pk)
+            gaps[size] = gap_P(utility_PK[:, :size], weight_Pk, mask_Pk)
+    return gaps
 
 
 def plan_from_assumptions(
@@ -115,46 +121,32 @@ def plan_from_assumptions(
     weigh: str = "quantile:0.7",
     samples: tuple[int, ...] = SAMPLES,
 ) -> list[Needed]:
-    """The needs of accuracy and of the gap in a world of Beta accuracies and normal scores."""
+    """Return the needs of accuracy and of the gap, for Beta accuracies and normal scores."""
     _check(half_width)
     try:
         world = Assumed(accuracy, auroc, rho)
     except ValueError as error:
         raise UsageError(f"--accuracy, --auroc and --rho: {error}") from None
     weight = parse_weight(weigh)
-    gaps = _gap_variances(world, weight, samples)
+    gap_variances = _assumed_variances(world, weight, samples)
     return [
         Needed("accuracy", plan(world.accuracy_law().at(samples), half_width), {}),
-        Needed(f"gap under {weight.spec}", plan(gaps, half_width), {}),
+        Needed(f"gap under {weight.spec}", plan(gap_variances, half_width), {}),
     ]
 
 
-def _gap_variances(world: Assumed, weight: Weight, samples: tuple[int, ...]) -> Variances:
-    """At each K; best-of:n has none below n samples."""
+def _assumed_variances(world: Assumed, weight: Weight, samples: tuple[int, ...]) -> Variances:
+    """Return the variance of the gap at each K; best-of:n has none below n samples."""
     if not isinstance(weight, BestOfN) or weight.n is None or weight.n <= min(samples):
         return world.gap_variances(weight, samples)
-    known = world.gap_variances(weight, [k for k in samples if k >= weight.n])
-    by_samples = {k: known.by_samples.get(k, float("nan")) for k in samples}
+    known = world.gap_variances(weight, [size for size in samples if size >= weight.n])
+    by_samples = {size: known.by_samples.get(size, float("nan")) for size in samples}
     return Variances(by_samples, f"{weight.spec} needs at least {weight.n} samples", known.notes)
-
-
-def _gaps_at(
-    score_PK: Floats, utility_PK: Floats, mask_PK: np.ndarray, weight: Weight
-) -> dict[int, Floats]:
-    """Each problem's gap from its first k responses, k = 4, 8, .. up to the smallest K."""
-    smallest = int(mask_PK.sum(axis=1).min()) if len(mask_PK) else 0
-    sizes = [size for power in range(2, 11) if (size := 2**power) <= smallest]
-    usable = [size for size in sizes if weight.at(size) or weight == BestOfN()]
-    return {
-        size: gap_P(
-            utility_PK[:, :size], weight(score_PK[:, :size], mask_PK[:, :size]), mask_PK[:, :size]
-        )
-        for size in usable
-    }
 
 
 def _check(half_width: float) -> None:
     if not 0 < half_width < 1:
         raise UsageError(
-            f"--half-width {half_width:g}: expected a number between 0 and 1, such as 0.02 for two points"
+            f"--half-width {half_width:g}: expected a number between 0 and 1, "
+            "such as 0.02 for two points"
         )

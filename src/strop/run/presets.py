@@ -1,4 +1,4 @@
-"""The papers' settings: what ``--preset`` stands for. Whatever else is asked for goes before it."""
+"""The settings of the papers' experiments (``--preset``). Explicit options override a preset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from strop.tasks import Task
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a paper's experiments. ``problems`` is how many at most, None for all that a data set has."""
+    """Settings of a paper's experiments.
+
+    ``problems`` is the largest number of problems, None for all of a data set.
+    """
 
     description: str
     options: dict[str, Any]
@@ -22,13 +25,15 @@ class Preset:
 
 PRESETS = {
     "mind-the-gap": Preset(
-        'section 3 of "Mind the Gap": 4 shots, temperature 0.7, top-p 0.9, 128 responses, whole test splits',
+        'section 3 of "Mind the Gap": 4 shots, temperature 0.7, top-p 0.9, 128 responses, '
+        "whole test splits",
         {"samples": 128, "temperature": 0.7, "top_p": 0.9, "max_tokens": 512},
         problems=None,
         shots=4,
     ),
     "sharpening": Preset(
-        'appendix A of "The Sharpening Mechanism": 1 shot (none for game24), temperature 1, 50 responses, up to 256 problems',
+        'appendix A of "The Sharpening Mechanism": 1 shot (none for game24), temperature 1, '
+        "50 responses, up to 256 problems",
         {"samples": 50, "temperature": 1.0, "top_p": 1.0, "max_tokens": 512},
         problems=256,
         shots=1,
@@ -38,14 +43,13 @@ PRESETS = {
 
 
 def preset_options(name: str, task: Task) -> dict[str, Any]:
-    """The preset's options for a task; a data set with fewer problems than it asks for gives what it has."""
+    """Return the preset's options for a task; at most all problems of its data set."""
     if name not in PRESETS:
         raise UsageError(f"there is no preset {name!r}; there are {', '.join(PRESETS)}")
-    preset, size = PRESETS[name], task.size("test")
-    counts = [count for count in (preset.problems, size) if count is not None]
-    problems = {"problems": min(counts)} if counts else {}
-    return (
-        preset.options
-        | problems
-        | {"shots": 0 if task.name in preset.without_shots else preset.shots}
-    )
+    preset = PRESETS[name]
+    options = dict(preset.options)
+    limits = [limit for limit in (preset.problems, task.size("test")) if limit is not None]
+    if limits:
+        options["problems"] = min(limits)
+    options["shots"] = 0 if task.name in preset.without_shots else preset.shots
+    return options

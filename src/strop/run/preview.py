@@ -1,4 +1,4 @@
-"""What a run would send and cost, before anything is sent: ``--dry-run``."""
+"""Show what a run would send and cost, before anything is sent (``--dry-run``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ PROBE_PROBLEMS = 4
 
 @dataclass(frozen=True)
 class Probe:
-    """A few responses, drawn to see what they look like and how fast they come: those to the first problem, tokens, seconds."""
+    """A few drawn responses, which show their form and the engine's speed.
+
+    ``responses`` are those to the first problem; ``tokens`` and ``seconds`` are those of all.
+    """
 
     responses: tuple[str, ...]
     tokens: int
@@ -27,7 +30,7 @@ class Probe:
 
     @classmethod
     def of(cls, plan: Plan, engine: Engine, samples: int) -> Probe:
-        """``samples`` responses to each of a few problems."""
+        """Draw ``samples`` responses to each of a few problems."""
         problems = [blind(problem) for problem in plan.draw_problems()[:PROBE_PROBLEMS]]
         seeds = [response_seeds(plan.seed, "responses", problem, samples) for problem in problems]
         started = time.perf_counter()
@@ -35,16 +38,16 @@ class Probe:
             engine, plan.task, problems, plan.draw_shots(), plan.sampling(), seeds
         )
         tokens = drawn.usage.prompt_tokens + drawn.usage.generated_tokens
-        return cls(
-            tuple(sample.text for sample in drawn.samples[0]), tokens, time.perf_counter() - started
-        )
+        texts = tuple(sample.text for sample in drawn.samples[0])
+        return cls(texts, tokens, time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The first prompts exactly as sent, and bounds on tokens and work. ``generated_at_most`` assumes that every text runs to its limit.
+    """The first prompts exactly as sent, and bounds on tokens and work.
 
-    ``price_at_most`` is in dollars, 0 where no price is known.
+    ``generated_at_most`` assumes that every text runs to its limit. ``price_at_most`` is in
+    dollars, 0 where no price is known.
     """
 
     prompts: dict[str, str]
@@ -55,6 +58,15 @@ class Preview:
     price_at_most: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Questions:
+    """All questions of one verifier: how many, their prompt tokens, and their longest answer."""
+
+    count: int
+    prompt_tokens: int
+    max_tokens: int
+
+
 def preview(
     plan: Plan,
     engine: Engine,
@@ -62,58 +74,53 @@ def preview(
     draws: int = 1,
     probe: Probe | None = None,
 ) -> Preview:
-    """Render the first problem's prompts, count all prompts' tokens, and time a probe of a few problems.
+    """Render the first problem's prompts, count the tokens of all, and time a probe.
 
-    Responses to verify do not exist yet: their prompts are shown and counted with drawn responses of the probe.
+    There are no responses to verify yet, so verification prompts show those of the probe.
     """
-    problems, shots = plan.draw_problems(), plan.draw_shots()
-    first, prompted = (
-        problems[0],
-        [verifier for verifier in verifiers if isinstance(verifier, PromptedVerifier)],
-    )
-    probe = probe or Probe.of(
-        plan, engine, max((verifier.shown for verifier in prompted), default=1)
-    )
-    asked = {
-        v: v.prompt(plan.task, blind(first), probe.responses[: v.shown], shots) for v in prompted
-    }
-    prompts = {"solution": engine.render(solution_prompt(plan.task, blind(first), shots))}
-    prompts |= {verifier.name: engine.render(prompt) for verifier, prompt in asked.items()}
-    questions = {
-        v: plan.problems * v.questions(plan.samples) * Verification.of(v, engine, draws).draws
-        for v in prompted
-    }
+    problems = plan.draw_problems()
+    shots = plan.draw_shots()
+    prompted = [verifier for verifier in verifiers if isinstance(verifier, PromptedVerifier)]
+    if probe is None:
+        most_shown = max((verifier.shown for verifier in prompted), default=1)
+        probe = Probe.of(plan, engine, most_shown)
+
+    first = blind(problems[0])
+    prompts = {"solution": engine.render(solution_prompt(plan.task, first, shots))}
+    checks = []
+    for verifier in prompted:
+        prompt = verifier.prompt(plan.task, first, probe.responses[: verifier.shown], shots)
+        prompts[verifier.name] = engine.render(prompt)
+        checks.append(_questions(plan, engine, verifier, engine.count_tokens(prompt), draws))
+
     solutions = [
         engine.count_tokens(solution_prompt(plan.task, blind(problem), shots))
         for problem in problems
     ]
-    checks = {verifier: engine.count_tokens(prompt) for verifier, prompt in asked.items()}
-    drawn_each, written = plan.samples + 1, plan.sampling().max_tokens
-    checked = {
-        v: plan.verification_sampling(v).max_tokens if v.samples_text else 0 for v in prompted
-    }
-    reads = engine.reads(plan.samples)
-    prompt_tokens = reads * sum(solutions) + sum(checks[v] * questions[v] for v in prompted)
-    generated = len(solutions) * drawn_each * written + sum(
-        checked[v] * questions[v] for v in prompted
-    )
-    flops = sum(
-        engine.forward_flops(0, length) + drawn_each * engine.response_flops(length, written)
-        for length in solutions
-    )
-    flops += sum(
-        questions[v]
-        * (engine.forward_flops(0, checks[v]) + engine.response_flops(checks[v], checked[v]))
-        for v in prompted
-    )
-    price = engine.cost(
-        prompt_tokens + sum(solutions), generated
-    )  # a server reads each prompt once more for the greedy response
-    return Preview(
-        prompts,
-        prompt_tokens,
-        generated,
-        flops,
-        (prompt_tokens + generated) * probe.seconds / probe.tokens,
-        price,
-    )
+    responses = plan.samples + 1  # and the greedy one
+    max_tokens = plan.sampling().max_tokens
+    prompt_tokens = engine.reads(plan.samples) * sum(solutions)
+    generated = len(solutions) * responses * max_tokens
+    flops = 0.0
+    for length in solutions:
+        flops += engine.forward_flops(0, length)
+        flops += responses * engine.response_flops(length, max_tokens)
+    for check in checks:
+        prompt_tokens += check.count * check.prompt_tokens
+        generated += check.count * check.max_tokens
+        reading = engine.forward_flops(0, check.prompt_tokens)
+        writing = engine.response_flops(check.prompt_tokens, check.max_tokens)
+        flops += check.count * (reading + writing)
+    # A server reads each prompt once more, for the greedy response.
+    price = engine.cost(prompt_tokens + sum(solutions), generated)
+    seconds = (prompt_tokens + generated) * probe.seconds / probe.tokens
+    return Preview(prompts, prompt_tokens, generated, flops, seconds, price)
+
+
+def _questions(
+    plan: Plan, engine: Engine, verifier: PromptedVerifier, prompt_tokens: int, draws: int
+) -> _Questions:
+    draws = Verification.of(verifier, engine, draws).draws  # 1 where nothing is sampled
+    count = plan.problems * verifier.questions(plan.samples) * draws
+    max_tokens = plan.verification_sampling(verifier).max_tokens if verifier.samples_text else 0
+    return _Questions(count, prompt_tokens, max_tokens)

@@ -1,12 +1,13 @@
-"""The run folder: append-only Parquet parts that survive being killed, and a lock against a second writer.
+"""The run folder: append-only Parquet parts that survive being killed, and a lock for the writer.
 
-    run.json                    what was asked, resolved
+    run.json                    the settings, resolved
     problems.parquet
     responses/part-00000.parquet    greedy/...    scores/<verifier>/...
     estimates.json  report.html
 
-A part holds a fixed set of problems. It is written under another name, flushed, and renamed: it is whole or not there, and what is
-there is never written again. What a part cost travels in its Parquet metadata.
+A part holds a fixed set of problems. It is written under another name, flushed, and renamed; so it
+is either whole or absent, and an existing part is never written again. Its usage stands in its
+Parquet metadata.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from strop.records import Usage, total_usage
 from strop.text import slug
 
 FORMAT_VERSION = 1
-_ANEW = "delete it and run the same command again: only it is made anew"
 PART_PROBLEMS = 16
-CUT = 60
-"""How many characters of a setting a message shows."""
+EXCERPT = 60
+"""The number of characters of a setting that a message shows."""
+_MAKE_AGAIN = "delete it and run the same command again: only it is made anew"
 
 RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "problem": pl.String,
@@ -50,10 +51,10 @@ RESPONSE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "found_by": pl.String,
     "found_at": pl.Int32,
 }
-"""From ``answer_strict`` on the fields of a ``Grade``: ``found_by`` is the rule that found ``answer_flexible``, ``found_at`` the place of
-its first character in ``text``, counted in characters from 0."""
+"""The columns from ``answer_strict`` on are the fields of a ``Grade``. ``found_by`` is the rule
+that found ``answer_flexible``, ``found_at`` the index of its first character in ``text``."""
 LATER = ("found_by", "found_at")
-"""Columns that the parts of earlier versions lack: not known there."""
+"""Columns that parts of earlier versions lack; they are read as null."""
 SCORE_SCHEMA = {
     "problem": pl.String,
     "sample": pl.Int32,
@@ -67,29 +68,6 @@ PROBLEM_SCHEMA = {
 }
 
 
-def differences(
-    there: Mapping[str, Any], here: Mapping[str, Any], within: str = ""
-) -> Iterator[tuple[str, str, str]]:
-    """(name, what is there, what is here) for whatever differs between two records, at the bottom of them and cut short, for messages."""
-    for key in sorted({*there, *here}):
-        one, other, name = there.get(key), here.get(key), f"{within}{key}"
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from differences(one, other, f"{name} ")
-        elif one != other:
-            yield name, _cut(repr(one), repr(other)), _cut(repr(other), repr(one))
-
-
-def _cut(text: str, other: str) -> str:
-    """What fits of a text, from a little before it differs from the other."""
-    same = next((place for place, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), 0)
-    start = max(0, same - CUT // 2) if len(text) > CUT else 0
-    return (
-        ("…" if start else "")
-        + text[start : start + CUT]
-        + ("…" if len(text) > start + CUT else "")
-    )
-
-
 class RunFolder:
     """One run on disk. Reading needs no lock; write inside ``with folder.writing():``."""
 
@@ -100,24 +78,26 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
+        """Whether a run was begun in the folder."""
         return (self.path / "run.json").exists()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the folder's lock. The system frees it when the process dies, however it dies."""
+        """Hold the folder's lock. The system releases it if the process dies."""
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file, expected a run folder; choose another --out")
-        with _told(f"cannot write to {self.path}"):
+        with _one_line_errors(f"cannot write to {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.path / ".lock")
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise RunLockedError(
-                    f"another process is writing to {self.path}; wait for it, or choose another --out"
+                    f"another process is writing to {self.path}; wait for it, "
+                    "or choose another --out"
                 ) from None
         try:
-            with _told(f"cannot write to {self.path}"):
+            with _one_line_errors(f"cannot write to {self.path}"):
                 for leftover in self._leftovers():
                     leftover.unlink()
             yield
@@ -125,86 +105,86 @@ class RunFolder:
             lock.release()
 
     def start(self, record: dict[str, Any], problems: pl.DataFrame) -> dict[str, Any]:
-        """Begin the run, or go on with it if the folder holds the same one. Returns the stored record."""
+        """Begin the run, or resume it if the folder holds the same one. Return its record."""
         if not self.exists:
-            self._refuse_foreign()
+            self._refuse_other_files()
             self._write("problems.parquet", _parquet_bytes(problems, {}))
             self.write_json("run.json", record)
             return record
         stored = self.record()
         if stored["asked"] != record["asked"]:
-            found = ", ".join(
+            changes = ", ".join(
                 f"{name} {there} there, {here} asked"
                 for name, there, here in differences(stored["asked"], record["asked"])
             )
             raise RunMismatchError(
-                f"{self.path} holds another run ({found}); choose another --out, or repeat its own command"
+                f"{self.path} holds another run ({changes}); choose another --out, "
+                "or repeat its own command"
             )
         if not (self.path / "problems.parquet").exists():
             self._write("problems.parquet", _parquet_bytes(problems, {}))
         if not self.problems().equals(problems):
-            made = stored.get("versions", {}).get("strop", "of another version")
+            maker = stored.get("versions", {}).get("strop", "of another version")
             raise RunMismatchError(
-                f"{self.path} holds other problems or prompts, made by strop {made}; choose another --out"
+                f"{self.path} holds other problems or prompts, made by strop {maker}; "
+                "choose another --out"
             )
         return stored
 
-    def _refuse_foreign(self) -> None:
-        """A folder with files that are no run's is not ours to write to."""
-        foreign = sorted(
-            path.name
-            for path in self.path.iterdir()
-            if path.name not in (".lock", "problems.parquet")
-        )
-        if foreign:
+    def _refuse_other_files(self) -> None:
+        """Raise RunMismatchError if the folder holds files that belong to no run."""
+        own = (".lock", "problems.parquet")
+        others = sorted(path.name for path in self.path.iterdir() if path.name not in own)
+        if others:
             raise RunMismatchError(
-                f"{self.path} is not empty and holds no run ({foreign[0]}); choose another --out"
+                f"{self.path} is not empty and holds no run ({others[0]}); choose another --out"
             )
 
     def _leftovers(self) -> list[Path]:
-        """What a killed writer left half written."""
-        top = [
-            path
-            for path in self.path.glob(".*.partial")
-            if path.name.split(".")[1] in ("run", "problems", "estimates", "report")
+        """Return the temporary files that a killed writer left behind."""
+        written_here = ("run", "problems", "estimates", "report")
+        leftovers = [
+            path for path in self.path.glob(".*.partial") if path.name.split(".")[1] in written_here
         ]
-        return top + [
-            path
-            for stage in ("responses", "greedy", "scores")
-            for path in (self.path / stage).rglob(".part-*.partial")
-        ]
+        for stage in ("responses", "greedy", "scores"):
+            leftovers += (self.path / stage).rglob(".part-*.partial")
+        return leftovers
 
     def record(self) -> dict[str, Any]:
-        """run.json."""
+        """Return the content of run.json."""
         record = self._read_json("run.json")
         if record.get("format_version") != FORMAT_VERSION:
             raise StoreError(
-                f"{self.path} has format version {record.get('format_version')}; this strop reads {FORMAT_VERSION}"
+                f"{self.path} has format version {record.get('format_version')}; "
+                f"this strop reads {FORMAT_VERSION}"
             )
         if not isinstance(record.get("asked"), dict):
             raise CorruptPartError(
-                f"{self.path / 'run.json'} does not say what was asked; restore it, or start again with another --out"
+                f"{self.path / 'run.json'} lacks the settings of the run; restore it, "
+                "or start again with another --out"
             )
         return record
 
     # --- parts ---
 
     def part_path(self, stage: str, number: int) -> Path:
-        """``stage`` is "responses", "greedy" or "scores/<verifier>"."""
+        """Return the path of a part. ``stage`` is "responses", "greedy" or "scores/<verifier>"."""
         return self.path / stage / f"part-{number:05d}.parquet"
 
     def write_part(self, stage: str, number: int, frame: pl.DataFrame, usage: Usage) -> None:
         """Write a part, whole or not at all."""
         relative = self.part_path(stage, number).relative_to(self.path)
-        self._write(
-            str(relative), _parquet_bytes(frame, {"strop_usage": json.dumps(asdict(usage))})
-        )
+        metadata = {"strop_usage": json.dumps(asdict(usage))}
+        self._write(str(relative), _parquet_bytes(frame, metadata))
 
     def has_part(self, stage: str, number: int) -> bool:
         return self.part_path(stage, number).exists()
 
     def read_part(self, stage: str, number: int) -> pl.DataFrame:
-        """One part, with nulls for what its version did not store. Raises CorruptPartError with what to do."""
+        """Read one part; columns that its version did not store are null.
+
+        Raises CorruptPartError with what to do.
+        """
         frame = self._read_parquet(self.part_path(stage, number))
         if stage not in ("responses", "greedy"):
             return frame
@@ -215,19 +195,22 @@ class RunFolder:
         )
 
     def read_stage(self, stage: str, parts: int) -> pl.DataFrame:
-        """All ``parts`` parts of a stage, in order."""
+        """Read all parts of a stage, in order."""
         try:
             return pl.concat([self.read_part(stage, number) for number in range(parts)])
         except pl.exceptions.PolarsError:
             raise CorruptPartError(
-                f"the parts in {self.path / stage} differ in their columns; find the changed one, and {_ANEW}"
+                f"the parts in {self.path / stage} differ in their columns; "
+                f"find the changed one, and {_MAKE_AGAIN}"
             ) from None
 
     def problems(self) -> pl.DataFrame:
         return self._read_parquet(self.path / "problems.parquet")
 
+    # --- usage ---
+
     def usage(self, stage: str, parts: int) -> Usage:
-        """What the parts of a stage cost together."""
+        """Return the usage of all parts of a stage that exist."""
         return total_usage(
             self.usage_of_part(stage, number)
             for number in range(parts)
@@ -235,29 +218,28 @@ class RunFolder:
         )
 
     def spent_tokens(self) -> int:
-        """What all stored parts of the run cost together."""
+        """Return the number of tokens that all stored parts of the run took."""
         return sum(self._usage_in(path).spent_tokens for path in self.path.rglob("part-*.parquet"))
 
     def usage_of_part(self, stage: str, number: int) -> Usage:
-        """What one part cost."""
+        """Return the usage of one part."""
         return self._usage_in(self.part_path(stage, number))
 
     def _usage_in(self, path: Path) -> Usage:
         try:
-            return Usage(
-                **json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))["strop_usage"])
-            )
+            metadata = pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))
+            return Usage(**json.loads(metadata["strop_usage"]))
         except (pl.exceptions.PolarsError, OSError, KeyError, TypeError, ValueError):
-            raise CorruptPartError(f"{path} does not say what it cost; {_ANEW}") from None
+            raise CorruptPartError(f"{path} lacks the record of its usage; {_MAKE_AGAIN}") from None
 
     # --- files ---
 
     def write_json(self, name: str, document: Any) -> None:
-        """Replace a JSON file at once."""
+        """Replace a JSON file in one step."""
         self.write_text(name, json.dumps(document, indent=2, allow_nan=False) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Replace a text file at once."""
+        """Replace a text file in one step."""
         self._write(name, text.encode(errors="replace"))
 
     def _read_json(self, name: str) -> dict[str, Any]:
@@ -265,16 +247,18 @@ class RunFolder:
             document = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
-                f"{self.path} holds no run (there is no {name}); give the folder that a run was written to"
+                f"{self.path} holds no run (there is no {name}); "
+                "give the folder that a run was written to"
             ) from None
-        except (ValueError, OSError) as error:
-            reason = (
-                f"is not JSON ({error})"
-                if isinstance(error, ValueError)
-                else f"cannot be read ({error.strerror or error})"
-            )
+        except ValueError as error:
             raise CorruptPartError(
-                f"{self.path / name} {reason}; restore it, or start again with another --out"
+                f"{self.path / name} is not JSON ({error}); restore it, "
+                "or start again with another --out"
+            ) from None
+        except OSError as error:
+            raise CorruptPartError(
+                f"{self.path / name} cannot be read ({error.strerror or error}); restore it, "
+                "or start again with another --out"
             ) from None
         return document if isinstance(document, dict) else {}
 
@@ -287,14 +271,13 @@ class RunFolder:
             ) from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise CorruptPartError(f"{path} cannot be read ({reason}); {_ANEW}") from None
+            raise CorruptPartError(f"{path} cannot be read ({reason}); {_MAKE_AGAIN}") from None
 
     def _write(self, name: str, content: bytes) -> None:
         path = self.path / name
-        temporary = path.with_name(
-            f".{path.name}.{secrets.token_hex(4)}.partial"
-        )  # its own: a lost worker may still be writing
-        with _told(f"cannot write {path}"):
+        # A random name, because a worker that was given up may still be writing the same part.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        with _one_line_errors(f"cannot write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with temporary.open("wb") as file:
@@ -307,13 +290,14 @@ class RunFolder:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn the system's refusals (no space, no permission, not a folder) into one line; nothing that was written before is lost."""
+def _one_line_errors(failure: str) -> Iterator[None]:
+    """Turn an error of the system (disk full, no permission) into one line that says what to do."""
     try:
         yield
     except OSError as error:
         raise StoreError(
-            f"{what}: {error.strerror or error}; mend that, then run the same command again to go on"
+            f"{failure}: {error.strerror or error}; mend that, "
+            "then run the same command again to go on"
         ) from None
 
 
@@ -323,9 +307,45 @@ def _parquet_bytes(frame: pl.DataFrame, metadata: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+# --- comparing records ---
+
+
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, stored value, new value) for each difference between two records.
+
+    Nested records are compared entry by entry. Long values are cut short, for messages.
+    """
+    for key in sorted({*there, *here}):
+        stored, new = there.get(key), here.get(key)
+        name = f"{prefix}{key}"
+        if isinstance(stored, Mapping) and isinstance(new, Mapping):
+            yield from differences(stored, new, f"{name} ")
+        elif stored != new:
+            yield name, _excerpt(repr(stored), repr(new)), _excerpt(repr(new), repr(stored))
+
+
+def _excerpt(text: str, other: str) -> str:
+    """Return a part of a long text, from a little before it differs from the other."""
+    if len(text) <= EXCERPT:
+        return text
+    pairs = enumerate(zip(text, other, strict=False))
+    first_difference = next((index for index, (a, b) in pairs if a != b), 0)
+    start = max(0, first_difference - EXCERPT // 2)
+    end = start + EXCERPT
+    before = "…" if start else ""
+    after = "…" if len(text) > end else ""
+    return before + text[start:end] + after
+
+
+# --- names of folders ---
+
+
 def default_folder(command: str, asked: dict[str, Any]) -> Path:
-    """``runs/gap-ladder-250k-arithmetic-1a2b3c4d``: the same question finds its folder again."""
-    digest = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=4).hexdigest()
+    """Return ``runs/gap-ladder-250k-arithmetic-1a2b3c4d``: equal settings give the same folder."""
+    settings = json.dumps(asked, sort_keys=True).encode()
+    digest = hashlib.blake2b(settings, digest_size=4).hexdigest()
     return Path("runs") / f"{command}-{slug(asked['model'])[-60:]}-{asked['task']}-{digest}"
 
 

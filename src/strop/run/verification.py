@@ -1,4 +1,4 @@
-"""One verifier's stage of a run: what it asks which model, and what must hold before it begins."""
+"""Verification as a stage of a run: a verifier, the model it asks, and the checks before it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ SCORES = "scores/"
 
 
 def stage_name(verifier: str, judge: str, generator: str) -> str:
-    """The name under which scores stand: the verifier's, with that of the model it asks where that is not the generator."""
+    """Return the name under which scores are stored: "mc", or "mc--JUDGE" for another model's."""
     return verifier if judge == generator else f"{verifier}--{slug(judge)}"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """One verifier's stage of a run: which model it asks, and how many verifications of each response it draws (M).
+    """One verifier's stage of a run.
 
-    ``engine`` is None where no model is asked, and ``draws`` is 1 where nothing is sampled: more of them would all be the same.
+    ``engine`` is the model that the verifier asks, None if it asks none. ``draws`` is the number of
+    verifications of each response (M). It is 1 for a verifier that samples no text, because further
+    ones would be equal.
     """
 
     verifier: Verifier
@@ -34,7 +36,7 @@ class Verification:
 
     @classmethod
     def of(cls, verifier: Verifier, engine: Engine | None, draws: int = 1) -> Verification:
-        """UsageError for fewer than one draw."""
+        """Build the stage of a verifier. UsageError for fewer than one draw."""
         if draws < 1:
             raise UsageError(f"--draws {draws}: expected 1 or more")
         assert engine is not None or not verifier.asks_model, (
@@ -45,40 +47,55 @@ class Verification:
         )
 
     def stage(self, generator: str) -> str:
-        """The name under which its scores stand."""
-        return stage_name(
-            self.verifier.name, self.engine.name if self.engine else generator, generator
-        )
+        """Return the name under which the scores are stored."""
+        judge = self.engine.name if self.engine else generator
+        return stage_name(self.verifier.name, judge, generator)
 
     def record(self) -> dict[str, Any]:
-        """What run.json says of it. The scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``."""
-        asked = {"settings": self.verifier.settings(), "draws": self.draws}
-        name, fingerprint = (
-            (self.engine.name, self.engine.fingerprint) if self.engine else (None, None)
-        )
-        return self.verifier.describe() | asked | {"model": name, "fingerprint": fingerprint}
+        """Return the verifier's entry in run.json.
+
+        Its scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``.
+        """
+        return self.verifier.describe() | {
+            "settings": self.verifier.settings(),
+            "draws": self.draws,
+            "model": self.engine.name if self.engine else None,
+            "fingerprint": self.engine.fingerprint if self.engine else None,
+        }
 
 
 def check_abilities(verification: Verification, generator: Engine | None) -> None:
-    """UsageError where a verifier needs what its model, or the generator for log-probabilities, cannot tell."""
+    """Raise UsageError if a verifier needs something that the engine cannot give.
+
+    Scores of given texts come from the model that verifies, log-probabilities of samples from the
+    generator.
+    """
     verifier = verification.verifier
-    asked = verification.engine if verifier.needs == "score" else generator
-    if asked is not None and (reason := asked.lacks.get(verifier.needs)):
+    engine = verification.engine if verifier.needs == "score" else generator
+    if engine is None:
+        return
+    reason = engine.lacks.get(verifier.needs)
+    if reason:
         raise UsageError(
-            f"verifier {verifier.name} cannot be used with {asked.name}: {reason}; use another verifier or another model"
+            f"verifier {verifier.name} cannot be used with {engine.name}: {reason}; "
+            "use another verifier or another model"
         )
 
 
 def check_verification_room(
     plan: Plan, verification: Verification, problems: list[Problem], longest: int
 ) -> None:
-    """UsageError where a question about responses of up to ``longest`` tokens may leave no room for its verification."""
-    verifier, engine, shots = verification.verifier, verification.engine, plan.draw_shots()
+    """Raise UsageError if a verification prompt may leave no room for its verification.
+
+    ``longest`` is the largest number of tokens of a response.
+    """
+    verifier, engine = verification.verifier, verification.engine
     if not isinstance(verifier, PromptedVerifier) or engine is None:
         return
+    shots = plan.draw_shots()
     written = plan.verification_sampling(verifier).max_tokens if verifier.samples_text else 0
+    no_responses = ("",) * verifier.shown
     for problem in problems:
-        empty = engine.count_tokens(
-            verifier.prompt(plan.task, blind(problem), ("",) * verifier.shown, shots)
-        )
-        check_room(engine, empty + longest * verifier.shown, written)
+        prompt = verifier.prompt(plan.task, blind(problem), no_responses, shots)
+        prompt_tokens = engine.count_tokens(prompt) + longest * verifier.shown
+        check_room(engine, prompt_tokens, written)

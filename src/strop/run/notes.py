@@ -1,0 +1,82 @@
+"""Write the notes of a run: what a reader should know before reading its numbers."""
+
+from __future__ import annotations
+
+from strop.measure import Samples
+from strop.run.stored import StoredRun
+from strop.tasks.base import UNGRADED
+
+
+def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
+    """Return one line per note."""
+    notes = [
+        *_response_counts(stored, samples),
+        *_repeated_questions(stored),
+        *_ungraded(stored),
+        *_changed_prompts(stored),
+        *_server(stored),
+    ]
+    if stored.is_imported:
+        return [*notes, "the temperature of the imported responses is not known"]
+    return notes + _sampling_of_self_rewards(stored)
+
+
+def _response_counts(stored: StoredRun, samples: Samples) -> list[str]:
+    counts_P = samples.mask_PK.sum(axis=1)
+    fewest, most = counts_P.min(), counts_P.max()
+    if fewest == most or not stored.is_fixed:
+        return []
+    return [
+        f"problems have {fewest} to {most} responses: gaps mix several K, curves end at {fewest}"
+    ]
+
+
+def _repeated_questions(stored: StoredRun) -> list[str]:
+    copies = stored.plan.problems - stored.problems["question"].n_unique()
+    if not copies:
+        return []
+    return [f"{copies} problems repeat the question of another; copies are resampled together"]
+
+
+def _ungraded(stored: StoredRun) -> list[str]:
+    ungraded = stored.responses["found_by"].str.starts_with(UNGRADED).sum()
+    if not ungraded:
+        return []
+    return [
+        f"{ungraded} responses could not be graded within the grader's bounds and count as wrong"
+    ]
+
+
+def _changed_prompts(stored: StoredRun) -> list[str]:
+    notes = []
+    for name, verifier in stored.verifiers.items():
+        wording = verifier.get("settings", {}).get("wording")
+        if wording:
+            notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
+    return notes
+
+
+def _server(stored: StoredRun) -> list[str]:
+    usage = stored.usage
+    notes = []
+    if usage.cost:
+        notes.append(f"the server's tokens cost ${usage.cost:,.2f} at the prices given")
+    if usage.failures:
+        notes.append(f"{usage.failures:,} failed requests to the server were repeated")
+    return notes
+
+
+def _sampling_of_self_rewards(stored: StoredRun) -> list[str]:
+    """Warn where log-probabilities rank responses that were drawn from another distribution."""
+    rewards = [
+        name
+        for name, verifier in stored.verifiers.items()
+        if verifier["verifier"].startswith("logprob")
+    ]
+    plan = stored.plan
+    if not rewards or (plan.temperature, plan.top_p) == (1, 1):
+        return []
+    return [
+        f"{', '.join(rewards)}: drawn at temperature {plan.temperature:g}, top-p {plan.top_p:g}; "
+        "sharpening's best-of-N is defined at temperature 1, top-p 1"
+    ]
