@@ -6,12 +6,37 @@ import random
 from typing import Any
 
 import polars
+from rich.console import Console
 
+from strop.report.blocks import Chapter, Chart, WordTable
 from strop.report.reader import ReportRun
 
 HOSTILE = "</script><script>alert(1)</script>"
 ESCAPE = "\x1b[31mred\x1b[0m"
 MIRROR = "\u202egnorw\u202c"
+LONG_NAME = "organisation/a-very-long-model-name-of-70B-parameters-instruct"
+WIDE = {"value": -0.999, "low": -1.0, "high": -0.998}
+
+
+def printed(*parts: Any, width: int = 80) -> str:
+    """Return what a terminal of this width shows of rich tables and texts."""
+    console = Console(width=width, color_system=None, highlight=False)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, markup=False)
+    return capture.get()
+
+
+def charts_and_tables(chapter: Chapter) -> tuple[dict[str, Chart], dict[str, WordTable]]:
+    """Return a chapter's charts and tables by their titles."""
+    charts, tables = {}, {}
+    for group in chapter.groups:
+        for block in group.blocks:
+            if isinstance(block, Chart):
+                charts[block.title] = block
+            else:
+                tables[block.title] = block
+    return charts, tables
 
 
 def estimate(value: float, half: float = 0.04) -> dict[str, Any]:

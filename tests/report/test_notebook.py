@@ -1,4 +1,4 @@
-"""In a notebook runs and estimates are tables and pictures, and nothing that a model or a user said is markup."""
+"""Notebooks show runs as tables and pictures, and no text of a model or a user as markup."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_stories_are_answers_with_tables() -> None:
         "accuracy": {"a": estimate(0.4)},
         "cells": cells,
     }
-    assert "a gains most when itself verifies it by mc" in story_html("cross", matrix)
+    assert "a gains most when it verifies itself by mc" in story_html("cross", matrix)
 
 
 def test_an_estimate_is_a_small_table() -> None:
