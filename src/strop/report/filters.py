@@ -26,6 +26,15 @@ _PARAMETERS = {
 Other weights (best-of, tilt) give every response a share, so that "kept" has no meaning.
 """
 
+WEIGHT_NOTES = {
+    "threshold:t": "keeps scores of at least t",
+    "quantile:q": "keeps the top 1 − q of each problem’s scores, ties included",
+    "best-of:n": "weighs a response by its probability to be the best of n",
+    "survivors:r": "keeps what is left after r rounds of a tournament",
+    "tilt:β": "weighs by exp(score / β)",
+}
+"""The meaning of each weight, for readers of the page."""
+
 
 def is_filter(weigh: str) -> bool:
     """Return whether the weight keeps or rejects each response."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from strop.report.blocks import Block, Chapter, Chart, Group
 from strop.report.cost import cost_rows
+from strop.report.filters import WEIGHT_NOTES
 from strop.report.formatting import clean, models, visible
 from strop.report.gap_notes import notes
 from strop.report.gap_rows import gap_rows
@@ -58,6 +59,7 @@ def build_page(
         beside=_groups(beside, charts),
         rows=gap_rows(documents),
         notes=notes(documents),
+        weights=WEIGHT_NOTES,
         definitions=_definitions([*documents, *(result.document for result in results)]),
         several_models=len({models(document) for document in documents}) > 1,
         charts=Markup(safe_json(charts)),
