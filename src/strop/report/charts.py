@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import altair as alt
@@ -104,6 +105,7 @@ def _interval_figure(marks: list[Mark], series: list[str], axes: Axes) -> Specif
         tooltip=_tooltips("name", "series") if several else _tooltips("name"),
     )
     if several:
+        # The marks of one row stand below each other, by series.
         base = base.encode(yOffset=alt.YOffset("series:N", sort=series), color=_colour(series))
     else:
         base = base.encode(color=alt.value("@c1"))
@@ -116,6 +118,7 @@ def _interval_figure(marks: list[Mark], series: list[str], axes: Axes) -> Specif
         dots = dots.encode(shape=_shape(series))
     layers = [spans, dots]
     if axes.zero:
+        # The first layer lies below the others.
         layers.insert(0, zero_line().encode(x="zero:Q"))
     height = ROW_HEIGHT * len(names)
     if several:
@@ -149,7 +152,8 @@ def _line_figure(marks: list[Mark], axes: Axes, level: tuple[str, float] | None)
     line = base.mark_line(strokeWidth=2).encode(y=y)
     dots = base.mark_point(filled=True, size=46).encode(y=y)
     if len(series) > 1:
-        # A click on a series in the legend fades the others.
+        # A click on a series in the legend fades the others. The parameter belongs to one layer
+        # only; the other layers refer to it by name.
         picked = alt.selection_point(name="picked", fields=["series"], bind="legend")
         colour: Any = _colour(series)
         band_opacity, line_opacity = _faded(picked, 0.14, 0.02), _faded(picked, 1, 0.15)
@@ -210,7 +214,9 @@ def _series_table(title: str, marks: list[Mark], axes: Axes) -> WordTable:
     series = _unique(marks, "series")
     mark_at = {(mark["x"], mark["series"]): mark for mark in marks}
     header = [capital(axes.over)]
-    header += [f"{name}: {axes.value}" if name else capital(axes.value) for name in series]
+    for name in series:
+        # A single unnamed series needs no prefix.
+        header.append(f"{name}: {axes.value}" if name else capital(axes.value))
     rows = []
     for x in sorted(_unique(marks, "x")):
         cells = [_mark_cell(mark_at.get((x, name)), axes) for name in series]
@@ -246,7 +252,7 @@ def _describe_lines(marks: list[Mark], axes: Axes) -> str:
     for name in _unique(marks, "series"):
         line = [mark for mark in marks if mark["series"] == name]
         line.sort(key=lambda mark: float(mark["x"]))
-        first, last = (_describe_point(mark, axes) for mark in (line[0], line[-1]))
+        first, last = _describe_point(line[0], axes), _describe_point(line[-1], axes)
         highest = _describe_point(max(line, key=lambda mark: float(mark["value"])), axes)
         prefix = f"{name}: " if name else ""
         sentences.append(f"{prefix}from {first} to {last}, highest {highest}")
@@ -272,7 +278,8 @@ def _unique(marks: Sequence[Mark], key: str) -> list[Any]:
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:
-    return [values[index % len(values)] for index in range(count)]
+    """Return ``count`` values, repeated from the start if there are fewer."""
+    return list(islice(cycle(values), count))
 
 
 def _legend() -> alt.Legend:
@@ -294,7 +301,10 @@ def _faded(picked: alt.Parameter, shown: float, hidden: float) -> Any:
 
 
 def _tooltips(*names: str) -> list[alt.Tooltip]:
-    tooltips = [alt.Tooltip(f"{name}:Q" if name == "x" else f"{name}:N") for name in names]
+    tooltips = []
+    for name in names:
+        # Of these fields only x is a number (Q, quantitative); names and series are nominal (N).
+        tooltips.append(alt.Tooltip(f"{name}:Q" if name == "x" else f"{name}:N"))
     for key in ("value", "low", "high"):
         tooltips.append(alt.Tooltip(f"{key}:Q", format=".2~f"))
     return tooltips

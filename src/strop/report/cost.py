@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from rich import box
@@ -24,11 +25,12 @@ def cost_rows(documents: Sequence[Document]) -> tuple[list[str], list[tuple[str,
     Several stages get a sum. There is no row if no stage's usage is known.
     """
     usages_of = _usages_by_stage(documents)
-    keys = [
-        key
-        for key in _keys(usages_of)
-        if key in _ALWAYS_SHOWN or any(_sum(key, usages) for usages in usages_of.values())
-    ]
+    keys = []
+    for key in _keys(usages_of):
+        # A column that is 0 throughout says nothing, but the main ones always stand.
+        is_spent = any(_sum(key, usages) for usages in usages_of.values())
+        if is_spent or key in _ALWAYS_SHOWN:
+            keys.append(key)
     header = ["stage"]
     header += [_HEADINGS.get(key, key.replace("_", " ")) for key in keys]
     rows = []
@@ -43,16 +45,15 @@ def _usages_by_stage(documents: Sequence[Document]) -> dict[str, list[Mapping[st
         for stage, usage in (document.get("usage_by_stage") or {}).items():
             usages_of.setdefault(stage.removeprefix("scores/"), []).append(usage)
     if len(usages_of) > 1:
-        usages_of["all stages"] = [usage for usages in usages_of.values() for usage in usages]
+        usages_of["all stages"] = list(chain.from_iterable(usages_of.values()))
     return usages_of
 
 
 def _keys(usages_of: Mapping[str, Usages]) -> list[str]:
     """Return every field that a usage has, in order of appearance."""
     keys: dict[str, None] = {}
-    for usages in usages_of.values():
-        for usage in usages:
-            keys.update(dict.fromkeys(usage))
+    for usage in chain.from_iterable(usages_of.values()):
+        keys.update(dict.fromkeys(usage))
     return list(keys)
 
 
@@ -73,9 +74,12 @@ def cost_table(documents: Sequence[Document]) -> Table | None:
 
 def _sum(key: str, usages: Usages) -> float | None:
     """Return the sum of a field over the usages that have it, or None if none has it."""
-    values = [known(usage, key) for usage in usages]
-    numbers = [value for value in values if value is not None]
-    return sum(numbers) if numbers else None
+    total = None
+    for usage in usages:
+        value = known(usage, key)
+        if value is not None:
+            total = value + (total or 0.0)
+    return total
 
 
 def usage_in_words(key: str, value: float | None) -> str:

@@ -67,6 +67,7 @@ def _claims(document: Document) -> Iterator[Claim]:
             judge = f"{best['verifier_model']} verifies it"
         claim = f"{generator} gains most when {judge} by {best['verifier']}: {points(best['gap'])}"
         for cell in cells:
+            # The same verifier, by the generator itself.
             is_own = cell["verifier_model"] == generator and cell["verifier"] == best["verifier"]
             if is_own and cell is not best:
                 claim += f" (its own judgement: {points(cell['gap'])})"

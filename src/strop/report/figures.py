@@ -36,6 +36,7 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
     )
     scale = alt.Scale(zero=False, nice=True, padding=12)
     colour = alt.condition("datum.after", alt.value("@accent"), alt.value("@muted"))
+    # The layers share their x axis, so both get the same scale.
     spans = base.mark_rule(strokeWidth=2.5).encode(
         x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour
     )
@@ -44,6 +45,7 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
         x=alt.X("value:Q", scale=scale, title="accuracy, %", axis=axis), color=colour
     )
     layers = [spans, points]
+    # The first row is all responses, unless their accuracy is unknown.
     if not rows[0]["after"]:
         before = alt.Chart(alt.Data(values=rows[:1])).mark_rule(strokeDash=[4, 4], color="@muted")
         layers.insert(0, before.encode(x="value:Q"))
@@ -164,8 +166,10 @@ def shared_domain(sweeps: Mapping[str, Rows]) -> tuple[float, float]:
     values = [0.0]
     for rows in sweeps.values():
         for row in rows:
-            ends = _in_points(row["gap"]).values()
-            values += [end for end in ends if end is not None]
+            for end in _in_points(row["gap"]).values():
+                if end is not None:
+                    values.append(end)
+    # A chart of zeros alone needs some height too.
     margin = 0.05 * (max(values) - min(values)) or 1.0
     return min(values) - margin, max(values) + margin
 

@@ -58,6 +58,7 @@ def kept_grid(score_PK: Floats, weigh: str) -> Marks | None:
     """
     if not is_filter(weigh):
         return None
+    # The weight's own code decides, so that the page and the numbers cannot disagree.
     weight_PK = parse_weight(weigh)(score_PK, ~np.isnan(score_PK))
     kept_PK: Marks = weight_PK > 0
     return kept_PK

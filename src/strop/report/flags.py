@@ -87,19 +87,25 @@ def flags(
     """Return the reader's filters by name. ``weighs`` gives each verifier's weight."""
     grid = _Grid(problems, [responses, *scores.values()])
     cells = grid.cells(responses)
+    # Right is 1 and wrong is 0; a fractional or missing utility is neither.
     utility = responses["utility_strict"].to_numpy()
     drawn = grid.marks(cells)
     truncated = grid.marks(cells, responses["finish"].to_numpy() == "length")
     right = grid.marks(cells, utility == 1)
     wrong = grid.marks(cells, utility == 0)
-    judgements = [_judge(grid, table, weighs[name]) for name, table in scores.items()]
+    right_rejected, wrong_kept, unparsed = [], [], []
+    for name, table in scores.items():
+        judged = _judge(grid, table, weighs[name])
+        right_rejected.append(right & judged.rejected)
+        wrong_kept.append(wrong & judged.kept)
+        unparsed.append(judged.unparsed)
     # The first two do not depend on a verifier: each verifier has the same count.
     return {
-        "all": _flag(drawn, [drawn] * len(judgements)),
-        "truncated": _flag(truncated, [truncated] * len(judgements)),
-        "right-rejected": _flag_of_any(grid, [right & judged.rejected for judged in judgements]),
-        "wrong-kept": _flag_of_any(grid, [wrong & judged.kept for judged in judgements]),
-        "unparsed": _flag_of_any(grid, [judged.unparsed for judged in judgements]),
+        "all": _flag(drawn, [drawn] * len(scores)),
+        "truncated": _flag(truncated, [truncated] * len(scores)),
+        "right-rejected": _flag_of_any(grid, right_rejected),
+        "wrong-kept": _flag_of_any(grid, wrong_kept),
+        "unparsed": _flag_of_any(grid, unparsed),
     }
 
 
@@ -123,6 +129,7 @@ def _judge(grid: _Grid, table: polars.DataFrame, weigh: str) -> _Judgement:
     score_PK = _mean_scores(grid, cells, table["score"].to_numpy())
     kept_PK = kept_grid(score_PK, weigh)
     if kept_PK is None:
+        # A weight that is no filter neither keeps nor rejects.
         nothing = np.zeros(grid.shape, dtype=bool)
         return _Judgement(nothing, nothing, unparsed_PK)
     return _Judgement(kept_PK, ~kept_PK & ~np.isnan(score_PK), unparsed_PK)

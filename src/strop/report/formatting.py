@@ -67,6 +67,7 @@ def sign_of(estimate: EstimateJson | None) -> int:
 def decimal(value: float, digits: int = 1, sign: str = "") -> str:
     """Return a number with a true minus; zero has no sign. ``sign`` "+" also marks a rise."""
     text = format(value, f"{sign},.{digits}f")
+    # Decided after rounding: −0.04 is 0.0 to one digit.
     if not float(text.replace(",", "")):
         return format(0.0, f".{digits}f")
     return text.replace("-", "−")

@@ -166,12 +166,15 @@ def _row_name(row: Mapping[str, Any]) -> str:
 def _curves(sweeps: Sweeps) -> Iterator[Block]:
     from strop.report.figures import drawable, gap_figure, shared_domain
 
-    curves = {name: drawable(rows) for name, rows in sweeps.items()}
-    curves = {name: rows for name, rows in curves.items() if rows}
+    curves = {}
+    for name, rows in sweeps.items():
+        if drawn_rows := drawable(rows):
+            curves[name] = drawn_rows
     domain = shared_domain(curves)
     for name, rows in curves.items():
         marks = [mark(row["gap"], x=row["threshold"], series="") for row in rows]
         axes = Axes("gap, points", "threshold", "+")
+        # The general chart gives the numbers and the description; the figure is what is drawn.
         general = line_chart(visible(name), "", marks, axes)
         specification = gap_figure(rows, domain)
         yield Chart(general.title, "", specification, general.description, general.table)
@@ -222,6 +225,7 @@ def _calibration_chart(name: str, calibration: Mapping[str, Any]) -> Chart:
         x = round(score_bin["score"], 4)
         responses = score_bin["responses"]
         marks.append(mark(score_bin["right"], x=x, series="", responses=responses))
+    # Numbers and description, as for the curves.
     general = line_chart(name, "", marks, Axes("right, %", "mean score"))
     error = calibration.get("ece") or {}
     is_probability = known(error, "value") is not None

@@ -60,14 +60,17 @@ def notes(documents: Sequence[Document]) -> list[str]:
 
 
 def _definitions(documents: Sequence[Document]) -> list[str]:
+    """Return the definition of the gap; runs of different versions may have several."""
     texts = [str(document["definition"]) for document in documents if document.get("definition")]
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys(texts))  # each once, in order
 
 
 def _has_clear_gap(documents: Sequence[Document]) -> bool:
-    return any(
-        sign_of(entry.get("gap")) != 0 for document in documents for entry in entries(document)
-    )
+    for document in documents:
+        for entry in entries(document):
+            if sign_of(entry.get("gap")) != 0:
+                return True
+    return False
 
 
 def _document_notes(document: Document, several_models: bool) -> list[str]:

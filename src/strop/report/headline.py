@@ -46,7 +46,7 @@ class _Verdict:
 
     @property
     def is_upper_bound(self) -> bool:
-        """Whether the gain has no interval: it then is the most that a round could bring."""
+        """True if the gain has no interval: it is then the most that a round could bring."""
         return known(self.verdict.get("gain"), "low") is None
 
 
@@ -87,7 +87,9 @@ def _expectation(chosen: _Verdict) -> str:
     if chosen.is_upper_bound:
         return f"{training} brings at most {points(gain)}, if training loses nothing"
     others = f"{verdict.get('other_courses', 0)} other trainings"
-    return f"{training} is expected to bring {points(gain)}, based on what training lost in {others}"
+    return (
+        f"{training} is expected to bring {points(gain)}, based on what training lost in {others}"
+    )
 
 
 def _tiles(chosen: _Verdict) -> list[Tile]:

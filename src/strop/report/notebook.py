@@ -115,6 +115,7 @@ def _picture(chart: Chart) -> str:
     """Return the chart as SVG in the light palette. The converter escapes its texts."""
     import vl_convert
 
+    # As page.js does; a notebook cannot follow the reader's light or dark palette.
     named = json.dumps(chart.specification)
     coloured = re.sub(r'"@([a-z]+[0-9]?)"', lambda match: json.dumps(_COLOURS[match[1]]), named)
     specification = json.loads(coloured) | {"width": WIDTH, "background": "white"}

@@ -42,11 +42,14 @@ def build_page(
     from strop.report.comparison import comparison_groups
 
     charts: list[Row] = []
-    chapters = [(chapter, _groups(chapter.groups, charts)) for chapter in _chapters(runs, results)]
+    chapters = []
+    for chapter in _chapters(runs, results):
+        chapters.append((chapter, _groups(chapter.groups, charts)))
     beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
     documents = [run.document for run in runs]
     # Markup turns escaping off: only strop's own files, and JSON that cannot close its element.
     scripts = [Markup(_chart_library()), Markup(_own("page.js"))]
+    # StrictUndefined: a misspelt name in the template is an error, not an empty text.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -141,9 +144,9 @@ def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResu
         generators.update(dict.fromkeys(names))
         tasks[str(document["task"])] = None
     title = f"{_listed(list(generators), 'models')} on {_listed(list(tasks), 'tasks')}"
-    commands = list(dict.fromkeys(result.what for result in results))
+    commands = {result.what for result in results}
     if len(commands) == 1:
-        title = f"{title}: {commands[0]}"
+        title = f"{title}: {commands.pop()}"
     return visible(title)
 
 
@@ -159,6 +162,7 @@ def _chart_library() -> str:
     import vl_convert
 
     bundle = str(vl_convert.javascript_bundle())
+    # The hash in the policy holds for these very bytes, and an HTML parser turns \r into \n.
     assert "</script" not in bundle.lower() and "<!--" not in bundle and "\r" not in bundle
     return f"/*!\n{_own('licences.txt')}*/\n(function () {{\n{bundle}\n}})();\n"
 

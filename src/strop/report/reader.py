@@ -96,6 +96,8 @@ def safe_json(value: Any) -> str:
     <, >, & and the line and paragraph separators are written as \\u escapes.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # "</script>" or "<!--" in a model's text would end or comment out the element; the separators
+    # end a line in older JavaScript. In JSON these characters occur only within strings.
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
@@ -103,10 +105,13 @@ def safe_json(value: Any) -> str:
 
 def _content_within(run: ReportRun, share: int) -> Row:
     """Return one run's content, with half the problems until it takes at most ``share`` bytes."""
-    weighs = {
-        name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores
-    }
+    weighs = {}
+    for name in run.scores:
+        # A verifier may have scores but no entry: a sharpening's page leaves the gaps out.
+        entry = run.document["verifiers"].get(name, {})
+        weighs[name] = str(entry.get("weigh", ""))
     flag_of = flags(run.problems, run.responses, run.scores, weighs)
+    # The size of a problem is unknown before it is written, so try and halve.
     limit = PROBLEM_LIMIT
     while True:
         content = _content(run, limit, weighs, flag_of)
@@ -120,27 +125,31 @@ def _content(
 ) -> Row:
     total = run.problems.height
     count = min(limit, total)
-    indices = {index * total // count for index in range(count)}
-    even = sorted(indices)
+    even = [index * total // count for index in range(count)]
+    indices = set(even)
     for flag in flag_of.values():
         indices.update(flag.missing(even, limit // RARE_SHARE))
-    problems = run.problems[sorted(indices)].to_dicts()
-    chosen = [row["problem"] for row in problems]
-    responses_of: dict[str, list[Row]] = {problem: [] for problem in chosen}
-    for row in _rows_of(run.responses, chosen).sort("sample").to_dicts():
-        responses_of[row["problem"]].append(row)
-    opinions = {name: _opinions(_rows_of(table, chosen)) for name, table in run.scores.items()}
+    problems = run.problems[sorted(indices)]
     return {
         "label": run.title,
         "note": _sample_note(total, count, len(indices)),
         "whole": {name: flag.as_json() for name, flag in flag_of.items()},
-        "verifiers": [
-            {"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores
-        ],
-        "problems": [
-            _problem(row, responses_of[row["problem"]], opinions, weighs) for row in problems
-        ],
+        "verifiers": [clean({"name": name, "weigh": weigh}) for name, weigh in weighs.items()],
+        "problems": _problems(run, problems, weighs),
     }
+
+
+def _problems(run: ReportRun, problems: polars.DataFrame, weighs: Mapping[str, str]) -> list[Row]:
+    # Only the shown problems' rows become Python objects: a large run has millions.
+    chosen = problems["problem"].to_list()
+    responses_of: dict[str, list[Row]] = {problem: [] for problem in chosen}
+    for row in _rows_of(run.responses, chosen).sort("sample").to_dicts():
+        responses_of[row["problem"]].append(row)
+    opinions = {}
+    for name, table in run.scores.items():
+        opinions[name] = _opinions(_rows_of(table, chosen))
+    rows = problems.to_dicts()
+    return [_problem(row, responses_of[row["problem"]], opinions, weighs) for row in rows]
 
 
 def _sample_note(total: int, even: int, shown: int) -> str:
@@ -196,8 +205,12 @@ def _judgements(responses: list[Row], opinions: Opinions, weigh: str) -> dict[in
 
     Each has the mean score over draws, whether the filter keeps it, and the verification texts.
     """
-    draws = [opinions.get((response["problem"], response["sample"]), []) for response in responses]
-    means = [_mean([row["score"] for row in rows]) for rows in draws]
+    draws, means = [], []
+    for response in responses:
+        rows = opinions.get((response["problem"], response["sample"]), [])
+        draws.append(rows)
+        means.append(_mean([row["score"] for row in rows]))
+    # A filter by quantile depends on all of a problem's scores, so all are judged together.
     judgements = {}
     for response, rows, mean, keep in zip(responses, draws, means, kept(means, weigh), strict=True):
         if rows:
@@ -206,9 +219,14 @@ def _judgements(responses: list[Row], opinions: Opinions, weigh: str) -> dict[in
                 "kept": keep,
                 "unparsed": sum(not row["parsed"] for row in rows),
                 "draws": len(rows),
-                "texts": [_text(row["text"]) for row in rows[:DRAW_LIMIT] if row["text"]],
+                "texts": _verification_texts(rows),
             }
     return judgements
+
+
+def _verification_texts(draws: list[Row]) -> list[Row | str | None]:
+    """Return the texts of the first draws; a verifier that reads a probability has none."""
+    return [_text(row["text"]) for row in draws[:DRAW_LIMIT] if row["text"]]
 
 
 def _response(row: Row, copies: int, scores: list[Row | None]) -> Row:

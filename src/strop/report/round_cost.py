@@ -36,6 +36,7 @@ def round_cost(
     drawing, judging = stages.get("responses"), stages.get(f"scores/{verifier}")
     if not drawing or not document.get("problems"):
         return RoundCost(DASH, "the cost of drawing these responses is unknown")
+    # Everything is proportional to the number of problems.
     times = TRAINING_PROBLEMS / document["problems"]
     usages = [usage for usage in (drawing, judging) if usage]
     tokens = times * _total(usages, "prompt_tokens", "generated_tokens")

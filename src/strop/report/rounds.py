@@ -59,6 +59,7 @@ def rounds_tables(document: Document) -> Iterator[Table | Text]:
     yield rounds_table(document)
     document = clean(document)
     rounds = document["rounds"]
+    # A round records what the next model was trained on, and a forecast of that model's accuracy.
     for previous, current in pairwise(rounds):
         yield Text(_result_line(previous, current))
     if len(rounds) > 1:

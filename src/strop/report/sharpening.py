@@ -68,6 +68,7 @@ def _sizes(document: Document) -> list[str]:
     """Return N = 1 and the largest N, with evenly spaced ones between them."""
     sizes = sorted({int(n) for entry in document["selection"].values() for n in entry["accuracy"]})
     step = max(1, -(-len(sizes) // MOST_SIZES))  # rounded up
+    # From the largest downwards, so that the largest is among them.
     largest = sizes[::-1][::step][: MOST_SIZES - 1]
     return [str(n) for n in sorted({1, *largest}) if n in sizes]
 
