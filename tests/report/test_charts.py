@@ -1,11 +1,12 @@
-"""Charts and figures: what is drawn, its numbers in words, and its description."""
+"""Charts, marks, chart_words and figures: what is drawn, and its numbers in words."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from strop.report.charts import GAP, Axes, doublings, drawn, interval_chart, line_chart, mark
+from strop.report.charts import interval_chart, line_chart
 from strop.report.figures import drawable, gap_figure, shared_domain, zero_line
+from strop.report.marks import GAP, Axes, doublings, drawn, mark
 from tests.report.made_up import estimate, sweeps, undefined
 
 

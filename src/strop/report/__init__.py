@@ -7,7 +7,7 @@ terminal    table (gap), verdict, rounds (improve), sharpening, model_tables (cr
 page        page (one self-contained HTML file), reader and flags (problems and responses), blocks
 chapters    gap_chapter, headline, extra_tables; improve_chapter, sharpen_chapter, cross_chapter;
             chapters (which one for which command), comparison (runs side by side)
-charts      charts, figures (Vega-Lite)
+charts      marks (estimates as points), charts and figures (Vega-Lite), chart_words
 notebook    notebook
 """
 

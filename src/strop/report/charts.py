@@ -1,23 +1,22 @@
 """The two general charts of the page: intervals side by side, and lines with bands.
 
-A mark is a mapping with "series", "value", "low", "high", and "name" (of its row) or "x". Colours
-are names ("@c1", "@muted") that the page replaces by those of its light or dark palette. Series
-differ in the shape of their points too, for readers who do not see the colours.
+Colours are names ("@c1", "@muted") that the page replaces by those of its light or dark palette.
+Series differ in the shape of their points too, for readers who do not see the colours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
 import altair as alt
 
-from strop.report.blocks import Cell, Chart, WordTable
-from strop.report.formatting import DASH, EstimateJson, capital, decimal, known
+from strop.report.blocks import Chart
+from strop.report.chart_words import describe_lines, describe_rows, mark_table, series_table
+from strop.report.formatting import decimal
+from strop.report.marks import Axes, Mark, drawn, is_power_of_two, unique
 
-Mark = dict[str, Any]
 Specification = dict[str, Any]
 
 COLOURS = ("@c1", "@c2", "@c3", "@c4", "@c5", "@c6", "@c7", "@c8")
@@ -27,58 +26,6 @@ ROW_HEIGHT = 30
 SERIES_ROW_HEIGHT = 18
 LINE_HEIGHT = 230
 MOST_TICKS = 9
-MOST_ROWS_DESCRIBED = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """The axes of a chart: the measured quantity and, for lines, the quantity that it depends on.
-
-    ``sign`` "+" shows the sign of a rise, ``zero`` draws a line at zero, and ``log`` makes x
-    logarithmic (base 2).
-    """
-
-    value: str
-    over: str = ""
-    sign: str = ""
-    digits: int = 1
-    log: bool = False
-    zero: bool = False
-
-    def text(self, value: float) -> str:
-        """Return a value of the measured quantity in words."""
-        return decimal(value, self.digits, self.sign)
-
-
-GAP = Axes("gap, points", sign="+", zero=True)
-
-
-def mark(estimate: EstimateJson | None, scale: float = 100.0, **position: Any) -> Mark:
-    """Return an estimate as a mark, in per cent or, at scale 1, as it is.
-
-    ``position`` is the mark's name or x, and its series. An unknown number is None.
-    """
-    made = dict(position)
-    for key in ("value", "low", "high"):
-        number = known(estimate, key)
-        made[key] = None if number is None else round(scale * number, 4)
-    return made
-
-
-def drawn(marks: Iterable[Mark]) -> list[Mark]:
-    """Return the marks whose value is known."""
-    return [mark for mark in marks if mark["value"] is not None]
-
-
-def doublings(curve: Mapping[str, Any]) -> list[str]:
-    """Return the sizes 1, 2, 4, ... of a curve over sizes, and its last."""
-    last = max(map(int, curve), default=0)
-    return [size for size in curve if _is_power_of_two(int(size)) or int(size) == last]
-
-
-def _is_power_of_two(count: int) -> bool:
-    # A power of two has a single bit, and one less has all the bits below it.
-    return count & (count - 1) == 0
 
 
 def zero_line() -> alt.Chart:
@@ -90,15 +37,15 @@ def zero_line() -> alt.Chart:
 def interval_chart(title: str, note: str, marks: Iterable[Mark], axes: Axes) -> Chart:
     """Return a chart with a row per name, and a point with its interval per mark."""
     shown = [{"series": "", **mark} for mark in drawn(marks)]
-    series = _unique(shown, "series")
-    table = _mark_table(title, shown, axes)
-    description = _describe_rows(shown, axes)
+    series = unique(shown, "series")
+    table = mark_table(title, shown, axes)
+    description = describe_rows(shown, axes)
     return Chart(title, note, _interval_figure(shown, series, axes), description, table)
 
 
 def _interval_figure(marks: list[Mark], series: list[str], axes: Axes) -> Specification:
     several = len(series) > 1
-    names = _unique(marks, "name")
+    names = unique(marks, "name")
     row_axis = alt.Axis(labelLimit=250, grid=False, domain=False, ticks=False)
     base = alt.Chart(alt.Data(values=marks)).encode(
         y=alt.Y("name:N", sort=names, title=None, axis=row_axis),
@@ -134,15 +81,15 @@ def line_chart(
     ``level`` is the name and the value of a dashed line across the chart.
     """
     shown = drawn(marks)
-    description = _describe_lines(shown, axes)
+    description = describe_lines(shown, axes)
     if level is not None:
         description += f" Dashed line: {level[0]}, {decimal(level[1], axes.digits)}."
-    table = _series_table(title, shown, axes)
+    table = series_table(title, shown, axes)
     return Chart(title, note, _line_figure(shown, axes, level), description, table)
 
 
 def _line_figure(marks: list[Mark], axes: Axes, level: tuple[str, float] | None) -> Specification:
-    series = _unique(marks, "series")
+    series = unique(marks, "series")
     base = alt.Chart(alt.Data(values=marks)).encode(
         x=_line_x(marks, axes), tooltip=_tooltips("series", "x")
     )
@@ -173,11 +120,11 @@ def _line_figure(marks: list[Mark], axes: Axes, level: tuple[str, float] | None)
 
 def _line_x(marks: list[Mark], axes: Axes) -> alt.X:
     """Return the x axis: a tick at every x if these are few, else at powers of two if ``log``."""
-    ticks = sorted(_unique(marks, "x"))
+    ticks = sorted(unique(marks, "x"))
     whole = all(float(x).is_integer() for x in ticks)
     if len(ticks) > MOST_TICKS:
         can_double = axes.log and whole
-        ticks = [x for x in ticks if _is_power_of_two(int(x))] if can_double else []
+        ticks = [x for x in ticks if is_power_of_two(int(x))] if can_double else []
     if ticks:
         axis = alt.Axis(values=ticks, format="d" if whole else ".2~f", grid=False)
     else:
@@ -193,88 +140,11 @@ def _level_line(name: str, value: float) -> alt.Chart:
     return line.encode(y="level:Q", tooltip=tooltip)
 
 
-# --- a chart's numbers and its description ---
-
-
-def _mark_table(title: str, marks: list[Mark], axes: Axes) -> WordTable:
-    """Return a row per mark."""
-    several = len(_unique(marks, "series")) > 1
-    header = ["", "Series"] if several else [""]
-    header += [capital(axes.value), "Interval"]
-    rows = []
-    for mark in marks:
-        cells = [Cell(mark["series"])] if several else []
-        cells += [Cell(axes.text(mark["value"])), Cell(_span(mark, axes) or DASH)]
-        rows.append((mark["name"], cells))
-    return WordTable(title, "", header, rows)
-
-
-def _series_table(title: str, marks: list[Mark], axes: Axes) -> WordTable:
-    """Return a row per x and a column per series."""
-    series = _unique(marks, "series")
-    mark_at = {(mark["x"], mark["series"]): mark for mark in marks}
-    header = [capital(axes.over)]
-    for name in series:
-        # A single unnamed series needs no prefix.
-        header.append(f"{name}: {axes.value}" if name else capital(axes.value))
-    rows = []
-    for x in sorted(_unique(marks, "x")):
-        cells = [_mark_cell(mark_at.get((x, name)), axes) for name in series]
-        rows.append((f"{x:g}", cells))
-    return WordTable(title, "", header, rows)
-
-
-def _mark_cell(mark: Mark | None, axes: Axes) -> Cell:
-    if mark is None:
-        return Cell(DASH)
-    return Cell(axes.text(mark["value"]), _span(mark, axes))
-
-
-def _span(mark: Mark, axes: Axes) -> str:
-    if mark["low"] is None or mark["high"] is None:
-        return ""
-    return f"[{decimal(mark['low'], axes.digits)}, {decimal(mark['high'], axes.digits)}]"
-
-
-def _describe_rows(marks: list[Mark], axes: Axes) -> str:
-    """Describe an interval chart in a sentence, with up to ``MOST_ROWS_DESCRIBED`` rows."""
-    rows = []
-    for mark in marks[:MOST_ROWS_DESCRIBED]:
-        name = f"{mark['name']} {mark['series']}" if mark["series"] else mark["name"]
-        rows.append(f"{name} {axes.text(mark['value'])}")
-    more = " and more" if len(marks) > MOST_ROWS_DESCRIBED else ""
-    return f"{capital(axes.value)}: {', '.join(rows)}{more}."
-
-
-def _describe_lines(marks: list[Mark], axes: Axes) -> str:
-    """Describe a line chart: the two ends and the highest point of each series."""
-    sentences = []
-    for name in _unique(marks, "series"):
-        line = [mark for mark in marks if mark["series"] == name]
-        line.sort(key=lambda mark: float(mark["x"]))
-        first, last = _describe_point(line[0], axes), _describe_point(line[-1], axes)
-        highest = _describe_point(max(line, key=lambda mark: float(mark["value"])), axes)
-        prefix = f"{name}: " if name else ""
-        sentences.append(f"{prefix}from {first} to {last}, highest {highest}")
-    return f"{capital(axes.value)} over {axes.over}. {'; '.join(sentences)}."
-
-
-def _describe_point(mark: Mark, axes: Axes) -> str:
-    return f"{axes.text(mark['value'])} at {mark['x']:g}"
-
-
-# --- parts of specifications ---
-
-
 def layered(layers: list[alt.Chart], height: int) -> Specification:
     """Return the layers as one specification as wide as its container."""
     chart = alt.layer(*layers).properties(width="container", height=height)
     specification: Specification = chart.to_dict()
     return specification
-
-
-def _unique(marks: Sequence[Mark], key: str) -> list[Any]:
-    return list(dict.fromkeys(mark[key] for mark in marks))
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:

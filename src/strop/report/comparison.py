@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strop.report.blocks import Block, Cell, Group, WordTable, filled, kind_of, points_cell
-from strop.report.charts import GAP, Axes, Mark, drawn, interval_chart, mark
+from strop.report.charts import interval_chart
 from strop.report.formatting import Document, clean
+from strop.report.marks import GAP, Axes, Mark, drawn, mark
 from strop.report.reader import ReportRun
 
 _IN_WORDS = {

@@ -17,7 +17,7 @@ from strop.report.blocks import (
     rate_cell,
     shaded,
 )
-from strop.report.charts import GAP, drawn, interval_chart, mark
+from strop.report.charts import interval_chart
 from strop.report.formatting import (
     DASH,
     Document,
@@ -28,6 +28,7 @@ from strop.report.formatting import (
     sign_of,
     visible,
 )
+from strop.report.marks import GAP, drawn, mark
 
 
 def cross_chapter(document: Document) -> Chapter:

@@ -20,7 +20,7 @@ from strop.report.blocks import (
     filled,
     kind_of,
 )
-from strop.report.charts import GAP, Axes, Mark, doublings, drawn, interval_chart, line_chart, mark
+from strop.report.charts import interval_chart, line_chart
 from strop.report.extra_tables import (
     choice_table,
     correlations_table,
@@ -38,6 +38,7 @@ from strop.report.formatting import (
 )
 from strop.report.gap_rows import entries
 from strop.report.headline import headline_of
+from strop.report.marks import GAP, Axes, Mark, doublings, drawn, mark
 
 _PHRASES = {
     "majority": "majority vote",

@@ -23,7 +23,7 @@ from strop.report.blocks import (
     points_cell,
     rate_cell,
 )
-from strop.report.charts import Axes, Mark, doublings, drawn, line_chart, mark
+from strop.report.charts import line_chart
 from strop.report.cost import usage_in_words
 from strop.report.formatting import (
     DASH,
@@ -35,6 +35,7 @@ from strop.report.formatting import (
     points,
     visible,
 )
+from strop.report.marks import Axes, Mark, doublings, drawn, mark
 
 _PASS_NOTE = (
     "Small k shows how often the model is right; large k shows what it can still say. If only "

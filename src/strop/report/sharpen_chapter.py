@@ -23,8 +23,9 @@ from strop.report.blocks import (
     points_cell,
     rate_cell,
 )
-from strop.report.charts import Axes, drawn, interval_chart, line_chart, mark
+from strop.report.charts import interval_chart, line_chart
 from strop.report.formatting import DASH, Document, interval, known, number, points, run_title
+from strop.report.marks import Axes, drawn, mark
 
 _LIKELIER = (
     "Choosing the likeliest response can only help if right responses are likelier than wrong ones."
