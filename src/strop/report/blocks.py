@@ -127,6 +127,7 @@ def filled(groups: Sequence[Group]) -> list[Group]:
 
 def kind_of(estimate: EstimateJson | None) -> Kind:
     """Return what the interval of a difference says."""
+    # interval_sign is 0 without an interval too, but unknown is not "no difference".
     if not span(estimate):
         return "unknown"
     kinds: dict[int, Kind] = {1: "gain", -1: "loss", 0: "none"}

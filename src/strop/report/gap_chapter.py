@@ -7,6 +7,7 @@ diversity.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from strop.report.blocks import (
@@ -26,6 +27,13 @@ from strop.report.extra_tables import (
     correlations_table,
     diversity_table,
     ensembles_table,
+)
+from strop.report.figures import (
+    accuracy_figure,
+    calibration_figure,
+    drawable,
+    gap_figure,
+    shared_domain,
 )
 from strop.report.formatting import (
     EstimateJson,
@@ -61,14 +69,15 @@ def gap_chapter(title: str, document: Mapping[str, Any], sweeps: Sweeps) -> Chap
 def verdicts(document: Mapping[str, Any]) -> list[Claim]:
     """Return a sentence per verifier: what filtering by it does to the accuracy."""
     document = clean(document)
-    return [
-        _claim(_judge(document, stage), document.get("accuracy"), entry)
-        for stage, entry in document["verifiers"].items()
-    ]
+    claims = []
+    for stage, entry in document["verifiers"].items():
+        claims.append(_claim(_judge(document, stage), document.get("accuracy"), entry))
+    return claims
 
 
 def _judge(document: Mapping[str, Any], stage: str) -> str:
     """Return whose judgement a verifier's scores are: "the model's own cot-binary verdict"."""
+    # In a matrix one verifier has a stage for each model: "cot-binary--MODEL".
     entry = document["verifiers"].get(stage, {})
     name = entry.get("name", stage)
     if name == "oracle":
@@ -136,8 +145,6 @@ def _table_groups(analysis: Mapping[str, Any]) -> Iterator[Group]:
 
 
 def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
-    from strop.report.figures import accuracy_figure
-
     specification = accuracy_figure(document)
     if specification is None:
         return
@@ -147,13 +154,14 @@ def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
         mark(document.get("greedy"), name="greedy"),
     ]
     marks += [mark(row.get("accuracy_kept"), name=f"kept by {_row_name(row)}") for row in rows]
-    title = "Accuracy before and after filtering"
-    general = interval_chart(title, "", marks, Axes(_ACCURACY))
     note = (
         "Points are estimates, lines their intervals; the dashed line is the accuracy of all "
         "responses."
     )
-    yield Chart(title, note, specification, general.description, general.table)
+    # Here and below, the general chart gives the numbers and the description; what is drawn is
+    # the more specific figure.
+    chart = interval_chart("Accuracy before and after filtering", note, marks, Axes(_ACCURACY))
+    yield replace(chart, specification=specification)
     gaps = [mark(row.get("gap"), name=_row_name(row)) for row in rows]
     if drawn(gaps):
         note = "To the right of zero: the kept responses are right more often."
@@ -165,8 +173,6 @@ def _row_name(row: Mapping[str, Any]) -> str:
 
 
 def _curves(sweeps: Sweeps) -> Iterator[Block]:
-    from strop.report.figures import drawable, gap_figure, shared_domain
-
     curves = {}
     for name, rows in sweeps.items():
         if drawn_rows := drawable(rows):
@@ -175,23 +181,20 @@ def _curves(sweeps: Sweeps) -> Iterator[Block]:
     for name, rows in curves.items():
         marks = [mark(row["gap"], x=row["threshold"], series="") for row in rows]
         axes = Axes("gap, points", "threshold", "+")
-        # The general chart gives the numbers and the description; the figure is what is drawn.
-        general = line_chart(visible(name), "", marks, axes)
-        specification = gap_figure(rows, domain)
-        yield Chart(general.title, "", specification, general.description, general.table)
+        chart = line_chart(visible(name), "", marks, axes)
+        yield replace(chart, specification=gap_figure(rows, domain))
 
 
 def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iterator[Block]:
     ensembles = analysis.get("ensembles") or {}
     if not ensembles:
         return
-    # Calibration leaves out the controls, as ensembles do.
+    # Calibration leaves out the controls (oracle, chance), as ensembles do.
     verifiers = analysis.get("calibration") or {}
-    marks = [
-        mark(entry.get("gap"), name=name)
-        for name, entry in document["verifiers"].items()
-        if name in verifiers
-    ]
+    marks = []
+    for name, entry in document["verifiers"].items():
+        if name in verifiers:
+            marks.append(mark(entry.get("gap"), name=name))
     for spec, ensemble in ensembles.items():
         marks.append(mark(ensemble["gap"], name=_without_weights(spec)))
     largest = sorted(drawn(marks), key=lambda mark: -float(mark["value"]))[:_MOST_ENSEMBLES]
@@ -219,23 +222,20 @@ def _calibration_chart(name: str, calibration: Mapping[str, Any]) -> Chart:
     The diagonal is drawn where scores are probabilities, which is where the calibration error is
     defined.
     """
-    from strop.report.figures import calibration_figure
-
     marks = []
     for score_bin in calibration["bins"]:
         x = round(score_bin["score"], 4)
         responses = score_bin["responses"]
         marks.append(mark(score_bin["right"], x=x, series="", responses=responses))
-    # Numbers and description, as for the curves.
-    general = line_chart(name, "", marks, Axes("right, %", "mean score"))
     error = calibration.get("ece") or {}
     is_probability = known(error, "value") is not None
-    note = ""
-    if is_probability:
-        note = f"Calibration error {number(error)}% {interval(error)}."
-    specification = calibration_figure(drawn(marks), is_probability)
-    table = _with_counts(general.table, marks)
-    return Chart(name, note, specification, general.description, table)
+    note = f"Calibration error {number(error)}% {interval(error)}." if is_probability else ""
+    chart = line_chart(name, note, marks, Axes("right, %", "mean score"))
+    return replace(
+        chart,
+        specification=calibration_figure(drawn(marks), is_probability),
+        table=_with_counts(chart.table, marks),
+    )
 
 
 def _with_counts(table: WordTable, marks: list[Mark]) -> WordTable:

@@ -61,6 +61,7 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
     question = QUESTION.format(document["model"], document["task"])
     why = capital(verdict["why"])
     unknown = [str(text) for text in verdict.get("unknown") or []]
+    # No verifier could be chosen: there is nothing to expect, and no step to explain.
     if "verifier" not in verdict:
         return Headline(kind, question, answer, why, [_accuracy_tile(document)], [], unknown)
     chosen = _Verdict(document, verdict, _chosen_row(document, verdict))

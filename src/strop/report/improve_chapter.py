@@ -131,6 +131,7 @@ def _improve_headline(document: Document) -> Headline:
 
 def _outcome(document: Document) -> str:
     rounds = document["rounds"]
+    # Round 0 is the base model: n entries are n - 1 rounds of training.
     first, last = rounds[0], rounds[-1]
     done = counted(len(rounds) - 1, "round", "rounds")
     accuracies = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%"

@@ -154,6 +154,7 @@ def plain_table(title: str, headers: Sequence[str]) -> Table:
         pad_edge=False,
         show_edge=False,
     )
+    # "fold" breaks a long word; the default, an ellipsis, would hide digits.
     name, *numbers = headers
     table.add_column(Text(name), overflow="fold")
     for header in numbers:

@@ -79,6 +79,7 @@ def run_html(document: Mapping[str, Any], sweeps: Sweeps) -> str:
 def story_html(command: Literal["sharpen", "improve", "cross"], document: dict[str, Any]) -> str:
     """Return the result of another command: its answer, its first tables and charts."""
     chapter = result_chapter(CommandResult(command, document))
+    # The tables of the answer itself (a matrix) come first.
     tables = list(chapter.lead)
     for group in chapter.groups:
         tables += [block for block in group.blocks if isinstance(block, WordTable)]

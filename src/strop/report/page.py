@@ -36,6 +36,7 @@ def build_page(
         browsed += result.runs
     if not browsed:
         raise ValueError("got no run to report on; expected at least one: name a run folder")
+    # Imported here: the commands that write no page start without jinja2 and altair.
     import jinja2
     from markupsafe import Markup
 

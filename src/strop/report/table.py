@@ -36,6 +36,7 @@ def gap_table(documents: list[Document]) -> Table:
         if header == _VERIFIER:
             table.add_column(header, overflow="fold", max_width=18)
         else:
+            # A number stays on one line; long names wrap instead.
             table.add_column(header, justify="right", overflow="fold", no_wrap=True)
     previous = None
     for row in gap_rows(documents):

@@ -36,6 +36,7 @@ def _expected_line(document: Document, verdict: Document) -> str:
     expected, gain = verdict["expected_accuracy"], verdict["gain"]
     now = f"accuracy {number(document['accuracy'])}"
     after = f"after one round of {verdict['method']}"
+    # Without updates of other models the loss in training is unknown: there is no interval.
     if known(expected, "low") is None:
         most = f"{now}; at most {number(expected)} {after}"
         return f"  {most}: an upper bound that assumes that training loses nothing"
