@@ -1,4 +1,4 @@
-"""Made-up runs with hostile texts, for the tests of the report."""
+"""Made-up runs with hostile texts, and helpers, for the tests of the report."""
 
 from __future__ import annotations
 
@@ -144,11 +144,11 @@ def document(
 def run(
     problems: int = 60, samples: int = 20, texts: tuple[str, ...] = (), **names: str
 ) -> ReportRun:
-    """A run whose first responses are the ``texts``."""
+    """Return a run whose first responses are the ``texts``."""
     dice = random.Random(0)
     contract = document(**names)
-    rows = [(f"p{place}", sample) for place in range(problems) for sample in range(samples)]
-    said = [
+    rows = [(f"p{index}", sample) for index in range(problems) for sample in range(samples)]
+    response_texts = [
         texts[sample]
         if sample < len(texts)
         else f"12 + {sample % 18} is {12 + sample % 18}, so the answer is {12 + sample % 18}."
@@ -157,7 +157,7 @@ def run(
     utility = [float(dice.random() < 0.4) for _ in rows]
     keys = {"problem": [problem for problem, _ in rows], "sample": [sample for _, sample in rows]}
     responses = {
-        "text": said,
+        "text": response_texts,
         "token_ids": [[1, 2]] * len(rows),
         "tokens": [dice.randint(5, 40) for _ in rows],
         "logprob": [-10 * dice.random() for _ in rows],
@@ -167,18 +167,18 @@ def run(
         "utility_strict": utility,
         "utility_flexible": utility,
         "found_by": [texts[sample] if sample < len(texts) else "last number" for _, sample in rows],
-        "found_at": [len(text) - 3 for text in said],
+        "found_at": [len(text) - 3 for text in response_texts],
     }
     scores = {
         name: polars.DataFrame(keys | _scores(name, utility, dice, texts))
         for name in contract["verifiers"]
     }
-    identifiers = [f"p{place}" for place in range(problems)]
+    identifiers = [f"p{index}" for index in range(problems)]
     asked = {
-        "question": [f"What is 12 + {place}?" for place in range(problems)],
+        "question": [f"What is 12 + {index}?" for index in range(problems)],
         "prompt": [
-            f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {place}?\nAnswer:"
-            for place in range(problems)
+            f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {index}?\nAnswer:"
+            for index in range(problems)
         ],
     }
     frame = polars.DataFrame(
@@ -202,7 +202,7 @@ def _scores(
         float(dice.random() < 0.3 + 0.4 * right) if binary else 0.3 * right + dice.random()
         for right in utility
     ]
-    said = [
+    verifications = [
         f"Let me check this one. {texts[0] if texts else ''} So it is right." if binary else ""
         for _ in utility
     ]
@@ -210,12 +210,12 @@ def _scores(
         "draw": 0,
         "score": values,
         "parsed": [dice.random() > 0.02 for _ in utility],
-        "text": said,
+        "text": verifications,
     }
 
 
 def sweeps() -> dict[str, list[dict[str, Any]]]:
-    steps = [place / 10 for place in range(10)]
+    steps = [index / 10 for index in range(10)]
     rows = [
         {
             "threshold": q,

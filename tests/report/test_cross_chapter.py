@@ -26,9 +26,9 @@ def test_a_matrix_is_shaded_by_its_gaps() -> None:
         "cells": cells,
     }
     made["accuracy"] = dict.fromkeys("ab", estimate(0.4))
-    found = cross_chapter(made)
-    charts, _ = charts_and_tables(found)
-    (matrix,) = found.lead
+    chapter = cross_chapter(made)
+    charts, _ = charts_and_tables(chapter)
+    (matrix,) = chapter.lead
     rows = dict(matrix.rows)
     assert [cell.value for cell in rows["a"]] == ["40.0", "+10.0*", "+20.0*"] and [
         cell.shade for cell in rows["a"]
@@ -37,8 +37,8 @@ def test_a_matrix_is_shaded_by_its_gaps() -> None:
         cell.shade for cell in rows["b"]
     ] == [0, -34, 0]
     assert (
-        found.claims[0].claim.startswith("a gains most when b verifies it by mc")
-        and "its own judgement" in found.claims[0].claim
+        chapter.claims[0].claim.startswith("a gains most when b verifies it by mc")
+        and "its own judgement" in chapter.claims[0].claim
     )
     assert (
         len(charts["Every cell with its interval"].table.rows) == 3

@@ -37,28 +37,28 @@ def made() -> ReportRun:
 
 
 def test_counts_are_those_of_the_reader_s_own_rule(made: ReportRun) -> None:
-    found = flags(made.problems, made.responses, made.scores, WEIGHS)
+    counts = flags(made.problems, made.responses, made.scores, WEIGHS)
     for index, verifier in enumerate(WEIGHS):
-        assert found["right-rejected"].by_verifier[index] == by_hand(
+        assert counts["right-rejected"].by_verifier[index] == by_hand(
             made, verifier, right=True, is_kept=False
         )
-        assert found["wrong-kept"].by_verifier[index] == by_hand(
+        assert counts["wrong-kept"].by_verifier[index] == by_hand(
             made, verifier, right=False, is_kept=True
         )
     assert (
-        min(found["right-rejected"].by_verifier[:3]) > 0
-        and found["right-rejected"].by_verifier[3] == 0
+        min(counts["right-rejected"].by_verifier[:3]) > 0
+        and counts["right-rejected"].by_verifier[3] == 0
     )  # best-of is no filter
-    assert found["all"].responses == 360
+    assert counts["all"].responses == 360
     assert (
-        found["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
+        counts["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
     )
     unread = (
         pl.concat([frame.filter(~pl.col("parsed")) for frame in made.scores.values()])
         .select("problem", "sample")
         .n_unique()
     )
-    assert found["unparsed"].responses == unread
+    assert counts["unparsed"].responses == unread
 
 
 def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) -> None:
@@ -71,11 +71,11 @@ def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) ->
             ),
         ]
     )
-    found = flags(
+    counts = flags(
         made.problems, made.responses, {"cot-binary": twice}, {"cot-binary": "threshold:0.6"}
     )
     assert (
-        found["wrong-kept"].responses == 0 and found["unparsed"].responses == 360
+        counts["wrong-kept"].responses == 0 and counts["unparsed"].responses == 360
     )  # no mean reaches 0.6
 
 

@@ -63,10 +63,10 @@ def improvement(gain: dict[str, Any], rounds: int = 2) -> dict[str, Any]:
     ],
 )
 def test_an_improvement_helped_or_not(gain: dict[str, Any], answer: str) -> None:
-    found = improve_chapter(improvement(gain))
-    charts, tables = charts_and_tables(found)
-    assert found.headline is not None and found.headline.answer == answer
-    assert found.headline.sentence.startswith(
+    chapter = improve_chapter(improvement(gain))
+    charts, tables = charts_and_tables(chapter)
+    assert chapter.headline is not None and chapter.headline.answer == answer
+    assert chapter.headline.sentence.startswith(
         "1 round of rft moved held-out accuracy from 40.0% to 40.0%"
     )
     assert list(charts) == [
@@ -101,10 +101,10 @@ def test_an_improvement_helped_or_not(gain: dict[str, Any], answer: str) -> None
 def test_a_course_that_trained_nothing_says_so() -> None:
     document = improvement(estimate(0.1), rounds=1)
     document["stopped"] = "the gap's interval includes zero at round 0"
-    found = improve_chapter(document)
-    assert found.headline is not None and found.headline.answer == "No round yet"
+    chapter = improve_chapter(document)
+    assert chapter.headline is not None and chapter.headline.answer == "No round yet"
     assert (
-        found.headline.sentence
+        chapter.headline.sentence
         == "Nothing was trained: the gap's interval includes zero at round 0"
     )
 
@@ -112,6 +112,6 @@ def test_a_course_that_trained_nothing_says_so() -> None:
 def test_lost_diversity_is_said() -> None:
     made = improvement(estimate(0.1))
     made["rounds"][1]["pass_at_k_since_base"] = estimate(-0.2)
-    found = improve_chapter(made)
-    (claim,) = [claim for claim in found.claims if "pass@4" in claim.claim]
+    chapter = improve_chapter(made)
+    (claim,) = [claim for claim in chapter.claims if "pass@4" in claim.claim]
     assert claim.kind == "loss" and claim.claim.endswith("below zero, diversity was lost")

@@ -58,28 +58,28 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_whole_page_of_a_default_run_is_self_contained_and_small() -> None:
     text = build_page([run(200, 32, TEXTS)])
     assert len(text.encode()) < 3_000_000
-    found = Page(text)
-    assert all(address.startswith(("#", "data:")) for address in found.addresses)
-    programs = [program for attributes, program in found.scripts if attributes.get("type") is None]
+    parsed = Page(text)
+    assert all(address.startswith(("#", "data:")) for address in parsed.addresses)
+    programs = [program for attributes, program in parsed.scripts if attributes.get("type") is None]
     assert (
         len(programs) == 2 and "vegaEmbed" in programs[0] and "BSD 3-Clause License" in programs[0]
     )
     for program in programs:
-        assert base64.b64encode(hashlib.sha256(program.encode()).digest()).decode() in found.policy
-    assert "default-src 'none'" in found.policy and "unsafe-eval" not in found.policy
+        assert base64.b64encode(hashlib.sha256(program.encode()).digest()).decode() in parsed.policy
+    assert "default-src 'none'" in parsed.policy and "unsafe-eval" not in parsed.policy
 
 
 @pytest.mark.usefixtures("no_library")
 def test_hostile_texts_stay_text() -> None:
     named = run(3, 8, TEXTS, task=HOSTILE, model=f"<img src=x onerror=alert(1)>{ESCAPE}")
     text = build_page([named, run(3, 8)])
-    found = Page(text)
+    parsed = Page(text)
     assert "alert(1)" not in "".join(
-        program for attributes, program in found.scripts if attributes.get("type") is None
+        program for attributes, program in parsed.scripts if attributes.get("type") is None
     )
-    assert "img" not in found.tags and len(found.scripts) == 4
+    assert "img" not in parsed.tags and len(parsed.scripts) == 4
     assert not set(text) & set("\x1b\u202e\u202c\u2028")
-    responses = found.data("reader-data")[0]["problems"][0]["responses"]
+    responses = parsed.data("reader-data")[0]["problems"][0]["responses"]
     assert responses[0]["text"] == HOSTILE
     assert (
         responses[1]["text"] == "⟨U+001B⟩[31mred⟨U+001B⟩[0m"
@@ -89,7 +89,7 @@ def test_hostile_texts_stay_text() -> None:
     assert [response["foundBy"] for response in responses[:4]] == [
         response["text"] for response in responses[:4]
     ]
-    assert "innerHTML" not in found.scripts[-1][1]
+    assert "innerHTML" not in parsed.scripts[-1][1]
 
 
 @pytest.mark.usefixtures("no_library")
@@ -104,12 +104,12 @@ def test_several_runs_their_findings_and_their_charts() -> None:
         and "arithmetic, signs" in text
         and "verified by ladder/1m" in text
     )
-    found = Page(text)
-    charts = found.data("chart-data")
+    parsed = Page(text)
+    charts = parsed.data("chart-data")
     # Each run has its accuracy, its gap, and two curves with more than one threshold; then both
     # runs have their accuracies and their gaps in a chart.
     assert len(charts) == 2 * 4 + 2 == text.count("data-chart=")
-    assert [item["label"] for item in found.data("reader-data")] == [
+    assert [item["label"] for item in parsed.data("reader-data")] == [
         "arithmetic · ladder/250k",
         "signs · ladder/250k verified by ladder/1m",
     ]

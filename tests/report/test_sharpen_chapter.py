@@ -49,15 +49,15 @@ def sharpening(**gains: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_sharpening_is_judged_by_its_best_chooser_and_says_that_it_was_picked() -> None:
-    found = sharpen_chapter(sharpening(logprob=estimate(0.1), majority=estimate(-0.1)))
-    charts, tables = charts_and_tables(found)
+    chapter = sharpen_chapter(sharpening(logprob=estimate(0.1), majority=estimate(-0.1)))
+    charts, tables = charts_and_tables(chapter)
     assert (
-        found.headline is not None
-        and found.headline.answer == "Yes"
-        and "choosing by logprob" in found.headline.sentence
+        chapter.headline is not None
+        and chapter.headline.answer == "Yes"
+        and "choosing by logprob" in chapter.headline.sentence
     )
-    assert "best of these 2 choosers" in found.headline.unknown[0]
-    assert [claim.kind for claim in found.claims] == ["gain", "loss"]
+    assert "best of these 2 choosers" in chapter.headline.unknown[0]
+    assert [claim.kind for claim in chapter.claims] == ["gain", "loss"]
     assert "Dashed line: greedy, 45.0." in charts["Accuracy of the chosen response"].description
     assert [
         cell.value for cell in dict(charts["Log-likelihood of the chosen response"].table.rows)["4"]
@@ -70,9 +70,9 @@ def test_a_sharpening_is_judged_by_its_best_chooser_and_says_that_it_was_picked(
 
 def test_unknown_gains_are_unknown() -> None:
     gain = undefined("greedy responses were not imported")
-    found = sharpen_chapter(sharpening(logprob=gain))
+    chapter = sharpen_chapter(sharpening(logprob=gain))
     assert (
-        found.headline is not None
-        and found.headline.answer == "Unknown"
-        and found.claims[0].kind == "unknown"
+        chapter.headline is not None
+        and chapter.headline.answer == "Unknown"
+        and chapter.claims[0].kind == "unknown"
     )
