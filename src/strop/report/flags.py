@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 
+def evenly_spaced(total: int, limit: int) -> list[int]:
+    """Return at most ``limit`` evenly spaced indices below ``total``; the first is 0."""
+    count = min(limit, total)
+    return [index * total // count for index in range(count)]
+
+
 @dataclass(frozen=True)
 class Flag:
     """The responses that one of the reader's filters shows.
@@ -36,8 +42,7 @@ class Flag:
         """Return up to ``limit`` evenly spaced problems, or none if ``shown`` has ``limit``."""
         if len({*shown} & {*self.problems}) >= limit:
             return []
-        count = min(limit, len(self.problems))
-        return [self.problems[index * len(self.problems) // count] for index in range(count)]
+        return [self.problems[index] for index in evenly_spaced(len(self.problems), limit)]
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts for the page's script."""

@@ -30,7 +30,7 @@ class _Verdict:
 
     @property
     def judge(self) -> str:
-        """The model that judges."""
+        """The name of the model that judges."""
         return str(self.row.get("verifier_model") or self.document["model"])
 
     @property
@@ -39,7 +39,7 @@ class _Verdict:
 
     @property
     def weight_and_model(self) -> str:
-        """ "@threshold:0.5 of MODEL"; each part only if there is one to name."""
+        """The weight, and the judging model if it is another one: "@threshold:0.5 of MODEL"."""
         weight = f"@{self.verdict['weigh']}" if self.verdict.get("weigh") else ""
         model = f" of {self.judge}" if self.judge != self.document["model"] else ""
         return weight + model

@@ -36,42 +36,52 @@ def build_page(
         browsed += result.runs
     if not browsed:
         raise ValueError("got no run to report on; expected at least one: name a run folder")
-    # Imported here: the commands that write no page start without jinja2 and altair.
-    import jinja2
-    from markupsafe import Markup
-
+    # Imported here: the commands that write no page start without altair and jinja2.
     from strop.report.comparison import comparison_groups
 
     charts: list[Row] = []
     chapters = []
     for chapter in _chapters(runs, results):
         chapters.append((chapter, _groups(chapter.groups, charts)))
-    beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
+    compared = comparison_groups(runs, comparison) if len(runs) > 1 else []
     documents = [run.document for run in runs]
-    # Markup turns escaping off: only strop's own files, and JSON that cannot close its element.
-    scripts = [Markup(_chart_library()), Markup(_own("page.js"))]
-    # StrictUndefined: a misspelt name in the template is an error, not an empty text.
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_own("page.html.j2")).render(
+    beside = _groups(compared, charts)
+    return _render(
+        charts,
+        reader_data(browsed),
         title=_title(documents, results),
-        policy=_policy(scripts),
-        style=Markup(_own("page.css")),
-        scripts=scripts,
         chapters=chapters,
-        beside=_groups(beside, charts),
+        beside=beside,
         rows=gap_rows(documents),
         notes=notes(documents),
         weights=WEIGHT_NOTES,
         definitions=_definitions([*documents, *(result.document for result in results)]),
         several_models=len({models(document) for document in documents}) > 1,
-        charts=Markup(safe_json(charts)),
-        reader=Markup(safe_json(reader_data(browsed))),
         several_browsed=len(browsed) > 1,
         results=len(results),
         runs=[_facts(run) for run in browsed],
         cost=cost_rows([run.document for run in browsed]),
+    )
+
+
+def _render(charts: list[Row], reader: list[Row], **content: Any) -> str:
+    """Return the page: the template with its content, the charts' and the reader's data."""
+    import jinja2
+    from markupsafe import Markup
+
+    # StrictUndefined: a misspelt name in the template is an error, not an empty text.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Markup turns escaping off: only strop's own files, and JSON that cannot close its element.
+    scripts = [Markup(_chart_library()), Markup(_own("page.js"))]
+    return environment.from_string(_own("page.html.j2")).render(
+        policy=_policy(scripts),
+        style=Markup(_own("page.css")),
+        scripts=scripts,
+        charts=Markup(safe_json(charts)),
+        reader=Markup(safe_json(reader)),
+        **content,
     )
 
 

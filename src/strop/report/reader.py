@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from strop.report.filters import kept
-from strop.report.flags import Flag, flags
+from strop.report.flags import Flag, evenly_spaced, flags
 from strop.report.formatting import clean, run_title, visible
 
 if TYPE_CHECKING:
@@ -124,15 +124,14 @@ def _content(
     run: ReportRun, limit: int, weighs: Mapping[str, str], flag_of: Mapping[str, Flag]
 ) -> Row:
     total = run.problems.height
-    count = min(limit, total)
-    even = [index * total // count for index in range(count)]
+    even = evenly_spaced(total, limit)
     indices = set(even)
     for flag in flag_of.values():
         indices.update(flag.missing(even, limit // RARE_SHARE))
     problems = run.problems[sorted(indices)]
     return {
         "label": run.title,
-        "note": _sample_note(total, count, len(indices)),
+        "note": _sample_note(total, len(even), len(indices)),
         "whole": {name: flag.as_json() for name, flag in flag_of.items()},
         "verifiers": [clean({"name": name, "weigh": weigh}) for name, weigh in weighs.items()],
         "problems": _problems(run, problems, weighs),
@@ -140,6 +139,7 @@ def _content(
 
 
 def _problems(run: ReportRun, problems: polars.DataFrame, weighs: Mapping[str, str]) -> list[Row]:
+    """Return the shown problems with their responses and every verifier's opinions."""
     # Only the shown problems' rows become Python objects: a large run has millions.
     chosen = problems["problem"].to_list()
     responses_of: dict[str, list[Row]] = {problem: [] for problem in chosen}
