@@ -1,4 +1,4 @@
-"""The reports in a real Chromium: quiet, self-contained, drawn, usable by keyboard, readable by machines, and safe from what models say.
+"""Reports in a real Chromium: self-contained, drawn, accessible, and safe from model texts.
 
 STROP_SCREENSHOTS=FOLDER keeps a picture of every report in every look.
 """
@@ -18,38 +18,40 @@ Visit = Callable[..., Watched]
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 FOCUSED = """() => {
-  const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
-  const name = one.tagName + '#' + one.id + ' ' + (one.textContent || '').trim().slice(0, 40);
-  return { name: name, outline: style.outlineStyle, width: box.width };
+  const active = document.activeElement;
+  const text = (active.textContent || '').trim().slice(0, 40);
+  const name = active.tagName + '#' + active.id + ' ' + text;
+  const outline = getComputedStyle(active).outlineStyle;
+  return { name, outline, width: active.getBoundingClientRect().width };
 }"""
 
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", WRITTEN)
-def test_a_report_is_quiet_self_contained_drawn_and_accessible(
+def test_a_report_is_self_contained_drawn_and_accessible(
     visit: Visit, name: str, look: str
 ) -> None:
-    found = visit(name, look)
-    found.open_all()
-    charts = found.page.locator("[data-chart]")
+    report = visit(name, look)
+    report.open_all()
+    charts = report.page.locator("[data-chart]")
     assert charts.count() > 2
     for chart in charts.all():
         assert chart.locator("svg .mark-symbol path").count() > 0, (
             f"no point in the chart {chart.get_attribute('aria-label')}"
         )
     if folder := os.environ.get("STROP_SCREENSHOTS"):
-        found.page.screenshot(path=str(Path(folder) / f"{name}-{look}.png"), full_page=True)
-    assert found.page.evaluate(OVERFLOW) == 0
-    assert found.violations() == []
-    assert found.said == []
+        report.page.screenshot(path=str(Path(folder) / f"{name}-{look}.png"), full_page=True)
+    assert report.page.evaluate(OVERFLOW) == 0
+    assert report.violations() == []
+    assert report.messages == []
     assert all(
         address.startswith(("file:", "data:")) and "report.html" in address
-        for address in found.asked
+        for address in report.requests
         if address != "data:,"
     )
 
 
-def test_the_answer_comes_first_and_says_where_it_comes_from(visit: Visit) -> None:
+def test_the_answer_comes_first_with_its_explanation(visit: Visit) -> None:
     answer = visit("gap").page.locator("#answer .answer")
     box = answer.bounding_box()
     assert box is not None and box["y"] < 300
@@ -70,48 +72,50 @@ def test_a_report_can_be_read_without_scripts(visit: Visit) -> None:
 
 
 def test_charts_follow_the_system_s_colours(visit: Visit) -> None:
-    found = visit("gap")
-    found.open_all()
-    point = found.page.locator("[data-chart='0'] svg .mark-symbol path").last
+    report = visit("gap")
+    report.open_all()
+    point = report.page.locator("[data-chart='0'] svg .mark-symbol path").last
     before = point.get_attribute("fill")
-    found.page.emulate_media(color_scheme="dark")
-    found.page.wait_for_function(
-        "(was) => [...document.querySelectorAll(\"[data-chart='0'] svg .mark-symbol path\")].at(-1)?.getAttribute('fill') !== was",
+    report.page.emulate_media(color_scheme="dark")
+    report.page.wait_for_function(
+        """(before) => {
+          const points = document.querySelectorAll("[data-chart='0'] svg .mark-symbol path");
+          return [...points].at(-1)?.getAttribute('fill') !== before;
+        }""",
         arg=before,
     )
-    assert found.said == []
+    assert report.messages == []
 
 
 @pytest.mark.parametrize(
     ("choice", "tag", "filter_tag"),
     [("right-rejected", "right", "rejected"), ("wrong-kept", "wrong", "kept")],
 )
-def test_filters_show_only_what_they_say(
+def test_filters_show_only_responses_that_match(
     visit: Visit, choice: str, tag: str, filter_tag: str
 ) -> None:
     page = visit("gap").page
-    page.select_option(
-        "#verifier", label=page.locator("#verifier option").nth(1).inner_text()
-    )  # one verifier
+    one_verifier = page.locator("#verifier option").nth(1).inner_text()
+    page.select_option("#verifier", label=one_verifier)
     page.select_option("#filter", choice)
-    told = re.match(
-        r"(\d+) distinct responses? in (\d+) problems?\. In the whole run: \d+ of 192",
-        page.locator("#status").inner_text(),
+    status = page.locator("#status").inner_text()
+    counts = re.match(
+        r"(\d+) distinct responses? in (\d+) problems?\. In the whole run: \d+ of 192", status
     )
-    assert told is not None, page.locator("#status").inner_text()
+    assert counts is not None, status
     shown = 0
-    for place in range(page.locator("#problem option").count()):
-        page.select_option("#problem", index=place)
+    for index in range(page.locator("#problem option").count()):
+        page.select_option("#problem", index=index)
         for card in page.locator("#shown .response").all():
             shown += 1
             assert card.locator("header .tag").first.inner_text().startswith(tag)
-            assert (
-                card.locator(".opinions tbody tr").nth(0).locator(".tag").inner_text() == filter_tag
-            )
-    assert shown == int(told[1]) > 0 and page.locator("#problem option").count() == int(told[2])
+            first_row = card.locator(".opinions tbody tr").nth(0)
+            assert first_row.locator(".tag").inner_text() == filter_tag
+    assert shown == int(counts[1]) > 0
+    assert page.locator("#problem option").count() == int(counts[2])
 
 
-def test_a_filter_that_nothing_passes_says_so(visit: Visit) -> None:
+def test_a_filter_without_a_match_says_so(visit: Visit) -> None:
     page = visit("hostile").page
     page.select_option("#filter", "truncated")
     assert (
@@ -137,18 +141,16 @@ def test_everything_is_reached_by_keyboard_and_the_focus_is_seen(visit: Visit) -
     names = []
     for _ in range(400):
         page.keyboard.press("Tab")
-        one = page.evaluate(FOCUSED)
-        if one["name"].startswith("BODY"):
+        focus = page.evaluate(FOCUSED)
+        if focus["name"].startswith("BODY"):
             break
-        assert one["outline"] != "none" and one["width"] > 0, f"focus is not seen on {one['name']}"
-        names.append(one["name"])
-    assert names[0].startswith("A# Skip") and {
-        "#run",
-        "#filter",
-        "#verifier",
-        "#problem",
-        "#next",
-    } - {"#run"} <= {"#" + name.split("#")[1].split(" ")[0] for name in names}
+        is_seen = focus["outline"] != "none" and focus["width"] > 0
+        assert is_seen, f"focus is not seen on {focus['name']}"
+        names.append(focus["name"])
+    assert names[0].startswith("A# Skip")
+    identifiers = {name.split("#")[1].split(" ")[0] for name in names}
+    # A page about one run hides the choice of a run.
+    assert {"filter", "verifier", "problem", "next"} <= identifiers
 
 
 def test_problems_are_walked_through_by_keyboard(visit: Visit) -> None:
@@ -173,9 +175,10 @@ def test_problems_are_walked_through_by_keyboard(visit: Visit) -> None:
 
 def test_charts_have_words_and_tables_have_headers(visit: Visit) -> None:
     page = visit("compared").page
-    for label in page.locator("[data-chart]").evaluate_all(
-        "(all) => all.map((one) => one.getAttribute('aria-label'))"
-    ):
+    labels = page.locator("[data-chart]").evaluate_all(
+        "(charts) => charts.map((chart) => chart.getAttribute('aria-label'))"
+    )
+    for label in labels:
         assert re.search(r"\d", label) and len(label) > 40, label
     bare = page.locator(
         "table:not(:has(thead th[scope=col])), table:not(:has(tbody th[scope=row]))"
@@ -188,10 +191,10 @@ def test_charts_have_words_and_tables_have_headers(visit: Visit) -> None:
     assert set(landmarks.values()) == {1}, landmarks
 
 
-def test_what_models_say_appears_as_text_and_does_nothing(visit: Visit) -> None:
-    found = visit("hostile")
-    found.open_all()
-    page = found.page
+def test_model_texts_appear_as_text_and_do_nothing(visit: Visit) -> None:
+    report = visit("hostile")
+    report.open_all()
+    page = report.page
     texts = page.locator("#shown .response > pre").all_inner_texts()
     assert HOSTILE[0] in texts and HOSTILE[1] in texts and HOSTILE[5] in texts
     assert any("⟨U+001B⟩[31mred" in text for text in texts) and any(
@@ -201,6 +204,6 @@ def test_what_models_say_appears_as_text_and_does_nothing(visit: Visit) -> None:
     assert [len(text) for text in long] == [4_000] and "1,000,000 characters" in page.locator(
         "#shown"
     ).inner_text()
-    assert page.evaluate("window.hacked") is None and found.said == []
+    assert page.evaluate("window.hacked") is None and report.messages == []
     assert page.locator("img").count() == 0 and page.evaluate(OVERFLOW) == 0
-    assert found.violations() == []
+    assert report.violations() == []

@@ -1,4 +1,4 @@
-"""Made-up runs with hostile texts, for the tests of the report."""
+"""Made-up runs with hostile texts, and helpers, for the tests of the report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,37 @@ import random
 from typing import Any
 
 import polars
+from rich.console import Console
 
+from strop.report.blocks import Chapter, Chart, WordTable
 from strop.report.reader import ReportRun
 
 HOSTILE = "</script><script>alert(1)</script>"
 ESCAPE = "\x1b[31mred\x1b[0m"
 MIRROR = "\u202egnorw\u202c"
+LONG_NAME = "organisation/a-very-long-model-name-of-70B-parameters-instruct"
+WIDE = {"value": -0.999, "low": -1.0, "high": -0.998}
+
+
+def printed(*parts: Any, width: int = 80) -> str:
+    """Return what a terminal of this width shows of rich tables and texts."""
+    console = Console(width=width, color_system=None, highlight=False)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, markup=False)
+    return capture.get()
+
+
+def charts_and_tables(chapter: Chapter) -> tuple[dict[str, Chart], dict[str, WordTable]]:
+    """Return a chapter's charts and tables by their titles."""
+    charts, tables = {}, {}
+    for group in chapter.groups:
+        for block in group.blocks:
+            if isinstance(block, Chart):
+                charts[block.title] = block
+            else:
+                tables[block.title] = block
+    return charts, tables
 
 
 def estimate(value: float, half: float = 0.04) -> dict[str, Any]:
@@ -119,11 +144,11 @@ def document(
 def run(
     problems: int = 60, samples: int = 20, texts: tuple[str, ...] = (), **names: str
 ) -> ReportRun:
-    """A run whose first responses are the ``texts``."""
+    """Return a run whose first responses are the ``texts``."""
     dice = random.Random(0)
     contract = document(**names)
-    rows = [(f"p{place}", sample) for place in range(problems) for sample in range(samples)]
-    said = [
+    rows = [(f"p{index}", sample) for index in range(problems) for sample in range(samples)]
+    response_texts = [
         texts[sample]
         if sample < len(texts)
         else f"12 + {sample % 18} is {12 + sample % 18}, so the answer is {12 + sample % 18}."
@@ -132,7 +157,7 @@ def run(
     utility = [float(dice.random() < 0.4) for _ in rows]
     keys = {"problem": [problem for problem, _ in rows], "sample": [sample for _, sample in rows]}
     responses = {
-        "text": said,
+        "text": response_texts,
         "token_ids": [[1, 2]] * len(rows),
         "tokens": [dice.randint(5, 40) for _ in rows],
         "logprob": [-10 * dice.random() for _ in rows],
@@ -142,18 +167,18 @@ def run(
         "utility_strict": utility,
         "utility_flexible": utility,
         "found_by": [texts[sample] if sample < len(texts) else "last number" for _, sample in rows],
-        "found_at": [len(text) - 3 for text in said],
+        "found_at": [len(text) - 3 for text in response_texts],
     }
     scores = {
         name: polars.DataFrame(keys | _scores(name, utility, dice, texts))
         for name in contract["verifiers"]
     }
-    identifiers = [f"p{place}" for place in range(problems)]
+    identifiers = [f"p{index}" for index in range(problems)]
     asked = {
-        "question": [f"What is 12 + {place}?" for place in range(problems)],
+        "question": [f"What is 12 + {index}?" for index in range(problems)],
         "prompt": [
-            f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {place}?\nAnswer:"
-            for place in range(problems)
+            f"Question: 1 + 1?\nAnswer: 2\n\nQuestion: 12 + {index}?\nAnswer:"
+            for index in range(problems)
         ],
     }
     frame = polars.DataFrame(
@@ -177,7 +202,7 @@ def _scores(
         float(dice.random() < 0.3 + 0.4 * right) if binary else 0.3 * right + dice.random()
         for right in utility
     ]
-    said = [
+    verifications = [
         f"Let me check this one. {texts[0] if texts else ''} So it is right." if binary else ""
         for _ in utility
     ]
@@ -185,12 +210,12 @@ def _scores(
         "draw": 0,
         "score": values,
         "parsed": [dice.random() > 0.02 for _ in utility],
-        "text": said,
+        "text": verifications,
     }
 
 
 def sweeps() -> dict[str, list[dict[str, Any]]]:
-    steps = [place / 10 for place in range(10)]
+    steps = [index / 10 for index in range(10)]
     rows = [
         {
             "threshold": q,

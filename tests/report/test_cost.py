@@ -1,4 +1,4 @@
-"""What the stages spent, in words."""
+"""The cost of a run's stages, in words."""
 
 from __future__ import annotations
 

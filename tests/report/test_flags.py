@@ -1,12 +1,13 @@
-"""What the reader's filters find in the whole run: counted as the page would, problem by problem."""
+"""Counts of the reader's filters over the whole run agree with the page, problem by problem."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
+from strop.report.filters import kept
 from strop.report.flags import Flag, flags
-from strop.report.reader import ReportRun, kept, reader_data
+from strop.report.reader import ReportRun, reader_data
 from tests.report.made_up import run
 
 WEIGHS = {
@@ -18,16 +19,16 @@ WEIGHS = {
 
 
 def by_hand(made: ReportRun, verifier: str, right: bool, is_kept: bool) -> int:
-    """How many right or wrong responses the verifier keeps or rejects, by the reader's own rule."""
-    found = 0
+    """Count the right or wrong responses that the verifier keeps or rejects."""
+    count = 0
     rows = made.responses.join(made.scores[verifier], on=["problem", "sample"])
-    for _, own in rows.group_by("problem"):
-        keeps = kept(own["score"].to_list(), WEIGHS[verifier])
-        found += sum(
+    for _, problem in rows.group_by("problem"):
+        keeps = kept(problem["score"].to_list(), WEIGHS[verifier])
+        count += sum(
             keep is is_kept and (utility == 1) is right
-            for keep, utility in zip(keeps, own["utility_strict"], strict=True)
+            for keep, utility in zip(keeps, problem["utility_strict"], strict=True)
         )
-    return found
+    return count
 
 
 @pytest.fixture(scope="module")
@@ -36,28 +37,28 @@ def made() -> ReportRun:
 
 
 def test_counts_are_those_of_the_reader_s_own_rule(made: ReportRun) -> None:
-    found = flags(made.problems, made.responses, made.scores, WEIGHS)
-    for place, verifier in enumerate(WEIGHS):
-        assert found["right-rejected"].by_verifier[place] == by_hand(
+    counts = flags(made.problems, made.responses, made.scores, WEIGHS)
+    for index, verifier in enumerate(WEIGHS):
+        assert counts["right-rejected"].by_verifier[index] == by_hand(
             made, verifier, right=True, is_kept=False
         )
-        assert found["wrong-kept"].by_verifier[place] == by_hand(
+        assert counts["wrong-kept"].by_verifier[index] == by_hand(
             made, verifier, right=False, is_kept=True
         )
     assert (
-        min(found["right-rejected"].by_verifier[:3]) > 0
-        and found["right-rejected"].by_verifier[3] == 0
+        min(counts["right-rejected"].by_verifier[:3]) > 0
+        and counts["right-rejected"].by_verifier[3] == 0
     )  # best-of is no filter
-    assert found["all"].responses == 360
+    assert counts["all"].responses == 360
     assert (
-        found["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
+        counts["truncated"].responses == made.responses.filter(pl.col("finish") == "length").height
     )
     unread = (
         pl.concat([frame.filter(~pl.col("parsed")) for frame in made.scores.values()])
         .select("problem", "sample")
         .n_unique()
     )
-    assert found["unparsed"].responses == unread
+    assert counts["unparsed"].responses == unread
 
 
 def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) -> None:
@@ -70,20 +71,20 @@ def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) ->
             ),
         ]
     )
-    found = flags(
+    counts = flags(
         made.problems, made.responses, {"cot-binary": twice}, {"cot-binary": "threshold:0.6"}
     )
     assert (
-        found["wrong-kept"].responses == 0 and found["unparsed"].responses == 360
+        counts["wrong-kept"].responses == 0 and counts["unparsed"].responses == 360
     )  # no mean reaches 0.6
 
 
 def test_what_the_shown_problems_miss() -> None:
     flag = Flag(9, [9], [1, 3, 5, 7])
     assert (
-        flag.missed([0, 2], 2) == [1, 5]
-        and flag.missed([1, 3], 2) == []
-        and flag.missed([], 9) == [1, 3, 5, 7]
+        flag.missing([0, 2], 2) == [1, 5]
+        and flag.missing([1, 3], 2) == []
+        and flag.missing([], 9) == [1, 3, 5, 7]
     )
 
 

@@ -1,4 +1,4 @@
-"""The answer first: each verdict in words, with its numbers, where they come from, and what nobody knows."""
+"""The headline of a run: each verdict in words, with its numbers and how they were measured."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from strop.report.cost import harvest_cost
-from strop.report.headline import headline_of
-from tests.report.made_up import document, estimate
+from strop.report.headline import QUESTION, headline_of
+from tests.report.made_up import document
 
 UPPER = {"value": 0.15, "low": None, "high": None, "why": "eps_update is unknown"}
 
@@ -23,86 +22,61 @@ def with_verdict(**changed: Any) -> dict[str, Any]:
     [("yes", "Yes", "gain"), ("no", "No", "none"), ("unclear", "Unclear", "unknown")],
 )
 def test_the_answer_is_the_verdict_s(train: str, answer: str, kind: str) -> None:
-    found = headline_of(with_verdict(train=train))
-    assert found is not None and (found.answer, found.kind) == (answer, kind)
-    assert (
-        found.question
-        == "Will it help ladder/250k to train on those of its responses to arithmetic that a verifier keeps?"
-    )
+    headline = headline_of(with_verdict(train=train))
+    assert headline is not None and (headline.answer, headline.kind) == (answer, kind)
+    assert headline.question == QUESTION.format("ladder/250k", "arithmetic")
 
 
 def test_an_expected_gain_has_its_interval_and_its_courses() -> None:
-    found = headline_of(document())
-    assert found is not None and found.unknown == ["what comes after the first round"]
-    said = found.sentence.replace("\u00a0", " ")
-    assert said.startswith(
-        "The gap exceeds what training lost in 12 other trainings. One round of rft on what cot-binary@threshold:0.5 keeps"
+    headline = headline_of(document())
+    assert headline is not None and headline.unknown == ["what comes after the first round"]
+    sentence = headline.sentence.replace("\u00a0", " ")
+    assert sentence.startswith(
+        "The gap exceeds what training lost in 12 other trainings. "
+        "One round of rft on what cot-binary@threshold:0.5 keeps"
     )
-    assert "is expected to bring +9.0 points [5.0, 13.0]" in said
-    tiles = {tile.label: (tile.value, tile.detail) for tile in found.tiles}
+    assert "is expected to bring +9.0 points [5.0, 13.0]" in sentence
+    tiles = {tile.label: (tile.value, tile.detail) for tile in headline.tiles}
     assert tiles["accuracy now"] == ("41.2%", "[36.0, 46.4]") and tiles["after one round"] == (
         "50.2%",
         "[46.2, 54.2]",
     )
-    assert any("+13.1\u00a0points" in step for step in found.steps) and any(
-        "12 other trainings" in step for step in found.steps
+    assert any("+13.1\u00a0points" in step for step in headline.steps) and any(
+        "12 other trainings" in step for step in headline.steps
     )
 
 
 def test_a_gain_without_an_interval_is_the_most_to_expect() -> None:
-    found = headline_of(with_verdict(gain=UPPER, expected_accuracy=UPPER, other_courses=0))
+    headline = headline_of(with_verdict(gain=UPPER, expected_accuracy=UPPER, other_courses=0))
     assert (
-        found is not None
-        and "brings at most +15.0\u00a0points, as if training lost nothing" in found.sentence
+        headline is not None
+        and "brings at most +15.0\u00a0points, if training loses nothing" in headline.sentence
     )
-    assert "gain of one round, at most" in {tile.label for tile in found.tiles}
+    assert "gain of one round, at most" in {tile.label for tile in headline.tiles}
 
 
 def test_another_model_s_judgement_is_named() -> None:
     made = document(verifier_model="ladder/1m")
     for row in (*made["estimates"], *made["verifiers"].values()):
         row |= {"verifier_model": "ladder/1m", "name": "cot-binary"}
-    found = headline_of(made)
+    headline = headline_of(made)
     assert (
-        found is not None
-        and "cot-binary@threshold:0.5 of ladder/1m" in found.sentence
-        and any(step.startswith("ladder/1m judged") for step in found.steps)
+        headline is not None
+        and "cot-binary@threshold:0.5 of ladder/1m" in headline.sentence
+        and any(step.startswith("ladder/1m judged") for step in headline.steps)
     )
 
 
 def test_what_has_no_verifier_or_no_verdict() -> None:
-    found = headline_of(
+    headline = headline_of(
         document()
         | {"verdict": {"train": "unclear", "why": "no verifier could be chosen", "unknown": []}}
     )
     assert (
-        found is not None
-        and found.sentence == "No verifier could be chosen"
-        and len(found.tiles) == 1
+        headline is not None
+        and headline.sentence == "No verifier could be chosen"
+        and len(headline.tiles) == 1
     )
     made = document()
     del made["verdict"]
     assert headline_of(made) is None
-
-
-def test_the_cost_of_a_round_grows_with_what_is_kept() -> None:
-    drawn = {
-        "prompt_tokens": 1_000,
-        "cached_tokens": 1_000,
-        "generated_tokens": 3_000,
-        "flops": 4e9,
-        "seconds": 2.0,
-    }
-    made = {
-        "problems": 100,
-        "usage_by_stage": {"responses": drawn, "scores/mc": drawn | {"flops": 1e9}},
-    }
-    found = harvest_cost(made, "mc", {"kept_share": estimate(0.5)})
-    # Ten times as many problems: drawing 4e10, judging 1e10; training 3 x 0.5 x (4e9 / 4000 a token) x 5000 tokens read x 10 = 7.5e10.
-    assert (
-        found.short == "1.2e+11 FLOPs"
-        and "5.0e+10, 80,000 tokens, 40 s here" in found.detail
-        and "7.5e+10 more" in found.detail
-    )
-    assert harvest_cost({"problems": 100}, "mc", {}).short == "–"
-    assert "not known" in harvest_cost(made, "mc", {}).detail

@@ -1,27 +1,16 @@
-"""Terminal tables about many models and many sizes: eighty columns, text as text, dashes for the unknown."""
+"""Terminal tables about several models or sizes: eighty columns, names as text, dashes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
 from rich.text import Text
 
 from strop.report.model_tables import cross_tables, plan_notes, plan_table, scale_tables
-from tests.report.made_up import ESCAPE, MIRROR, estimate, undefined
+from tests.report.made_up import ESCAPE, LONG_NAME, MIRROR, WIDE, estimate, printed, undefined
 
-LONG = "organisation/a-very-long-model-name-of-70B-parameters-instruct"
 MARKUP = "[bold red]x[/]"
-WIDE = {"value": -0.999, "low": -1.0, "high": -0.998}
-
-
-def printed(*parts: RenderableType, width: int = 80) -> str:
-    console = Console(width=width, color_system=None, highlight=False)
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part, markup=False)
-    return capture.get()
 
 
 def crossed(
@@ -120,9 +109,9 @@ def test_all_fit_eighty_columns() -> None:
     models = ["ladder/40k", "ladder/125k", "ladder/250k"]
     for parts in (
         cross_tables(crossed(*models, gap=WIDE)),
-        cross_tables(crossed(LONG, "ladder/125k", LONG + "-2", gap=WIDE)),
+        cross_tables(crossed(LONG_NAME, "ladder/125k", LONG_NAME + "-2", gap=WIDE)),
         scale_tables(scaled()),
-        scale_tables(scaled(LONG, slope=WIDE)),
+        scale_tables(scaled(LONG_NAME, slope=WIDE)),
         [plan_table([planned(), planned("gap of logprob-per-token@best-of:K")])],
     ):
         text = printed(*parts)
@@ -198,7 +187,8 @@ def test_the_cheapest_plan_with_its_cost_and_every_note_once() -> None:
     ]
     assert lines == [
         "accuracy: fewest responses: 12 problems x 8 samples = 96 responses",
-        "gap: fewest responses: 12 problems x 8 samples = 96 responses, about 1,234 tokens and 5.6e+09 FLOPs with all verifications",
+        "gap: fewest responses: 12 problems x 8 samples = 96 responses, "
+        "about 1,234 tokens and 5.6e+09 FLOPs with all verifications",
         "gap of majority: –: depends on all",
         "accuracy; gap; gap of majority: taken from a pilot",
     ]

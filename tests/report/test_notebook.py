@@ -1,4 +1,4 @@
-"""In a notebook runs and estimates are tables and pictures, and nothing that a model or a user said is markup."""
+"""Notebooks show runs as tables and pictures, and no text of a model or a user as markup."""
 
 from __future__ import annotations
 
@@ -32,21 +32,19 @@ class Tags(HTMLParser):
 
 
 def safe(text: str) -> Tags:
-    found = Tags(text)
-    assert not {"script", "img", "iframe", "b"} & {*found.tags} and found.suspects == [], (
-        found.suspects
+    tags = Tags(text)
+    assert not {"script", "img", "iframe", "b"} & {*tags.tags} and tags.suspects == [], (
+        tags.suspects
     )
     assert "\x1b" not in text
-    return found
+    return tags
 
 
 def test_a_run_is_a_verdict_a_table_and_pictures() -> None:
-    found = safe(run_html(document(), sweeps()))
+    tags = safe(run_html(document(), sweeps()))
     text = run_html(document(), sweeps())
     assert (
-        found.tags.count("svg") == 2
-        and found.tags.count("table") == 1
-        and found.tags.count("tr") == 5
+        tags.tags.count("svg") == 2 and tags.tags.count("table") == 1 and tags.tags.count("tr") == 5
     )
     assert "Yes." in text and "+13.8*" in text and "@accent" not in text and "@c1" not in text
 
@@ -96,7 +94,7 @@ def test_stories_are_answers_with_tables() -> None:
         "accuracy": {"a": estimate(0.4)},
         "cells": cells,
     }
-    assert "a gains most when itself verifies it by mc" in story_html("cross", matrix)
+    assert "a gains most when it verifies itself by mc" in story_html("cross", matrix)
 
 
 def test_an_estimate_is_a_small_table() -> None:

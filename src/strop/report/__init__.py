@@ -1,11 +1,14 @@
-"""Tell it: the table on the terminal and the page in the browser.
+"""Reports: the tables on the terminal, the page in the browser, the view in a notebook.
 
-table    gap_table, notes: one or more documents of the JSON contract, in 80 columns
-page     build_page: one self-contained HTML file
-cost     what each stage spent, for both
-rows     numbers in words, shared by both        reader                   the page's problems and responses
-blocks   what a page is made of                  gap_chapter, headline    what is told of a run of strop gap
-charts, figures    Vega-Lite                     stories                  what is told of sharpen, improve and cross
+Everything here reads JSON documents (and, for the page, the tables of run folders).
+
+words       formatting, gap_rows, gap_notes, cost, round_cost, filters
+terminal    table (gap), verdict, rounds (improve), sharpening, model_tables (cross, scale, plan)
+page        page (one self-contained HTML file), reader and flags (problems and responses), blocks
+chapters    gap_chapter, headline, extra_tables; improve_chapter, sharpen_chapter, cross_chapter;
+            chapters (which one for which command), comparison (runs side by side)
+charts      marks (estimates as points), charts and figures (Vega-Lite), chart_words
+notebook    notebook
 """
 
 from strop.report.cost import cost_table

@@ -1,29 +1,44 @@
-"""What a page is made of: headlines, charts with their numbers beside them, and tables of words. Everything here is already in words."""
+"""The parts of a page: headlines, claims, charts with their numbers, and tables, all in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from strop.report.formatting import DASH, interval, known, number
+from strop.report.formatting import (
+    DASH,
+    EstimateJson,
+    decimal,
+    interval,
+    known,
+    number,
+    sign_of,
+    span,
+)
 
 Kind = Literal["gain", "loss", "none", "unknown"]
-"""What a claim says: "gain" and "loss" where the interval excludes zero, else "none", or "unknown"."""
+"""What a claim says: "gain" or "loss" if the interval excludes zero, else "none" or "unknown".
+
+The page's style sheet has a class for each.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number in words and its interval. ``shade``: how dark its background is, in per cent, and by its sign which colour."""
+    """A number in words and its interval.
+
+    ``shade`` is the darkness of its background in per cent; its sign selects the colour.
+    """
 
     value: str
-    interval: str
+    interval: str = ""
     shade: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class WordTable:
-    """A table for the page; ``note`` says how to read it."""
+    """A table of words. ``note`` says how to read it."""
 
     title: str
     note: str
@@ -33,7 +48,7 @@ class WordTable:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A Vega-Lite specification, what it shows in a sentence for those who do not see it, and its numbers."""
+    """A Vega-Lite specification, its content in a sentence for screen readers, and its numbers."""
 
     title: str
     note: str
@@ -47,17 +62,20 @@ Block = Chart | WordTable
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Blocks about one question. ``wide`` ones take the page's width, others stand side by side."""
+    """Blocks about one question.
+
+    ``wide`` blocks take the page's width; others stand side by side.
+    """
 
     title: str
     note: str
-    blocks: list[Block]
+    blocks: Sequence[Block]
     wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One sentence of findings."""
+    """One finding in a sentence."""
 
     kind: Kind
     claim: str
@@ -65,7 +83,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number that stands out, and below it what it is."""
+    """A prominent number with its label and a detail below."""
 
     label: str
     value: str
@@ -74,7 +92,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The answer first. ``steps`` say where its number comes from, ``unknown`` what nobody knows yet."""
+    """The answer of a chapter.
+
+    ``steps`` say how it was measured, ``unknown`` what is not known yet.
+    """
 
     kind: Kind
     question: str
@@ -87,7 +108,10 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """What is told of one run, or of one sharpening, improvement or matrix. ``lead``: tables that belong to the answer itself."""
+    """The page's content about one run, sharpening, improvement or matrix.
+
+    ``lead`` holds tables that belong to the answer itself.
+    """
 
     label: str
     headline: Headline | None
@@ -96,47 +120,42 @@ class Chapter:
     lead: list[WordTable] = field(default_factory=list)
 
 
-def kind_of(estimate: Mapping[str, Any] | None) -> Kind:
-    """What the interval of a difference says."""
-    low, high = known(estimate, "low"), known(estimate, "high")
-    if low is None or high is None:
+def filled(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups that have a block."""
+    return [group for group in groups if group.blocks]
+
+
+def kind_of(estimate: EstimateJson | None) -> Kind:
+    """Return what the interval of a difference says."""
+    # interval_sign is 0 without an interval too, but unknown is not "no difference".
+    if not span(estimate):
         return "unknown"
-    return "gain" if low > 0 else "loss" if high < 0 else "none"
+    kinds: dict[int, Kind] = {1: "gain", -1: "loss", 0: "none"}
+    return kinds[sign_of(estimate)]
 
 
-def points(estimate: Mapping[str, Any] | None) -> str:
-    """ "+5.0 points [1.0, 9.0]", on one line; a dash where unknown."""
-    if known(estimate, "value") is None:
-        return DASH
-    return f"{number(estimate, '+')} points {interval(estimate)}".strip().replace(" ", "\u00a0")
-
-
-def points_cell(estimate: Mapping[str, Any] | None) -> Cell:
+def points_cell(estimate: EstimateJson | None) -> Cell:
+    """Return a cell with a difference in percentage points, signed."""
     return Cell(number(estimate, "+"), interval(estimate))
 
 
-def rate_cell(estimate: Mapping[str, Any] | None) -> Cell:
+def rate_cell(estimate: EstimateJson | None) -> Cell:
+    """Return a cell with a rate in per cent."""
     return Cell(number(estimate), interval(estimate))
 
 
-def plain_cell(estimate: Mapping[str, Any] | None) -> Cell:
-    """As it is, with two decimals: a correlation, a count, nats."""
-    value, low, high = (known(estimate, key) for key in ("value", "low", "high"))
-    return Cell(
-        DASH if value is None else two(value),
-        "" if low is None or high is None else f"[{two(low)}, {two(high)}]",
-    )
-
-
-def two(value: float) -> str:
-    return f"{value:,.2f}".replace("-", "−")
+def plain_cell(estimate: EstimateJson | None) -> Cell:
+    """Return a cell with the number as it is, to two decimals: a correlation, a count, nats."""
+    value = known(estimate, "value")
+    return Cell(DASH if value is None else decimal(value, 2), span(estimate, digits=2))
 
 
 def shaded(cell: Cell, value: float | None, largest: float, darkest: int = 34) -> Cell:
-    """The cell on a background as dark as its value is large; text on it stays readable."""
-    share = (
-        0
-        if value is None or largest <= 0
-        else round(darkest * max(-1.0, min(1.0, value / largest)))
-    )
-    return Cell(cell.value, cell.interval, share)
+    """Return the cell on a background whose darkness grows with the size of its value.
+
+    ``darkest`` per cent is the most at which text stays readable in light and dark colours.
+    """
+    if value is None or largest <= 0:
+        return Cell(cell.value, cell.interval)
+    share = max(-1.0, min(1.0, value / largest))
+    return Cell(cell.value, cell.interval, round(darkest * share))

@@ -1,4 +1,4 @@
-"""What the page tells of commands other than ``strop gap``: the answer first, then curves and tables."""
+"""The chapter of a command other than ``strop gap``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from strop.report.improve_chapter import improve_chapter
 from strop.report.reader import CommandResult
 from strop.report.sharpen_chapter import sharpen_chapter
 
+_CHAPTERS = {
+    "sharpen": sharpen_chapter,
+    "improve": improve_chapter,
+    "cross": cross_chapter,
+}
 
-def story_chapter(story: CommandResult) -> Chapter:
-    """The chapter of any of the three."""
-    document = clean(story.document)
-    if story.command == "improve":
-        return improve_chapter(document)
-    return sharpen_chapter(document) if story.command == "sharpen" else cross_chapter(document)
+
+def result_chapter(result: CommandResult) -> Chapter:
+    """Return the chapter of what ``strop sharpen``, ``improve`` or ``cross`` measured."""
+    return _CHAPTERS[result.command](clean(result.document))

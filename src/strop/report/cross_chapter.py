@@ -1,4 +1,4 @@
-"""What the page tells of ``strop cross``: who verifies whom ("Mind the Gap", section 4.2)."""
+"""The chapter about ``strop cross``: which model verifies which ("Mind the Gap", section 4.2)."""
 
 from __future__ import annotations
 
@@ -11,122 +11,115 @@ from strop.report.blocks import (
     Claim,
     Group,
     WordTable,
+    filled,
     kind_of,
-    points,
     points_cell,
     rate_cell,
     shaded,
 )
-from strop.report.charts import GAP, drawn, interval_chart, mark
-from strop.report.formatting import Document, excludes_zero, interval, known, number, visible
+from strop.report.charts import interval_chart
+from strop.report.formatting import (
+    DASH,
+    Document,
+    interval,
+    known,
+    number,
+    points,
+    sign_of,
+    visible,
+)
+from strop.report.marks import GAP, drawn, mark
 
 
 def cross_chapter(document: Document) -> Chapter:
-    matrices = [
-        _matrix(document, verifier)
-        for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"])
-    ]
-    marks = [
-        mark(
-            cell["gap"],
-            name=f"{cell['generator']} by {cell['verifier_model']}",
-            series=cell["verifier"],
-        )
-        for cell in document["cells"]
-    ]
-    note = "Points right of zero: this judge keeps what is more often right."
-    cells: list[Block] = (
-        [interval_chart("Every cell with its interval", note, marks, GAP)] if drawn(marks) else []
-    )
-    transfers: list[Block] = [table for table in [_transfers(document)] if table.rows]
+    """Return the chapter of one matrix of generators and verifying models."""
+    verifiers = dict.fromkeys(cell["verifier"] for cell in document["cells"])
+    matrices = [_matrix(document, verifier) for verifier in verifiers]
     groups = [
         Group(
             "Who verifies whom",
             "Each generator's responses, filtered by each verifying model.",
-            cells,
+            list(_cell_charts(document)),
             wide=True,
         ),
-        Group("What is chosen on one model, judged on another", "", transfers, wide=True),
+        Group(
+            "A filter chosen on one model and used on another",
+            "",
+            list(_transfer_tables(document)),
+            wide=True,
+        ),
     ]
     label = visible(f"{document['task']} · matrix")
-    return Chapter(
-        label,
-        None,
-        list(_cross_claims(document)),
-        [group for group in groups if group.blocks],
-        matrices,
-    )
+    return Chapter(label, None, list(_claims(document)), filled(groups), matrices)
 
 
-def _cross_claims(document: Document) -> Iterator[Claim]:
-    """For each generator the judge with the largest gap, and its own judgement beside it."""
+def _claims(document: Document) -> Iterator[Claim]:
+    """Yield, for each generator, the judge with the largest gap, beside its own judgement."""
     for generator in document["generators"]:
-        cells = [
-            cell
-            for cell in document["cells"]
-            if cell["generator"] == generator and known(cell["gap"], "value") is not None
-        ]
+        cells = [cell for cell in document["cells"] if cell["generator"] == generator]
+        cells = [cell for cell in cells if known(cell["gap"], "value") is not None]
         if not cells:
             yield Claim("unknown", f"No gap of {generator} is known")
             continue
         best = max(cells, key=lambda cell: known(cell["gap"], "value") or 0.0)
-        own = [
-            cell
-            for cell in cells
-            if cell["verifier_model"] == generator
-            and cell["verifier"] == best["verifier"]
-            and cell is not best
-        ]
-        beside = f" (its own judgement: {points(own[0]['gap'])})" if own else ""
-        judge = "itself" if best["verifier_model"] == generator else best["verifier_model"]
-        yield Claim(
-            kind_of(best["gap"]),
-            f"{generator} gains most when {judge} verifies it by {best['verifier']}: {points(best['gap'])}{beside}",
-        )
+        if best["verifier_model"] == generator:
+            judge = "it verifies itself"
+        else:
+            judge = f"{best['verifier_model']} verifies it"
+        claim = f"{generator} gains most when {judge} by {best['verifier']}: {points(best['gap'])}"
+        for cell in cells:
+            # The same verifier, by the generator itself.
+            is_own = cell["verifier_model"] == generator and cell["verifier"] == best["verifier"]
+            if is_own and cell is not best:
+                claim += f" (its own judgement: {points(cell['gap'])})"
+        yield Claim(kind_of(best["gap"]), claim)
 
 
 def _matrix(document: Document, verifier: str) -> WordTable:
-    cells = {
-        (c["generator"], c["verifier_model"]): c
-        for c in document["cells"]
-        if c["verifier"] == verifier
-    }
+    """Return a row per generator and a column per verifying model, shaded by the gap."""
+    cells = [cell for cell in document["cells"] if cell["verifier"] == verifier]
+    gap_of = {(cell["generator"], cell["verifier_model"]): cell["gap"] for cell in cells}
     judges = document["verifier_models"]
-    largest = max(
-        (abs(known(cell["gap"], "value") or 0.0) for cell in document["cells"]), default=0.0
-    )
+    # One scale of shades for all verifiers, so that their matrices can be compared.
+    sizes = [abs(known(cell["gap"], "value") or 0.0) for cell in document["cells"]]
+    largest = max(sizes, default=0.0)
     rows = []
     for generator in document["generators"]:
         row = [rate_cell(document["accuracy"][generator])]
         for judge in judges:
-            gap = cells[generator, judge]["gap"]
-            star = "*" if excludes_zero(gap) else ""
-            row.append(
-                shaded(Cell(number(gap, "+") + star, interval(gap)), known(gap, "value"), largest)
-            )
+            gap = gap_of[generator, judge]
+            star = "*" if sign_of(gap) else ""
+            cell = Cell(number(gap, "+") + star, interval(gap))
+            row.append(shaded(cell, known(gap, "value"), largest))
         rows.append((generator, row))
-    weigh = next(iter(cells.values()))["weigh"]
-    note = "Gap in points; * where the interval excludes zero. The darker, the larger."
-    return WordTable(
-        f"{verifier}@{weigh}",
-        note,
-        ["Generator", "Accuracy, %", *(f"verified by {judge}" for judge in judges)],
-        rows,
-    )
+    note = "Gap in points; * if the interval excludes zero. A darker cell is a larger gap."
+    header = ["Generator", "Accuracy, %", *(f"verified by {judge}" for judge in judges)]
+    return WordTable(f"{verifier}@{cells[0]['weigh']}", note, header, rows)
 
 
-def _transfers(document: Document) -> WordTable:
-    header = ["Chosen on", "Judged on", "Filter", "Gap, points"]
-    rows = [
-        (
-            one["chosen_on"],
-            [
-                Cell(one["judged_on"], ""),
-                Cell(one.get("chosen") or "–", ""),
-                points_cell(one.get("gap_cross_fitted")),
-            ],
+def _cell_charts(document: Document) -> Iterator[Block]:
+    marks = []
+    for cell in document["cells"]:
+        name = f"{cell['generator']} by {cell['verifier_model']}"
+        marks.append(mark(cell["gap"], name=name, series=cell["verifier"]))
+    if drawn(marks):
+        note = "To the right of zero: the responses that this judge keeps are right more often."
+        yield interval_chart("Every cell with its interval", note, marks, GAP)
+
+
+def _transfer_tables(document: Document) -> Iterator[Block]:
+    rows = []
+    for transfer in document.get("transfers") or []:
+        cells = [
+            Cell(transfer["judged_on"]),
+            Cell(transfer.get("chosen") or DASH),
+            points_cell(transfer.get("gap_cross_fitted")),
+        ]
+        rows.append((transfer["chosen_on"], cells))
+    if rows:
+        note = (
+            "The best verifier and weight of one model, used on the other. Choosing and measuring "
+            "use different problems."
         )
-        for one in document.get("transfers") or []
-    ]
-    note = "The verifier and weight that are best on one model, used on the other; no problem has a part in both."
-    return WordTable("Does the best filter carry over?", note, header, rows)
+        header = ["Chosen on", "Measured on", "Filter", "Gap, points"]
+        yield WordTable("Does the best filter carry over?", note, header, rows)

@@ -1,41 +1,86 @@
-"""Which responses of the whole run each of the reader's filters is about, counted before any problem is chosen to be shown."""
+"""Counts of the reader's filters ("right but rejected", ...) over the whole run.
+
+They are counted over all responses, before a sample of problems is chosen for the page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.report.filters import Floats, Marks, kept_grid
+
 if TYPE_CHECKING:
     import polars
 
-Places = NDArray[np.int64]
-Marks = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
-FILTERS = ("quantile", "threshold", "survivors")
-"""Weights that keep a response or reject it; of others the page does not say."""
+
+def evenly_spaced(total: int, limit: int) -> list[int]:
+    """Return at most ``limit`` evenly spaced indices below ``total``; the first is 0."""
+    count = min(limit, total)
+    return [index * total // count for index in range(count)]
 
 
 @dataclass(frozen=True)
 class Flag:
-    """Responses of one kind: how many by any verifier, how many by each, and the places of the problems that have one."""
+    """The responses that one of the reader's filters shows.
+
+    ``responses`` counts those that any verifier makes part of it, ``by_verifier`` those of each
+    verifier, and ``problems`` are the indices of the problems that have such a response.
+    """
 
     responses: int
     by_verifier: list[int]
     problems: list[int]
 
-    def missed(self, shown: list[int], limit: int) -> list[int]:
-        """Evenly spaced problems of this kind, at most ``limit``; none where ``shown`` has as many."""
-        count = 0 if len({*shown} & {*self.problems}) >= limit else min(limit, len(self.problems))
-        return [self.problems[place * len(self.problems) // count] for place in range(count)]
+    def missing(self, shown: Sequence[int], limit: int) -> list[int]:
+        """Return up to ``limit`` evenly spaced problems, or none if ``shown`` has ``limit``."""
+        if len({*shown} & {*self.problems}) >= limit:
+            return []
+        return [self.problems[index] for index in evenly_spaced(len(self.problems), limit)]
 
-    @property
-    def told(self) -> dict[str, Any]:
-        """For the page."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts for the page's script."""
         return {"any": self.responses, "by": self.by_verifier}
+
+
+class _Grid:
+    """Rows of a run's tables as arrays (problems, samples).
+
+    Rows are placed by numbers: a join on pairs of texts fills the memory of a large run.
+    """
+
+    def __init__(self, problems: polars.DataFrame, tables: Sequence[polars.DataFrame]) -> None:
+        self._index_of = {problem: index for index, problem in enumerate(problems["problem"])}
+        largest = max(int(table["sample"].to_numpy().max(initial=0)) for table in tables)
+        self.shape = (len(self._index_of), 1 + largest)
+
+    def cells(self, table: polars.DataFrame) -> tuple[Indices, Indices]:
+        """Return each row's problem index and sample index."""
+        import polars as pl
+
+        problem = table["problem"].replace_strict(self._index_of, return_dtype=pl.Int64)
+        return problem.to_numpy(), table["sample"].cast(pl.Int64).to_numpy()
+
+    def marks(self, cells: tuple[Indices, Indices], values: Any = True) -> Marks:
+        """Return a grid that holds ``values`` in the cells and False elsewhere."""
+        marks_PK = np.zeros(self.shape, dtype=bool)
+        marks_PK[cells] = values
+        return marks_PK
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """One verifier's marks, each (P, K)."""
+
+    kept: Marks
+    rejected: Marks
+    unparsed: Marks
 
 
 def flags(
@@ -44,86 +89,65 @@ def flags(
     scores: Mapping[str, polars.DataFrame],
     weighs: Mapping[str, str],
 ) -> dict[str, Flag]:
-    """The reader's filters by name; ``weighs`` tells each verifier's weight."""
-    numbers = {problem: number for number, problem in enumerate(problems["problem"])}
-    samples = 1 + max(
-        int(frame["sample"].to_numpy().max(initial=0)) for frame in (responses, *scores.values())
-    )
-
-    def cells(frame: polars.DataFrame) -> Places:
-        """Each row's place in a grid of problems by samples: numbers, for joining pairs of texts fills the memory of a large run."""
-        import polars as pl
-
-        place = (
-            frame["problem"].replace_strict(numbers, return_dtype=pl.Int64) * samples
-            + frame["sample"]
-        )
-        return place.to_numpy()
-
-    own, utility = cells(responses), responses["utility_strict"].to_numpy()
-    whole = np.zeros(len(numbers) * samples, dtype=bool)
-    drawn, truncated, right, wrong = (whole.copy() for _ in range(4))
-    for marks, values in (
-        (drawn, True),
-        (truncated, responses["finish"].to_numpy() == "length"),
-        (right, utility == 1),
-        (wrong, utility == 0),
-    ):
-        marks[own] = values
-    judged = {
-        name: _judged(frame, cells(frame), whole.reshape(-1, samples), weighs[name])
-        for name, frame in scores.items()
-    }
-    marked = {
-        "right-rejected": [right & one["rejected"] for one in judged.values()],
-        "wrong-kept": [wrong & one["kept"] for one in judged.values()],
-        "unparsed": [one["unparsed"] for one in judged.values()],
-    }
-    found = {
-        name: _flag(np.logical_or.reduce([whole, *each]), each, samples)
-        for name, each in marked.items()
-    }
+    """Return the reader's filters by name. ``weighs`` gives each verifier's weight."""
+    grid = _Grid(problems, [responses, *scores.values()])
+    cells = grid.cells(responses)
+    # Right is 1 and wrong is 0; a fractional or missing utility is neither.
+    utility = responses["utility_strict"].to_numpy()
+    drawn = grid.marks(cells)
+    truncated = grid.marks(cells, responses["finish"].to_numpy() == "length")
+    right = grid.marks(cells, utility == 1)
+    wrong = grid.marks(cells, utility == 0)
+    right_rejected, wrong_kept, unparsed = [], [], []
+    for name, table in scores.items():
+        judged = _judge(grid, table, weighs[name])
+        right_rejected.append(right & judged.rejected)
+        wrong_kept.append(wrong & judged.kept)
+        unparsed.append(judged.unparsed)
+    # The first two do not depend on a verifier: each verifier has the same count.
     return {
-        "all": _flag(drawn, [drawn] * len(judged), samples),
-        "truncated": _flag(truncated, [truncated] * len(judged), samples),
-    } | found
+        "all": _flag(drawn, [drawn] * len(scores)),
+        "truncated": _flag(truncated, [truncated] * len(scores)),
+        "right-rejected": _flag_of_any(grid, right_rejected),
+        "wrong-kept": _flag_of_any(grid, wrong_kept),
+        "unparsed": _flag_of_any(grid, unparsed),
+    }
 
 
-def _flag(any_of: Marks, each: list[Marks], samples: int) -> Flag:
-    problems = np.flatnonzero(any_of.reshape(-1, samples).any(axis=1))
-    return Flag(int(any_of.sum()), [int(marks.sum()) for marks in each], problems.tolist())
+def _flag(marks_PK: Marks, by_verifier: list[Marks]) -> Flag:
+    counts = [int(marks.sum()) for marks in by_verifier]
+    return Flag(int(marks_PK.sum()), counts, np.flatnonzero(marks_PK.any(axis=1)).tolist())
 
 
-def _judged(frame: polars.DataFrame, cell: Places, grid: Marks, weigh: str) -> dict[str, Marks]:
-    """Of each cell: is its response kept, is it rejected, is a verification of it unread?"""
-    import polars as pl
-
-    rows = pl.DataFrame(
-        {"cell": cell, "score": frame["score"].fill_nan(None), "unparsed": ~frame["parsed"]}
-    )
-    if frame["draw"].n_unique() > 1:
-        rows = rows.group_by("cell").agg(pl.col("score").mean(), pl.col("unparsed").any())
-    rows = rows.with_columns(place=pl.col("cell") // grid.shape[1])
-    kept = rows.select(_kept(weigh)).to_series()
-    found = {}
-    for name, values in (("kept", kept), ("rejected", ~kept), ("unparsed", rows["unparsed"])):
-        found[name] = np.zeros(grid.size, dtype=bool)
-        found[name][rows["cell"].to_numpy()] = values.fill_null(False).to_numpy()
-    return found
+def _flag_of_any(grid: _Grid, by_verifier: list[Marks]) -> Flag:
+    any_PK = np.zeros(grid.shape, dtype=bool)
+    for marks in by_verifier:
+        any_PK |= marks
+    return _flag(any_PK, by_verifier)
 
 
-def _kept(weigh: str) -> polars.Expr:
-    """As ``strop.report.reader.kept``: at least the threshold, or among the top 1 - q of the problem's scores, ties included."""
-    import polars as pl
+def _judge(grid: _Grid, table: polars.DataFrame, weigh: str) -> _Judgement:
+    cells = grid.cells(table)
+    unparsed_PK = np.zeros(grid.shape, dtype=bool)
+    # logical_or.at, because a response has one row per draw: one unread draw is enough.
+    np.logical_or.at(unparsed_PK, cells, ~table["parsed"].fill_null(True).to_numpy())
+    score_PK = _mean_scores(grid, cells, table["score"].to_numpy())
+    kept_PK = kept_grid(score_PK, weigh)
+    if kept_PK is None:
+        # A weight that is no filter neither keeps nor rejects.
+        nothing = np.zeros(grid.shape, dtype=bool)
+        return _Judgement(nothing, nothing, unparsed_PK)
+    return _Judgement(kept_PK, ~kept_PK & ~np.isnan(score_PK), unparsed_PK)
 
-    kind, _, parameter = weigh.partition(":")
-    if kind not in FILTERS:
-        return pl.lit(None, pl.Boolean)
-    if kind != "quantile":
-        return pl.col("score") >= float(parameter)
-    most = (
-        ((1 - float(parameter)) * pl.col("score").count().over("place") - 1e-9)
-        .ceil()
-        .clip(lower_bound=1)
-    )
-    return pl.col("score").rank("min", descending=True).over("place") <= most
+
+def _mean_scores(grid: _Grid, cells: tuple[Indices, Indices], scores: Floats) -> Floats:
+    """Return each response's mean score over its draws, NaN where it has none."""
+    is_scored = ~np.isnan(scores)
+    scored = (cells[0][is_scored], cells[1][is_scored])
+    total_PK = np.zeros(grid.shape)
+    count_PK = np.zeros(grid.shape)
+    np.add.at(total_PK, scored, scores[is_scored])
+    np.add.at(count_PK, scored, 1)
+    mean_PK = np.full(grid.shape, np.nan)
+    np.divide(total_PK, count_PK, out=mean_PK, where=count_PK > 0)
+    return mean_PK

@@ -1,122 +1,160 @@
-"""The verdict of a run, answer first: will training on what a verifier keeps help, by how much, how sure, at what cost, and says who?"""
+"""The headline of a run: will training on what a verifier keeps help, and by how much?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from strop.report.blocks import Headline, Kind, Tile, points
-from strop.report.cost import harvest_cost
-from strop.report.formatting import DASH, entries, interval, known, number
+from strop.report.blocks import Headline, Kind, Tile
+from strop.report.formatting import DASH, capital, interval, known, number, points
+from strop.report.gap_rows import entries
+from strop.report.round_cost import round_cost
 
 QUESTION = "Will it help {} to train on those of its responses to {} that a verifier keeps?"
 _ANSWERS = {"yes": "Yes", "no": "No", "unclear": "Unclear"}
 _KINDS: dict[str, Kind] = {"yes": "gain", "no": "none", "unclear": "unknown"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A document's verdict with the numbers of the verifier that it chose.
+
+    ``row`` holds them under the verdict's weight if they were measured, else under another weight;
+    it is empty if the document has none.
+    """
+
+    document: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    row: Mapping[str, Any]
+
+    @property
+    def judge(self) -> str:
+        """The name of the model that judges."""
+        return str(self.row.get("verifier_model") or self.document["model"])
+
+    @property
+    def verifier(self) -> str:
+        return str(self.row.get("name") or self.verdict.get("verifier") or DASH)
+
+    @property
+    def weight_and_model(self) -> str:
+        """The weight, and the judging model if it is another one: "@threshold:0.5 of MODEL"."""
+        weight = f"@{self.verdict['weigh']}" if self.verdict.get("weigh") else ""
+        model = f" of {self.judge}" if self.judge != self.document["model"] else ""
+        return weight + model
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """True if the gain has no interval: it is then the most that a round could bring."""
+        return known(self.verdict.get("gain"), "low") is None
+
+
 def headline_of(document: Mapping[str, Any]) -> Headline | None:
-    """What ``strop.run.verdict`` decided, in words; None for a document without a verdict."""
+    """Return the verdict (``strop.run.verdict``) in words, or None for a document without one."""
     verdict = document.get("verdict")
     if not verdict:
         return None
-    train, row = str(verdict["train"]), _row(document, verdict)
+    train = str(verdict["train"])
+    kind = _KINDS.get(train, "unknown")
+    answer = _ANSWERS.get(train, train)
     question = QUESTION.format(document["model"], document["task"])
-    why = verdict["why"][:1].upper() + verdict["why"][1:]
-    answer, kind = _ANSWERS.get(train, train), _KINDS.get(train, "unknown")
-    unknown = [str(one) for one in verdict.get("unknown") or []]
+    why = capital(verdict["why"])
+    unknown = [str(text) for text in verdict.get("unknown") or []]
+    # No verifier could be chosen: there is nothing to expect, and no step to explain.
     if "verifier" not in verdict:
-        return Headline(kind, question, answer, why, [_now(document)], [], unknown)
-    sentence = f"{why}. {_expected(document, verdict, row)}"
-    return Headline(
-        kind,
-        question,
-        answer,
-        sentence,
-        _tiles(document, verdict, row),
-        list(_steps(document, verdict, row)),
-        unknown,
+        return Headline(kind, question, answer, why, [_accuracy_tile(document)], [], unknown)
+    chosen = _Verdict(document, verdict, _chosen_row(document, verdict))
+    sentence = f"{why}. {_expectation(chosen)}"
+    return Headline(kind, question, answer, sentence, _tiles(chosen), list(_steps(chosen)), unknown)
+
+
+def _chosen_row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str, Any]:
+    rows = [row for row in entries(dict(document)) if row["verifier"] == verdict.get("verifier")]
+    for row in rows:
+        if row.get("weigh") == verdict.get("weigh"):
+            return row
+    return rows[0] if rows else {}
+
+
+def _expectation(chosen: _Verdict) -> str:
+    """Return the gain in a sentence: an expectation with its interval, or an upper bound."""
+    verdict = chosen.verdict
+    gain = verdict.get("gain")
+    filter_name = chosen.verifier + chosen.weight_and_model
+    training = f"One round of {verdict.get('method', 'training')} on what {filter_name} keeps"
+    if known(gain, "value") is None:
+        return f"{training} has an unknown effect"
+    if chosen.is_upper_bound:
+        return f"{training} brings at most {points(gain)}, if training loses nothing"
+    others = f"{verdict.get('other_courses', 0)} other trainings"
+    return (
+        f"{training} is expected to bring {points(gain)}, based on what training lost in {others}"
     )
 
 
-def _expected(
-    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
-) -> str:
-    """The gain in a sentence: an expectation with its interval, or the most that a perfect fit could bring."""
-    filter_ = "".join(_filter(document, verdict, row))
-    gain = verdict.get("gain")
-    what = f"One round of {verdict.get('method', 'training')} on what {filter_} keeps"
-    if known(gain, "value") is None:
-        return f"{what}: what to expect is unknown"
-    if known(gain, "low") is None:
-        return f"{what} brings at most {points(gain)}, as if training lost nothing"
-    return f"{what} is expected to bring {points(gain)}, by what training lost in {verdict.get('other_courses', 0)} other trainings"
-
-
-def _tiles(
-    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
-) -> list[Tile]:
-    expected, gain = verdict.get("expected_accuracy"), verdict.get("gain")
-    most = ", at most" if known(gain, "low") is None else ""
-    cost = harvest_cost(document, verdict.get("verifier"), row)
+def _tiles(chosen: _Verdict) -> list[Tile]:
+    verdict = chosen.verdict
+    expected, gain, gap = (verdict.get(key) for key in ("expected_accuracy", "gain", "gap"))
+    most = ", at most" if chosen.is_upper_bound else ""
+    cost = round_cost(chosen.document, verdict.get("verifier"), chosen.row)
     return [
-        _now(document),
+        _accuracy_tile(chosen.document),
         Tile(f"after one round{most}", f"{number(expected)}%", interval(expected)),
         Tile(f"gain of one round{most}", f"{number(gain, '+')} points", interval(gain)),
-        Tile(
-            "gap: what is kept, over all",
-            f"{number(verdict.get('gap'), '+')} points",
-            interval(verdict.get("gap")),
-        ),
-        Tile("keep what passes", *_filter(document, verdict, row)),
+        Tile("gap: accuracy kept − accuracy", f"{number(gap, '+')} points", interval(gap)),
+        Tile("filter to train on", chosen.verifier, chosen.weight_and_model),
         Tile("cost per 1,000 training problems", cost.short, cost.detail),
     ]
 
 
-def _now(document: Mapping[str, Any]) -> Tile:
-    return Tile(
-        "accuracy now", f"{number(document.get('accuracy'))}%", interval(document.get("accuracy"))
-    )
+def _accuracy_tile(document: Mapping[str, Any]) -> Tile:
+    accuracy = document.get("accuracy")
+    return Tile("accuracy now", f"{number(accuracy)}%", interval(accuracy))
 
 
-def _row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The numbers of the verdict's verifier, under its weight where they were asked for."""
-    rows = [row for row in entries(dict(document)) if row["verifier"] == verdict.get("verifier")]
-    exact = [row for row in rows if row.get("weigh") == verdict.get("weigh")]
-    found: Mapping[str, Any] = (exact or rows or [{}])[0]
-    return found
-
-
-def _filter(
-    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
-) -> tuple[str, str]:
-    """The verifier, and its weight and its model, where that is another."""
-    judge = row.get("verifier_model") or document["model"]
-    asked = [f"@{verdict['weigh']}"] if verdict.get("weigh") else []
-    asked += [f" of {judge}"] if judge != document["model"] else []
-    return str(row.get("name") or verdict.get("verifier") or DASH), "".join(asked)
-
-
-def _steps(
-    document: Mapping[str, Any], verdict: Mapping[str, Any], row: Mapping[str, Any]
-) -> Iterator[str]:
-    """Where the number comes from, in the order in which it was made."""
+def _steps(chosen: _Verdict) -> Iterator[str]:
+    """Yield how the number was measured, step by step."""
+    document, verdict = chosen.document, chosen.verdict
     model, problems, samples = document["model"], document["problems"], document["samples"]
-    answered = (
-        f"{model} answered {problems:,} problems of {document['task']} {samples:,} times each"
+    accuracy = number(document.get("accuracy"))
+    yield (
+        f"{model} answered {problems:,} problems of {document['task']} {samples:,} times each; "
+        f"{accuracy}% of the responses are right"
     )
-    yield f"{answered}; {number(document.get('accuracy'))}% of the responses are right"
-    judge = row.get("verifier_model") or model
-    who = "The same model" if judge == model else str(judge)
-    if row and row.get("weigh") == verdict.get("weigh"):
-        kept = f"{number(row.get('kept_share'))}% were kept"
-        yield f"{who} judged each ({row.get('name', row['verifier'])}) without seeing what is right; {kept}"
-        gap = f"The difference is the generation-verification gap: {points(row.get('gap'))}"
-        yield f"Of those kept, {number(row.get('accuracy_kept'))}% are right. {gap}"
-    fair = "So that choosing among verifiers does not flatter it, each fifth of the problems is judged by the verifier that did best"
-    yield f"{fair} on the other four: {points(verdict.get('gap'))}"
+    # The steps of filtering describe the verdict's own weight or are left out.
+    if chosen.row and chosen.row.get("weigh") == verdict.get("weigh"):
+        yield from _filter_steps(chosen)
+    yield (
+        "To avoid an optimistic choice among verifiers, each fifth of the problems is judged by "
+        f"the verifier that did best on the other four: {points(verdict.get('gap'))}"
+    )
     if verdict.get("other_courses"):
-        lost = f"minus what training lost of its gap in {verdict['other_courses']} other trainings"
-        yield f"The gain of a round is that gap {lost}; their spread widens its interval"
+        others = f"{verdict['other_courses']} other trainings"
+        yield (
+            "The gain of a round is that gap minus the part of a gap that training lost in "
+            f"{others}; the spread of those losses widens its interval"
+        )
     else:
-        yield "What training loses of the gap is not known, so the gain is the most that a round could bring"
-    yield "Intervals say how far a number could move with other problems of this kind: problems are resampled, whole"
+        yield (
+            "How much of the gap training loses is unknown, so the gain is the most that a round "
+            "could bring"
+        )
+    yield (
+        "Intervals say how far a number could move with other problems of this kind: whole "
+        "problems are resampled"
+    )
+
+
+def _filter_steps(chosen: _Verdict) -> Iterator[str]:
+    row = chosen.row
+    judge = "The same model" if chosen.judge == chosen.document["model"] else chosen.judge
+    verifier = row.get("name", row["verifier"])
+    yield (
+        f"{judge} judged each response ({verifier}) without seeing the reference; "
+        f"{number(row.get('kept_share'))}% were kept"
+    )
+    yield (
+        f"Of those kept, {number(row.get('accuracy_kept'))}% are right. The difference is the "
+        f"generation-verification gap: {points(row.get('gap'))}"
+    )

@@ -1,10 +1,12 @@
-"""What the page tells of ``strop improve``: rounds of self-improvement ("Mind the Gap", Algorithm 1 and section 5)."""
+"""The chapter about ``strop improve``: rounds of self-improvement.
+
+"Mind the Gap", Algorithm 1 and section 5.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 from strop.report.blocks import (
     Block,
@@ -13,58 +15,69 @@ from strop.report.blocks import (
     Claim,
     Group,
     Headline,
+    Kind,
     Tile,
     WordTable,
+    filled,
     kind_of,
-    points,
     points_cell,
     rate_cell,
 )
-from strop.report.charts import Axes, drawn, line_chart, mark
-from strop.report.formatting import DASH, Document, interval, known, number, visible
+from strop.report.charts import line_chart
+from strop.report.cost import usage_in_words
+from strop.report.formatting import (
+    DASH,
+    Document,
+    counted,
+    interval,
+    known,
+    number,
+    points,
+    visible,
+)
+from strop.report.marks import Axes, Mark, doublings, drawn, mark
 
 _PASS_NOTE = (
-    "Small k shows how often the model is right, large k what it could still say: where only small k rises, or large k falls, "
-    "diversity was lost."
+    "Small k shows how often the model is right; large k shows what it can still say. If only "
+    "small k rises, or large k falls, diversity was lost."
 )
 _UPDATE_NOTE = (
-    "ε of the update: accuracy of what was kept minus the accuracy that came of training on it. Near zero, training did what the filter "
-    "promised. In format alone: what strict accuracy gained beyond flexible accuracy."
+    "ε of the update: accuracy of what was kept, minus the accuracy after training on it. Near "
+    "zero, training did what the filter promised. In format alone: what strict accuracy gained "
+    "beyond flexible accuracy."
 )
-
-
-_STAGES = {
-    "held-out": "held-out problems",
-    "train": "training problems",
-    "xpo": "XPO's own draws",
-    "fit": "the fit that makes the next",
-}
-
-
-_ANSWERS = {
+_FORECAST_NOTE = (
+    "A forecast without a band is an upper bound: the accuracy of what was kept, if training loses "
+    "nothing."
+)
+_ANSWERS: dict[Kind, str] = {
     "gain": "Yes",
     "loss": "No, it did harm",
     "none": "Not measurably",
     "unknown": "Unknown",
 }
+_STAGES = {
+    "held-out": "held-out problems",
+    "train": "training problems",
+    "xpo": "XPO's own draws",
+    "fit": "training the next model",
+}
+_USAGES = {
+    "prompt_tokens": "Prompt tokens",
+    "generated_tokens": "Generated tokens",
+    "flops": "FLOPs",
+    "seconds": "Seconds",
+}
+_TRAINED_ON = ("rows", "replayed", "problems_without")
 
 
 def improve_chapter(document: Document) -> Chapter:
+    """Return the chapter of one improvement."""
     rounds = document["rounds"]
-    claims = [_round_claim(one) for one in rounds if "gain" in one]
-    if lost := rounds[-1].get("pass_at_k_since_base"):
-        said = f"Against the base model, pass@{max(map(int, rounds[-1]['pass_at_k']))} moved by {points(lost)}"
-        claims.append(
-            Claim(
-                kind_of(lost),
-                f"{said}: below zero, diversity was lost" if kind_of(lost) == "loss" else said,
-            )
-        )
-    claims.append(Claim("none", f"Ended: {document['stopped']}"))
     groups = [
         Group(
             "Round by round",
-            "Held-out problems, which no training problem is among.",
+            "Held-out problems; none of them is a training problem.",
             list(_round_charts(rounds)),
             wide=True,
         ),
@@ -72,209 +85,186 @@ def improve_chapter(document: Document) -> Chapter:
         Group("Diversity by round", "", list(_diversity_charts(rounds))),
         Group("The rounds in numbers", "", [_rounds_table(rounds), _cost_table(rounds)], wide=True),
     ]
-    by = (
-        f"{document['filter_by']} of {document['verify_with']}"
-        if document.get("verify_with")
-        else document["filter_by"]
-    )
-    label = visible(
-        f"{document['task']} · {document['model']} · {document['method']}, filtered by {by}"
-    )
-    return Chapter(
-        label, _improve_headline(document), claims, [group for group in groups if group.blocks]
-    )
+    headline = _improve_headline(document)
+    return Chapter(_label(document), headline, list(_claims(document)), filled(groups))
 
 
-def _round_claim(one: Document) -> Claim:
-    moved = f"Round {one['round']} moved accuracy to {number(one['accuracy'])}%"
-    return Claim(
-        kind_of(one["gain"]), f"{moved}: {points(one['gain'])} against round {one['round'] - 1}"
-    )
+def _label(document: Document) -> str:
+    judge = document["filter_by"]
+    if document.get("verify_with"):
+        judge = f"{judge} of {document['verify_with']}"
+    course = f"{document['task']} · {document['model']} · {document['method']}"
+    return visible(f"{course}, filtered by {judge}")
+
+
+def _claims(document: Document) -> Iterator[Claim]:
+    rounds = document["rounds"]
+    for current in rounds:
+        if "gain" in current:
+            index, gain = current["round"], current["gain"]
+            moved = f"Round {index} moved accuracy to {number(current['accuracy'])}%"
+            yield Claim(kind_of(gain), f"{moved}: {points(gain)} against round {index - 1}")
+    if change := rounds[-1].get("pass_at_k_since_base"):
+        k = max(map(int, rounds[-1]["pass_at_k"]))
+        claim = f"Compared with the base model, pass@{k} moved by {points(change)}"
+        if kind_of(change) == "loss":
+            claim += ": below zero, diversity was lost"
+        yield Claim(kind_of(change), claim)
+    yield Claim("none", f"Ended: {document['stopped']}")
 
 
 def _improve_headline(document: Document) -> Headline:
     rounds = document["rounds"]
-    first, last, count = rounds[0], rounds[-1], len(rounds) - 1
-    total = last.get("accuracy_since_base")
-    kind = kind_of(total)
-    came = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%: {points(total)}"
-    left = (
-        "its own judgement could still teach it"
-        if kind_of(last["gap"]) == "gain"
-        else "its own judgement has nothing measurable left to teach"
-    )
-    rounds_in_words = f"{count} round{'s' if count != 1 else ''} of {document['method']}"
-    moved = f"{rounds_in_words} moved held-out accuracy {came}. After that {left}: {points(last['gap'])}"
-    answer, sentence = (
-        (_ANSWERS[kind], moved)
-        if count
-        else ("No round yet", f"Nothing was trained: {document['stopped']}")
-    )
-    last_usage = [one.get("usage") or {} for one in rounds]
-    flops = sum(known(usage, "flops") or 0.0 for usage in last_usage)
-    tiles = [
-        Tile("accuracy before", f"{number(first['accuracy'])}%", interval(first["accuracy"])),
-        Tile(
-            f"accuracy after {count} round{'s' if count != 1 else ''}",
-            f"{number(last['accuracy'])}%",
-            interval(last["accuracy"]),
-        ),
-        Tile("gain", f"{number(total, '+')} points", interval(total)),
-        Tile("gap left, own verifier", f"{number(last['gap'], '+')} points", interval(last["gap"])),
-        Tile(
-            "spent in all",
-            f"{flops:.1e} FLOPs" if flops else DASH,
-            "sampling, judging and training",
-        ),
-    ]
-    steps = [
-        f"Round 0 is {document['model']} as it came. Each round samples training problems, lets {document['filter_by']} judge the "
-        f"responses, and trains on what passes ({document['method']})",
-        "Every model answers the same held-out problems, so that differences are paired by problem; intervals resample problems",
-        "The gap after a round says whether another could help: at zero, the model keeps nothing better than what it says",
-    ]
+    gain = rounds[-1].get("accuracy_since_base")
+    kind = kind_of(gain)
+    if len(rounds) > 1:
+        answer, sentence = _ANSWERS[kind], _outcome(document)
+    else:
+        answer, sentence = "No round yet", f"Nothing was trained: {document['stopped']}"
+    question = f"Did self-improvement help {document['model']} on {document['task']}?"
     unknown = [
         *(document.get("unknown") or []),
-        "how another training seed would have turned out: one was run",
+        "the result with another training seed: one seed was run",
     ]
-    return Headline(
-        kind,
-        f"Did self-improvement help {document['model']} on {document['task']}?",
-        answer,
-        sentence,
-        tiles,
-        steps,
-        unknown,
-    )
+    return Headline(kind, question, answer, sentence, _tiles(rounds), _steps(document), unknown)
+
+
+def _outcome(document: Document) -> str:
+    rounds = document["rounds"]
+    # Round 0 is the base model: n entries are n - 1 rounds of training.
+    first, last = rounds[0], rounds[-1]
+    done = counted(len(rounds) - 1, "round", "rounds")
+    accuracies = f"from {number(first['accuracy'])}% to {number(last['accuracy'])}%"
+    gain = points(last.get("accuracy_since_base"))
+    if kind_of(last["gap"]) == "gain":
+        left = "its own judgement could still teach it"
+    else:
+        left = "its own judgement has nothing measurable left to teach"
+    moved = f"{done} of {document['method']} moved held-out accuracy {accuracies}: {gain}"
+    return f"{moved}. After that {left}: {points(last['gap'])}"
+
+
+def _tiles(rounds: Sequence[Document]) -> list[Tile]:
+    first, last = rounds[0], rounds[-1]
+    gain, gap = last.get("accuracy_since_base"), last["gap"]
+    done = counted(len(rounds) - 1, "round", "rounds")
+    usages = [current.get("usage") or {} for current in rounds]
+    flops = sum(known(usage, "flops") or 0.0 for usage in usages)
+    spent = f"{flops:.1e} FLOPs" if flops else DASH
+    return [
+        Tile("accuracy before", f"{number(first['accuracy'])}%", interval(first["accuracy"])),
+        Tile(f"accuracy after {done}", f"{number(last['accuracy'])}%", interval(last["accuracy"])),
+        Tile("gain", f"{number(gain, '+')} points", interval(gain)),
+        Tile("gap left, own verifier", f"{number(gap, '+')} points", interval(gap)),
+        Tile("spent in all", spent, "sampling, judging and training"),
+    ]
+
+
+def _steps(document: Document) -> list[str]:
+    return [
+        f"Round 0 is {document['model']} before training. Each round samples training problems, "
+        f"lets {document['filter_by']} judge the responses, and trains on those that pass "
+        f"({document['method']})",
+        "Every model answers the same held-out problems, so that differences are paired by "
+        "problem; intervals resample problems",
+        "The gap after a round says whether another round could help: at zero, what the model "
+        "keeps is no better than what it says",
+    ]
+
+
+def _marks(rounds: Sequence[Document], names: dict[str, str]) -> list[Mark]:
+    """Return a mark per round for each named series; ``names`` maps a round's field to a name."""
+    marks = []
+    for key, name in names.items():
+        marks += [mark(current.get(key), x=current["round"], series=name) for current in rounds]
+    return marks
 
 
 def _round_charts(rounds: Sequence[Document]) -> Iterator[Block]:
-    told = {
-        "held-out problems": "accuracy",
-        "greedy, held out": "greedy",
-        "training problems": "train_accuracy",
-    }
-    marks = [
-        mark(one.get(key), x=one["round"], series=name)
-        for name, key in told.items()
-        for one in rounds
-    ]
-    ahead = [
-        mark(before.get("forecast"), x=one["round"], series="forecast")
-        for before, one in pairwise(rounds)
-    ]
-    yield line_chart(
-        "Accuracy",
-        "A forecast without a band is a ceiling: the accuracy of what was kept, as if training lost nothing.",
-        marks + ahead,
-        Axes("accuracy, %", "round"),
+    accuracies = _marks(
+        rounds,
+        {
+            "accuracy": "held-out problems",
+            "greedy": "greedy, held out",
+            "train_accuracy": "training problems",
+        },
     )
-    told = {
-        "judged by itself": "gap",
-        "judged by the base model": "gap_base_verifier",
-        "by what filters": "gap_filter",
-    }
-    marks = [
-        mark(one.get(key), x=one["round"], series=name)
-        for name, key in told.items()
-        for one in rounds
-    ]
-    if drawn(marks):
-        note = "What filtering would still gain. The base model as judge forgets nothing."
-        yield line_chart("Gap", note, marks, Axes("gap, points", "round", "+"), ("no gain", 0.0))
+    # What a round forecast is compared with the next round.
+    for previous, current in pairwise(rounds):
+        accuracies.append(mark(previous.get("forecast"), x=current["round"], series="forecast"))
+    yield line_chart("Accuracy", _FORECAST_NOTE, accuracies, Axes("accuracy, %", "round"))
+    gaps = _marks(
+        rounds,
+        {
+            "gap": "judged by itself",
+            "gap_base_verifier": "judged by the base model",
+            "gap_filter": "judged by the filter",
+        },
+    )
+    if drawn(gaps):
+        note = "What filtering would still gain. The base model as judge does not change."
+        yield line_chart("Gap", note, gaps, Axes("gap, points", "round", "+"), ("no gain", 0.0))
 
 
 def _pass_charts(rounds: Sequence[Document]) -> Iterator[Block]:
-    marks = [
-        mark(found, x=int(k), series=f"round {one['round']}")
-        for one in rounds
-        for k, found in (one.get("pass_at_k") or {}).items()
-        if _shown(k, one["pass_at_k"])
-    ]
-    if len({one["x"] for one in drawn(marks)}) > 1:
-        yield line_chart(
-            "pass@k",
-            "The chance that one of k responses is right.",
-            marks,
-            Axes("pass@k, %", "responses, k", log=True),
-        )
+    marks = []
+    for current in rounds:
+        curve = current.get("pass_at_k") or {}
+        series = f"round {current['round']}"
+        marks += [mark(curve[k], x=int(k), series=series) for k in doublings(curve)]
+    if len({mark["x"] for mark in drawn(marks)}) > 1:
+        note = "The probability that at least one of k responses is right."
+        yield line_chart("pass@k", note, marks, Axes("pass@k, %", "responses, k", log=True))
 
 
 def _diversity_charts(rounds: Sequence[Document]) -> Iterator[Block]:
-    for key, title in (
-        ("distinct_answers", "Distinct answers to a problem"),
-        ("answer_entropy", "Entropy of the answers, nats"),
-    ):
-        marks = [
-            mark((one.get("diversity") or {}).get(key), 1.0, x=one["round"], series="")
-            for one in rounds
-        ]
+    titles = {
+        "distinct_answers": "Distinct answers to a problem",
+        "answer_entropy": "Entropy of the answers, nats",
+    }
+    for key, title in titles.items():
+        marks = []
+        for current in rounds:
+            estimate = (current.get("diversity") or {}).get(key)
+            marks.append(mark(estimate, scale=1.0, x=current["round"], series=""))
         if drawn(marks):
-            yield line_chart(
-                title,
-                "Mean over problems.",
-                marks,
-                Axes(title[0].lower() + title[1:], "round", digits=2),
-            )
-
-
-def _shown(k: str, curve: Mapping[str, Any]) -> bool:
-    size = int(k)
-    return size & (size - 1) == 0 or size == max(map(int, curve))
+            axes = Axes(title[0].lower() + title[1:], "round", digits=2)
+            yield line_chart(title, "Mean over problems.", marks, axes)
 
 
 def _rounds_table(rounds: Sequence[Document]) -> WordTable:
-    header = [
-        "Round",
-        "Accuracy, %",
-        "Gain, points",
-        "Greedy, %",
-        "Gap, own verifier",
-        "Gap, base verifier",
-        "Relative gap, %",
-    ]
+    header = ["Round", "Accuracy, %", "Gain, points", "Greedy, %"]
+    header += ["Gap, own verifier", "Gap, base verifier", "Relative gap, %"]
     header += ["ε of the update, points", "In format alone, points"]
     header += ["Rows trained on", "Replayed", "Problems without a row"]
     rows = []
-    for before, one in zip([None, *rounds], rounds, strict=False):
-        taught = (before or {}).get("trained_on") or {}
-        counts = [
-            Cell(f"{taught[key]:,}" if key in taught else "–", "")
-            for key in ("rows", "replayed", "problems_without")
-        ]
+    trained_on: Document = {}
+    for current in rounds:
         cells = [
-            rate_cell(one["accuracy"]),
-            points_cell(one.get("gain")),
-            rate_cell(one["greedy"]),
-            points_cell(one["gap"]),
+            rate_cell(current["accuracy"]),
+            points_cell(current.get("gain")),
+            rate_cell(current["greedy"]),
+            points_cell(current["gap"]),
+            points_cell(current.get("gap_base_verifier")),
+            rate_cell(current.get("relative_gap")),
+            points_cell(current.get("eps_update")),
+            points_cell(current.get("gain_in_format")),
         ]
-        cells += [
-            points_cell(one.get("gap_base_verifier")),
-            rate_cell(one.get("relative_gap")),
-            points_cell(one.get("eps_update")),
-            points_cell(one.get("gain_in_format")),
-            *counts,
-        ]
-        rows.append((str(one["round"]), cells))
+        for key in _TRAINED_ON:
+            cells.append(Cell(f"{trained_on[key]:,}" if key in trained_on else DASH))
+        rows.append((str(current["round"]), cells))
+        # A round's model was trained on the rows that the round before it kept.
+        trained_on = current.get("trained_on") or {}
     return WordTable("Every round", _UPDATE_NOTE, header, rows)
 
 
 def _cost_table(rounds: Sequence[Document]) -> WordTable:
-    formats = {
-        "prompt_tokens": ",.0f",
-        "generated_tokens": ",.0f",
-        "flops": ".1e",
-        "seconds": ",.1f",
-    }
     rows = []
-    for one in rounds:
-        for stage, usage in (one.get("usage_by_stage") or {"all": one.get("usage")}).items():
-            spent = [known(usage, key) for key in formats]
-            cells = [
-                Cell(DASH if value is None else format(value, spec), "")
-                for value, spec in zip(spent, formats.values(), strict=True)
-            ]
-            rows.append((f"{one['round']}, {_STAGES.get(stage, stage)}", cells))
-    header = ["Round and stage", "Prompt tokens", "Generated tokens", "FLOPs", "Seconds"]
-    note = "Of a fit, the tokens are those that were read and those that were learned."
-    return WordTable("What every round cost", note, header, rows)
+    for current in rounds:
+        usages = current.get("usage_by_stage") or {"all": current.get("usage")}
+        for stage, usage in usages.items():
+            cells = [Cell(usage_in_words(key, known(usage, key))) for key in _USAGES]
+            rows.append((f"{current['round']}, {_STAGES.get(stage, stage)}", cells))
+    note = "For training, the tokens are those that were read and those that were learned."
+    header = ["Round and stage", *_USAGES.values()]
+    return WordTable("Cost of every round", note, header, rows)

@@ -1,4 +1,7 @@
-"""Terminal tables of what concerns many models or many sizes: ``strop cross``, ``strop scale``, ``strop plan``. Eighty columns each."""
+"""Terminal tables about several models or sizes, in 80 columns.
+
+``strop cross``, ``strop scale`` and ``strop plan``; the helpers at the end serve other tables too.
+"""
 
 from __future__ import annotations
 
@@ -9,130 +12,140 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.formatting import DASH, Document, clean, excludes_zero, interval, known, number
+from strop.report.formatting import DASH, Document, clean, interval, known, number, sign_of
 
 
 def cross_tables(document: Document) -> Iterator[Table | Text]:
-    """One matrix a verifier: generators down, verifying models across, the gap in points with its interval below. Then notes."""
+    """Yield one matrix per verifier, generators down and verifying models across; then notes."""
     document = clean(document)
     for verifier in dict.fromkeys(cell["verifier"] for cell in document["cells"]):
-        cells = {
-            (c["generator"], c["verifier_model"]): c
-            for c in document["cells"]
-            if c["verifier"] == verifier
-        }
-        weigh = next(iter(cells.values()))["weigh"]
-        judges = document["verifier_models"]
-        table = plain_table(
-            f"gap in points, {verifier}@{weigh}, {document['task']}",
-            ["generator\nacc. %", *(f"verified by\n{j}" for j in judges)],
-        )
-        for generator in document["generators"]:
-            head = f"{generator}\n{number(document['accuracy'][generator])}"
-            table.add_row(
-                Text(head), *(gap_cell(cells[generator, judge]["gap"]) for judge in judges)
-            )
-        yield table
-    yield from notes_on(
-        (f"{c['generator']} verified by {c['verifier_model']}, {c['verifier']}", c["gap"])
-        for c in document["cells"]
+        yield _matrix(document, verifier)
+    estimates = []
+    for cell in document["cells"]:
+        pair = f"{cell['generator']} verified by {cell['verifier_model']}"
+        estimates.append((f"{pair}, {cell['verifier']}", cell["gap"]))
+    yield from notes_on(estimates)
+
+
+def _matrix(document: Document, verifier: str) -> Table:
+    cells = [cell for cell in document["cells"] if cell["verifier"] == verifier]
+    gap_of = {(cell["generator"], cell["verifier_model"]): cell["gap"] for cell in cells}
+    judges = document["verifier_models"]
+    table = plain_table(
+        f"gap in points, {verifier}@{cells[0]['weigh']}, {document['task']}",
+        ["generator\nacc. %", *(f"verified by\n{judge}" for judge in judges)],
     )
+    for generator in document["generators"]:
+        head = f"{generator}\n{number(document['accuracy'][generator])}"
+        table.add_row(Text(head), *(gap_cell(gap_of[generator, judge]) for judge in judges))
+    return table
 
 
 def scale_tables(document: Document) -> Iterator[Table | Text]:
-    """The points, and the trend of each family, task and verifier. Then notes."""
+    """Yield the points, the trend of each family, task and verifier, and notes."""
     document = clean(document)
-    points = plain_table(
-        "relative gap, %",
-        ["model\ntask", "FLOPs", "verifier\n@weight", "relative\ngap", "gap\npoints"],
-    )
-    for p in document["points"]:
-        flops = f"{p['pretraining']['flops']:.1e}"
-        cells = [f"{p['model']}\n{p['task']}", flops, f"{p['verifier']}\n@{p['weigh']}"]
-        points.add_row(*map(Text, cells), gap_cell(p["relative_gap"]), gap_cell(p["gap"]))
-    yield points
-    trends = plain_table(
-        "relative gap against log10 FLOPs",
-        ["family\ntask", "verifier", "slope\npoints", "Kendall\ntau", "p, rising", "sizes"],
-    )
-    for t in document["trends"]:
-        rising = DASH if t["p_rising"] is None else f"{t['p_rising']:.3f}"
-        tau = known(t["kendall"], "value")
-        cells = [DASH if tau is None else f"{tau:.2f}", rising, str(t["sizes"])]
-        trends.add_row(
-            Text(f"{t['family']}\n{t['task']}"),
-            Text(t["verifier"]),
-            gap_cell(t["slope"]),
-            *map(Text, cells),
-        )
-    yield trends
-    points_of = [
-        (f"{p['model']}, {p['task']}, {p['verifier']}", p[name])
-        for p in document["points"]
-        for name in ("relative_gap", "gap")
-    ]
-    trends_of = [
-        (f"slope of {t['family']}, {t['task']}, {t['verifier']}", t["slope"])
-        for t in document["trends"]
-    ]
-    yield from map(Text, dict.fromkeys(t["definition"] for t in document["trends"]))
-    yield from notes_on([*points_of, *trends_of])
+    yield _points_table(document["points"])
+    yield _trends_table(document["trends"])
+    definitions = dict.fromkeys(trend["definition"] for trend in document["trends"])
+    yield from map(Text, definitions)
+    estimates = []
+    for point in document["points"]:
+        name = f"{point['model']}, {point['task']}, {point['verifier']}"
+        estimates += [(name, point["relative_gap"]), (name, point["gap"])]
+    for trend in document["trends"]:
+        name = f"slope of {trend['family']}, {trend['task']}, {trend['verifier']}"
+        estimates.append((name, trend["slope"]))
+    yield from notes_on(estimates)
 
 
-def plan_table(plans: Sequence[Document]) -> Table:
-    """Problems needed at each number of samples; ``plan_notes`` says what the cheapest costs."""
-    samples = [need["samples"] for need in plans[0]["needs"]]
-    table = plain_table(
-        "problems needed",
-        [f"± {100 * plans[0]['half_width']:g} points", *(f"K = {k}" for k in samples)],
-    )
-    for plan in clean(list(plans)):
+def _points_table(points: Sequence[Document]) -> Table:
+    header = ["model\ntask", "FLOPs", "verifier\n@weight", "relative\ngap", "gap\npoints"]
+    table = plain_table("relative gap, %", header)
+    for point in points:
         table.add_row(
-            Text(plan["quantity"]), *(_whole(need.get("problems")) for need in plan["needs"])
+            Text(f"{point['model']}\n{point['task']}"),
+            Text(f"{point['pretraining']['flops']:.1e}"),
+            Text(f"{point['verifier']}\n@{point['weigh']}"),
+            gap_cell(point["relative_gap"]),
+            gap_cell(point["gap"]),
         )
     return table
 
 
-def plan_notes(plans: Sequence[Document]) -> Iterator[Text]:
-    """The cheapest plan of each quantity with its cost, then what the plans rest on, each said once."""
-    for plan in clean(list(plans)):
-        cheapest = plan["cheapest"]
-        if cheapest.get("responses") is None:
-            yield Text(f"{plan['quantity']}: {DASH}: {cheapest['why']}")
-            continue
-        tokens = cheapest.get("prompt_tokens", 0) + cheapest.get("generated_tokens", 0)
-        cost = (
-            f", about {tokens:,} tokens and {cheapest['flops']:.1e} FLOPs with all verifications"
-            if tokens
-            else ""
+def _trends_table(trends: Sequence[Document]) -> Table:
+    header = ["family\ntask", "verifier", "slope\npoints", "Kendall\ntau", "p, rising", "sizes"]
+    table = plain_table("relative gap against log10 FLOPs", header)
+    for trend in trends:
+        tau, p_rising = known(trend["kendall"], "value"), trend["p_rising"]
+        table.add_row(
+            Text(f"{trend['family']}\n{trend['task']}"),
+            Text(trend["verifier"]),
+            gap_cell(trend["slope"]),
+            Text(DASH if tau is None else f"{tau:.2f}"),
+            Text(DASH if p_rising is None else f"{p_rising:.3f}"),
+            Text(str(trend["sizes"])),
         )
-        size = f"{cheapest['problems']:,} problems x {cheapest['samples']} samples = {cheapest['responses']:,} responses"
-        yield Text(f"{plan['quantity']}: fewest responses: {size}{cost}")
-    yield from _said_once(
-        (note, plan["quantity"]) for plan in clean(list(plans)) for note in plan["notes"]
-    )
+    return table
 
 
-def notes_on(estimates: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Text]:
-    """Why there is a dash or no interval, and why an interval may miss."""
-    yield from _said_once(
-        (text, place)
-        for place, one in estimates
-        for text in (one.get("why"), one.get("caution"))
-        if text
-    )
+def plan_table(plans: Sequence[Document]) -> Table:
+    """Return the problems needed at each number of samples; ``plan_notes`` adds the cost."""
+    samples = [need["samples"] for need in plans[0]["needs"]]
+    half_width = f"± {100 * plans[0]['half_width']:g} points"
+    table = plain_table("problems needed", [half_width, *(f"K = {k}" for k in samples)])
+    for plan in clean(list(plans)):
+        cells = [_whole(need.get("problems")) for need in plan["needs"]]
+        table.add_row(Text(plan["quantity"]), *cells)
+    return table
 
 
-def _said_once(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
-    """Each note with the places that it is about."""
-    places: dict[str, dict[str, None]] = {}
-    for note, place in notes:
-        places.setdefault(note, {})[place] = None
-    for note, about in places.items():
-        yield Text(f"{'; '.join(about)}: {note}")
+def plan_notes(plans: Sequence[Document]) -> Iterator[Text]:
+    """Yield the cheapest plan of each quantity with its cost, then what the plans assume."""
+    cleaned: list[Document] = clean(list(plans))
+    for plan in cleaned:
+        yield Text(f"{plan['quantity']}: {_cheapest(plan['cheapest'])}")
+    assumptions = []
+    for plan in cleaned:
+        assumptions += [(note, plan["quantity"]) for note in plan["notes"]]
+    yield from _grouped_notes(assumptions)
+
+
+def _cheapest(cheapest: Document) -> str:
+    if cheapest.get("responses") is None:
+        return f"{DASH}: {cheapest['why']}"
+    problems, samples = f"{cheapest['problems']:,} problems", f"{cheapest['samples']} samples"
+    text = f"fewest responses: {problems} x {samples} = {cheapest['responses']:,} responses"
+    tokens = cheapest.get("prompt_tokens", 0) + cheapest.get("generated_tokens", 0)
+    if tokens:
+        cost = f"{tokens:,} tokens and {cheapest['flops']:.1e} FLOPs"
+        text += f", about {cost} with all verifications"
+    return text
+
+
+def notes_on(estimates: Iterable[tuple[str, Document]]) -> Iterator[Text]:
+    """Yield the reasons for dashes and missing intervals, and the cautions about intervals.
+
+    ``estimates`` are pairs of a name and an estimate.
+    """
+    notes = []
+    for name, estimate in estimates:
+        for text in (estimate.get("why"), estimate.get("caution")):
+            if text:
+                notes.append((text, name))
+    yield from _grouped_notes(notes)
+
+
+def _grouped_notes(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
+    """Yield each note once, after the names of all that it is about."""
+    names_of: dict[str, dict[str, None]] = {}
+    for note, name in notes:
+        names_of.setdefault(note, {})[name] = None
+    for note, names in names_of.items():
+        yield Text(f"{'; '.join(names)}: {note}")
 
 
 def plain_table(title: str, headers: Sequence[str]) -> Table:
+    """Return an empty table whose first column is text and whose others are numbers."""
     table = Table(
         title=Text(title),
         title_justify="left",
@@ -141,17 +154,20 @@ def plain_table(title: str, headers: Sequence[str]) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-    for place, header in enumerate(headers):
-        table.add_column(Text(header), justify="left" if place == 0 else "right", overflow="fold")
+    # "fold" breaks a long word; the default, an ellipsis, would hide digits.
+    name, *numbers = headers
+    table.add_column(Text(name), overflow="fold")
+    for header in numbers:
+        table.add_column(Text(header), justify="right", overflow="fold")
     return table
 
 
 def gap_cell(estimate: dict[str, Any]) -> Text:
-    clear = excludes_zero(estimate)
-    return Text(
-        f"{number(estimate, '+')}{'*' if clear else ''}\n{interval(estimate)}",
-        style="bold" if clear else "",
-    )
+    """Return a difference with its interval below; bold with a star if that excludes zero."""
+    is_clear = sign_of(estimate) != 0
+    star = "*" if is_clear else ""
+    text = f"{number(estimate, '+')}{star}\n{interval(estimate)}"
+    return Text(text, style="bold" if is_clear else "")
 
 
 def _whole(count: float | None) -> str:

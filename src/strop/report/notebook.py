@@ -1,4 +1,7 @@
-"""Runs in a notebook: the answer, its numbers, and the first charts as pictures. Everything is escaped; no script, no network."""
+"""Runs in a notebook: the answer, its numbers, and the first charts as pictures.
+
+Everything is escaped. There is no script and no network access.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,33 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from strop.report.blocks import Chapter, Chart
-from strop.report.chapters import story_chapter
-from strop.report.formatting import clean, gap_rows, models, visible
+from strop.report.blocks import Chapter, Chart, WordTable
+from strop.report.chapters import result_chapter
+from strop.report.formatting import clean, run_title
 from strop.report.gap_chapter import Sweeps, gap_chapter
+from strop.report.gap_rows import gap_rows
 from strop.report.reader import CommandResult
 
-CHARTS = 2
-"""A notebook shows so many charts; the page has them all."""
+MOST_CHARTS = 2
+MOST_TABLES = 2
+"""A notebook shows the first charts and tables; the page has them all."""
 WIDTH = 560
-_COLOURS = {"accent": "#1f5fa8", "muted": "#5b5f66", "zero": "#5b5f66"} | {
-    f"c{number}": colour
-    for number, colour in enumerate(
-        ("#1f5fa8", "#b8480b", "#0b7a5a", "#9b3f86", "#806000", "#4d5562", "#0e6f86", "#a3282c"),
-        start=1,
-    )
+_COLOURS = {
+    "accent": "#1f5fa8",
+    "muted": "#5b5f66",
+    "zero": "#5b5f66",
+    "c1": "#1f5fa8",
+    "c2": "#b8480b",
+    "c3": "#0b7a5a",
+    "c4": "#9b3f86",
+    "c5": "#806000",
+    "c6": "#4d5562",
+    "c7": "#0e6f86",
+    "c8": "#a3282c",
 }
+"""The light palette of page.css."""
+_GAP_HEADER = ["verifier", "weight", "accuracy, %", "accuracy kept, %"]
+_GAP_HEADER += ["gap, points", "relative gap, %"]
 _TEMPLATE = """
 <div style="max-width: 56rem; overflow-x: auto">
 {% if chapter.headline %}
@@ -33,7 +47,8 @@ _TEMPLATE = """
 <table>
 <caption>{{ caption }}</caption>
 <thead><tr>{% for name in header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody>
+<tbody>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{%- endfor %}</tbody>
 </table>
 {% endfor %}
 {% for title, description, picture in charts %}
@@ -47,72 +62,50 @@ _TEMPLATE = """
 """
 
 Table = tuple[str, list[str], list[list[str]]]
+"""Caption, header and rows, in words."""
 
 
 def run_html(document: Mapping[str, Any], sweeps: Sweeps) -> str:
-    """A run of ``strop gap``: its verdict, a row a verifier and weight, and how accuracy and gap change."""
-    rows = [
-        [
-            row.verifier,
-            row.weigh,
-            row.accuracy,
-            row.kept,
-            f"{row.gap}{'*' if row.clear else ''} {row.gap_interval}",
-            row.relative_gap,
-        ]
-        for row in gap_rows([dict(document)])
-    ]
-    header = [
-        "verifier",
-        "weight",
-        "accuracy, %",
-        "accuracy kept, %",
-        "gap, points",
-        "relative gap, %",
-    ]
-    title = visible(f"{document['task']} · {models(dict(document))}")
-    return _html(gap_chapter(title, document, sweeps), [(title, header, rows)], document)
+    """Return a run of ``strop gap``: its verdict, a row per verifier and weight, and two charts."""
+    rows = []
+    for row in gap_rows([dict(document)]):
+        gap = f"{row.starred_gap} {row.gap_interval}"
+        rows.append([row.verifier, row.weigh, row.accuracy, row.kept, gap, row.relative_gap])
+    title = run_title(document)
+    chapter = gap_chapter(title, document, sweeps)
+    return _html(chapter, [(title, _GAP_HEADER, rows)], document)
 
 
 def story_html(command: Literal["sharpen", "improve", "cross"], document: dict[str, Any]) -> str:
-    """What another command found: its answer, its tables, its first charts."""
-    chapter = story_chapter(CommandResult(command, document))
-    tables = [
-        *chapter.lead,
-        *(
-            block
-            for group in chapter.groups
-            for block in group.blocks
-            if not isinstance(block, Chart)
-        ),
-    ]
-    told: list[Table] = [
-        (
-            table.title,
-            table.header,
-            [
-                [name, *(f"{cell.value} {cell.interval}".strip() for cell in cells)]
-                for name, cells in table.rows
-            ],
-        )
-        for table in tables[:2]
-    ]
-    return _html(chapter, told, document)
+    """Return the result of another command: its answer, its first tables and charts."""
+    chapter = result_chapter(CommandResult(command, document))
+    # The tables of the answer itself (a matrix) come first.
+    tables = list(chapter.lead)
+    for group in chapter.groups:
+        tables += [block for block in group.blocks if isinstance(block, WordTable)]
+    return _html(chapter, [_in_words(table) for table in tables[:MOST_TABLES]], document)
+
+
+def _in_words(table: WordTable) -> Table:
+    rows = []
+    for name, cells in table.rows:
+        rows.append([name, *(f"{cell.value} {cell.interval}".strip() for cell in cells)])
+    return table.title, table.header, rows
 
 
 def _html(chapter: Chapter, tables: Sequence[Table], document: Mapping[str, Any]) -> str:
     import jinja2
     from markupsafe import Markup
 
-    charts = [
-        block for group in chapter.groups for block in group.blocks if isinstance(block, Chart)
-    ][:CHARTS]
-    pictures = [(one.title, one.description, Markup(_picture(one))) for one in charts]
-    foot = (
-        f"{clean(document.get('run') or '')}: .report() writes the whole page"
-        if document.get("run")
-        else ""
-    )
+    charts: list[Chart] = []
+    for group in chapter.groups:
+        charts += [block for block in group.blocks if isinstance(block, Chart)]
+    pictures = [
+        (chart.title, chart.description, Markup(_picture(chart))) for chart in charts[:MOST_CHARTS]
+    ]
+    foot = ""
+    if document.get("run"):
+        foot = f"{clean(document['run'])}: .report() writes the whole page"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(_TEMPLATE).render(
         chapter=chapter, tables=tables, charts=pictures, foot=foot
@@ -120,13 +113,11 @@ def _html(chapter: Chapter, tables: Sequence[Table], document: Mapping[str, Any]
 
 
 def _picture(chart: Chart) -> str:
-    """The chart as SVG, its texts escaped by the converter, in the colours of the light page."""
+    """Return the chart as SVG in the light palette. The converter escapes its texts."""
     import vl_convert
 
-    text = re.sub(
-        r'"@([a-z]+[0-9]?)"',
-        lambda match: json.dumps(_COLOURS[match[1]]),
-        json.dumps(chart.specification),
-    )
-    specification = json.loads(text) | {"width": WIDTH, "background": "white"}
+    # As page.js does; a notebook cannot follow the reader's light or dark palette.
+    named = json.dumps(chart.specification)
+    coloured = re.sub(r'"@([a-z]+[0-9]?)"', lambda match: json.dumps(_COLOURS[match[1]]), named)
+    specification = json.loads(coloured) | {"width": WIDTH, "background": "white"}
     return str(vl_convert.vegalite_to_svg(specification))

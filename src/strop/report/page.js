@@ -1,53 +1,84 @@
-// The page's own script: draws the charts, and shows the chosen problem. Model texts reach the page through textContent alone.
+// The page's own script: it draws the charts and shows the chosen problem.
+// Model texts are hostile: they reach the page through textContent alone, never as markup.
 "use strict";
 (function () {
+  const RESPONSE_LIMIT = 16, DRAW_LIMIT = 3; // as in reader.py
+
   const byId = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(byId(id).textContent);
 
-  // Charts -------------------------------------------------------------------------------------------------------------------
+  // --- charts ---
 
-  const charts = read("chart-data");
-  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const specifications = read("chart-data");
+  const darkMode = window.matchMedia("(prefers-color-scheme: dark)");
 
-  function colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  function colour(variable) {
+    return getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
   }
 
   function settings() {
-    const font = getComputedStyle(document.body).fontFamily;
-    const axis = { labelColor: colour("--ink"), titleColor: colour("--soft"), titleFontWeight: "normal", gridColor: colour("--line"),
-      domainColor: colour("--line"), tickColor: colour("--line"), labelFontSize: 12, titleFontSize: 12, labelPadding: 6 };
+    const axis = {
+      labelColor: colour("--ink"), titleColor: colour("--soft"), titleFontWeight: "normal",
+      gridColor: colour("--line"), domainColor: colour("--line"), tickColor: colour("--line"),
+      labelFontSize: 12, titleFontSize: 12, labelPadding: 6,
+    };
     const legend = { labelColor: colour("--ink"), labelFontSize: 12, symbolSize: 60 };
-    return { background: "transparent", font: font, view: { stroke: null }, axis: axis, legend: legend };
+    const font = getComputedStyle(document.body).fontFamily;
+    return { background: "transparent", font, view: { stroke: null }, axis, legend };
   }
 
-  function drawOne(place) {
-    const names = { "@accent": colour("--accent"), "@muted": colour("--soft"), "@zero": colour("--soft") };
-    for (let series = 1; series < 9; series += 1) names["@c" + series] = colour("--c" + series);
-    const text = JSON.stringify(charts[Number(place.dataset.chart)]).replace(/"(@[a-z]+[0-9]?)"/g, (whole, name) => JSON.stringify(names[name] || whole));
-    const specification = JSON.parse(text);
-    const theme = dark.matches ? "dark" : "light";
-    place.dataset.drawn = "begun";
-    window.vegaEmbed(place, specification, { actions: false, renderer: "svg", ast: true, config: settings(), tooltip: { theme: theme } })
-      .then(() => { place.dataset.drawn = "done"; })
-      .catch((error) => { place.textContent = "This chart could not be drawn: " + error.message; });
+  // Specifications name their colours ("@c1"), so that a chart can be drawn in either palette.
+  function withColours(specification) {
+    const colours = {
+      "@accent": colour("--accent"), "@muted": colour("--soft"), "@zero": colour("--soft"),
+    };
+    for (let series = 1; series < 9; series += 1) {
+      colours["@c" + series] = colour("--c" + series);
+    }
+    const replaced = JSON.stringify(specification).replace(
+      /"(@[a-z]+[0-9]?)"/g, (whole, name) => JSON.stringify(colours[name] || whole));
+    return JSON.parse(replaced);
   }
 
-  // A chart is drawn when it comes near the window, so that a long page opens at once; all are before printing.
-  const places = Array.from(document.querySelectorAll("[data-chart]"));
-  const near = new IntersectionObserver((entries) => {
+  function drawChart(holder) {
+    const specification = withColours(specifications[Number(holder.dataset.chart)]);
+    const options = {
+      actions: false,
+      renderer: "svg",
+      ast: true, // an interpreter of expressions: the page's policy forbids eval
+      config: settings(),
+      tooltip: { theme: darkMode.matches ? "dark" : "light" },
+    };
+    holder.dataset.drawn = "begun";
+    window.vegaEmbed(holder, specification, options)
+      .then(() => { holder.dataset.drawn = "done"; })
+      .catch((error) => {
+        holder.textContent = "This chart could not be drawn: " + error.message;
+      });
+  }
+
+  // A chart is drawn when it comes near the window, so that a long page opens at once. Before
+  // printing, all that are not folded away are drawn.
+  const holders = Array.from(document.querySelectorAll("[data-chart]"));
+  const nearWindow = new IntersectionObserver((entries) => {
     for (const entry of entries) {
-      if (entry.isIntersecting && !entry.target.dataset.drawn) drawOne(entry.target);
+      if (entry.isIntersecting && !entry.target.dataset.drawn) drawChart(entry.target);
     }
   }, { rootMargin: "800px" });
-  places.forEach((place) => near.observe(place));
-  dark.addEventListener("change", () => places.filter((place) => place.dataset.drawn).forEach(drawOne));
-  window.addEventListener("beforeprint", () => places.filter((place) => !place.dataset.drawn && place.offsetParent).forEach(drawOne));
+  holders.forEach((holder) => nearWindow.observe(holder));
+  darkMode.addEventListener("change", () => {
+    holders.filter((holder) => holder.dataset.drawn).forEach(drawChart);
+  });
+  window.addEventListener("beforeprint", () => {
+    holders.filter((holder) => !holder.dataset.drawn && holder.offsetParent).forEach(drawChart);
+  });
 
-  // Reader -------------------------------------------------------------------------------------------------------------------
+  // --- reader ---
 
   const runs = read("reader-data");
-  const controls = { run: byId("run"), filter: byId("filter"), verifier: byId("verifier"), problem: byId("problem") };
+  const controls = {
+    run: byId("run"), filter: byId("filter"), verifier: byId("verifier"), problem: byId("problem"),
+  };
 
   function element(name, className, text) {
     const made = document.createElement(name);
@@ -62,52 +93,69 @@
     return made;
   }
 
-  const plain = (text) => (text === null ? "–" : typeof text === "object" ? text.text : text);
+  // A text is null, a string, or, if it was cut, an object with its beginning and its length.
+  const isCut = (text) => text !== null && typeof text === "object";
 
-  function full(parent, text, label) {
-    const shown = element("pre", "", plain(text));
-    shown.tabIndex = 0;
-    shown.dir = "auto";
-    shown.setAttribute("aria-label", label);
-    parent.append(shown);
-    if (text !== null && typeof text === "object") {
+  function plain(text) {
+    if (text === null) return "–";
+    return isCut(text) ? text.text : text;
+  }
+
+  function addText(parent, text, label) {
+    const block = element("pre", "", plain(text));
+    block.tabIndex = 0;
+    block.dir = "auto";
+    block.setAttribute("aria-label", label);
+    parent.append(block);
+    if (isCut(text)) {
       const count = text.length.toLocaleString("en");
-      parent.append(element("p", "cut", "Cut: the first 4,000 of " + count + " characters are shown."));
+      const note = "Cut: the first 4,000 of " + count + " characters are shown.";
+      parent.append(element("p", "cut", note));
     }
   }
 
-  function folded(parent, title, text) {
+  function addFoldedText(parent, text, title) {
     const details = element("details");
     details.append(element("summary", "", title));
-    full(details, text, title);
+    addText(details, text, title);
     parent.append(details);
   }
 
-  const run = () => runs[Number(controls.run.value)];
+  const currentRun = () => runs[Number(controls.run.value)];
 
-  function judged(response) {
+  // The scores of the chosen verifier, or of all.
+  function chosenScores(response) {
     const chosen = controls.verifier.value;
-    return response.scores.filter((score, place) => score && (chosen === "any" || Number(chosen) === place));
+    return response.scores.filter(
+      (score, index) => score && (chosen === "any" || Number(chosen) === index));
   }
 
-  const tests = {
+  // flags.py counts the same over the whole run. "kept" is null if the weight is no filter.
+  const filters = {
     "all": () => true,
-    "right-rejected": (response) => response.utility === 1 && judged(response).some((score) => score.kept === false),
-    "wrong-kept": (response) => response.utility === 0 && judged(response).some((score) => score.kept === true),
-    "unparsed": (response) => judged(response).some((score) => score.unparsed > 0),
+    "right-rejected": (response) =>
+      response.utility === 1 && chosenScores(response).some((score) => score.kept === false),
+    "wrong-kept": (response) =>
+      response.utility === 0 && chosenScores(response).some((score) => score.kept === true),
+    "unparsed": (response) => chosenScores(response).some((score) => score.unparsed > 0),
     "truncated": (response) => response.finish === "length",
   };
 
-  const matching = (problem) => problem.responses.filter(tests[controls.filter.value]);
+  const matching = (problem) => problem.responses.filter(filters[controls.filter.value]);
 
-  function verdict(response) {
+  function gradeTag(response) {
     if (response.utility === 1) return element("span", "tag good", "right");
-    if (response.utility !== 0) return element("span", "tag note", "utility " + (response.utility === null ? "–" : response.utility));
-    if (response.utilityFlexible === 1) return element("span", "tag bad", "wrong (right when read flexibly)");
+    if (response.utility !== 0) {
+      const utility = response.utility === null ? "–" : response.utility;
+      return element("span", "tag note", "utility " + utility);
+    }
+    if (response.utilityFlexible === 1) {
+      return element("span", "tag bad", "wrong (right when read flexibly)");
+    }
     return element("span", "tag bad", "wrong");
   }
 
-  function opinions(response) {
+  function scoresTable(response) {
     const table = element("table", "opinions");
     const head = table.createTHead().insertRow();
     for (const name of ["Verifier", "Score", "Filter", "Verification"]) {
@@ -116,46 +164,74 @@
       head.append(cell);
     }
     const body = table.createTBody();
-    run().verifiers.forEach((verifier, place) => {
-      const score = response.scores[place];
-      const row = body.insertRow();
-      const name = element("th", "", verifier.name);
-      name.scope = "row";
-      row.append(name);
-      row.append(element("td", "", score && score.score !== null ? String(score.score) : "–"));
-      const filter = row.insertCell();
-      if (!score || score.kept === null) filter.textContent = "–";
-      else filter.append(element("span", score.kept ? "tag" : "tag note", score.kept ? "kept" : "rejected"));
-      row.append(element("td", "", !score ? "not scored" : score.unparsed ? score.unparsed + " of " + score.draws + " unparsed" : "parsed"));
+    currentRun().verifiers.forEach((verifier, index) => {
+      addScoreRow(body.insertRow(), verifier, response.scores[index]);
     });
     return table;
   }
 
-  function answered(response) {
+  function addScoreRow(row, verifier, score) {
+    const name = element("th", "", verifier.name);
+    name.scope = "row";
+    row.append(name);
+    row.append(element("td", "", score && score.score !== null ? String(score.score) : "–"));
+    const filter = row.insertCell();
+    if (!score || score.kept === null) filter.textContent = "–";
+    else if (score.kept) filter.append(element("span", "tag", "kept"));
+    else filter.append(element("span", "tag note", "rejected"));
+    row.append(element("td", "", verificationState(score)));
+  }
+
+  function verificationState(score) {
+    if (!score) return "not scored";
+    return score.unparsed ? score.unparsed + " of " + score.draws + " unparsed" : "parsed";
+  }
+
+  function answerText(response) {
     const strict = plain(response.answer), flexible = plain(response.flexible);
-    const answers = "answer " + strict + (flexible === strict ? "" : ", flexibly " + flexible);
-    return answers + (response.foundBy === null ? "" : " (found by “" + plain(response.foundBy) + "” at character " + response.foundAt + ")");
+    let text = "answer " + strict;
+    if (flexible !== strict) text += ", flexibly " + flexible;
+    if (response.foundBy !== null) {
+      const rule = "“" + plain(response.foundBy) + "”";
+      text += " (found by " + rule + " at character " + response.foundAt + ")";
+    }
+    return text;
+  }
+
+  function factsText(response) {
+    const logprob = typeof response.logprob === "number"
+      ? response.logprob.toFixed(2) : plain(response.logprob);
+    const facts = [
+      answerText(response), "log-probability " + logprob, response.tokens + " tokens",
+    ];
+    if (response.copies > 1) facts.push("drawn " + response.copies + " times");
+    return facts.join(" · ");
   }
 
   function responseCard(response) {
+    const name = "Response " + response.sample;
     const card = element("section", "response");
     const head = element("header");
-    head.append(element("h4", "", "Response " + response.sample), verdict(response));
+    head.append(element("h4", "", name), gradeTag(response));
     if (response.finish === "length") head.append(element("span", "tag note", "truncated"));
-    const logprob = typeof response.logprob === "number" ? response.logprob.toFixed(2) : plain(response.logprob);
-    const copies = response.copies > 1 ? " · drawn " + response.copies + " times" : "";
-    head.append(element("span", "facts", answered(response) + " · log-probability " + logprob + " · " + response.tokens + " tokens" + copies));
+    head.append(element("span", "facts", factsText(response)));
     card.append(head);
-    full(card, response.text, "Response " + response.sample);
-    const holder = element("div", "scroll");
-    holder.tabIndex = 0;
-    holder.setAttribute("role", "group");
-    holder.setAttribute("aria-label", "What verifiers say of response " + response.sample);
-    holder.append(opinions(response));
-    if (run().verifiers.length) card.append(holder);
-    run().verifiers.forEach((verifier, place) => {
-      const score = response.scores[place];
-      (score ? score.texts : []).forEach((text, draw) => folded(card, verifier.name + " verification" + (draw ? " " + (draw + 1) : ""), text));
+    addText(card, response.text, name);
+    const verifiers = currentRun().verifiers;
+    if (verifiers.length) {
+      const holder = element("div", "scroll");
+      holder.tabIndex = 0;
+      holder.setAttribute("role", "group");
+      holder.setAttribute("aria-label", "Verifiers' scores of response " + response.sample);
+      holder.append(scoresTable(response));
+      card.append(holder);
+    }
+    verifiers.forEach((verifier, index) => {
+      const score = response.scores[index];
+      (score ? score.texts : []).forEach((text, draw) => {
+        const number = draw ? " " + (draw + 1) : "";
+        addFoldedText(card, text, verifier.name + " verification" + number);
+      });
     });
     return card;
   }
@@ -163,65 +239,91 @@
   function showProblem() {
     const shown = byId("shown");
     shown.replaceChildren();
-    const problem = run().problems[Number(controls.problem.value)];
+    const problem = currentRun().problems[Number(controls.problem.value)];
+    // Without a matching problem the list is empty and its value is "".
     if (controls.problem.value === "" || !problem) return;
-    shown.append(element("h3", "", "Problem " + problem.id + (problem.split ? " (" + problem.split + ")" : "")));
-    full(shown, problem.question, "Question");
+    const split = problem.split ? " (" + problem.split + ")" : "";
+    shown.append(element("h3", "", "Problem " + problem.id + split));
+    addText(shown, problem.question, "Question");
     const reference = element("p", "", "Reference: ");
     reference.append(element("code", "", plain(problem.reference)));
     shown.append(reference);
-    folded(shown, "Prompt as sent", problem.prompt);
-    if (problem.metadata && problem.metadata !== "{}") folded(shown, "Metadata", problem.metadata);
-    const found = matching(problem);
+    addFoldedText(shown, problem.prompt, "Prompt as sent");
+    if (problem.metadata && problem.metadata !== "{}") {
+      addFoldedText(shown, problem.metadata, "Metadata");
+    }
+    const responses = matching(problem);
+    shown.append(element("p", "soft", responsesNote(problem, responses.length)));
+    shown.append(...responses.map(responseCard));
+    const index = controls.problem.selectedIndex;
+    byId("previous").disabled = index <= 0;
+    byId("next").disabled = index >= controls.problem.options.length - 1;
+  }
+
+  function responsesNote(problem, matches) {
     const total = problem.responses.length;
-    const rest = total < problem.distinct ? "; " + total + " of the " + problem.distinct + " distinct responses are in this page" : "";
-    const some = found.length === total ? total + " distinct" : found.length + " of " + total + " distinct";
-    shown.append(element("p", "soft", "Shows " + some + " responses (" + problem.drawn + " drawn)" + rest + ". Copies of a text stand once, with the scores of the first."));
-    shown.append(...found.map(responseCard));
-    const place = controls.problem.selectedIndex;
-    byId("previous").disabled = place <= 0;
-    byId("next").disabled = place >= controls.problem.options.length - 1;
+    let text = "Shows " + (matches === total ? total : matches + " of " + total);
+    text += " distinct responses (" + problem.drawn + " drawn)";
+    if (total < problem.distinct) {
+      text += "; this page has " + total + " of the " + problem.distinct + " distinct responses";
+    }
+    return text + ". Equal texts are shown once, with the scores of the first.";
   }
 
   function listProblems() {
     const before = controls.problem.value;
+    const filter = controls.filter.value;
     controls.problem.replaceChildren();
     let responses = 0;
-    run().problems.forEach((problem, place) => {
-      const found = matching(problem).length;
-      if (!found && controls.filter.value !== "all") return;
-      responses += found;
+    currentRun().problems.forEach((problem, index) => {
+      const matches = matching(problem).length;
+      if (!matches && filter !== "all") return;
+      responses += matches;
       const question = plain(problem.question).replace(/\s+/g, " ").slice(0, 60);
-      controls.problem.append(option(place, problem.id + ": " + question));
+      controls.problem.append(option(index, problem.id + ": " + question));
     });
-    const listed = controls.problem.options.length;
-    if (Array.from(controls.problem.options).some((item) => item.value === before)) controls.problem.value = before;
-    const whole = run().whole[controls.filter.value], chosen = controls.verifier.value;
-    const count = (number) => number.toLocaleString("en");
-    const all = count(run().whole.all.any) + " responses";
-    const inRun = controls.filter.value === "all" ? "The whole run has " + all + "."
-      : "In the whole run: " + count(chosen === "any" ? whole.any : whole.by[Number(chosen)]) + " of " + all + ".";
-    byId("status").textContent = (listed ? responses + " distinct responses in " + listed + (listed === 1 ? " problem. " : " problems. ")
-      : "No response in this page is like that. ") + inRun;
+    // Another filter keeps the chosen problem if it still matches.
+    if (Array.from(controls.problem.options).some((item) => item.value === before)) {
+      controls.problem.value = before;
+    }
+    byId("status").textContent = statusText(responses, controls.problem.options.length);
     byId("previous").disabled = byId("next").disabled = true;
     showProblem();
   }
 
+  function statusText(responses, problems) {
+    const filter = controls.filter.value, chosen = controls.verifier.value;
+    const whole = currentRun().whole;
+    const count = (number) => number.toLocaleString("en");
+    const all = count(whole.all.any) + " responses";
+    const noun = problems === 1 ? " problem." : " problems.";
+    const onPage = problems
+      ? responses + " distinct responses in " + problems + noun
+      : "No response in this page matches.";
+    if (filter === "all") return onPage + " The whole run has " + all + ".";
+    const flag = whole[filter];
+    const inRun = chosen === "any" ? flag.any : flag.by[Number(chosen)];
+    return onPage + " In the whole run: " + count(inRun) + " of " + all + ".";
+  }
+
   function chooseRun() {
-    controls.verifier.replaceChildren(option("any", "any verifier"), ...run().verifiers.map((verifier, place) => option(place, verifier.name + " @" + verifier.weigh)));
-    byId("sampled").textContent = run().note + " Of each at most 16 distinct responses, and at most 3 verifications of each.";
+    const verifiers = currentRun().verifiers.map(
+      (verifier, index) => option(index, verifier.name + " @" + verifier.weigh));
+    controls.verifier.replaceChildren(option("any", "any verifier"), ...verifiers);
+    byId("sampled").textContent = currentRun().note + " Each has at most " + RESPONSE_LIMIT
+      + " distinct responses, with at most " + DRAW_LIMIT + " verifications each.";
     controls.problem.replaceChildren();
     listProblems();
   }
 
   function step(by) {
-    const place = controls.problem.selectedIndex + by;
-    if (place < 0 || place >= controls.problem.options.length) return;
-    controls.problem.selectedIndex = place;
+    const index = controls.problem.selectedIndex + by;
+    if (index < 0 || index >= controls.problem.options.length) return;
+    controls.problem.selectedIndex = index;
     showProblem();
   }
 
-  runs.forEach((item, place) => controls.run.append(option(place, item.label)));
+  runs.forEach((run, index) => controls.run.append(option(index, run.label)));
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   controls.run.addEventListener("change", chooseRun);
   controls.filter.addEventListener("change", listProblems);

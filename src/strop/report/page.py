@@ -1,7 +1,7 @@
-"""One self-contained HTML page for any number of runs: it asks the network for nothing, and opens from a double click.
+"""One self-contained HTML page about any number of runs. It opens from a file, without a network.
 
-Its content security policy allows the two scripts written here, by their hashes, and nothing else: even a model text that found
-its way into the markup could not run.
+Its content security policy allows the two scripts written here, by their hashes, and nothing else:
+even a model text that got into the markup could not run.
 """
 
 from __future__ import annotations
@@ -12,155 +12,187 @@ import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strop.report.blocks import Chart, Group, WordTable
+from strop.report.blocks import Block, Chapter, Chart, Group
 from strop.report.cost import cost_rows
-from strop.report.formatting import clean, gap_rows, models, notes, visible
+from strop.report.filters import WEIGHT_NOTES
+from strop.report.formatting import clean, models, visible
+from strop.report.gap_notes import notes
+from strop.report.gap_rows import gap_rows
 from strop.report.reader import CommandResult, ReportRun, reader_data, safe_json
 
 Row = dict[str, Any]
 
 
 def build_page(
-    runs: Sequence[ReportRun], stories: Sequence[CommandResult] = (), comparison: Sequence[Row] = ()
+    runs: Sequence[ReportRun], results: Sequence[CommandResult] = (), comparison: Sequence[Row] = ()
 ) -> str:
-    """The page as HTML: what runs of ``strop gap`` tell, what other commands tell (``stories``), and a reader of problems.
+    """Return the page as HTML: runs of ``strop gap``, other commands' results, and a reader.
 
-    ``comparison``: rows of paired differences between the runs (``strop.run.comparison.compare``). Raises ``ValueError`` when there is no run.
+    ``comparison`` holds paired differences between the runs (``strop.run.comparison.compare``).
+    Raises ``ValueError`` if there is no run.
     """
-    browsed = [*runs, *(run for story in stories for run in story.runs)]
+    browsed = list(runs)
+    for result in results:
+        browsed += result.runs
     if not browsed:
         raise ValueError("got no run to report on; expected at least one: name a run folder")
-    import jinja2
-    from markupsafe import Markup
-
-    from strop.report.chapters import story_chapter
+    # Imported here: the commands that write no page start without altair and jinja2.
     from strop.report.comparison import comparison_groups
-    from strop.report.gap_chapter import gap_chapter
 
-    chapters = [story_chapter(story) for story in stories] + [
-        gap_chapter(run.title, run.document, run.sweeps) for run in runs
-    ]
-    beside = comparison_groups(runs, comparison) if len(runs) > 1 else []
     charts: list[Row] = []
+    chapters = []
+    for chapter in _chapters(runs, results):
+        chapters.append((chapter, _groups(chapter.groups, charts)))
+    compared = comparison_groups(runs, comparison) if len(runs) > 1 else []
     documents = [run.document for run in runs]
-    scripts = [
-        Markup(_chart_library()),
-        Markup(_own("page.js")),
-    ]  # ours and the bundle's: no text of a model or a user
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_own("page.html.j2")).render(
-        title=_title(documents, stories),
-        policy=_policy(scripts),
-        style=Markup(_own("page.css")),
-        scripts=scripts,
-        chapters=[(chapter, _groups(chapter.groups, charts)) for chapter in chapters],
-        beside=_groups(beside, charts),
+    beside = _groups(compared, charts)
+    return _render(
+        charts,
+        reader_data(browsed),
+        title=_title(documents, results),
+        chapters=chapters,
+        beside=beside,
         rows=gap_rows(documents),
         notes=notes(documents),
-        definitions=_definitions([*documents, *(story.document for story in stories)]),
+        weights=WEIGHT_NOTES,
+        definitions=_definitions([*documents, *(result.document for result in results)]),
         several_models=len({models(document) for document in documents}) > 1,
-        charts=Markup(safe_json(charts)),
-        reader=Markup(safe_json(reader_data(browsed))),
         several_browsed=len(browsed) > 1,
-        told=len(stories),
+        results=len(results),
         runs=[_facts(run) for run in browsed],
         cost=cost_rows([run.document for run in browsed]),
     )
 
 
+def _render(charts: list[Row], reader: list[Row], **content: Any) -> str:
+    """Return the page: the template with its content, the charts' and the reader's data."""
+    import jinja2
+    from markupsafe import Markup
+
+    # StrictUndefined: a misspelt name in the template is an error, not an empty text.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Markup turns escaping off: only strop's own files, and JSON that cannot close its element.
+    scripts = [Markup(_chart_library()), Markup(_own("page.js"))]
+    return environment.from_string(_own("page.html.j2")).render(
+        policy=_policy(scripts),
+        style=Markup(_own("page.css")),
+        scripts=scripts,
+        charts=Markup(safe_json(charts)),
+        reader=Markup(safe_json(reader)),
+        **content,
+    )
+
+
+def _chapters(runs: Sequence[ReportRun], results: Sequence[CommandResult]) -> list[Chapter]:
+    """Return the results' chapters, then the runs'."""
+    from strop.report.chapters import result_chapter
+    from strop.report.gap_chapter import gap_chapter
+
+    chapters = [result_chapter(result) for result in results]
+    chapters += [gap_chapter(run.title, run.document, run.sweeps) for run in runs]
+    return chapters
+
+
 def _groups(groups: Sequence[Group], charts: list[Row]) -> list[Row]:
-    """The groups as the template wants them; each chart's specification goes to the end of ``charts``, and its place is told."""
-    return [
-        {
-            "title": group.title,
-            "note": group.note,
-            "wide": group.wide,
-            "blocks": [_block(one, charts) for one in group.blocks],
-        }
-        for group in groups
-    ]
+    """Return the groups as the template reads them.
+
+    Each chart's specification is appended to ``charts``, and the block holds its index there.
+    """
+    rows = []
+    for group in groups:
+        blocks = [_block(block, charts) for block in group.blocks]
+        rows.append(
+            {"title": group.title, "note": group.note, "wide": group.wide, "blocks": blocks}
+        )
+    return rows
 
 
-def _block(block: Chart | WordTable, charts: list[Row]) -> Row:
-    if isinstance(block, WordTable):
-        return {"chart": None, "title": block.title, "note": block.note, "table": block}
-    charts.append(block.specification)
-    told = {
-        "chart": len(charts) - 1,
-        "title": block.title,
-        "note": block.note,
-        "table": block.table,
-    }
-    return told | {"description": block.description}
+def _block(block: Block, charts: list[Row]) -> Row:
+    row: Row = {"title": block.title, "note": block.note, "chart": None, "table": block}
+    if isinstance(block, Chart):
+        row.update(chart=len(charts), table=block.table, description=block.description)
+        charts.append(block.specification)
+    return row
 
 
 def _definitions(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Every quantity's definition as it was measured, each said once."""
-    found: dict[tuple[str, str], None] = {}
+    """Return the name and the definition of every measured quantity, without repetition."""
+    definitions: dict[tuple[str, str], None] = {}
     for document in map(clean, documents):
-        for source in (
-            document.get("definitions") or {},
-            (document.get("analysis") or {}).get("definitions") or {},
-        ):
-            found |= {(name.replace("_", " "), str(text)): None for name, text in source.items()}
-    return list(found)
+        for part in (document, document.get("analysis") or {}):
+            for name, text in (part.get("definitions") or {}).items():
+                definitions[name.replace("_", " "), str(text)] = None
+    return list(definitions)
 
 
-def _facts(run: ReportRun) -> dict[str, Any]:
-    """How a run was made: its size and cost in words, and its record as indented JSON."""
+def _facts(run: ReportRun) -> Row:
+    """Return how a run was made: its size and cost in words, and its record as indented JSON."""
     import json
 
     document = clean(run.document)
+    problems, samples = document["problems"], document["samples"]
     usage = document.get("usage") or {}
-    size = f"{document['problems']:,} problems × {document['samples']:,} samples, {document.get('design', 'fixed')} design"
-    cost = ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage)
-    record = json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str)
     return {
         "label": run.title,
-        "size": size,
-        "cost": cost,
+        "size": (
+            f"{problems:,} problems × {samples:,} samples, {document.get('design', 'fixed')} design"
+        ),
+        "cost": ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage),
         "spent": cost_rows([run.document]),
         "folder": document.get("run", ""),
-        "record": record,
+        "record": json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str),
     }
 
 
-def _title(documents: Sequence[Mapping[str, Any]], stories: Sequence[CommandResult]) -> str:
-    """Models on tasks, and what was done if it was one thing."""
-    told = [*documents, *(story.document for story in stories)]
-    generators = list(
-        dict.fromkeys(
-            name
-            for document in told
-            for name in document.get("generators") or [str(document["model"])]
-        )
-    )
-    tasks = list(dict.fromkeys(str(document["task"]) for document in told))
-    named = [
-        ", ".join(names) if len(names) < 5 else f"{len(names)} {kind}"
-        for names, kind in ((generators, "models"), (tasks, "tasks"))
-    ]
-    done = list(dict.fromkeys(story.what for story in stories))
-    return visible(f"{named[0]} on {named[1]}" + (f": {done[0]}" if len(done) == 1 else ""))
+def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResult]) -> str:
+    """Return "MODELS on TASKS", followed by what was done if it was one thing."""
+    generators: dict[str, None] = {}
+    tasks: dict[str, None] = {}
+    for document in [*documents, *(result.document for result in results)]:
+        names = document.get("generators") or [str(document["model"])]
+        generators.update(dict.fromkeys(names))
+        tasks[str(document["task"])] = None
+    title = f"{_listed(list(generators), 'models')} on {_listed(list(tasks), 'tasks')}"
+    commands = {result.what for result in results}
+    if len(commands) == 1:
+        title = f"{title}: {commands.pop()}"
+    return visible(title)
+
+
+def _listed(names: list[str], noun: str) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{len(names)} {noun}"
 
 
 def _chart_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, in a function of its own, below their licences."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script, with their licences at the top.
+
+    A function around them keeps their names out of the page's own script.
+    """
     import vl_convert
 
     bundle = str(vl_convert.javascript_bundle())
+    # The hash in the policy holds for these very bytes, and an HTML parser turns \r into \n.
     assert "</script" not in bundle.lower() and "<!--" not in bundle and "\r" not in bundle
     return f"/*!\n{_own('licences.txt')}*/\n(function () {{\n{bundle}\n}})();\n"
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in scripts
-    )
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    """Return a content security policy that allows these scripts, by their hashes, and no other."""
+    sources = []
+    for script in scripts:
+        digest = hashlib.sha256(script.encode()).digest()
+        sources.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+    rules = [
+        "default-src 'none'",
+        f"script-src {' '.join(sources)}",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return "; ".join(rules)
 
 
 def _own(name: str) -> str:

@@ -1,7 +1,8 @@
-"""What the page's reader shows: a sample of problems, their distinct responses, and every verifier's opinion of each.
+"""The page's reader: a sample of problems, their distinct responses, and every verifier's opinion.
 
-Model texts are hostile. They leave here with control and direction marks made visible and cut at ``TEXT_LIMIT`` characters, as
-JSON that cannot close the script element around it; the page shows them through ``textContent`` alone.
+Model texts are hostile. They leave here with control and direction characters made visible and cut
+at ``TEXT_LIMIT`` characters, as JSON that cannot close the script element around it; the page shows
+them through ``textContent`` alone.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from strop.report.flags import FILTERS, flags
-from strop.report.formatting import clean, models, visible
+from strop.report.filters import kept
+from strop.report.flags import Flag, evenly_spaced, flags
+from strop.report.formatting import clean, run_title, visible
 
 if TYPE_CHECKING:
     import polars
 
 PROBLEM_LIMIT = 40
 RARE_SHARE = 8
-"""A filter of the reader that fewer than an eighth of the problems shown are about gets as many more, so that what is rare is there."""
+"""Each of the reader's filters is to have at least one in ``RARE_SHARE`` of the problems shown.
+
+If it has fewer, as many more problems are added, so that rare responses can be read.
+"""
 RESPONSE_LIMIT = 16
 DRAW_LIMIT = 3
 TEXT_LIMIT = 4_000
@@ -29,15 +34,18 @@ BYTE_LIMIT = 1_500_000
 
 Row = dict[str, Any]
 Opinions = dict[tuple[str, int], list[Row]]
+"""The draws of one verifier by problem and sample."""
 
 
 @dataclass(frozen=True)
 class ReportRun:
-    """One model on one task, as the page wants it.
+    """One model on one task, as the page needs it.
 
-    ``document`` is the JSON contract's document and ``record`` the content of run.json. ``problems``, ``responses`` and, for each
-    verifier, ``scores`` are the run folder's tables. ``sweeps`` holds for each verifier the rows of its gap-by-threshold curve:
-    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``. ``label`` names it among others.
+    ``document`` is the document of the JSON contract and ``record`` the content of run.json.
+    ``problems``, ``responses`` and, for each verifier, ``scores`` are the run folder's tables.
+    ``sweeps`` holds for each verifier the rows of its gap-by-threshold curve:
+    ``{"threshold": float, "weigh": "quantile:0.3", "gap": estimate, "kept_share": estimate}``.
+    ``label`` names the run among others.
     """
 
     document: dict[str, Any]
@@ -50,13 +58,13 @@ class ReportRun:
 
     @property
     def title(self) -> str:
-        """What the run is called on the page: ``label``, or its task and models."""
-        return visible(self.label or f"{self.document['task']} · {models(self.document)}")
+        """The name of the run on the page: ``label``, or its task and models."""
+        return visible(self.label) or run_title(self.document)
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command other than gap found. ``runs`` are there to be browsed."""
+    """The result of a command other than ``strop gap``. The reader shows the ``runs``."""
 
     command: Literal["sharpen", "improve", "cross"]
     document: dict[str, Any]
@@ -64,108 +72,121 @@ class CommandResult:
 
     @property
     def what(self) -> str:
-        """What was done."""
-        return {
+        """The command in words, for the page's title."""
+        words = {
             "cross": "who verifies whom",
             "sharpen": "best of N",
             "improve": f"rounds of {self.document.get('method')}",
-        }[self.command]
+        }
+        return words[self.command]
 
 
 def reader_data(runs: Sequence[ReportRun]) -> list[Row]:
-    """The reader's content for all runs, sharing ``BYTE_LIMIT`` bytes: a run over its share shows fewer problems, and says so."""
+    """Return the reader's content for all runs, which share ``BYTE_LIMIT`` bytes.
+
+    A run over its share shows fewer problems, and says so.
+    """
     share = BYTE_LIMIT // max(1, len(runs))
-    return [_within(run, share) for run in runs]
+    return [_content_within(run, share) for run in runs]
 
 
 def safe_json(value: Any) -> str:
-    """JSON that may stand in a script element: no <, >, & and no line or paragraph separator, each as its \\u escape."""
+    """Return JSON that may stand in a script element.
+
+    <, >, & and the line and paragraph separators are written as \\u escapes.
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # "</script>" or "<!--" in a model's text would end or comment out the element; the separators
+    # end a line in older JavaScript. In JSON these characters occur only within strings.
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
-def kept(scores: Sequence[float | None], weigh: str) -> list[bool | None]:
-    """Which of one problem's responses the weight keeps: None where it does not say (no score, or a weight that is no filter)."""
-    kind, _, parameter = weigh.partition(":")
-    valid = sorted((score for score in scores if score is not None), reverse=True)
-    if kind not in FILTERS or not valid:
-        return [None] * len(scores)
-    threshold = float(parameter)
-    if kind == "quantile":
-        threshold = valid[max(1, math.ceil((1 - threshold) * len(valid) - 1e-9)) - 1]
-    return [None if score is None else score >= threshold for score in scores]
-
-
-def _within(run: ReportRun, share: int) -> Row:
-    """The reader's content of one run, halving the problems shown until it takes at most ``share`` bytes."""
+def _content_within(run: ReportRun, share: int) -> Row:
+    """Return one run's content, with half the problems until it takes at most ``share`` bytes."""
+    weighs = {}
+    for name in run.scores:
+        # A verifier may have scores but no entry: a sharpening's page leaves the gaps out.
+        entry = run.document["verifiers"].get(name, {})
+        weighs[name] = str(entry.get("weigh", ""))
+    flag_of = flags(run.problems, run.responses, run.scores, weighs)
+    # The size of a problem is unknown before it is written, so try and halve.
     limit = PROBLEM_LIMIT
     while True:
-        content = _run_content(run, limit)
+        content = _content(run, limit, weighs, flag_of)
         if limit == 1 or len(safe_json(content).encode()) <= share:
             return content
         limit //= 2
 
 
-def _run_content(run: ReportRun, limit: int) -> Row:
+def _content(
+    run: ReportRun, limit: int, weighs: Mapping[str, str], flag_of: Mapping[str, Flag]
+) -> Row:
     total = run.problems.height
-    count = min(limit, total)
-    even = [place * total // count for place in range(count)]
-    weighs = {
-        name: str(run.document["verifiers"].get(name, {}).get("weigh", "")) for name in run.scores
-    }
-    found = flags(run.problems, run.responses, run.scores, weighs)
-    places = sorted(
-        {
-            *even,
-            *(place for flag in found.values() for place in flag.missed(even, limit // RARE_SHARE)),
-        }
-    )
-    problems = run.problems[places].to_dicts()
-    chosen = [row["problem"] for row in problems]
-    grouped: dict[str, list[Row]] = {identifier: [] for identifier in chosen}
-    for row in _of(run.responses, chosen).sort("sample").to_dicts():
-        grouped[row["problem"]].append(row)
-    opinions = {name: _opinions(_of(frame, chosen)) for name, frame in run.scores.items()}
-    spread = ", evenly spaced" if count < total else ""
-    more = (
-        f", and {len(places) - count} more where something is rare" if len(places) > count else ""
-    )
+    even = evenly_spaced(total, limit)
+    indices = set(even)
+    for flag in flag_of.values():
+        indices.update(flag.missing(even, limit // RARE_SHARE))
+    problems = run.problems[sorted(indices)]
     return {
         "label": run.title,
-        "note": f"Shows {len(places)} of {total} problems: {count}{spread}{more}."
-        if more
-        else f"Shows {count} of {total} problems{spread}.",
-        "whole": {name: flag.told for name, flag in found.items()},
-        "verifiers": [
-            {"name": visible(name), "weigh": visible(weighs[name])} for name in run.scores
-        ],
-        "problems": [_problem(row, grouped[row["problem"]], opinions, weighs) for row in problems],
+        "note": _sample_note(total, len(even), len(indices)),
+        "whole": {name: flag.as_json() for name, flag in flag_of.items()},
+        "verifiers": [clean({"name": name, "weigh": weigh}) for name, weigh in weighs.items()],
+        "problems": _problems(run, problems, weighs),
     }
 
 
-def _of(frame: polars.DataFrame, problems: list[str]) -> polars.DataFrame:
+def _problems(run: ReportRun, problems: polars.DataFrame, weighs: Mapping[str, str]) -> list[Row]:
+    """Return the shown problems with their responses and every verifier's opinions."""
+    # Only the shown problems' rows become Python objects: a large run has millions.
+    chosen = problems["problem"].to_list()
+    responses_of: dict[str, list[Row]] = {problem: [] for problem in chosen}
+    for row in _rows_of(run.responses, chosen).sort("sample").to_dicts():
+        responses_of[row["problem"]].append(row)
+    opinions = {}
+    for name, table in run.scores.items():
+        opinions[name] = _opinions(_rows_of(table, chosen))
+    rows = problems.to_dicts()
+    return [_problem(row, responses_of[row["problem"]], opinions, weighs) for row in rows]
+
+
+def _sample_note(total: int, even: int, shown: int) -> str:
+    """Return how the shown problems were sampled: ``even`` of them evenly spaced."""
+    spread = ", evenly spaced" if even < total else ""
+    if shown == even:
+        return f"Shows {even} of {total} problems{spread}."
+    rare = f"and {shown - even} more where something is rare"
+    return f"Shows {shown} of {total} problems: {even}{spread}, {rare}."
+
+
+def _rows_of(table: polars.DataFrame, problems: list[str]) -> polars.DataFrame:
     import polars
 
-    return frame.filter(polars.col("problem").is_in(problems))
+    return table.filter(polars.col("problem").is_in(problems))
 
 
-def _opinions(frame: polars.DataFrame) -> Opinions:
-    """Every draw of one verifier, by problem and sample."""
+def _opinions(table: polars.DataFrame) -> Opinions:
     opinions: Opinions = {}
-    for row in frame.sort("draw").to_dicts():
+    for row in table.sort("draw").to_dicts():
         opinions.setdefault((row["problem"], row["sample"]), []).append(row)
     return opinions
 
 
 def _problem(
-    row: Row, responses: list[Row], opinions: dict[str, Opinions], weighs: dict[str, str]
+    row: Row, responses: list[Row], opinions: Mapping[str, Opinions], weighs: Mapping[str, str]
 ) -> Row:
     copies = Counter(response["text"] for response in responses)
-    first = {response["text"]: response for response in reversed(responses)}
-    shown = sorted(first.values(), key=lambda response: int(response["sample"]))[:RESPONSE_LIMIT]
-    judged = [_judgements(responses, opinions[name], weighs[name]) for name in opinions]
+    # Equal texts are shown once: the first sample that has the text.
+    first: dict[str, Row] = {}
+    for response in responses:
+        first.setdefault(response["text"], response)
+    judgements = [_judgements(responses, opinions[name], weighs[name]) for name in opinions]
+    shown = []
+    for response in list(first.values())[:RESPONSE_LIMIT]:
+        scores = [judgement.get(response["sample"]) for judgement in judgements]
+        shown.append(_response(response, copies[response["text"]], scores))
     return {
         "id": visible(row["problem"]),
         "split": visible(row["split"]),
@@ -175,33 +196,41 @@ def _problem(
         "metadata": _text(row["metadata"]),
         "distinct": len(first),
         "drawn": len(responses),
-        "responses": [
-            _response(item, copies[item["text"]], [of.get(item["sample"]) for of in judged])
-            for item in shown
-        ],
+        "responses": shown,
     }
 
 
 def _judgements(responses: list[Row], opinions: Opinions, weigh: str) -> dict[int, Row]:
-    """One verifier on one problem, by sample: the mean score over draws, whether it is kept, and the verification texts."""
-    draws = [opinions.get((response["problem"], response["sample"]), []) for response in responses]
-    means = [_mean([row["score"] for row in rows]) for rows in draws]
-    return {
-        response["sample"]: {
-            "score": _shown_number(mean),
-            "kept": keep,
-            "unparsed": sum(not row["parsed"] for row in rows),
-            "draws": len(rows),
-            "texts": [_text(row["text"]) for row in rows[:DRAW_LIMIT] if row["text"]],
-        }
-        for response, rows, mean, keep in zip(
-            responses, draws, means, kept(means, weigh), strict=True
-        )
-        if rows
-    }
+    """Return one verifier's judgements on one problem, by sample.
+
+    Each has the mean score over draws, whether the filter keeps it, and the verification texts.
+    """
+    draws, means = [], []
+    for response in responses:
+        rows = opinions.get((response["problem"], response["sample"]), [])
+        draws.append(rows)
+        means.append(_mean([row["score"] for row in rows]))
+    # A filter by quantile depends on all of a problem's scores, so all are judged together.
+    judgements = {}
+    for response, rows, mean, keep in zip(responses, draws, means, kept(means, weigh), strict=True):
+        if rows:
+            judgements[response["sample"]] = {
+                "score": _json_number(mean),
+                "kept": keep,
+                "unparsed": sum(not row["parsed"] for row in rows),
+                "draws": len(rows),
+                "texts": _verification_texts(rows),
+            }
+    return judgements
 
 
-def _response(row: Row, copies: int, judged: list[Row | None]) -> Row:
+def _verification_texts(draws: list[Row]) -> list[Row | str | None]:
+    """Return the texts of the first draws; a verifier that reads a probability has none."""
+    return [_text(row["text"]) for row in draws[:DRAW_LIMIT] if row["text"]]
+
+
+def _response(row: Row, copies: int, scores: list[Row | None]) -> Row:
+    # page.js reads these names.
     return {
         "sample": row["sample"],
         "copies": copies,
@@ -210,12 +239,12 @@ def _response(row: Row, copies: int, judged: list[Row | None]) -> Row:
         "flexible": _text(row["answer_flexible"]),
         "foundBy": _text(row["found_by"]),
         "foundAt": row["found_at"],
-        "utility": _shown_number(row["utility_strict"]),
-        "utilityFlexible": _shown_number(row["utility_flexible"]),
+        "utility": _json_number(row["utility_strict"]),
+        "utilityFlexible": _json_number(row["utility_flexible"]),
         "tokens": row["tokens"],
-        "logprob": _shown_number(row["logprob"]),
+        "logprob": _json_number(row["logprob"]),
         "finish": clean(row["finish"]),
-        "scores": judged,
+        "scores": scores,
     }
 
 
@@ -224,15 +253,19 @@ def _mean(scores: list[float | None]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _shown_number(value: float | None) -> float | str | None:
-    """A number that JSON can hold: infinities as text, NaN as null."""
+def _json_number(value: float | None) -> float | str | None:
+    """Return a number that JSON can hold: an infinity as text, NaN as null."""
     if value is None or math.isnan(value):
         return None
-    return round(value, 4) if math.isfinite(value) else ("∞" if value > 0 else "−∞")
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return round(value, 4)
 
 
 def _text(text: str | None) -> Row | str | None:
-    """A text made visible; one longer than ``TEXT_LIMIT`` characters is cut, and carries its full length."""
-    if text is None or len(text) <= TEXT_LIMIT:
-        return None if text is None else visible(text)
+    """Return a visible text. A text over ``TEXT_LIMIT`` characters is cut, with its full length."""
+    if text is None:
+        return None
+    if len(text) <= TEXT_LIMIT:
+        return visible(text)
     return {"text": visible(text[:TEXT_LIMIT]), "length": len(text)}

@@ -1,37 +1,52 @@
-"""The verdict in words, for the terminal."""
+"""The verdict of a run in words, for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from strop.report.formatting import Document, clean, interval, known, number
+from strop.report.formatting import (
+    Document,
+    capital,
+    clean,
+    interval,
+    known,
+    number,
+    with_interval,
+)
 
 _WORDS = {"yes": "train", "no": "do not train", "unclear": "unclear"}
 
 
 def verdict_lines(document: Document) -> Iterator[str]:
-    """Whether to train, what to expect, and what cannot be known; nothing for a document without a verdict."""
+    """Yield whether to train and what to expect; nothing for a document without a verdict."""
     document = clean(document)
-    found = document.get("verdict")
-    if not found:
+    verdict = document.get("verdict")
+    if not verdict:
         return
-    yield f"{document['task']}, {document['model']}: {_WORDS[found['train']]}. {_capital(found['why'])}."
-    if "verifier" not in found:
+    answer = _WORDS[verdict["train"]]
+    yield f"{document['task']}, {document['model']}: {answer}. {capital(verdict['why'])}."
+    if "verifier" not in verdict:
         return
-    yield f"  {found['verifier']}@{found['weigh']}: gap {number(found['gap'], '+')} {interval(found['gap'])}, cross-fitted over verifiers"
-    expected, gain = found["expected_accuracy"], found["gain"]
+    gap = with_interval(verdict["gap"], "+")
+    yield f"  {verdict['verifier']}@{verdict['weigh']}: gap {gap}, cross-fitted over verifiers"
+    yield _expected_line(document, verdict)
+
+
+def _expected_line(document: Document, verdict: Document) -> str:
+    expected, gain = verdict["expected_accuracy"], verdict["gain"]
+    now = f"accuracy {number(document['accuracy'])}"
+    after = f"after one round of {verdict['method']}"
+    # Without updates of other models the loss in training is unknown: there is no interval.
     if known(expected, "low") is None:
-        upper = f"accuracy {number(document['accuracy'])}; at most {number(expected)} after one round of {found['method']}"
-        yield f"  {upper}: an upper figure, as if training lost nothing"
-    else:
-        told = f"accuracy {number(document['accuracy'])}; after one round of {found['method']} {number(expected)} {interval(expected)}"
-        yield f"  {told} expected ({number(gain, '+')} {interval(gain)}), by what training lost in {found['other_courses']} other trainings"
+        most = f"{now}; at most {number(expected)} {after}"
+        return f"  {most}: an upper bound that assumes that training loses nothing"
+    forecast = f"{now}; {after} {number(expected)} {interval(expected)}"
+    gained = f"{number(gain, '+')} {interval(gain)}"
+    others = f"{verdict['other_courses']} other trainings"
+    return f"  {forecast} expected ({gained}), based on what training lost in {others}"
 
 
 def unknown_line(document: Document) -> str:
-    """What no measurement before training can say."""
-    return "Not known before training: " + "; ".join(clean(document)["verdict"]["unknown"]) + "."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Return what no measurement before training can say."""
+    unknown = "; ".join(clean(document)["verdict"]["unknown"])
+    return f"Not known before training: {unknown}."
