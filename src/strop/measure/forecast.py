@@ -25,7 +25,9 @@ class Forecast:
     worth: float
 
     @classmethod
-    def of(cls, prediction: Prediction, accuracy: float, problems: int, definition: str) -> Forecast:
+    def of(
+        cls, prediction: Prediction, accuracy: float, problems: int, definition: str
+    ) -> Forecast:
         """Cut a prediction to what is possible: an accuracy ends at 0 and at 1.
 
         ``accuracy`` is the accuracy before the round; ``problems`` says how many it rests on.

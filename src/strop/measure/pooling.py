@@ -119,7 +119,7 @@ class Pool:
     def _root_GNN(self) -> Floats:
         """The Cholesky roots of the outcomes' covariance."""
         count = len(self.cells)
-        share_GNN = np.full((SETTINGS, count, count), SHARE_SD**2)
+        share_GNN: Floats = np.full((SETTINGS, count, count), SHARE_SD**2)
         share_GNN += self._own_G[:, None, None] ** 2 * np.eye(count)
         for index, factor in enumerate(self.factors):
             alike = [self._alike(cell, factor) for cell in self.cells]

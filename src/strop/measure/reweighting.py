@@ -30,7 +30,9 @@ def importance_weights_PK(change_PK: Floats, mask_PK: Mask) -> Floats:
     largest_P1 = np.where(np.isfinite(largest_P1), largest_P1, 0.0)
     weight_PK = np.exp(change_PK - largest_P1)  # the largest becomes 1: nothing overflows
     total_P1 = weight_PK.sum(axis=1, keepdims=True)
-    return np.divide(weight_PK, total_P1, out=np.zeros_like(weight_PK), where=total_P1 > 0)
+    empty_PK: Floats = np.zeros_like(weight_PK)
+    np.divide(weight_PK, total_P1, out=empty_PK, where=total_P1 > 0)
+    return empty_PK
 
 
 def reweighted_gain(change_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Ratio:

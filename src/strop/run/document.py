@@ -10,6 +10,7 @@ import numpy as np
 from strop.measure import GAP_DEFINITION, Summary
 from strop.records import Usage
 from strop.run.arrays import RunArrays
+from strop.run.circumstances import circumstances_of
 from strop.run.estimates import RunEstimates, labels_of
 from strop.run.notes import run_notes
 from strop.run.stored import StoredRun
@@ -40,7 +41,7 @@ def run_document(
         "verifiers": _first_rows(stored, rows),
         "estimates": rows,
         "analysis": analysis,
-        "verdict": verdict(arrays.evidence, arrays.counts_BP, past),
+        "verdict": verdict(arrays.evidence, arrays.counts_BP, past, circumstances_of(stored)),
         "usage": stored.usage.as_json(),
         "usage_by_stage": _known_usage(stored),
         "run": str(stored.path),

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from strop.engines import is_embedded
 from strop.measure import Summary
-from strop.measure.forecast import FEWEST
 from strop.measure.intervals import Floats
 from strop.records import Estimate, Problem, Usage
 from strop.run.analysis import analyse
@@ -29,7 +27,7 @@ from strop.run.plan import Plan
 from strop.run.position_bias import position_biases
 from strop.run.store import RunFolder
 from strop.run.stored import StoredRun
-from strop.run.updates import UPDATES, Update, others, read, shipped
+from strop.run.updates import UPDATES, Update, read, relevant, shipped
 from strop.run.verdict import METHOD
 from strop.tasks import Task
 from strop.weigh import BestOfN, Product, Quantile, Weight
@@ -186,16 +184,14 @@ class Run:
     def past(self) -> Sequence[Update]:
         """The first rounds of other courses, on which the verdict rests.
 
-        These are the courses that were named (``--past``), or else, for an embedded model, the
-        courses that are part of the package.
+        These are the courses that were named (``--past``), and those that the package holds of its
+        embedded models.
         """
         named = self.path / UPDATES
-        updates: Sequence[Update] = ()
+        updates = shipped()
         if named.exists():
-            updates = read(named)
-        elif is_embedded(self.plan.model):
-            updates = shipped()
-        return others(updates, self.plan.model, self.plan.task.label, METHOD, FEWEST)
+            updates += read(named)
+        return relevant(updates, self.plan.model, self.plan.task.label, METHOD)
 
     @property
     def notes(self) -> list[str]:

@@ -120,9 +120,17 @@ def first_round(document: Mapping[str, Any]) -> Update:
 
 def trainer_label(settings: Mapping[str, Any]) -> str:
     """Name a trainer by what decides how far it moves a model."""
-    length = f"{settings['steps']} steps" if settings.get("steps") else f"{settings['epochs']:g} epochs"
+    length = (
+        f"{settings['steps']} steps" if settings.get("steps") else f"{settings['epochs']:g} epochs"
+    )
     rank = f", LoRA {settings['lora_rank']}" if settings.get("lora_rank") else ""
     return f"lr {settings['learning_rate']:g} x {length}, batch {settings['batch_size']}{rank}"
+
+
+def default_trainer_label(embedded: bool) -> str:
+    """Return the label of the trainer that ``strop improve`` uses where nothing else is asked for."""
+    rate = 3e-4 if embedded else 1e-5
+    return trainer_label({"learning_rate": rate, "epochs": 1.0, "batch_size": 64})
 
 
 def labels_of(model: str, task: str, filter_spec: str, trainer: str) -> dict[str, str]:
@@ -181,11 +189,9 @@ def _later_fields() -> list[str]:
 
 def _update(row: Mapping[str, Any]) -> Update:
     """Build an update from a row of text. Files of earlier versions lack the later columns."""
-    numbers = {}
+    values: dict[str, Any] = {}
     for field in fields(Update):
-        text = row[field.name] if field.name in NEEDED else row.get(field.name, "")
-        if field.type == "str":
-            numbers[field.name] = str(text)
-        else:
-            numbers[field.name] = float(text) if text != "" else math.nan
-    return Update(**numbers)
+        text = row[field.name] if field.name in NEEDED else row.get(field.name) or ""
+        is_text = field.type == "str"
+        values[field.name] = text if is_text else float(text or "nan")
+    return Update(**values)

@@ -22,12 +22,14 @@ from strop.measure.gap import accuracy_P, has_survivor_P
 from strop.measure.intervals import Floats
 from strop.measure.rates import auroc_within
 from strop.records import Estimate
-from strop.run.analysis import Evidence
+from strop.run.evidence import Evidence
 from strop.run.forecasting import Setting, SourcedForecast, forecast_round
 from strop.run.updates import Update
 
 Train = Literal["yes", "no", "unclear"]
 METHOD = "rft"
+METHOD_FILTER = "cot-binary@threshold:0.5"
+"""The filter that the method has by default: the command need not name it."""
 SURE = 0.9
 """A gain counts as worth a round, or as not worth one, when its probability is at least this."""
 UNREADABLE = 0.5
@@ -48,7 +50,8 @@ class Circumstances:
     ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
     responses to each problem are the same text. ``can_train``: the model lies in a folder that
     ``strop improve`` can train. ``command`` are the words of the command line that name the model and
-    the task. ``pilot`` is the gain of a pilot fit, None where none was made.
+    the task. ``pilots`` holds the gain of the pilot fit by its filter, if there was one. ``cost`` is
+    that of sampling and verifying one round.
     """
 
     model: str
@@ -57,10 +60,11 @@ class Circumstances:
     temperature: float | None
     command: Sequence[str]
     can_train: bool
+    is_imported: bool = False
     trainer: str = ""
     unreadable: Mapping[str, float] = field(default_factory=dict)
     identical: bool = False
-    pilot: Estimate | None = None
+    pilots: Mapping[str, Estimate] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -92,12 +96,21 @@ def verdict(
     weight = evidence.judges[name].weight.spec
     setting = Setting(run.model, run.task, f"{name}@{weight}", run.trainer)
     accuracy = float(accuracy_P(evidence.samples.utility_PK, evidence.samples.mask_PK).mean())
-    sourced = forecast_round(setting, accuracy, gap, past, run.pilot)
-    ruling = special or _decide(gap, sourced, run)
-    document |= _as_json(ruling) | {"verifier": name, "weigh": weight, "gap": gap.as_json(definition=True)}
-    document |= {"source": sourced.source, "source_words": sourced.words, "other_courses": len(past)}
-    if run.pilot is not None:
-        document["pilot"] = run.pilot.as_json(definition=True)
+    pilot = run.pilots.get(setting.filter)
+    sourced = forecast_round(setting, accuracy, gap, past, pilot)
+    ruling = special or _decide(setting, gap, sourced, run)
+    document |= _as_json(ruling) | {
+        "verifier": name,
+        "weigh": weight,
+        "gap": gap.as_json(definition=True),
+    }
+    document |= {
+        "source": sourced.source,
+        "source_words": sourced.words,
+        "other_courses": len(past),
+    }
+    if pilot is not None:
+        document["pilot"] = pilot.as_json(definition=True)
     if run.cost:
         document["cost_of_round"] = dict(run.cost)
     unreadable = run.unreadable.get(name, 0.0)
@@ -109,7 +122,10 @@ def verdict(
     forecast = sourced.forecast
     if special is not None or forecast is None:
         why = special.why if special else "the size of the gain is not known before training"
-        return document | {"gain": {"value": None, "why": why}, "expected_accuracy": {"value": None, "why": why}}
+        return document | {
+            "gain": {"value": None, "why": why},
+            "expected_accuracy": {"value": None, "why": why},
+        }
     return document | {
         "gain": forecast.gain.as_json(definition=True),
         "expected_accuracy": forecast.accuracy_after(accuracy).as_json(definition=True),
@@ -161,7 +177,7 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
     names = list(evidence.blind)
     if not names:
         why = "no verifier that could filter has scored the responses"
-        return Ruling("unclear", why, "no_verifier", f"strop verify {run.folder} --verifier cot-binary")
+        return Ruling("unclear", why, "no_verifier", _verify(run, "cot-binary"))
     readable = [name for name in names if run.unreadable.get(name, 0.0) < UNREADABLE]
     if not readable:
         worst = ", ".join(f"{name} {run.unreadable[name]:.0%}" for name in names)
@@ -170,7 +186,7 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
             "model's judgement: try the verifier mc, a prompt file (--prompts), or an instruct model"
         )
         other = "mc" if "mc" not in names else "logprob"
-        return Ruling("unclear", why, "unreadable", f"strop verify {run.folder} --verifier {other}")
+        return Ruling("unclear", why, "unreadable", _verify(run, other))
     shares = {}
     for name in readable:
         survivors_P = has_survivor_P(evidence.weights[name], evidence.samples.mask_PK)
@@ -199,14 +215,16 @@ def _choose(
     return names[chosen.chosen], chosen.crossfitted
 
 
-def _decide(gap: Estimate, sourced: SourcedForecast, run: Circumstances) -> Ruling:
+def _decide(
+    setting: Setting, gap: Estimate, sourced: SourcedForecast, run: Circumstances
+) -> Ruling:
     """Return train, do not train or unclear for an ordinary run."""
     if gap.value is None or gap.low is None or gap.high is None:
         return Ruling("unclear", f"the gap has no interval ({gap.why})", "few_problems", _plan(run))
     forecast = sourced.forecast
     if forecast is not None and forecast.worth >= SURE:
         why = f"a gain of more than {100 * WORTH:g} points is {forecast.worth:.0%} probable"
-        return Ruling("yes", f"{why}, by {sourced.words}", next=_improve(run))
+        return Ruling("yes", f"{why}, by {sourced.words}", next=_improve(setting, run))
     if forecast is not None and forecast.worth <= 1 - SURE:
         why = f"a gain of more than {100 * WORTH:g} points is only {forecast.worth:.0%} probable"
         return Ruling("no", f"{why}, by {sourced.words}")
@@ -216,7 +234,9 @@ def _decide(gap: Estimate, sourced: SourcedForecast, run: Circumstances) -> Ruli
     if gap.low <= 0 and sourced.source != "pilot":
         needed = _problems_needed(gap)
         why = "the gap's interval includes zero: the best verifier may know nothing"
-        more = f"; about {needed:,} problems would tell, if the gap stays as it is" if needed else ""
+        more = (
+            f"; about {needed:,} problems would tell, if the gap stays as it is" if needed else ""
+        )
         return Ruling("unclear", why + more, "gap_unclear", _plan(run, gap))
     if forecast is None:
         why = (
@@ -229,7 +249,9 @@ def _decide(gap: Estimate, sourced: SourcedForecast, run: Circumstances) -> Ruli
             f"{forecast.worth:.0%} probable, by {sourced.words}"
         )
     if sourced.source == "pilot":
-        return Ruling("unclear", f"{why}; more problems make the pilot sharper", next=_plan(run, gap))
+        return Ruling(
+            "unclear", f"{why}; more problems make the pilot sharper", next=_plan(run, gap)
+        )
     return Ruling("unclear", f"{why}; {_pilot_advice(run)}", next=_pilot(run))
 
 
@@ -275,11 +297,18 @@ def _words(run: Circumstances) -> str:
 
 
 def _gap(run: Circumstances, options: str) -> str:
-    return f"strop gap {_words(run)} {options}"
+    return "" if run.is_imported else f"strop gap {_words(run)} {options}"
 
 
-def _improve(run: Circumstances) -> str:
-    return f"strop improve {_words(run)}"
+def _improve(setting: Setting, run: Circumstances) -> str:
+    filter_by = (
+        "" if setting.filter == METHOD_FILTER else f" --filter-by {shlex.quote(setting.filter)}"
+    )
+    return f"strop improve {_words(run)}{filter_by}"
+
+
+def _verify(run: Circumstances, verifier: str) -> str:
+    return f"strop verify {shlex.quote(run.folder)} --verifier {verifier}"
 
 
 def _plan(run: Circumstances, gap: Estimate | None = None) -> str:
@@ -290,15 +319,13 @@ def _plan(run: Circumstances, gap: Estimate | None = None) -> str:
 
 
 def _pilot(run: Circumstances) -> str:
-    if run.can_train:
-        return f"strop gap {_words(run)} --pilot"
-    return f"strop report {shlex.quote(run.folder)}"
+    return f"strop gap {_words(run)} --pilot" if run.can_train else ""
 
 
 def _pilot_advice(run: Circumstances) -> str:
     if run.can_train:
-        return "a pilot fit tells, at about a quarter of a round's cost (--pilot)"
+        return "a pilot fit tells, at about a third of a round's cost (--pilot)"
     return (
-        "train one round where the weights can be trained, and name it with --past, or make a pilot "
-        "on a folder of the same model (strop gap --model FOLDER --pilot)"
+        "train one round where the weights can be trained and name it with --past, or make a pilot "
+        "on a local folder of the same model (strop gap --model FOLDER --pilot)"
     )

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from strop.measure import kept_accuracy
 from strop.measure.calibration import NOT_PROBABILITIES, calibration
 from strop.measure.correlation import correlations
-from strop.measure.forecast import forecast, forecast_selection
+from strop.measure.forecast import forecast_selection, upper_figure
 from strop.measure.intervals import Floats
 from strop.records import Estimate
 from strop.run.evidence import Evidence, Judge
@@ -23,17 +21,15 @@ from strop.run.evidence import Evidence, Judge
 def forecasts(
     evidence: Evidence, selections: Mapping[str, tuple[int, Estimate]]
 ) -> dict[str, dict[str, Any]]:
-    """Forecast accuracy after one round of training on what each verifier keeps.
+    """Return the accuracy after a round that keeps each verifier's whole gap: an upper figure.
 
-    ``selections`` holds (N, accuracy of best-of-N) by verifier: the forecast without training. No
-    update is subtracted, because none is measured here; so the first is an upper figure.
+    ``selections`` holds (N, accuracy of best-of-N) by verifier: the forecast without training.
     """
     samples = evidence.samples
-    no_updates = np.array([])
     rows: dict[str, dict[str, Any]] = {}
     for name in evidence.blind:
         kept = kept_accuracy(samples.utility_PK, evidence.weights[name], samples.mask_PK)
-        after_training = forecast(kept, no_updates)
+        after_training = upper_figure(kept)
         rows[name] = {"after_training": after_training.as_json(definition=True)}
         if name in selections:
             size, best_of_n = selections[name]

@@ -1,0 +1,101 @@
+"""Read from a run what its verdict needs beside samples and scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from strop.engines import is_embedded, model_folder
+from strop.errors import ModelError
+from strop.records import Estimate
+from strop.run.stored import StoredRun
+from strop.run.updates import default_trainer_label
+from strop.run.verdict import Circumstances
+
+PILOT = "pilot.json"
+"""The file of a run folder that holds its pilot (``strop gap --pilot``)."""
+TRAIN_PROBLEMS = 400
+"""Training problems of a round of ``strop improve`` as it stands; each gets the run's samples."""
+
+
+def circumstances_of(stored: StoredRun) -> Circumstances:
+    """Return the circumstances of a stored run. No engine is loaded."""
+    plan = stored.plan
+    command = ["--model", plan.model, "--task", plan.task.label]
+    data = getattr(plan.task, "data", None)
+    if data is not None:
+        command += ["--data", str(data)]
+    return Circumstances(
+        model=plan.model,
+        task=plan.task.label,
+        folder=str(stored.path),
+        temperature=None if stored.is_imported else plan.temperature,
+        command=command,
+        is_imported=stored.is_imported,
+        can_train=not stored.is_imported and _has_folder(plan.model),
+        trainer=default_trainer_label(is_embedded(plan.model)),
+        unreadable=_unreadable(stored),
+        identical=_all_identical(stored),
+        pilots=read_pilots(stored.path),
+        cost={} if stored.is_imported else _cost_of_round(stored),
+    )
+
+
+def read_pilots(folder: Path) -> dict[str, Estimate]:
+    """Return the gain of the run's pilot by the filter that it trained on; empty without one."""
+    file = folder / PILOT
+    if not file.is_file():
+        return {}
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        gain: dict[str, Any] = document["gain"]
+        numbers = [gain.get(name) for name in ("value", "low", "high")]
+        value, low, high = (None if number is None else float(number) for number in numbers)
+        estimate = Estimate(
+            value, low, high, 0.95, int(gain.get("n", 0)), "gain of the pilot fit", gain.get("why")
+        )
+        return {str(document["filter"]): estimate}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # a pilot that cannot be read is made again by --pilot
+
+
+def _has_folder(model: str) -> bool:
+    """Whether the model's weights lie in a local folder, so that ``strop improve`` can train it."""
+    try:
+        model_folder(model)
+    except ModelError:
+        return False
+    return True
+
+
+def _unreadable(stored: StoredRun) -> dict[str, float]:
+    """Return the share of each verifier's checks that could not be read."""
+    shares = {}
+    for name, frame in stored.scores.items():
+        shares[name] = float((~frame["parsed"]).sum()) / max(1, frame.height)
+    return shares
+
+
+def _all_identical(stored: StoredRun) -> bool:
+    """Whether all responses to every problem are the same text, of two or more each."""
+    by_problem = stored.responses.group_by("problem").agg(
+        pl.col("text").n_unique().alias("texts"), pl.len().alias("responses")
+    )
+    fewest = by_problem["responses"].to_numpy().min()
+    return bool(fewest > 1 and by_problem["texts"].to_numpy().max() == 1)
+
+
+def _cost_of_round(stored: StoredRun) -> dict[str, float]:
+    """Return what sampling and verifying one round's training problems takes, as in this run.
+
+    The fit itself comes on top. Seconds are summed over workers.
+    """
+    plan = stored.plan
+    responses = TRAIN_PROBLEMS * plan.samples
+    cost = {name: value * responses for name, value in stored.cost_of_a_response().items()}
+    seconds = sum(usage.seconds for usage in stored.usage_by_stage.values())
+    cost["seconds"] = seconds / stored.responses.height * responses
+    return {"responses": float(responses), **cost}
