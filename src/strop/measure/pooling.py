@@ -137,8 +137,8 @@ class Pool:
         outcome_N = np.array([cell.outcome for cell in self.cells])
         residual_N = outcome_N - SHARE_MEAN * self._predictor_N
         residual_GN1 = np.broadcast_to(residual_N[:, None], (SETTINGS, len(residual_N), 1))
-        result: Floats = np.linalg.solve(self._root_GNN, residual_GN1)[:, :, 0]
-        return result
+        solved_GN1 = np.linalg.solve(self._root_GNN, residual_GN1)
+        return np.asarray(solved_GN1[:, :, 0], dtype=np.float64)
 
     @cached_property
     def _predictor_N(self) -> Floats:
