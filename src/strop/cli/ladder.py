@@ -23,7 +23,7 @@ ladder_app = typer.Typer(
 
 @ladder_app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """The embedded models' cards."""
+    """List the embedded models."""
     from strop.engines import embedded_models
 
     cards = embedded_models()

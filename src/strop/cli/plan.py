@@ -36,7 +36,7 @@ def plan(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Problems and samples needed for a wanted interval, with their cost in tokens and FLOPs."""
+    """Compute the problems and samples that a wanted interval needs, and their cost."""
     from strop.report.model_tables import plan_notes, plan_table
     from strop.run import planning
     from strop.run.run import Run

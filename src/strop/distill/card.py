@@ -95,5 +95,5 @@ def versions() -> dict[str, str]:
 
 
 def _number(value: float) -> float | None:
-    """Return null for NaN and infinity, which JSON does not have."""
+    """Return None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None

@@ -16,7 +16,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def at_least(least: float, *, default: float | None) -> Any:
-    """Return a field of a trainer that takes numbers from ``least`` on."""
+    """Return a field of a trainer whose value must be at least ``least``."""
     return field(default=default, metadata={"least": least})
 
 

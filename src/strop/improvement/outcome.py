@@ -142,7 +142,7 @@ class Improvement:
         yield "kept_share", kept_share(evidence.weigh(kept_by), samples.mask_PK)
 
     def _filter(self, current: Round) -> Product:
-        """Return the filter under the names that the round's runs store its scores by."""
+        """Return the filter with the names under which the round's runs store its scores."""
         judge = self.course.verify_with or current.model
         product = as_stage_names(self.course.filter, judge, current.model)
         assert product is not None
