@@ -139,7 +139,7 @@ def test_a_bracket_of_any_size(samples: int, seed: int) -> None:
 
 
 def test_every_first_pairing_is_about_equally_likely() -> None:
-    """Each of the three pairings of four comes in a third of 3,000 brackets, within six deviations."""
+    """Each of the three pairings of four comes in a third of brackets, within six deviations."""
     partners = [
         next(set(pair) - {0} for pair in Bracket(range(4), seed).pairs if 0 in pair).pop()
         for seed in range(3_000)
