@@ -46,9 +46,9 @@ def test_finite_not_negative_shape_and_ties_kept(
         and (weight_PK >= 0).all()
     )
     assert (weight_PK[~mask_PK] == 0).all()
-    for row, own, mask in zip(score_PK, weight_PK, mask_PK, strict=True):
+    for row, weights, mask in zip(score_PK, weight_PK, mask_PK, strict=True):
         for value in np.unique(row[mask]):
-            assert np.ptp(own[mask & (row == value)]) == pytest.approx(0, abs=1e-12)
+            assert np.ptp(weights[mask & (row == value)]) == pytest.approx(0, abs=1e-12)
 
 
 @every_weight

@@ -30,8 +30,8 @@ def test_gap_is_covariance_over_mean_weight_without_survivors_too() -> None:
     rng = np.random.default_rng(1)
     utility, weight, mask = rng.random((9, 5)), rng.random((9, 5)), rng.random((9, 5)) < 0.7
     mask[:, 0], weight[2] = True, 0
-    told = informative(utility, weight, mask)
-    assert told["covariance"].above_P / told["mean_weight"].above_P == pytest.approx(
+    ratios = informative(utility, weight, mask)
+    assert ratios["covariance"].above_P / ratios["mean_weight"].above_P == pytest.approx(
         gap(utility, weight, mask).above_P, abs=1e-12
     )
 

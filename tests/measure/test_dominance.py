@@ -28,10 +28,10 @@ def test_equal_distributions_are_seldom_told_apart() -> None:
 
     At most three standard errors above 5% of 200 times.
     """
-    found = [drawn(seed) for seed in range(200)]
+    results = [drawn(seed) for seed in range(200)]
     for rejected in (
-        np.mean([one.right_p <= 0.05 for one in found]),
-        np.mean([one.wrong_p <= 0.05 for one in found]),
+        np.mean([result.right_p <= 0.05 for result in results]),
+        np.mean([result.wrong_p <= 0.05 for result in results]),
     ):  # type: ignore[operator]
         assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
 
@@ -45,17 +45,17 @@ def test_a_shift_dominates_and_a_stretch_does_not() -> None:
 def test_how_far_it_fails_is_the_distance_of_the_distribution_functions() -> None:
     value_PK = np.array([[1.0, 2.0, 3.0, 4.0], [1.5, 2.5, 3.5, 4.5]])
     utility_PK = np.array([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
-    found = dominance(value_PK, utility_PK, np.ones((2, 4), bool), resample_counts(2, 0, 50))
-    assert (found.right_fails, found.wrong_fails) == (0.0, 1.0)
+    result = dominance(value_PK, utility_PK, np.ones((2, 4), bool), resample_counts(2, 0, 50))
+    assert (result.right_fails, result.wrong_fails) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("utility", [0.0, 1.0])
 def test_without_both_kinds_it_is_unknown_with_a_reason(utility: float) -> None:
-    found = dominance(np.zeros((60, 16)), np.full((60, 16), utility), MASK_PK, COUNTS_BP)
+    result = dominance(np.zeros((60, 16)), np.full((60, 16), utility), MASK_PK, COUNTS_BP)
     assert (
-        found.verdict == "unknown"
-        and found.right_p is None
-        and found.why == "no response is right, or none is wrong"
+        result.verdict == "unknown"
+        and result.right_p is None
+        and result.why == "no response is right, or none is wrong"
     )
 
 

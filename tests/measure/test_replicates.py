@@ -14,12 +14,12 @@ def ratio(*values: float) -> Ratio:
 
 
 def test_the_mean_over_seeds_and_what_it_rests_on() -> None:
-    found = over_seeds([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)])
+    result = over_seeds([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)])
     assert (
-        found.value == 0.5
-        and found.low is not None
-        and found.high is not None
-        and found.low < 0.5 < found.high
+        result.value == 0.5
+        and result.low is not None
+        and result.high is not None
+        and result.low < 0.5 < result.high
     )
     assert spread([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)]) == pytest.approx(0.25)
     alone = over_seeds([ratio(0, 1, 1, 0)])
@@ -47,9 +47,9 @@ def test_the_interval_covers_where_seeds_or_problems_decide(
             ratio(*(0.4 + rng.normal(0, seed_sd) + problem_P + rng.normal(0, 0.1, 60)))
             for _ in range(3)
         ]
-        found = over_seeds(seeds)
-        assert found.low is not None and found.high is not None
-        covered += found.low <= 0.4 <= found.high
+        result = over_seeds(seeds)
+        assert result.low is not None and result.high is not None
+        covered += result.low <= 0.4 <= result.high
     assert covered >= 0.92 * 600
 
 
@@ -59,12 +59,12 @@ def test_the_mean_of_cells_weighs_cells_alike() -> None:
         ratio(1, 1, 1, 0, 1, 1, 1, 0),
         Ratio(np.zeros(3), np.zeros(3), "a mean"),
     )
-    found = mean_of_cells([small, large, nothing], "mean of cells")
+    result = mean_of_cells([small, large, nothing], "mean of cells")
     assert (
-        found.value == pytest.approx((0.5 + 0.75) / 2)
-        and found.problems == 10
-        and len(found.above_P) == 13
+        result.value == pytest.approx((0.5 + 0.75) / 2)
+        and result.problems == 10
+        and len(result.above_P) == 13
     )
-    variance = np.var(found.above_P) / len(found.above_P)
+    variance = np.var(result.above_P) / len(result.above_P)
     assert variance == pytest.approx((0.25 / 2 + 0.1875 / 8) / 4)
     assert np.isnan(mean_of_cells([nothing], "mean of cells").value)

@@ -84,7 +84,7 @@ def test_points_on_the_sphere_are_a_packing(seed: int, dimension: int) -> None:
 
 
 def test_a_packing_without_room_is_refused() -> None:
-    with pytest.raises(ValueError, match="of 100 unit vectors in 2 dimensions"):
+    with pytest.raises(ValueError, match="of 100 unit vectors fit in 2 dimensions"):
         packing(100, 2, np.random.default_rng(0))
 
 

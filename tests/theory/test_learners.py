@@ -161,11 +161,11 @@ def test_xpo_in_the_plus_sign_learns_the_tilt_and_the_bonus_moves_it() -> None:
     members = FiniteClass(
         np.stack([model.probability_XY, exact_XY, np.array([[0.01, 0.01, 0.98]])])
     )
-    found = [
+    laws = [
         list(Xpo(beta, alpha).rounds(Oracle(model, rng), members, 30, rng)) for alpha in (0.0, 1e4)
     ]
-    assert np.allclose(best(found[0]).law_XY, exact_XY) and np.allclose(
-        found[1][-1].law_XY, members.law_FXY[2]
+    assert np.allclose(best(laws[0]).law_XY, exact_XY) and np.allclose(
+        laws[1][-1].law_XY, members.law_FXY[2]
     )
 
 

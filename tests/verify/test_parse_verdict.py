@@ -68,12 +68,12 @@ def test_a_winner_is_read_by_its_own_line(text: str, letter: str | None) -> None
 
 
 def test_a_verdict_may_stand_on_a_line_of_its_own_where_the_wording_has_it_there() -> None:
-    for own in (replace(GERMAN, verdict="\nUrteil:\n"), replace(GERMAN, incorrect="\n Falsch")):
+    for wording in (replace(GERMAN, verdict="\nUrteil:\n"), replace(GERMAN, incorrect="\n Falsch")):
         assert (
-            read_verdict("Urteil:\n Falsch", own) is False
-            and read_verdict("Urteil: Richtig", own) is True
+            read_verdict("Urteil:\n Falsch", wording) is False
+            and read_verdict("Urteil: Richtig", wording) is True
         )
-        assert read_verdict("Urteil:\n\nSo ist es. Richtig", own) is None
+        assert read_verdict("Urteil:\n\nSo ist es. Richtig", wording) is None
 
 
 def test_words_are_no_patterns() -> None:

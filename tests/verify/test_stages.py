@@ -104,14 +104,14 @@ def test_self_rewards_are_what_was_stored(engine: Engine, tmp_path: Path) -> Non
     assert np.allclose(ended["score"], ended["logprob"]) and np.allclose(
         ended["each"], ended["logprob"] / ended["tokens"]
     )
-    for _, own in run.responses.join(run.scores["majority"], on=["problem", "sample"]).group_by(
+    for _, rows in run.responses.join(run.scores["majority"], on=["problem", "sample"]).group_by(
         "problem"
     ):
-        answers = own["answer_strict"].to_list()
+        answers = rows["answer_strict"].to_list()
         shares = [
             0.0 if answer is None else answers.count(answer) / len(answers) for answer in answers
         ]
-        assert own["score"].to_list() == shares and own["parsed"].to_list() == [
+        assert rows["score"].to_list() == shares and rows["parsed"].to_list() == [
             answer is not None for answer in answers
         ]
 
@@ -268,7 +268,7 @@ def test_a_check_of_several_lines_reaches_its_verdict(name: str, shots: int) -> 
 
 def test_dry_run_counts_matches_and_draws(engine: Engine) -> None:
     plan = Plan(engine.name, TASKS["signs"](), problems=5, samples=8)
-    alone, once = (preview(plan, engine, own) for own in ([], [Tournament()]))
+    alone, once = (preview(plan, engine, verifiers) for verifiers in ([], [Tournament()]))
     both, thrice = (
         preview(plan, engine, [Tournament("both")]),
         preview(plan, engine, [Tournament()], draws=3),

@@ -139,7 +139,7 @@ def test_a_bracket_of_any_size(samples: int, seed: int) -> None:
 
 
 def test_every_first_pairing_is_about_equally_likely() -> None:
-    """Each of the three pairings of four comes in 1,000 of 3,000 brackets, within six deviations."""
+    """Each of the three pairings of four comes in a third of brackets, within six deviations."""
     partners = [
         next(set(pair) - {0} for pair in Bracket(range(4), seed).pairs if 0 in pair).pop()
         for seed in range(3_000)
@@ -154,8 +154,8 @@ def test_played_matches_tell_the_scores(samples: int, order: str) -> None:
     verdicts = play(entrants(samples, problems=3), order=order)
     readings = 2 if order == "both" else 1
     for p in range(3):
-        own = verdicts.scores[p * samples : (p + 1) * samples]
-        rows = [read_matches(score.text) for score in own]
+        scores = verdicts.scores[p * samples : (p + 1) * samples]
+        rows = [read_matches(score.text) for score in scores]
         assert (
             sum(map(len, rows))
             == 2 * readings * (samples - 1)
@@ -164,7 +164,7 @@ def test_played_matches_tell_the_scores(samples: int, order: str) -> None:
         lost = [min((match.round for match in row if not match.won), default=None) for row in rows]
         assert lost.count(None) == 1
         rounds = math.ceil(math.log2(samples))
-        assert [score.score for score in own] == [rounds if r is None else r - 1 for r in lost]
+        assert [score.score for score in scores] == [rounds if r is None else r - 1 for r in lost]
         assert all((match.text != "") == (match.shown == "A") for row in rows for match in row)
     assert verdicts.usage.generated_tokens == 3 * readings * (samples - 1)
 

@@ -52,12 +52,12 @@ def test_what_ends_a_verification_follows_its_frame() -> None:
 def test_settings_hold_the_words_that_are_used_and_not_the_default(
     kind: type[PromptedVerifier],
 ) -> None:
-    own = replace(
+    wording = replace(
         GERMAN,
         multiple_choice="{question} {response}?",
         examples=(Example("q", "r", "c", True), Example("q", "s", "c", False, 3)),
     )
-    settings = kind(wording=own).settings()
+    settings = kind(wording=wording).settings()
     assert kind().settings() == {key: value for key, value in settings.items() if key != "wording"}
     assert (
         list(settings["wording"]) == list(kind.worded)
@@ -100,9 +100,9 @@ def own_table(wording: Wording, says_right: float) -> TabularEngine:
 
 
 def test_a_run_asks_and_reads_in_its_own_words(tmp_path: Path) -> None:
-    own = replace(GERMAN, multiple_choice="{question}: {response}? Richtig/Falsch")
-    engine = own_table(own, says_right=0.999)
-    verifiers = [MultipleChoice(wording=own), ChainOfThoughtBinary(wording=own)]
+    wording = replace(GERMAN, multiple_choice="{question}: {response}? Richtig/Falsch")
+    engine = own_table(wording, says_right=0.999)
+    verifiers = [MultipleChoice(wording=wording), ChainOfThoughtBinary(wording=wording)]
     run = strop.gap(
         engine,
         "recall",

@@ -1,7 +1,7 @@
 """Majority@N: the vote taken anew in every N-subset of the K responses, in closed form.
 
-Self-consistency ("Sharpening", section 2). The votes for an answer depend on the other responses, so
-best-of-N by the vote among all K would use more than N responses: another, better quantity.
+Self-consistency ("Sharpening", section 2). The votes for an answer depend on the other responses.
+Best-of-N by the vote among all K would use more than N responses: another, better quantity.
 
 Suppose that the winner has t votes; all answers with t votes share the win. For an answer that c of
 the K responses give, L(x) = sum over s < t of C(c, s) x^s counts the ways to draw fewer than t of
@@ -12,8 +12,9 @@ z^ties over [0, 1], so
         = integral over z of sum_a u_a M_a prod_{b != a} (L_b + z M_b)
 
 times (1 + x)^rest for the responses that cannot reach t: those of answers with fewer than t
-responses, and those without an answer. The integrand is a polynomial in z, so Gauss-Legendre nodes are exact; all terms are >= 0,
-so no digits cancel. Polynomials are scaled by 2^-degree to stay in range.
+responses, and those without an answer. The integrand is a polynomial in z, so Gauss-Legendre nodes
+are exact; all terms are >= 0, so no digits cancel. Polynomials are scaled by 2^-degree to stay in
+range.
 
 Axes: P problems, K responses, A answers of a problem (most frequent first), N size of the subset,
 Q problems of one block, Z nodes, V votes, G pairs of problem and answer.
