@@ -327,7 +327,7 @@ def test_a_stored_run_is_read_without_the_harness(
     def refuse(*_: Any) -> None:
         raise AssertionError("the harness was asked")
 
-    monkeypatch.setattr(adapter, "_asked", refuse)
+    monkeypatch.setattr(adapter, "_ask", refuse)
     adapter._description.cache_clear()
     run = strop.Run(tmp_path / "run")
     assert run.document["task"] == task.label and run.document["accuracy"]["n"] == 4
