@@ -12,21 +12,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import altair as alt
 import numpy as np
 import polars as pl
 
 from strop.measure.intervals import ANYTHING
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.base import Finding, Study, Tell, write_findings
 from strop.studies.frame.cost import Cost
 from strop.studies.frame.courses import over as mean_over_seeds
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
 from strop.studies.frame.fits import Fits, Measured
-from strop.studies.frame.numbers import per_cent, points, short, told, written
+from strop.studies.frame.numbers import points, short, told
 from strop.studies.frame.runs import Runs
+from strop.studies.sft_figures import (
+    CHANGES,
+    CURVES,
+    SHOWN,
+    WHERE,
+    Estimates,
+    bars,
+    curve_figure,
+    effect_figure,
+    in_nats,
+    tables,
+)
 from strop.tasks import Task
 
 TABLE = (
@@ -39,37 +49,7 @@ CURVE = (
     " training prompts (Figures 7 and 8)."
 )
 EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
-SHOWN = {
-    "train_accuracy": "one sample, training problems, %",
-    "accuracy": "one sample, held out, %",
-    "greedy": "greedy, held out, %",
-    "best_of_k": "best of K, held out, %",
-    "coverage": "coverage, held out, %",
-    "base_likelihood": "log-likelihood under the base, nats",
-}
-CHANGES = {
-    "train_accuracy": "one sample, training problems",
-    "accuracy": "one sample, held out",
-    "greedy": "greedy, held out",
-    "coverage": "coverage, held out",
-    "base_likelihood": "log-likelihood under the base, nats",
-}
-WHERE = {
-    "train_accuracy": "one sample, training",
-    "accuracy": "one sample, held out",
-    "greedy": "greedy, held out",
-    "coverage": "coverage, held out",
-}
-CURVES = {
-    "train_accuracy": ("accuracy", "training problems"),
-    "accuracy": ("accuracy", "held-out problems"),
-    "train_base_likelihood": ("log-likelihood", "training problems"),
-    "base_likelihood": ("log-likelihood", "held-out problems"),
-}
 NOT_TESTABLE = "Not testable here."
-
-Estimates = Mapping[str, Estimate]
-"""Numbers of one model, or their changes against the base model, by name."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +157,8 @@ class SftStudy(Study):
             f"{self._kept(models)} Held-out problems and the last checkpoint are the headline here;"
             f" {self.seeds} seeds give little information about their own spread.",
             self._table_data(values, changes),
-            _bars(changes) if trained else None,
-            _tables(values, changes),
+            bars(changes) if trained else None,
+            tables(values, changes),
         )
 
     def _table_data(
@@ -233,7 +213,7 @@ class SftStudy(Study):
             seen,
             holds,
             data,
-            _effect_figure(data),
+            effect_figure(data),
         )
 
     def _effect_in_words(self, models: Mapping[str, Sequence[Measured]]) -> tuple[str, str]:
@@ -284,7 +264,7 @@ class SftStudy(Study):
             seen,
             holds,
             data,
-            _curve_figure(data) if has_values else None,
+            curve_figure(data) if has_values else None,
         )
 
 
@@ -299,8 +279,8 @@ def _curve_in_words(
     seen = (
         f"from the base to step {last}: accuracy {points(changes['train_accuracy'])} points on"
         f" training problems and {points(changes['accuracy'])} held out; log-likelihood under the"
-        f" base {_in_nats(changes['train_base_likelihood'])} and"
-        f" {_in_nats(changes['base_likelihood'])} nats."
+        f" base {in_nats(changes['train_base_likelihood'])} and"
+        f" {in_nats(changes['base_likelihood'])} nats."
     )
     gains = {}
     for step, by_seed in snapshots.items():
@@ -369,87 +349,3 @@ def _mean_gain(
     for new, old in zip(after, before, strict=True):
         gains.append(new[after_key] - old[before_key])
     return float(np.mean(gains))
-
-
-# --- tables and figures ---
-
-
-def _tables(values: Mapping[str, Estimates], changes: Mapping[str, Estimates]) -> str:
-    """Return the markdown tables of values and of changes."""
-    value_rows = []
-    for name, estimates in values.items():
-        cells = [_value_cell(estimates[key], key) for key in SHOWN]
-        value_rows.append([name, *cells])
-    change_rows = []
-    for name, estimates in changes.items():
-        if name != "base":
-            cells = [_change_cell(estimates[key], key) for key in CHANGES]
-            change_rows.append([name, *cells])
-    blocks = [
-        markdown_table(["model", *SHOWN.values()], value_rows),
-        "Change against the base model, paired by seed (points; nats):",
-        markdown_table(["model", *CHANGES.values()], change_rows),
-    ]
-    return "\n\n".join(blocks)
-
-
-def _value_cell(value: Estimate, key: str) -> str:
-    return written(value, 1, ".2f", ".2f") if key.endswith("likelihood") else per_cent(value)
-
-
-def _change_cell(value: Estimate, key: str) -> str:
-    return _in_nats(value) if key.endswith("likelihood") else points(value)
-
-
-def _in_nats(change: Estimate) -> str:
-    return written(change, 1, "+.2f", ".2f")
-
-
-def _bars(changes: Mapping[str, Estimates]) -> Any:
-    """Draw the changes of all models against the base model, in points."""
-    rows = []
-    for name, estimates in changes.items():
-        if name != "base":
-            for key, where in WHERE.items():
-                rows.append({"model": name, "where": where} | told(estimates[key]))
-    data = pl.DataFrame(rows, infer_schema_length=None)
-    data = data.with_columns(pl.col("value", "low", "high") * 100)
-    base = alt.Chart(data).encode(
-        x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
-        xOffset=alt.XOffset("where:N", sort=None),
-        color=alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2)),
-    )
-    y = alt.Y("low:Q", title="change against the base, points")
-    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=y, y2="high:Q")
-    marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
-    return alt.layer(level(0), intervals, marks).properties(width=COLUMN, height=190)
-
-
-def _effect_figure(data: pl.DataFrame) -> Any:
-    """Draw the changes against the base model by N, in points; None if all are unknown."""
-    shown = data.filter(pl.col("value").is_not_null())
-    if shown.is_empty():
-        return None
-    shown = shown.with_columns(pl.col("value", "low", "high") * 100)
-    x = alt.X("N:O", title="N of SFT-Sharpening", axis=alt.Axis(labelAngle=0))
-    colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
-    title = "change against the base, points"
-    chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="where:N")
-    return alt.layer(level(0), chart).properties(width=COLUMN, height=150)
-
-
-def _curve_figure(data: pl.DataFrame) -> Any:
-    """Draw accuracy above log-likelihood, with one axis of steps below both."""
-    panels = []
-    for what, title, times, is_last in (
-        ("accuracy", "accuracy, points", 100, False),
-        ("log-likelihood", "log-likelihood, nats", 1, True),
-    ):
-        shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null())
-        shown = shown.with_columns(pl.col("value", "low", "high") * times)
-        x_title = "optimiser step" if is_last else None
-        x = alt.X("step:O", title=x_title, axis=alt.Axis(labels=is_last, labelAngle=0))
-        colour = alt.Color("problems:N", sort=None, title=None)
-        chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="problems:N")
-        panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
-    return alt.vconcat(*panels, spacing=6)

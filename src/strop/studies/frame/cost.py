@@ -87,7 +87,9 @@ def total(costs: Iterable[Cost]) -> Cost:
     rows = list(costs)
     if not rows:
         return NOTHING
-    sums = {name: sum(getattr(row, name) for row in rows) for name in COUNTED}
+    sums: dict[str, Any] = {}
+    for name in COUNTED:
+        sums[name] = sum(getattr(row, name) for row in rows)
     known = [row.seconds_at_most for row in rows if row.seconds_at_most is not None]
     seconds = math.fsum(known) if len(known) == len(rows) else None
     return Cost(**sums, seconds_at_most=seconds)
