@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from strop.errors import UsageError
 from strop.measure.budget import FEWEST, Assumed, Need, Plan, Variances, accuracy_law, gap_law, plan
 from strop.measure.gap import gap_P
