@@ -1,8 +1,10 @@
-"""Every estimate of a large run, and what it takes: 5,000 problems x 128 responses x 4 verifiers x 9 thresholds x 2,000 resamples.
+"""Time every estimate of a large run.
+
+The default is 5,000 problems x 128 responses x 4 verifiers x 9 thresholds x 2,000 resamples.
 
     python benchmarks/measure.py [--problems P] [--samples K]
 
-Prints seconds and peak memory, and beside them the same intervals by a plain bootstrap loop over one estimate, as a ratio.
+Print seconds and peak memory, and how much longer a plain bootstrap loop would take.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import time
 import numpy as np
 
 from strop.measure import Samples, Weighed, estimate, gap, resample_counts, summarise
-from strop.run.analysis import Evidence, Judge, analyse
+from strop.run.analysis import analyse
+from strop.run.evidence import Evidence, Judge
 from strop.weigh import parse_weight
 
 VERIFIERS = {
@@ -26,7 +29,10 @@ VERIFIERS = {
 
 
 def made_up(problems: int, samples: int) -> Evidence:
-    """Random utilities, and scores that know something of them: continuous, binary, ten levels, log-probabilities."""
+    """Return random utilities, and scores that correlate with them, of four kinds.
+
+    The scores are continuous, binary, of ten levels, and log-probabilities.
+    """
     rng = np.random.default_rng(0)
     ability_P1 = rng.beta(0.7, 1.2, (problems, 1))
     utility_PK = (rng.random((problems, samples)) < ability_P1).astype(float)
@@ -57,7 +63,7 @@ def made_up(problems: int, samples: int) -> Evidence:
 
 
 def everything(evidence: Evidence) -> int:
-    """What ``strop gap`` measures at its end; returns how many estimates there are."""
+    """Measure all that ``strop gap`` measures, and return the number of estimates."""
     problems = len(evidence.samples.mask_PK)
     counts_BP = resample_counts(problems, 1)
     weighed = {
@@ -77,7 +83,7 @@ def leaves(document: object) -> int:
 
 
 def plain_loop(values_P: np.ndarray, resamples: int) -> float:
-    """Seconds for the bootstrap of one mean, resample by resample."""
+    """Return the seconds for the bootstrap of one mean, resample by resample."""
     rng, started = np.random.default_rng(1), time.perf_counter()
     for _ in range(resamples):
         values_P[rng.integers(len(values_P), size=len(values_P))].mean()
@@ -88,8 +94,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=5_000)
     parser.add_argument("--samples", type=int, default=128)
-    asked = parser.parse_args()
-    evidence = made_up(asked.problems, asked.samples)
+    options = parser.parse_args()
+    evidence = made_up(options.problems, options.samples)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.perf_counter()
     count = everything(evidence)
@@ -100,15 +106,18 @@ def main() -> None:
     ratio = gap(evidence.samples.utility_PK, judge.weight(judge.score_PK, mask_PK), mask_PK)
     loop = plain_loop(ratio.above_P, 2_000)
     print(
-        f"{asked.problems:,} problems x {asked.samples} responses x {len(evidence.judges)} verifiers, 2,000 resamples"
+        f"{options.problems:,} problems x {options.samples} responses x "
+        f"{len(evidence.judges)} verifiers, 2,000 resamples"
     )
     print(
-        f"{count:,} estimates in {seconds:.1f} s, peak {peak:,.0f} MB ({before:,.0f} MB of them before measuring)"
+        f"{count:,} estimates in {seconds:.1f} s, peak {peak:,.0f} MB "
+        f"({before:,.0f} MB of them before measuring)"
     )
     print(
-        f"a plain loop of percentile intervals takes {loop:.2f} s for one: {loop * count / seconds:,.0f} times as long for all"
+        f"a plain loop of percentile intervals takes {loop:.2f} s for one: "
+        f"{loop * count / seconds:,.0f} times as long for all"
     )
-    print(f"gap of mc: {estimate(ratio, resample_counts(asked.problems, 1)):.2%}")
+    print(f"gap of mc: {estimate(ratio, resample_counts(options.problems, 1)):.2%}")
 
 
 if __name__ == "__main__":

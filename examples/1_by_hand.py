@@ -1,4 +1,7 @@
-"""One round, written out by hand: every arrow of the spine is one line. Run it with  python examples/1_by_hand.py"""
+"""One round, written out by hand, with one line per arrow of the spine.
+
+Run it with  python examples/1_by_hand.py
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,19 @@ from strop.tasks import Signs
 from strop.verify import Candidate, ChainOfThoughtBinary, VerificationContext
 from strop.weigh import Threshold
 
-task, engine = Signs(), load_engine("ladder/40k")
-problems, K = task.problems("test", 50, seed=0), 16
+task = Signs()
+engine = load_engine("ladder/40k")
+K = 16
+problems = task.problems("test", 50, seed=0)
 
-# problems --engine.sample--> responses. The engine sees no reference.
+# problems --engine.sample--> responses. The engine sees no reference: blind() removes it.
 seeds = [response_seeds(0, "responses", problem, K) for problem in problems]
 samples = draw_responses(
     engine, task, [blind(p) for p in problems], [], Sampling(0.7, 0.9, task.max_tokens), seeds
 ).samples
 
-# responses --verifier--> scores. Neither does the verifier.
-bench = VerificationContext(
+# responses --verifier--> scores. The verifier sees no reference either.
+context = VerificationContext(
     task, engine, shots=[], sampling=Sampling(0.7, 0.9, task.verification_max_tokens)
 )
 candidates = [
@@ -31,7 +36,7 @@ candidates = [
     for problem, row in zip(problems, samples, strict=True)
     for k, sample in enumerate(row)
 ]
-scores = ChainOfThoughtBinary().score(candidates, bench).scores
+scores = ChainOfThoughtBinary().score(candidates, context).scores
 
 # scores --weight--> weights. (utility, weights) --measure--> estimates.
 score_PK = np.array([score.score for score in scores]).reshape(len(problems), K)

@@ -1,4 +1,7 @@
-"""The same with the library: one call, a run folder, a report. Run it with  python examples/2_with_the_library.py [FOLDER]"""
+"""The same round with the library: one call, a run folder, a report.
+
+Run it with  python examples/2_with_the_library.py [FOLDER]
+"""
 
 from __future__ import annotations
 

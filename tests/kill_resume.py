@@ -2,8 +2,9 @@
 
     python tests/kill_resume.py [--kills 10] [--seed 0] [strop gap options]
 
-By hand: ten kills of the default run on arithmetic. ``test_resume.py`` uses the same functions on a small one. Moments are drawn, one in
-each of equal stretches of the run's life, counted in parts written; a further random wait lands kills inside a part or a write.
+By default it kills the default run on arithmetic ten times. ``tests/run/test_resume.py`` uses the
+same functions on a small run. One kill falls at a random moment of each of equal stretches of the
+run, counted in written parts. A further random wait lets kills fall inside a part or a write.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Who may import whom, how big a file may grow, and what `import strop` costs.
+"""Check which room imports which, that no imports form a circle, and that files stay short.
 
-Every import of strop's own files is read from their syntax trees, wherever it stands: at the top, in a function, under TYPE_CHECKING.
+Imports are read from the syntax trees, wherever they stand: at the top of a file, in a function,
+under TYPE_CHECKING. The last test checks that `import strop` loads no heavy package.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ LINE_OF = {room: line for line, rooms in enumerate(LINES) for room in rooms}
 ONLY_BASES = {"prompts": ("engines",)} | dict.fromkeys(
     ("generate", "verify", "distill", "report"), ("engines", "tasks")
 )
-"""Rooms that must not know any concrete engine or task: of those rooms they may import ``base`` alone."""
+"""Rooms that must not know a concrete engine or task: they may import only ``base`` of those."""
 NUMPY_ONLY = ("weigh", "measure", "theory")
 
-LONGEST_FILE, LONGEST_FUNCTION = 500, 80
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 80
 
 
 def label(path: Path) -> str:
@@ -50,13 +52,13 @@ every_file = pytest.mark.parametrize("path", FILES, ids=label)
 
 
 def room_of(path: Path) -> str:
-    """The room, or the single file, that a path belongs to."""
+    """Return the room, or the single file, that a path belongs to."""
     room = path.relative_to(ROOT).parts[0].removesuffix(".py")
     return FACE if room == "__init__" else room
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Dotted names that a file imports; ``from a import b`` counts as ``a.b``, whether b is a module or something in one."""
+    """Yield the dotted names that a file imports; ``from a import b`` gives ``a.b``."""
     package = ("strop", *path.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -68,7 +70,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def own_imports(path: Path) -> Iterator[tuple[str, str]]:
-    """(room, full name) of everything a file imports from strop. What is no room and no file comes from the public face."""
+    """Yield (room, full name) of each import from strop; names that are no room are the face's."""
     for name in imports(path):
         first, _, rest = name.partition(".")
         if first == "strop":
@@ -93,6 +95,46 @@ def test_imports_point_upwards(path: Path) -> None:
             f"{label(path)} imports {name}: {here} is on line {LINE_OF[here] + 1} and may import only from the lines above it"
             f" and from itself; {room} is on line {LINE_OF[room] + 1}"
         )
+
+
+def module_name(path: Path) -> str:
+    parts = ("strop", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Return the files that each file of strop imports, by their module names."""
+    modules = {module_name(path): path for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        graph[module] = set()
+        for name in imports(path):
+            # A name is a module, or something in the module that the name begins with.
+            imported = name if name in modules else name.rpartition(".")[0]
+            if imported in modules and imported != module:
+                graph[module].add(imported)
+    return graph
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Return all files that a file imports, directly or through others."""
+    seen: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting.extend(graph[module])
+    return seen
+
+
+def test_no_imports_form_a_circle() -> None:
+    graph = import_graph()
+    in_circle = sorted(module for module in graph if module in reachable(graph, module))
+    assert not in_circle, (
+        f"these files import one another in a circle: {', '.join(in_circle)}; "
+        "move what both sides need into a file of its own"
+    )
 
 
 @every_file

@@ -1,19 +1,21 @@
-"""strop measures and runs the self-improvement of language models.
+"""Measure and run the self-improvement of language models.
 
     run = strop.gap(model="ladder/250k", task="arithmetic")
     run.estimates, run.responses, run.scores, run.report()
 
-The rooms, and what each answers:
+The rooms, and the question that each one answers:
 
-    tasks      what is asked, and what is right?       verify    what does the model think?
-    engines    who answers?                            weigh     which responses count, how much?
-    prompts    how is it put into words?               measure   what was gained, give or take?
-    generate   draw responses                          report    tell it
-    ladder     the embedded models                     store     the run folder
-    theory     the sharpening paper's exact world      studies   figures, tables and theorems, run again
+    tasks       what is asked, and what is right?      verify      what does the model think?
+    engines     who answers?                           weigh       which responses count, how much?
+    prompts     how is it put into words?              measure     what was gained, give or take?
+    generate    draw responses                         distill     move the model toward them
+    run         one run: plan, execute, store, read    report      the page of a run
+    improvement rounds of self-improvement             cluster     a run on a Ray cluster
+    ladder      the embedded models                    cli         the command line
+    theory      the sharpening paper's exact world     studies     figures, tables and theorems
 
-``loop`` strings them together, ``run`` reads a finished run, ``analysis`` tells all that its samples can tell, ``api`` holds the functions
-below, ``matrix`` those about many models, ``sharpening`` best-of-N at inference.
+``run/loop.py`` is the spine: it strings one round together. ``cross_verification``, ``scaling`` and
+``sharpening`` use several models or several samples.
 """
 
 from __future__ import annotations
@@ -97,7 +99,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a name when it is first used, so that ``import strop`` costs nothing."""
+    """Load a public name when it is first used, so that ``import strop`` is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'strop' has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""``python -m strop``."""
+"""Run strop with ``python -m strop``."""
 
 from strop.cli.main import main
 

@@ -1,6 +1,7 @@
-"""Who verifies whom (``strop cross``): the gap of every generator under every verifying model, on the same problems.
+"""Measure the gap of every generator under every verifying model (``strop cross``).
 
-All generators have the same number of samples, so their gaps may be compared; numbers on the same problems are paired.
+All generators have the same problems and the same number of samples, so their gaps can be compared,
+and their numbers are paired.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from strop.engines import Engine
 from strop.errors import UsageError
 from strop.progress import Silent, Titled, Watcher
-from strop.run.analysis import choice
+from strop.run.choice import choice
 from strop.run.executors import Execution, Executor, as_executor, load_all, model_name
 from strop.run.gap import DEFAULT_VERIFIERS, sample, verify_run
 from strop.run.run import Run, write_estimates
@@ -25,11 +26,16 @@ from strop.text import slug
 from strop.verify import Verifier, find_verifiers, folder_key
 
 CELL = ("gap", "relative_gap", "accuracy_kept", "auroc", "tpr", "fpr")
+"""The quantities of one cell of the matrix."""
 
 
 @dataclass(frozen=True)
 class Cross:
-    """``runs``: one for each generator, scored by every judge. ``cells``: one row a generator, judge, verifier and weight."""
+    """The matrix of generators and verifying models.
+
+    ``runs``: one per generator, scored by every judge. ``cells``: one row per generator, judge,
+    verifier and weight.
+    """
 
     path: Path
     runs: list[Run]
@@ -38,14 +44,12 @@ class Cross:
 
     @property
     def document(self) -> dict[str, Any]:
-        generators = [run.plan.model for run in self.runs]
-        head = {
-            "task": self.runs[0].plan.task.label,
-            "generators": generators,
-            "verifier_models": self.judges,
-        }
+        """The document that ``--json`` prints."""
         accuracies = {run.plan.model: run.accuracies["accuracy"].as_json() for run in self.runs}
-        return head | {
+        return {
+            "task": self.runs[0].plan.task.label,
+            "generators": [run.plan.model for run in self.runs],
+            "verifier_models": self.judges,
             "accuracy": accuracies,
             "cells": self.cells,
             "transfers": self.transfers,
@@ -53,20 +57,28 @@ class Cross:
         }
 
     def _repr_html_(self) -> str:
-        """In a notebook: the matrices."""
+        """Return the matrices, for a notebook."""
         from strop.report.notebook import story_html
 
         return story_html("cross", self.document)
 
     @cached_property
     def transfers(self) -> list[dict[str, Any]]:
-        """What is chosen on one generator, judged on another ("Mind the Gap", section 6.1); no problem has a part in both."""
-        pairs = [(one, other) for one in self.runs for other in self.runs if one is not other]
-        return [
-            {"chosen_on": one.plan.model, "judged_on": other.plan.model}
-            | choice(one.evidence, one.counts_BP, other.evidence)
-            for one, other in pairs
-        ]
+        """The best verifier of one generator, judged on another ("Mind the Gap", section 6.1).
+
+        No problem takes part in both the choice and its judgement.
+        """
+        rows = []
+        for chosen_on in self.runs:
+            for judged_on in self.runs:
+                if chosen_on is not judged_on:
+                    models = {
+                        "chosen_on": chosen_on.plan.model,
+                        "judged_on": judged_on.plan.model,
+                    }
+                    chosen = choice(chosen_on.evidence, chosen_on.counts_BP, judged_on.evidence)
+                    rows.append(models | chosen)
+        return rows
 
 
 def cross(
@@ -81,53 +93,59 @@ def cross(
     watcher: Watcher | None = None,
     **options: Any,
 ) -> Cross:
-    """gap(f, g) for every generator f of ``models`` and verifying model g of ``judges``, by default the same models.
+    """Measure gap(f, g) for every generator f of ``models`` and verifying model g of ``judges``.
 
-    Each model is loaded once, and all stay in memory together. A stopped matrix goes on cell by cell: a generator's responses are drawn
-    once, and every judge's scores are a stage of their own in its run folder.
+    By default the judges are the same models. Each model is loaded once, and all stay in memory
+    together. A stopped matrix is resumed cell by cell: a generator's responses are drawn once, and
+    every judge's scores are a stage of its run folder.
     """
-    asked, found = find_verifiers(verifiers), find_task(task)
-    if not models or not asked or not all(verifier.asks_model for verifier in asked):
-        got = ", ".join(verifier.name for verifier in asked) or "none"
-        raise UsageError(
-            f"a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, tournament); got {got}"
-        )
-    names, executor = (
-        dict.fromkeys(model_name(model) for model in (*models, *judges)),
-        as_executor(workers),
-    )
-    engines = dict(
-        zip(names, load_all([*models, *judges], executor, options.get("revision")), strict=True)
-    )
-    judging = [engines[name] for name in dict.fromkeys(map(model_name, judges or models))]
-    sides = {
-        "generators": [*map(model_name, models)],
-        "judges": [engine.name for engine in judging],
-        "verifiers": folder_key(asked),
-    }
-    asked_of = {
+    found_verifiers = find_verifiers(verifiers)
+    found_task = find_task(task)
+    _check(models, found_verifiers)
+    executor = as_executor(workers)
+    generator_names = list(dict.fromkeys(map(model_name, models)))
+    judge_names = list(dict.fromkeys(map(model_name, judges or models)))
+    loaded = load_all([*models, *judges], executor, options.get("revision"))
+    names = dict.fromkeys(map(model_name, [*models, *judges]))
+    engines = dict(zip(names, loaded, strict=True))
+    judge_engines = [engines[name] for name in judge_names]
+    asked = {
         "model": "-".join(names),
-        "task": slug(found.label),
+        "task": slug(found_task.label),
         "draws": draws,
-        **sides,
+        "generators": [model_name(model) for model in models],
+        "judges": [engine.name for engine in judge_engines],
+        "verifiers": folder_key(found_verifiers),
         **plain_options(options),
     }
-    path = Path(out) if out is not None else default_folder("cross", asked_of)
+    path = Path(out) if out is not None else default_folder("cross", asked)
     runs = []
-    for name in dict.fromkeys(map(model_name, models)):
-        folder, titled = path / slug(name), Titled(watcher or Silent(), name)
-        run = sample(engines[name], found, out=folder, workers=executor, watcher=titled, **options)
-        for judge in judging:
-            for verifier in asked:
-                verify_run(
-                    run, Verification.of(verifier, judge, draws), Execution(executor, titled)
-                )
-        runs.append(write_estimates(Run(folder, task=found)))
-    result = Cross(
-        path, runs, [judge.name for judge in judging], list(_cells(runs, judging, asked))
-    )
+    for name in generator_names:
+        folder = path / slug(name)
+        titled = Titled(watcher or Silent(), name)
+        run = sample(
+            engines[name], found_task, out=folder, workers=executor, watcher=titled, **options
+        )
+        for judge in judge_engines:
+            for verifier in found_verifiers:
+                verification = Verification.of(verifier, judge, draws)
+                verify_run(run, verification, Execution(executor, titled))
+        runs.append(write_estimates(Run(folder, task=found_task)))
+    cells = list(_cells(runs, judge_engines, found_verifiers))
+    result = Cross(path, runs, [judge.name for judge in judge_engines], cells)
     RunFolder(path).write_json("cross.json", result.document)
     return result
+
+
+def _check(models: Sequence[str | Engine], verifiers: Sequence[Verifier]) -> None:
+    """Raise UsageError unless there is a model, and every verifier asks one."""
+    if models and verifiers and all(verifier.asks_model for verifier in verifiers):
+        return
+    got = ", ".join(verifier.name for verifier in verifiers) or "none"
+    raise UsageError(
+        "a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, "
+        f"tournament); got {got}"
+    )
 
 
 def _cells(
@@ -138,10 +156,10 @@ def _cells(
         for judge in judges:
             for verifier in verifiers:
                 row = rows[Verification.of(verifier, judge).stage(run.plan.model)]
-                place = {
+                yield {
                     "generator": run.plan.model,
                     "verifier_model": judge.name,
                     "verifier": verifier.name,
                     "weigh": row["weigh"],
+                    **{quantity: row[quantity] for quantity in CELL},
                 }
-                yield place | {quantity: row[quantity] for quantity in CELL}

@@ -1,55 +1,56 @@
-"""Everything strop raises on purpose.
+"""The errors that strop raises on purpose.
 
     StropError                 base; one clear line for the user, exit code 2
     ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
-    ├── TokenLimitError        the run has spent as many tokens as it may
-    ├── QueryBudgetError       a learner of the theory laboratory has asked its oracle too often
+    ├── TokenLimitError        the run has used its limit of tokens
+    ├── QueryBudgetError       a learner of the theory room used up its queries
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
-        └── CorruptPartError   a stored file cannot be read back
+        └── CorruptPartError   a stored file cannot be read
 
-Every message says what was got, what was expected and what to do. Anything else that escapes is a fault of ours (exit code 1).
+Every message says what was got, what was expected and what to do. Any other exception is a bug in
+strop (exit code 1).
 """
 
 from __future__ import annotations
 
 
 class StropError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can fix."""
 
 
 class UsageError(StropError, ValueError):
-    """An option, name or value that cannot be used."""
+    """An option, name or value cannot be used."""
 
 
 class ModelError(StropError):
-    """A model that cannot be loaded, or that lacks what was asked of it."""
+    """A model cannot be loaded, or lacks a required ability."""
 
 
 class MissingExtraError(StropError, ImportError):
-    """An optional dependency is not installed, or does not import: ``why`` is what Python said."""
+    """An optional dependency is not installed, or its import fails: ``why`` is Python's message."""
 
     def __init__(self, feature: str, extra: str, why: str = "") -> None:
+        reason = f" ({why})" if why else ""
         super().__init__(
-            f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'"
-            + (f" ({why})" if why else "")
+            f"{feature} needs the extra '{extra}': run  pip install 'strop[{extra}]'{reason}"
         )
-        self.asked = (feature, extra, why)
+        self.arguments = (feature, extra, why)
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        """A worker's error reaches its user through pickle, which makes it anew of what it was made of."""
-        return type(self), self.asked
+        """Pickle the arguments, so that a worker's error can be rebuilt in the main process."""
+        return type(self), self.arguments
 
 
 class TokenLimitError(StropError):
-    """The run has spent as many tokens as it may; what is stored is kept."""
+    """The run has used its limit of tokens; stored parts are kept."""
 
 
 class QueryBudgetError(StropError):
-    """A query beyond the oracle's budget; nothing was drawn for it."""
+    """A query exceeds the oracle's budget; nothing was drawn for it."""
 
 
 class StoreError(StropError):
@@ -57,7 +58,7 @@ class StoreError(StropError):
 
 
 class RunMismatchError(StoreError):
-    """The folder already holds a run that was asked for differently."""
+    """The folder holds a run with other settings."""
 
 
 class RunLockedError(StoreError):
@@ -65,4 +66,4 @@ class RunLockedError(StoreError):
 
 
 class CorruptPartError(StoreError):
-    """A stored file cannot be read back, or does not hold what its name promises."""
+    """A stored file cannot be read, or its content is not what its name promises."""

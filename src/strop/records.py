@@ -1,14 +1,17 @@
-"""What walks between the rooms. Frozen, and without behaviour beyond reading their own fields.
+"""The values that walk between the rooms. They are frozen, and only read their own fields.
 
-    Problem     one question with its reference              tasks      -> everyone (the reference: to graders only)
+    Problem     one question with its reference              tasks      -> everyone
     Message     one turn of a prompt                         prompts    -> engines
-    Sampling    how to draw                                  user       -> engines
+    Sampling    the settings of drawing                      user       -> engines
     Sample      one drawn response                           engines    -> generate, verify
-    Score       one verifier's opinion of one response       verify     -> weigh, through the store
+    Score       one verifier's score of one response         verify     -> weigh, through the store
     Usage       tokens, FLOPs, seconds                       engines    -> report
     Estimate    a number with its interval and definition    measure    -> report, users
 
-Axes of arrays, named in suffixes: P problems, K responses, M verification draws, T tokens, B bootstrap resamples.
+Graders alone see a problem's reference.
+
+Axes of arrays are named in suffixes: P problems, K responses, M verification draws, T tokens,
+B bootstrap resamples.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ Finish = Literal["end", "stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One question of a task. ``reference`` is the gold answer, and is None wherever an engine or a verifier looks."""
+    """One question of a task.
+
+    ``reference`` is the gold answer. It is None in every problem that engines and verifiers get.
+    """
 
     id: str
     split: str
@@ -34,13 +40,19 @@ class Problem:
 
 
 def blind(problem: Problem) -> Problem:
-    """The problem as engines and verifiers see it: without its reference, and without metadata, which may hold a solution."""
+    """Return the problem as engines and verifiers see it, without its reference.
+
+    The metadata is removed too, because it may hold a solution.
+    """
     return replace(problem, reference=None, metadata={})
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. ``content`` is the plain text; assistant turns begin with the space that follows a colon."""
+    """One turn of a prompt.
+
+    ``content`` is the plain text; assistant turns begin with the space that follows a colon.
+    """
 
     role: Literal["user", "assistant"]
     content: str
@@ -51,7 +63,10 @@ Prompt = tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How responses are drawn. ``temperature`` 0 is greedy. ``stop`` strings end a response and are not part of its text."""
+    """The settings with which responses are drawn.
+
+    ``temperature`` 0 is greedy. ``stop`` strings end a response and are not part of its text.
+    """
 
     temperature: float
     top_p: float
@@ -63,10 +78,13 @@ class Sampling:
 class Sample:
     """One response.
 
-    ``logprob``: sum of temperature-1 log-probabilities (nats) of every generated token, up to and including the one that ended the
-    response (the end token, or the last token of a stop string). ``finish`` "length" means truncated: no token ended it.
-    ``token_ids`` holds exactly the tokens that ``logprob`` sums over. A server may not tell: then ``logprob`` is NaN, ``token_ids`` None,
-    and ``count`` the number of tokens, None if that is not known either.
+    ``token_ids``: the generated tokens, up to and including the one that ended the response (the
+    end token, or the last token of a stop string).
+    ``logprob``: the sum of their temperature-1 log-probabilities, in nats.
+    ``finish``: "length" means truncated; no token ended the response.
+
+    A server may not report them: then ``logprob`` is NaN, ``token_ids`` None, and ``count`` the
+    number of tokens, None if that is unknown too.
     """
 
     text: str
@@ -77,13 +95,16 @@ class Sample:
 
     @property
     def tokens(self) -> int | None:
-        """How many tokens were generated; None where nobody knows."""
+        """The number of generated tokens; None if unknown."""
         return self.count if self.token_ids is None else len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A verifier's score of one response in one draw. ``parsed`` False: the verification could not be read and counts 0."""
+    """A verifier's score of one response in one draw.
+
+    ``parsed`` is False if the verification could not be read; its score is then 0.
+    """
 
     score: float
     parsed: bool
@@ -92,9 +113,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was spent. ``flops`` counts forward passes at 2 per parameter and token plus attention; ``seconds`` are summed over workers.
+    """The resources that some work took.
 
-    ``cost`` is in dollars, where a server's prices are given. ``failures`` counts requests to a server that failed and were repeated.
+    ``flops`` counts forward passes at 2 per parameter and token plus attention. ``seconds`` are
+    summed over workers. ``cost`` is in dollars, where a server's prices are given. ``failures``
+    counts requests to a server that failed and were repeated.
     """
 
     prompt_tokens: int = 0
@@ -107,11 +130,11 @@ class Usage:
 
     @property
     def spent_tokens(self) -> int:
-        """Tokens read, from a cache or not, and written: what a server bills and ``--max-tokens-total`` counts."""
+        """All tokens read (cached ones too) and written: what ``--max-tokens-total`` counts."""
         return self.prompt_tokens + self.cached_tokens + self.generated_tokens
 
     def as_json(self) -> dict[str, int | float]:
-        """Every field; cost and failures only where there are any."""
+        """Return every field; ``cost`` and ``failures`` only if they are not 0."""
         return {
             name: value
             for name, value in asdict(self).items()
@@ -120,7 +143,7 @@ class Usage:
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:
-    """The sum, field by field."""
+    """Return the sum, field by field."""
     rows = list(usages)
     return Usage(**{f.name: sum(getattr(row, f.name) for row in rows) for f in fields(Usage)})
 
@@ -134,11 +157,12 @@ def interval_sign(low: float | None, high: float | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number, its interval, and what it means.
+    """A number, its interval, and its definition.
 
-    ``value`` is None where the quantity is undefined, and ``why`` says so; ``low`` and ``high`` are None where the value stands but
-    no interval can be given (one problem, say), again with ``why``. ``n`` counts the problems that the value rests on. ``caution`` says
-    why an interval that stands may cover less often than its level.
+    ``value`` is None where the quantity is undefined; ``why`` is the reason. ``low`` and ``high``
+    are None where the value has no interval (with one problem, say), again with ``why``.
+    ``n`` is the number of problems behind the value. ``caution`` says why an interval may cover
+    less often than its level.
     """
 
     value: float | None
@@ -152,44 +176,52 @@ class Estimate:
 
     @property
     def interval_sign(self) -> int:
-        """Return 1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
+        """1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
         return interval_sign(self.low, self.high)
 
     def as_json(self, definition: bool = False) -> dict[str, Any]:
-        """The contract's form: ``{"value": null, "why": ...}`` where undefined. The definition stands once a document, unless asked for."""
-        told = {"definition": self.definition} if definition else {}
+        """Return the JSON form: ``{"value": null, "why": ...}`` where undefined.
+
+        A document states each definition once, so it is left out unless ``definition`` is true.
+        """
+        document: dict[str, Any] = {"value": self.value}
         if self.value is None:
-            return {"value": None, "why": self.why} | told
-        document = {
-            k: v for k, v in asdict(self).items() if k not in ("definition", "why", "caution")
-        }
-        return (
-            document
-            | {key: text for key, text in (("why", self.why), ("caution", self.caution)) if text}
-            | told
-        )
+            document["why"] = self.why
+        else:
+            document |= {"low": self.low, "high": self.high, "level": self.level, "n": self.n}
+            if self.why:
+                document["why"] = self.why
+            if self.caution:
+                document["caution"] = self.caution
+        if definition:
+            document["definition"] = self.definition
+        return document
 
     def _repr_html_(self) -> str:
-        """In a notebook: the number, its interval, and what it means."""
-        rows = {
+        """Return a table of the number and its interval, with notes, for a notebook."""
+        columns = {
             "value": self.value,
             "low": self.low,
             "high": self.high,
             "level": self.level,
             "problems": self.n,
         }
-        cells = "".join(f"<th scope='col'>{name}</th>" for name in rows)
-        numbers = "".join(
-            f"<td>{'–' if value is None else format(value, '.6g')}</td>" for value in rows.values()
-        )
-        notes = [self.definition, *(note for note in (self.why, self.caution) if note)]
-        told = "".join(
-            f"<p style='margin: 0'><small>{html.escape(note)}</small></p>" for note in notes
-        )
-        return f"<div><table><thead><tr>{cells}</tr></thead><tbody><tr>{numbers}</tr></tbody></table>{told}</div>"
+        header = "".join(f"<th scope='col'>{name}</th>" for name in columns)
+        cells = ""
+        for number in columns.values():
+            cells += f"<td>{'–' if number is None else format(number, '.6g')}</td>"
+        notes = ""
+        for note in (self.definition, self.why, self.caution):
+            if note:
+                notes += f"<p style='margin: 0'><small>{html.escape(note)}</small></p>"
+        head = f"<thead><tr>{header}</tr></thead>"
+        return f"<div><table>{head}<tbody><tr>{cells}</tr></tbody></table>{notes}</div>"
 
     def __format__(self, spec: str) -> str:
-        """``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash."""
+        """Format the value and its interval.
+
+        ``f"{estimate:.1%}"`` gives "41.2% [36.0%, 46.4%]"; an undefined estimate gives a dash.
+        """
         if self.value is None:
             return "–"
         value = format(self.value, spec)

@@ -1,6 +1,9 @@
-"""How the gap grows with pre-training compute (``strop scale``; "Mind the Gap", section 4.1).
+"""Measure how the gap grows with pre-training compute (``strop scale``).
 
-All models get the same problems and the same number of samples, so their numbers are paired and may be compared.
+This is section 4.1 of "Mind the Gap".
+
+All models have the same problems and the same number of samples, so their numbers are paired and
+can be compared.
 """
 
 from __future__ import annotations
@@ -42,10 +45,25 @@ class Point:
     relative_gap: Estimate
     gap: Estimate
 
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "task": self.task,
+            "verifier": self.verifier,
+            "weigh": self.weigh,
+            "pretraining": asdict(self.pretraining),
+            "relative_gap": self.relative_gap.as_json(),
+            "gap": self.gap.as_json(),
+        }
+
 
 @dataclass(frozen=True)
 class Scale:
-    """``trends``: (family, task or "mean of N tasks", verifier, trend of the relative gap against log10 FLOPs)."""
+    """The points of all models, and their trends.
+
+    ``trends``: (family, task or "mean of N tasks", verifier, trend of the relative gap against
+    log10 FLOPs).
+    """
 
     path: Path
     runs: list[Run]
@@ -54,21 +72,12 @@ class Scale:
 
     @property
     def document(self) -> dict[str, Any]:
-        points = [
-            {
-                "model": p.model,
-                "task": p.task,
-                "verifier": p.verifier,
-                "weigh": p.weigh,
-                "pretraining": asdict(p.pretraining),
-            }
-            | {"relative_gap": p.relative_gap.as_json(), "gap": p.gap.as_json()}
-            for p in self.points
-        ]
+        """The document that ``--json`` prints."""
         trends = [
-            {"family": family, "task": task, "verifier": name} | _trend_json(found)
-            for family, task, name, found in self.trends
+            {"family": family, "task": task, "verifier": verifier} | _trend_json(trend)
+            for family, task, verifier, trend in self.trends
         ]
+        points = [point.as_json() for point in self.points]
         return {"points": points, "trends": trends, "run": str(self.path)}
 
 
@@ -83,62 +92,83 @@ def scale(
     watcher: Watcher | None = None,
     **options: Any,
 ) -> Scale:
-    """The relative gap of each model, verified by itself, against its pre-training FLOPs ("Mind the Gap", section 4.1), family by family.
+    """Measure each model's relative gap, verified by itself, against its pre-training FLOPs.
 
-    ``flops`` overrides the registry {model: FLOPs}. UsageError, before anything is loaded, for a model whose compute is not known.
+    Trends are fitted family by family ("Mind the Gap", section 4.1). ``flops`` overrides the
+    registry {model: FLOPs}. Before anything is loaded, UsageError for a model whose compute is
+    unknown.
     """
-    if strange := sorted((flops or {}).keys() - set(map(model_name, models))):
+    unknown = sorted((flops or {}).keys() - set(map(model_name, models)))
+    if unknown:
         raise UsageError(
-            f"--flops got {strange[0]!r}, which is no --model; expected one of {', '.join(map(model_name, models))}"
+            f"--flops got {unknown[0]!r}, which is no --model; "
+            f"expected one of {', '.join(map(model_name, models))}"
         )
     compute = {model_name(model): pretraining_flops(model_name(model), flops) for model in models}
-    asked, found = find_verifiers(verifiers), list(dict.fromkeys(find_task(task) for task in tasks))
-    names = {"model": "-".join(compute), "task": "-".join(slug(task.label) for task in found)}
+    found_verifiers = find_verifiers(verifiers)
+    found_tasks = list(dict.fromkeys(find_task(task) for task in tasks))
+    names = {"model": "-".join(compute), "task": "-".join(slug(task.label) for task in found_tasks)}
     path = Path(out) if out is not None else default_folder("scale", names | plain_options(options))
     executor = as_executor(workers)
     runs = []
     for engine in load_all(models, executor, options.get("revision")):
-        for task in found:
-            folder, titled = (
-                path / slug(f"{engine.name}-{task.label}"),
-                Titled(watcher or Silent(), f"{engine.name} {task.label}"),
-            )
+        for task in found_tasks:
             runs.append(
                 gap(
                     engine,
                     task,
-                    verifiers=asked,
-                    out=folder,
+                    verifiers=found_verifiers,
+                    out=path / slug(f"{engine.name}-{task.label}"),
                     workers=executor,
-                    watcher=titled,
+                    watcher=Titled(watcher or Silent(), f"{engine.name} {task.label}"),
                     **options,
                 )
             )
-    points = [
-        Point(
-            run.plan.model,
-            run.plan.task.label,
-            verifier.name,
-            product.factors[0][1].spec,
-            compute[run.plan.model],
-            summary.estimates["relative_gap"],
-            summary.estimates["gap"],
-        )
-        for run in runs
-        for product, summary in run.summaries
-        for verifier in asked
-        if product.verifiers == (verifier.name,)
-    ]
-    every = {f"mean of {len(found)} tasks": found} if len(found) > 1 else {}
-    trends = [
-        (family, label, verifier.name, _trend(runs, some, verifier, family, compute))
-        for family in dict.fromkeys(one.family for one in compute.values())
-        for label, some in ({task.label: [task] for task in found} | every).items()
-        for verifier in asked
-    ]
+    points = _points(runs, found_verifiers, compute)
+    trends = _trends(runs, found_tasks, found_verifiers, compute)
     result = Scale(path, runs, points, trends)
     RunFolder(path).write_json("scale.json", result.document)
     return result
+
+
+def _points(
+    runs: Sequence[Run], verifiers: Sequence[Verifier], compute: Mapping[str, Pretraining]
+) -> list[Point]:
+    names = [verifier.name for verifier in verifiers]
+    points = []
+    for run in runs:
+        for product, summary in run.summaries:
+            if len(product.verifiers) == 1 and product.verifiers[0] in names:
+                point = Point(
+                    run.plan.model,
+                    run.plan.task.label,
+                    product.verifiers[0],
+                    product.factors[0][1].spec,
+                    compute[run.plan.model],
+                    summary.estimates["relative_gap"],
+                    summary.estimates["gap"],
+                )
+                points.append(point)
+    return points
+
+
+def _trends(
+    runs: Sequence[Run],
+    tasks: list[Task],
+    verifiers: Sequence[Verifier],
+    compute: Mapping[str, Pretraining],
+) -> list[tuple[str, str, str, Trend]]:
+    """Return a trend per family, task and verifier, and that of the mean over several tasks."""
+    groups = {task.label: [task] for task in tasks}
+    if len(tasks) > 1:
+        groups[f"mean of {len(tasks)} tasks"] = tasks
+    trends = []
+    for family in dict.fromkeys(pretraining.family for pretraining in compute.values()):
+        for label, group in groups.items():
+            for verifier in verifiers:
+                trend = _trend(runs, group, verifier, family, compute)
+                trends.append((family, label, verifier.name, trend))
+    return trends
 
 
 def _trend(
@@ -148,25 +178,28 @@ def _trend(
     family: str,
     compute: Mapping[str, Pretraining],
 ) -> Trend:
-    """Over the models of a family, the mean of the tasks' relative gaps; all models have the same problems, and are resampled jointly."""
-    models = [model for model, one in compute.items() if one.family == family]
-    members = [
-        [run for run in runs if run.plan.model == model and run.plan.task in tasks]
-        for model in models
+    """Return the trend of the tasks' mean relative gap over the models of a family.
+
+    All models have the same problems, and are resampled jointly.
+    """
+    models = [model for model, pretraining in compute.items() if pretraining.family == family]
+    ratios = []
+    for model in models:
+        model_runs = _runs_of(runs, model, tasks)
+        gaps = [_relative_gap(run, verifier.name) for run in model_runs]
+        ratios.append(gaps[0] if len(gaps) == 1 else mean_of_cells(gaps, "mean relative gap"))
+    # Problems of different tasks are independent, so each task's resamples get their own order.
+    counts = [
+        np.random.default_rng(index).permutation(run.counts_BP)
+        for index, run in enumerate(_runs_of(runs, models[0], tasks))
     ]
-    cells = [[_relative_gap(run, verifier.name) for run in own] for own in members]
-    ratios = [own[0] if len(own) == 1 else mean_of_cells(own, "mean relative gap") for own in cells]
-    # Each task's resamples in an order of their own: problems of different tasks have nothing to do with one another.
-    counts_BP = np.hstack(
-        [
-            np.random.default_rng(place).permutation(run.counts_BP)
-            for place, run in enumerate(members[0])
-        ]
-    )
-    flops = [
-        compute[model].flops for model in models
-    ]  # equal compute in one family: training seeds of one size
-    return trend_of(ratios, np.array(flops), counts_BP, size_M=flops)
+    flops = [compute[model].flops for model in models]
+    # Models of equal compute in one family are training seeds of one size.
+    return trend_of(ratios, np.array(flops), np.hstack(counts), size_M=flops)
+
+
+def _runs_of(runs: Sequence[Run], model: str, tasks: Sequence[Task]) -> list[Run]:
+    return [run for run in runs if run.plan.model == model and run.plan.task in tasks]
 
 
 def _relative_gap(run: Run, verifier: str) -> Ratio:
@@ -174,9 +207,9 @@ def _relative_gap(run: Run, verifier: str) -> Ratio:
     return relative_gap(samples.utility_PK, run.evidence.weights[verifier], samples.mask_PK)
 
 
-def _trend_json(found: Trend) -> dict[str, Any]:
-    document = {
+def _trend_json(trend: Trend) -> dict[str, Any]:
+    values = {
         key: value.as_json() if isinstance(value, Estimate) else value
-        for key, value in vars(found).items()
+        for key, value in vars(trend).items()
     }
-    return {"definition": found.slope.definition} | document
+    return {"definition": trend.slope.definition} | values

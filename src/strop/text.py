@@ -1,4 +1,4 @@
-"""Names and words that every room needs."""
+"""Text helpers for every room."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def slug(text: str) -> str:
-    """A name that is safe as one folder's: letters, digits, dots, dashes and underscores."""
+    """Return a name that is safe for one folder: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")

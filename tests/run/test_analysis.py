@@ -225,7 +225,7 @@ def test_responses_without_a_score_are_counted_and_never_chosen(cut: Run) -> Non
     for spec in ("best-of:K", "best-of:2"):
         weight_PK = (
             Run(cut.path, (spec,))
-            .weighings[-1]
+            .summaries[-1][0]
             .factors[0][1](cut.evidence.judges["logprob"].score_PK, cut.evidence.samples.mask_PK)
         )
         assert (weight_PK[some_P][truncated_PK[some_P]] == 0).all()

@@ -1,7 +1,7 @@
 """Compare runs on the problems that they share, paired by problem.
 
-Gaps are compared under the same verifier and weight, and only at an equal number of samples, because
-a gap depends on K. Accuracies are compared at any number.
+Gaps are compared under the same verifier and weight, and only at an equal number of samples,
+because a gap depends on K. Accuracies are compared at any number.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _keys(run: Run) -> list[tuple[str, str]]:
 def paired(
     first: Run, second: Run, first_indices: Indices, second_indices: Indices
 ) -> dict[str, Any]:
-    """Return the differences second - first in accuracy, and in the gap of every common verifier."""
+    """Return the differences second - first in accuracy, and in every common verifier's gap."""
     first_samples, second_samples = first.evidence.samples, second.evidence.samples
     before_P = accuracy_P(first_samples.utility_PK, first_samples.mask_PK)[first_indices]
     after_P = accuracy_P(second_samples.utility_PK, second_samples.mask_PK)[second_indices]

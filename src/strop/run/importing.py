@@ -1,17 +1,21 @@
-"""Samples made elsewhere become a run folder that everything else reads: ``strop import``.
+"""Make a run folder of samples made elsewhere (``strop import``).
 
-One JSON object a line. Only ``problem`` and ``text`` are needed, and something that says what is right:
+The file has one JSON object per line. ``problem`` and ``text`` are required, and one of the fields
+that show whether the response is right:
 
-    problem     the problem's name: responses with the same one belong together
+    problem     the problem's name: responses with the same name belong together
     text        the response
-    question    what was asked (default: the problem's name); prompted verifiers show it
+    question    the question (default: the problem's name); prompted verifiers show it
     reference   the gold answer, for ``--task NAME`` or exact comparison with ``answer``
     answer      the extracted answer; majority votes count it
-    utility     how right the response is, from 0 to 1 (or ``correct``: true or false); goes before any grading of ours
-    logprob     sum of the temperature-1 log-probabilities of its tokens; unknown without
-    tokens, finish ("end", "stop" or "length"), and scores: {"my-verifier": 0.7, ...}, or a list of numbers, one a draw
+    utility     how right the response is, from 0 to 1 (or ``correct``: true or false); it overrides
+                any grading by strop
+    logprob     the sum of the temperature-1 log-probabilities of its tokens; unknown by default
+    tokens, finish ("end", "stop" or "length")
+    scores      {"my-verifier": 0.7, ...}, or a list of numbers, one per draw
 
-Imported scores are taken for pointwise: that a response's score does not depend on the problem's other responses.
+Imported scores are assumed to be pointwise: a response's score does not depend on the problem's
+other responses.
 """
 
 from __future__ import annotations
@@ -47,28 +51,20 @@ from strop.tasks.imported import Imported
 from strop.verify import VERIFIERS
 
 LONGEST_LINE = 10_000_000
-MOST_TOKENS = 2**31 - 1
+MAX_TOKENS = 2**31 - 1
+"""The largest number of tokens that the stored column can hold."""
 SCORE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""It becomes a folder's name, and a part of a weight's."""
+"""A name of scores is also the name of a folder, and a part of a weight's name."""
 FINISHES = ("end", "stop", "length")
-KNOWN = {
-    "problem",
-    "text",
-    "question",
-    "reference",
-    "answer",
-    "utility",
-    "correct",
-    "logprob",
-    "tokens",
-    "finish",
-    "scores",
+FIELDS = {
+    *("problem", "text", "question", "reference", "answer", "utility", "correct"),
+    *("logprob", "tokens", "finish", "scores"),
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One imported response, checked, and the line it stood on."""
+    """One imported response, checked, and the number of its line."""
 
     line: int
     problem: str
@@ -82,8 +78,108 @@ class Row:
     scores: dict[str, list[float]]
 
 
+# --- the run folder ---
+
+
+def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
+    """Make a run folder of the file's responses; problems and responses keep the file's order.
+
+    The folder must be new or empty, or hold an import of this very file, which is then completed.
+    """
+    rows = read_rows(path, task)
+    by_problem: dict[str, list[Row]] = {}
+    for row in rows:
+        by_problem.setdefault(row.problem, []).append(row)
+    most_responses = max(map(len, by_problem.values()))
+    plan = Plan(
+        model, task or Imported(), len(by_problem), most_responses, temperature=1.0, top_p=1.0
+    )
+    folder = RunFolder(out)
+    with folder.writing():
+        folder.start(_record(path, plan, rows), _problem_frame(by_problem))
+        for number in range(plan.parts):
+            names = list(by_problem)[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
+            _write_part(folder, number, {name: by_problem[name] for name in names})
+    return Run(out, task=plan.task)
+
+
+def _write_part(folder: RunFolder, number: int, part: dict[str, list[Row]]) -> None:
+    frames = {"responses": _responses(part)}
+    first_row = next(iter(part.values()))[0]
+    for name in first_row.scores:
+        frames[f"scores/{name}"] = _scores(part, name)
+    for stage, frame in frames.items():
+        if not folder.has_part(stage, number):
+            folder.write_part(stage, number, frame, Usage())
+
+
+def _record(path: Path, plan: Plan, rows: list[Row]) -> dict[str, Any]:
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    asked = plan.as_record() | {
+        "verifiers": {},
+        "draws": 1,
+        "verifier_model": plan.model,
+        "fingerprints": [digest, digest],
+    }
+    return {
+        "format_version": FORMAT_VERSION,
+        "design": "fixed",
+        "asked": asked,
+        "imported": {"file": path.name, "blake2b": digest, "responses": len(rows)},
+        "model": {"model": plan.model, "engine": "imported"},
+        "verifier_model": plan.model,
+        "verifiers": {name: _verifier_record(name) for name in rows[0].scores},
+        "problems_per_part": PART_PROBLEMS,
+        "bootstrap_seed": plan.bootstrap_seed,
+        "versions": {"strop": version("strop")},
+        "definitions": {"gap": GAP_DEFINITION},
+    }
+
+
+def _verifier_record(name: str) -> dict[str, Any]:
+    return {
+        "verifier": name,
+        "model": None,
+        "description": "scores made elsewhere",
+        "default_weight": "quantile:0.7",
+        "pointwise": True,
+        "sees_references": False,
+        "probability": True,
+    }
+
+
+def _problem_frame(by_problem: dict[str, list[Row]]) -> pl.DataFrame:
+    rows = [
+        (problem, "test", responses[0].question, responses[0].reference, None, "{}")
+        for problem, responses in by_problem.items()
+    ]
+    return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
+
+
+def _responses(part: dict[str, list[Row]]) -> pl.DataFrame:
+    rows = []
+    for problem, responses in part.items():
+        for number, row in enumerate(responses):
+            grade = astuple(row.grade)
+            drawn = (problem, number, row.text, None, row.tokens, row.logprob, row.finish)
+            rows.append((*drawn, *grade))
+    return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row")
+
+
+def _scores(part: dict[str, list[Row]], name: str) -> pl.DataFrame:
+    rows = []
+    for problem, responses in part.items():
+        for number, row in enumerate(responses):
+            for draw, score in enumerate(row.scores[name]):
+                rows.append((problem, number, draw, score, True, ""))
+    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
+
+
+# --- reading and checking the file ---
+
+
 def read_rows(path: Path, task: Task | None) -> list[Row]:
-    """Every line of the file. UsageError names the line that is not as it should be, and nothing is written."""
+    """Read every line of the file. UsageError names the first line that is wrong."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}; expected one JSON object a line")
     rows = [_Line(path, number, document).row(task) for number, document in _documents(path)]
@@ -94,221 +190,149 @@ def read_rows(path: Path, task: Task | None) -> list[Row]:
 
 
 def _documents(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the object of each line that is not empty."""
     with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
+        # A bounded readline: a file without line breaks must not be read into memory at once.
+        lines = iter(lambda: file.readline(LONGEST_LINE + 1), b"")
+        for number, line in enumerate(lines, start=1):
             if len(line) > LONGEST_LINE:
                 raise UsageError(
-                    f"{path} line {number} is longer than {LONGEST_LINE:,} bytes; expected one response a line"
+                    f"{path} line {number} is longer than {LONGEST_LINE:,} bytes; "
+                    "expected one response a line"
                 )
-            if not line.strip():
-                continue
-            try:
-                document = json.loads(line, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError) as error:
-                raise UsageError(
-                    f"{path} line {number} is not JSON ({error}); expected one JSON object a line"
-                ) from None
-            if not isinstance(document, dict):
-                raise UsageError(
-                    f"{path} line {number} holds {type(document).__name__}, expected a JSON object"
-                )
-            yield number, document
+            if line.strip():
+                yield number, _parsed(path, number, line)
+
+
+def _parsed(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} line {number} is not JSON ({error}); expected one JSON object a line"
+        ) from None
+    if not isinstance(document, dict):
+        raise UsageError(
+            f"{path} line {number} holds {type(document).__name__}, expected a JSON object"
+        )
+    return document
 
 
 def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python's JSON reader accepts."""
     raise ValueError(f"{name} is no number; leave the field out, or write null")
 
 
-def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
-    """Make a run folder of the file's responses; problems and their responses keep the file's order.
-
-    The folder must be new or empty, or hold an import of this very file: what a killed one left undone is then made.
-    """
-    rows = read_rows(path, task)
-    by_problem: dict[str, list[Row]] = {}
-    for row in rows:
-        by_problem.setdefault(row.problem, []).append(row)
-    verifiers = list(rows[0].scores)
-    plan = Plan(
-        model,
-        task or Imported(),
-        len(by_problem),
-        max(map(len, by_problem.values())),
-        temperature=1.0,
-        top_p=1.0,
-    )
-    folder = RunFolder(out)
-    with folder.writing():
-        folder.start(_record(path, plan, rows, verifiers), _problem_frame(by_problem))
-        for number in range(plan.parts):
-            part = dict(
-                list(by_problem.items())[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
-            )
-            frames = {"responses": _responses(part)} | {
-                f"scores/{name}": _scores(part, name) for name in verifiers
-            }
-            for stage, frame in frames.items():
-                if not folder.has_part(stage, number):
-                    folder.write_part(stage, number, frame, Usage())
-    return Run(out, task=plan.task)
-
-
 def _check_agreement(path: Path, rows: list[Row]) -> None:
-    """One question and one reference a problem; the same verifiers' scores on every line, equally many draws of each."""
-    firsts: dict[str, Row] = {}
-    draws = {name: len(values) for name, values in rows[0].scores.items()}
+    """Check that a problem has one question and reference, and every line the same scores."""
+    first_rows: dict[str, Row] = {}
+    first_draws = _draws(rows[0])
     for row in rows:
-        first = firsts.setdefault(row.problem, row)
+        first = first_rows.setdefault(row.problem, row)
         for name in ("question", "reference"):
-            if (own := getattr(row, name)) != (theirs := getattr(first, name)):
-                got = f"{path} line {row.line} gives problem {row.problem!r:.60} the {name} {own!r:.60}, and line {first.line} {theirs!r:.60}"
-                raise UsageError(f"{got}; expected one {name} a problem")
-        if (own := {name: len(values) for name, values in row.scores.items()}) != draws:
-            got = f"{path} line {row.line} has {_counted(own)}, and line {rows[0].line} {_counted(draws)}"
+            value, first_value = getattr(row, name), getattr(first, name)
+            if value != first_value:
+                raise UsageError(
+                    f"{path} line {row.line} gives problem {row.problem!r:.60} the {name} "
+                    f"{value!r:.60}, and line {first.line} {first_value!r:.60}; "
+                    f"expected one {name} a problem"
+                )
+        if _draws(row) != first_draws:
             raise UsageError(
-                f"{got}; expected as many scores on every line (null where a response has none)"
+                f"{path} line {row.line} has {_counted(_draws(row))}, and line {rows[0].line} "
+                f"{_counted(first_draws)}; expected as many scores on every line "
+                "(null where a response has none)"
             )
+
+
+def _draws(row: Row) -> dict[str, int]:
+    return {name: len(values) for name, values in row.scores.items()}
 
 
 def _counted(draws: dict[str, int]) -> str:
     return ", ".join(f"{count} scores of {name}" for name, count in draws.items()) or "no scores"
 
 
-def _record(path: Path, plan: Plan, rows: list[Row], verifiers: list[str]) -> dict[str, Any]:
-    entry = {
-        "description": "scores made elsewhere",
-        "default_weight": "quantile:0.7",
-        "pointwise": True,
-        "sees_references": False,
-        "probability": True,
-    }
-    digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    return {
-        "format_version": FORMAT_VERSION,
-        "design": "fixed",
-        "asked": plan.as_record()
-        | {
-            "verifiers": {},
-            "draws": 1,
-            "verifier_model": plan.model,
-            "fingerprints": [digest, digest],
-        },
-        "imported": {"file": path.name, "blake2b": digest, "responses": len(rows)},
-        "model": {"model": plan.model, "engine": "imported"},
-        "verifier_model": plan.model,
-        "verifiers": {name: {"verifier": name, "model": None} | entry for name in verifiers},
-        "problems_per_part": PART_PROBLEMS,
-        "bootstrap_seed": plan.bootstrap_seed,
-        "versions": {"strop": version("strop")},
-        "definitions": {"gap": GAP_DEFINITION},
-    }
-
-
-def _problem_frame(by_problem: dict[str, list[Row]]) -> pl.DataFrame:
-    rows = [
-        (problem, "test", own[0].question, own[0].reference, None, "{}")
-        for problem, own in by_problem.items()
-    ]
-    return pl.DataFrame(rows, schema=PROBLEM_SCHEMA, orient="row")
-
-
-def _responses(part: dict[str, list[Row]]) -> pl.DataFrame:
-    rows = [
-        (problem, number, r.text, None, r.tokens, r.logprob, r.finish, *astuple(r.grade))
-        for problem, own in part.items()
-        for number, r in enumerate(own)
-    ]
-    return pl.DataFrame(rows, schema=RESPONSE_SCHEMA, orient="row")
-
-
-def _scores(part: dict[str, list[Row]], name: str) -> pl.DataFrame:
-    rows = [
-        (problem, number, draw, score, True, "")
-        for problem, own in part.items()
-        for number, row in enumerate(own)
-        for draw, score in enumerate(row.scores[name])
-    ]
-    return pl.DataFrame(rows, schema=SCORE_SCHEMA, orient="row")
-
-
 @dataclass(frozen=True)
 class _Line:
-    """One JSON object, and where it stands: all that an error message needs."""
+    """One JSON object, with the file and line that error messages name."""
 
     path: Path
     line: int
     document: dict[str, Any]
 
     def row(self, task: Task | None) -> Row:
-        if unknown := sorted(self.document.keys() - KNOWN):
+        unknown = sorted(self.document.keys() - FIELDS)
+        if unknown:
             raise self.wrong(
                 f"has a field {unknown[0]!r} that is not known",
-                f"some of {', '.join(sorted(KNOWN))}",
+                f"some of {', '.join(sorted(FIELDS))}",
             )
-        problem, text = self.string("problem"), self.string("text")
-        question, reference = self.string("question", problem), self.optional("reference")
-        grade = self.judged(task, Problem(problem, "test", question, reference), text)
-        finish = self.string("finish", "end")
-        if finish not in FINISHES:
-            raise self.wrong(f"has finish {finish!r}", " or ".join(FINISHES))
-        tokens = self.document.get("tokens")
-        if tokens is not None and (
-            not isinstance(tokens, int)
-            or isinstance(tokens, bool)
-            or not 0 <= tokens <= MOST_TOKENS
-        ):
-            raise self.wrong(f"has tokens {tokens!r}", "a whole number")
-        logprob = self.number("logprob", self.document.get("logprob"), math.nan)
-        if logprob > 0:
-            raise self.wrong(f"has logprob {logprob:g}", "a sum of log-probabilities, 0 or less")
+        problem = self.string("problem")
+        text = self.string("text")
+        question = self.string("question", problem)
+        reference = self.optional("reference")
+        grade = self.grade(task, Problem(problem, "test", question, reference), text)
         return Row(
-            self.line,
-            problem,
-            question,
-            reference,
-            text,
-            grade,
-            logprob,
-            tokens,
-            finish,
-            self.scores(),
+            line=self.line,
+            problem=problem,
+            question=question,
+            reference=reference,
+            text=text,
+            grade=grade,
+            finish=self.finish(),
+            tokens=self.tokens(),
+            logprob=self.logprob(),
+            scores=self.scores(),
         )
 
-    def judged(self, task: Task | None, problem: Problem, text: str) -> Grade:
-        """As the line says, or by the task, or by comparing answer and reference. Where a given answer was found is not known."""
-        answer, given = self.optional("answer"), self.document.get("utility")
-        given = self.document.get("correct") if given is None else given
+    # --- whether the response is right ---
+
+    def grade(self, task: Task | None, problem: Problem, text: str) -> Grade:
+        """Grade by the given utility, or by the task, or by comparing answer and reference.
+
+        A given answer replaces the extracted one; its position in the text is not known.
+        """
+        answer = self.optional("answer")
+        utility = self.utility()
+        has_reference = problem.reference is not None
+        needs_task = utility is None or answer is None
         grade = Grade(answer, answer, math.nan, math.nan)
-        if task is not None and (given is None or answer is None) and problem.reference is not None:
-            by_task = self.graded(task, text, problem)
-            grade = (
-                by_task
-                if answer is None
-                else replace(
-                    by_task,
+        if task is not None and has_reference and needs_task:
+            grade = self.grade_by_task(task, text, problem)
+            if answer is not None:
+                grade = replace(
+                    grade,
                     answer_strict=answer,
                     answer_flexible=answer,
                     found_by=None,
                     found_at=None,
                 )
-            )
-            if given is None:
+            if utility is None:
                 return grade
-        if given is not None:
-            utility = self.number("utility", given, math.nan)
-            if not 0 <= utility <= 1:
-                raise self.wrong(f"has utility {given!r}", "a number from 0 to 1, or true or false")
+        if utility is not None:
             return replace(grade, utility_strict=utility, utility_flexible=utility)
         if answer is None or problem.reference is None:
             raise self.wrong(
                 "does not say what is right",
                 "utility, or correct, or answer and reference, or reference and --task NAME",
             )
-        right = float(answer.strip() == problem.reference.strip())
-        return Grade(answer, answer, right, right)
+        is_right = float(answer.strip() == problem.reference.strip())
+        return Grade(answer, answer, is_right, is_right)
 
-    def graded(self, task: Task, text: str, problem: Problem) -> Grade:
-        """By the task; some tasks read what is right off the question, and must be able to."""
+    def utility(self) -> float | None:
+        value = self.document.get("utility")
+        if value is None:
+            value = self.document.get("correct")
+        if value is None:
+            return None
+        utility = self.number("utility", value, math.nan)
+        if not 0 <= utility <= 1:
+            raise self.wrong(f"has utility {value!r}", "a number from 0 to 1, or true or false")
+        return utility
+
+    def grade_by_task(self, task: Task, text: str, problem: Problem) -> Grade:
+        """Grade by the task. Some tasks compute the right answer from the question."""
         try:
             return task.grade(text, problem)
         except (ValueError, LookupError):
@@ -317,37 +341,68 @@ class _Line:
                 f"one that {task.name} asks, or utility, or correct",
             ) from None
 
+    # --- single fields ---
+
+    def finish(self) -> str:
+        finish = self.string("finish", "end")
+        if finish not in FINISHES:
+            raise self.wrong(f"has finish {finish!r}", " or ".join(FINISHES))
+        return finish
+
+    def tokens(self) -> int | None:
+        tokens = self.document.get("tokens")
+        if tokens is None:
+            return None
+        is_whole_number = isinstance(tokens, int) and not isinstance(tokens, bool)
+        if not is_whole_number or not 0 <= tokens <= MAX_TOKENS:
+            raise self.wrong(f"has tokens {tokens!r}", "a whole number")
+        return int(tokens)
+
+    def logprob(self) -> float:
+        logprob = self.number("logprob", self.document.get("logprob"), math.nan)
+        if logprob > 0:
+            raise self.wrong(f"has logprob {logprob:g}", "a sum of log-probabilities, 0 or less")
+        return logprob
+
     def scores(self) -> dict[str, list[float]]:
-        """By verifier, one number a draw; null is a response without a score."""
+        """Return the scores by verifier, one per draw; NaN for a response without a score."""
         given = self.document.get("scores", {})
         if not isinstance(given, dict) or [] in given.values():
             raise self.wrong(f"has scores {given!r}", '{"my-verifier": 0.7}')
-        if wrong := [name for name in given if not SCORE_NAME.fullmatch(name) or name in VERIFIERS]:
-            raise self.wrong(
-                f"has scores of {wrong[0]!r}",
-                "a name of letters, digits, dots and dashes that is no verifier of ours",
-            )
-        draws = {
-            name: values if isinstance(values, list) else [values] for name, values in given.items()
-        }
-        return {
-            name: [self.number(f"scores of {name}", value, math.nan) for value in values]
-            for name, values in draws.items()
-        }
+        scores = {}
+        for name, values in given.items():
+            if not SCORE_NAME.fullmatch(name) or name in VERIFIERS:
+                raise self.wrong(
+                    f"has scores of {name!r}",
+                    "a name of letters, digits, dots and dashes that is no verifier of ours",
+                )
+            if not isinstance(values, list):
+                values = [values]
+            scores[name] = [self.number(f"scores of {name}", value, math.nan) for value in values]
+        return scores
 
     def string(self, key: str, default: str | None = None) -> str:
         value = self.document.get(key, default)
-        if isinstance(value, int) and not isinstance(value, bool) and key == "problem":
+        if key == "problem" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str) or (key == "problem" and not value):
-            raise self.wrong(
-                f"has {key} {value!r}" if key in self.document else f"has no {key}",
-                f"a string as {key}",
-            )
-        return self.whole(key, value)
+            got = f"has {key} {value!r}" if key in self.document else f"has no {key}"
+            raise self.wrong(got, f"a string as {key}")
+        return self.encodable(key, value)
 
-    def whole(self, key: str, text: str) -> str:
-        """The text, which must be text: JSON can spell half a character, which no file can hold."""
+    def optional(self, key: str) -> str | None:
+        """Return a text, or a number as text, or None."""
+        value = self.document.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return self.encodable(key, value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return json.dumps(value)
+        raise self.wrong(f"has {key} {value!r}", f"{key} to be text or a number")
+
+    def encodable(self, key: str, text: str) -> str:
+        """Return the text. A lone surrogate, which JSON can express, cannot be stored."""
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -355,16 +410,6 @@ class _Line:
                 f"has {text[error.start]!r} in its {key}", "whole characters, no lone surrogate"
             ) from None
         return text
-
-    def optional(self, key: str) -> str | None:
-        value = self.document.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return self.whole(key, value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return json.dumps(value)
-        raise self.wrong(f"has {key} {value!r}", f"{key} to be text or a number")
 
     def number(self, key: str, value: Any, default: float) -> float:
         if value is None:

@@ -50,10 +50,9 @@ def write_page_of(
     contents: Sequence[PageContent], folders: Sequence[str | Path], out: str | Path | None = None
 ) -> Path:
     """Write the page of folders that are open already, as ``write_page`` does."""
-    if out is not None:
-        target = Path(out)
-    else:
-        target = Path(folders[0]) if len(folders) == 1 else Path()
+    if out is None:
+        out = folders[0] if len(folders) == 1 else Path()
+    target = Path(out)
     content = _joined(contents)
     RunFolder(target).write_text(PAGE, page_of(content.runs, content.stories))
     return target / PAGE
