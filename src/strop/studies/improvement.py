@@ -44,8 +44,6 @@ QUANTITIES = (
     "gap_filter",
     "train_accuracy",
 )
-GONE = 0.1
-"""A gap is gone below this share of the base model's gap."""
 UNIT = (0.0, 1.0)
 
 Arm = tuple[str, str]
@@ -190,9 +188,9 @@ class ImprovementStudy(Study):
         gained = points(_change(of_seeds, last, ("accuracy",)))
         paired = each_seed(of_seeds, last, "accuracy_since_base")
         return (
-            f"{task}: the own gap by round is {', '.join(steps)} points, at the end {own_gap}; with "
-            f"the base model as the verifier it ends at {base_gap}; accuracy changes by {gained} "
-            f"points in {last} rounds (paired over problems: {paired})."
+            f"{task}: the own gap by round is {', '.join(steps)} points, at the end {own_gap}; "
+            f"with the base model as the verifier it ends at {base_gap}; accuracy changes by "
+            f"{gained} points in {last} rounds (paired over problems: {paired})."
         )
 
     def _mean_gaps(self, of_seeds: Sequence[Document]) -> list[float | None]:
@@ -207,7 +205,7 @@ class ImprovementStudy(Study):
         if base is None:
             return None
         for number, mean in enumerate(means):
-            if mean is not None and mean < base * GONE:
+            if mean is not None and mean < base / 10:
                 return number
         return None
 
@@ -306,11 +304,11 @@ class ImprovementStudy(Study):
             changes = []
             differences = []
             for quantity, path in paths.items():
-                change_ = _change(of_seeds, self.rounds, path)
-                changes.append(points(change_))
+                value = _change(of_seeds, self.rounds, path)
+                changes.append(points(value))
                 differences.append(points(self._against_own(documents, task, name, path)))
-                rows.append({"task": task, "arm": name, "quantity": quantity} | told(change_))
-                if quantity != "accuracy" and change_.interval_sign < 0:
+                rows.append({"task": task, "arm": name, "quantity": quantity} | told(value))
+                if quantity != "accuracy" and value.interval_sign < 0:
                     falling.append(f"{task} ({name})")
             if name == PLAIN:
                 differences = ["–"] * len(paths)
