@@ -85,11 +85,12 @@ class ComputeStudy(Study):
 
     @property
     def _generator(self) -> str:
-        """The given generator, or the second of the models if none is given."""
+        """Return the given generator, or the second of the models if none is given."""
         return self.generator or self.models[min(1, len(self.models) - 1)]
 
     def _verified_specs(self) -> dict[str, RunSpec]:
-        """The generator's run of each task, verified by all models."""
+        """Return the generator's run of each task, verified by all models."""
+        # The generator verifies its own responses without being named as a judge.
         judges = tuple(model for model in self.models if model != self._generator)
         specs = {}
         for task in self.tasks:
@@ -107,7 +108,7 @@ class ComputeStudy(Study):
         return specs
 
     def _answer_specs(self) -> dict[tuple[str, str], RunSpec]:
-        """Each model's own run, with every way to choose one of its responses."""
+        """Return each model's own run, with every way to choose one of its responses."""
         return each(self, verifiers=(*self.verifiers, "logprob", MAJORITY))
 
     def wanted(self) -> Sequence[RunSpec]:
@@ -174,6 +175,7 @@ def verification_options(
             stage = stage_name(verifier, judge, run.plan.model)
             gap_by_draws = gaps_by_draws(run, stage)
             most_draws = max(gap_by_draws)
+            # The stage holds all draws of all responses.
             stage_flops = run.usage_by_stage[f"scores/{stage}"].flops
             flops_per_draw = stage_flops / run.responses.height / most_draws
             for draws in sparse(most_draws):
@@ -197,6 +199,7 @@ def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
     model = short(run.plan.model)
     usage = run.usage_by_stage
     responses = run.responses.height
+    # Choosing one of N costs N responses and N scores.
     flops_per_response = usage["responses"].flops / responses
     sample_P = accuracy_P(samples.utility_PK, samples.mask_PK)
     yield Option(f"one sample of {model}", "sample", model, flops_per_response, sample_P)
@@ -209,7 +212,7 @@ def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
         curves[verifier] = selection_curve_PN(score_PK, samples.utility_PK, samples.mask_PK)
     for kind, curve_PN in curves.items():
         flops_per_score = usage[f"scores/{kind}"].flops / responses
-        # N = 1 is the single sample above.
+        # N = 1 is the single sample above, so the sweep starts at its second entry.
         for n in sparse(curve_PN.shape[1])[1:]:
             yield Option(
                 f"best of {n} by {kind}, {model}",
@@ -224,6 +227,7 @@ def frontier(run: Run, options: Sequence[Option], bounds: tuple[float, float]) -
     """Return the best affordable option at each of ``BUDGETS`` budgets, evenly spaced in log."""
     flops_C = np.array([option.flops for option in options])
     value_PC = np.stack([option.value_P for option in options], axis=1)
+    # An option that is undefined on a problem cannot be compared with the others.
     known_C = np.isfinite(value_PC).all(axis=0)
     folds_P = run.evidence.folds_P
     best = []
@@ -232,6 +236,7 @@ def frontier(run: Run, options: Sequence[Option], bounds: tuple[float, float]) -
         affordable = np.flatnonzero(known_C & (flops_C <= budget * (1 + 1e-9)))
         value_PA = value_PC[:, affordable]
         fit = crossfit(value_PA, value_PA, folds_P, run.counts_BP, bounds)
+        # A fold that could choose nothing has -1.
         chosen = np.bincount(fit.chosen_F[fit.chosen_F >= 0]).argmax()
         label = options[affordable[chosen]].label
         best.append(BestChoice(float(budget), label, fit.crossfitted))
@@ -323,6 +328,7 @@ def _figure(data: pl.DataFrame, x_title: str, y_title: str, zero: bool = False) 
         .mark_rule(color="black", strokeWidth=1, opacity=0.6)
         .encode(x=x, y="low:Q", y2="high:Q")
     )
+    # Later layers cover earlier ones: the dots lie on top.
     layers = [spans, line, dots]
     if zero:
         layers.insert(0, level(0))

@@ -109,6 +109,7 @@ class CrossStudy(Study):
         # All runs hold the same problems, so that one run's resamples serve all.
         trends = self._trends(ratios, compute, next(iter(run_of_model.values())))
         data = pl.DataFrame(rows, infer_schema_length=None)
+        # A default run has one finding and plain file names.
         is_only = len(self.tasks) * len(self.verifiers) == 1
         suffix = "" if is_only else f"-{slug(task)}-{verifier}"
         return Finding(
@@ -157,6 +158,7 @@ class CrossStudy(Study):
         for model in self.models:
             if model not in self._judges or values[model, model].value is None:
                 continue
+            # An unknown gap counts as the lowest possible one.
             best = max(self._judges, key=lambda judge: values[model, judge].value or -1.0)
             if best != model:
                 better.append(f"{short(best)} for {short(model)}")
@@ -165,7 +167,8 @@ class CrossStudy(Study):
     def _table(self, values: Mapping[Pair, Estimate]) -> str:
         lines = []
         for model in self.models:
-            lines.append([model, *(points(values[model, judge]) for judge in self._judges)])
+            cells = [points(values[model, judge]) for judge in self._judges]
+            lines.append([model, *cells])
         head = "Gap in points; one row for each generator, one column for each verifying model.\n\n"
         return head + markdown_table(["", *self._judges], lines)
 
@@ -193,11 +196,13 @@ class CrossStudy(Study):
         cells = base.mark_rect(stroke="white").encode(color=colour)
         text = alt.Text("value:Q", format="+.1f")
         texts = base.mark_text(fontSize=10, dy=-5).encode(text=text, color=ink)
+        # A gap without interval has no second line of text.
         spans = (
             base.transform_filter("isValid(datum.low)")
             .mark_text(fontSize=8, dy=7)
             .encode(text="span:N", color=ink)
         )
+        # Cells are square, up to the width of a column.
         length = min(COLUMN - 60, 44 * max(len(self.models), len(self._judges)))
         return alt.layer(cells, texts, spans).properties(
             width=length, height=length, title="gap, points, with 95% intervals"
@@ -206,6 +211,7 @@ class CrossStudy(Study):
 
 def _mean(ratios: Sequence[Ratio]) -> Ratio:
     """Return each problem's mean gap over models that answered the same problems."""
+    # The gap is a mean over problems, whose denominator is 1 for each problem.
     above_P = np.mean([ratio.above_P for ratio in ratios], axis=0)
     return Ratio(above_P, np.ones_like(above_P), "mean gap over models", bounds=(-1.0, 1.0))
 

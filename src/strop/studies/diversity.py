@@ -185,6 +185,7 @@ class DiversityStudy(Study):
         documents = []
         pairs = zip(self.courses(option, fresh), self.courses(PLAIN, fresh), strict=True)
         for course, plain in pairs:
+            # Plain rft of the same seed has the same base model and held-out problems.
             documents.append(stored.document(course, None if option == PLAIN else plain))
         return documents
 
@@ -195,8 +196,10 @@ class DiversityStudy(Study):
         """Return the winner that loses least of pass@K, and the best one that is not informed."""
         changes = self._changes(documents)
         winners = _winners(changes)
+        # A loss is a negative change, so the smallest loss comes first.
         winners.sort(key=lambda option: changes[option].pass_k.value or 0.0, reverse=True)
         uninformed = [option for option in winners if option not in INFORMED]
+        # The two are the same option if the first winner is not informed.
         return list(dict.fromkeys([*winners[:1], *uninformed[:1]]))
 
     def _findings(self, first: Documents, fresh: Documents) -> Iterator[Finding]:
@@ -222,7 +225,7 @@ class DiversityStudy(Study):
         return (
             f"plain rft changes pass@1 by {points(plain.pass_1)} and pass@{k} by "
             f"{points(plain.pass_k)} points in {self.rounds} rounds; these options keep "
-            f"{GAIN_KEPT:.0%} of that gain and lose less than half of that loss (means of "
+            f"at least {GAIN_KEPT:.0%} of that gain and lose less than half of that loss (means of "
             f"{self.seeds} seeds): {listed(_winners(changes))}."
         )
 
@@ -237,6 +240,7 @@ def _winners(changes: Mapping[str, Changes]) -> list[str]:
 
 
 def _holds(fresh: Mapping[str, Changes]) -> str:
+    """Return whether the winners of the first seeds win on fresh seeds too."""
     if not fresh:
         return (
             "No option keeps diversity by this measure; where plain rft gains nothing or loses "
@@ -258,8 +262,10 @@ def _holds(fresh: Mapping[str, Changes]) -> str:
 
 
 def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, Any]]:
+    """Yield one row for each group of seeds, option and quantity."""
     for seeds, of_options in changes.items():
         for option, own in of_options.items():
+            # The names of the quantities are part of the data files: keep them.
             values = {
                 "one": own.pass_1,
                 "all_k": own.pass_k,

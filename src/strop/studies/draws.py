@@ -104,11 +104,12 @@ class DrawsStudy(Study):
     def _table(
         self, gaps: Mapping[CellKey, Mapping[int, Estimate]], changes: Mapping[CellKey, Estimate]
     ) -> str:
+        # A table of all M would be too wide.
         shown = [draws for draws in (1, 2, 4, 8, 16, 32) if draws <= self.draws]
         lines = []
         for (model, task, verifier), change in changes.items():
             by_draws = gaps[model, task, verifier]
-            cells = [points(by_draws[draws]) if draws in by_draws else "–" for draws in shown]
+            cells = [points(by_draws[draws]) for draws in shown]
             lines.append([task, model, verifier, *cells, points(change)])
         columns = [f"{draws}: gap, points" for draws in shown]
         return markdown_table(
@@ -151,6 +152,7 @@ def gaps_by_draws(run: Run, stage: str) -> dict[int, Ratio]:
     """Return the gap with m = 1 .. M verifications: each problem's mean over disjoint sets of m."""
     score_PKM = scores_PKM(run, stage)
     samples = run.evidence.samples
+    # The weight is applied anew to each mean: a threshold can decide otherwise than on one draw.
     weight = run.default_weight(stage)
     before_P = accuracy_P(samples.utility_PK, samples.mask_PK)
 

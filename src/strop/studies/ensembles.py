@@ -134,6 +134,7 @@ class EnsemblesStudy(Study):
             pl.col("value", "low", "high") * 100,
             pl.col("model").map_elements(short, return_dtype=pl.String),
         )
+        # One line for each model within each ensemble.
         height = 22 * shown["ensemble"].n_unique()
         tasks = shown["task"].unique(maintain_order=True).to_list()
         panels = []
@@ -156,6 +157,7 @@ class EnsemblesStudy(Study):
 def _gain(group: tuple[str, ...], gap_of: Mapping[tuple[str, ...], Ratio]) -> Ratio:
     """Return the gap of an ensemble minus that of its best member."""
     members = [(name,) for name in group]
+    # An undefined gap (nothing was filtered) cannot be the best.
     known = [member for member in members if np.isfinite(gap_of[member].value)]
     best = max(known, key=lambda member: gap_of[member].value, default=members[0])
     return difference(gap_of[group], gap_of[best], "gap minus that of the best member")
@@ -193,6 +195,7 @@ def _holds(gains: Mapping[GainKey, Estimate]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate]) -> str:
+    # Members are ensembles of one: their gaps are rows of the data too.
     gap_rows = {}
     for row in rows:
         if row["quantity"] == "gap":
@@ -210,4 +213,5 @@ def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate])
 
 
 def _gap_text(row: Mapping[str, Any]) -> str:
+    """Return the gap of a row in points, without its interval."""
     return "–" if row["value"] is None else f"{100 * row['value']:+.1f}"

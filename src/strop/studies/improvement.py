@@ -136,12 +136,14 @@ class ImprovementStudy(Study):
             yield self._control_finding(documents)
 
     def _rows(self, documents: Documents) -> Iterator[dict[str, Any]]:
+        """Yield one row for each task, filter, round and quantity."""
         for (task, name), of_seeds in documents.items():
             paths: dict[str, tuple[str, ...]] = {quantity: (quantity,) for quantity in QUANTITIES}
             for k in of_seeds[0]["rounds"][0]["pass_at_k"]:
                 paths[f"pass@{k}"] = ("pass_at_k", k)
             for number in range(self.rounds + 1):
                 for quantity, path in paths.items():
+                    # A gap can be negative; accuracy and pass@k are shares.
                     bounds = (-1.0, 1.0) if "gap" in quantity else UNIT
                     value = _at_round(of_seeds, number, path, bounds)
                     labels = {"task": task, "arm": name, "round": number, "quantity": quantity}
@@ -179,6 +181,7 @@ class ImprovementStudy(Study):
         )
 
     def _gap_seen(self, task: str, of_seeds: Sequence[Document]) -> str:
+        """Return a sentence about the gap and the accuracy on one task."""
         last = self.rounds
         steps = []
         for mean in self._mean_gaps(of_seeds):
@@ -210,6 +213,7 @@ class ImprovementStudy(Study):
         return None
 
     def _table(self, documents: Documents) -> str:
+        """Return a table with one line for each task, filter and round."""
         k = _largest_k(documents)
         lines = []
         for (task, name), of_seeds in documents.items():
@@ -243,6 +247,7 @@ class ImprovementStudy(Study):
                 rises.append(task)
             if pass_k.interval_sign < 0:
                 falls.append(task)
+            # The signs below are of intervals over problems, one for each seed.
             if set(sides(of_seeds, last, "accuracy_since_base")) == {1}:
                 rises_in_each.append(task)
             if set(sides(of_seeds, last, "pass_at_k_since_base")) == {-1}:
@@ -262,6 +267,7 @@ class ImprovementStudy(Study):
         )
 
     def _pass_figure(self, data: pl.DataFrame) -> Any:
+        """Return pass@k before and after the rounds, for k = 1, 2, 4, ..."""
         shown = (
             data.filter(
                 pl.col("arm") == PLAIN,
@@ -300,7 +306,7 @@ class ImprovementStudy(Study):
         falling = []
         for (task, name), of_seeds in documents.items():
             if (task, "oracle") not in documents:
-                continue
+                continue  # a task that runs without controls
             changes = []
             differences = []
             for quantity, path in paths.items():
@@ -313,8 +319,8 @@ class ImprovementStudy(Study):
             if name == PLAIN:
                 differences = ["–"] * len(paths)
             else:
-                pairs = zip(paths, differences, strict=True)
-                parts.append(f"{task}, {name}: {', '.join(' '.join(pair) for pair in pairs)}")
+                accuracy, passed = differences
+                parts.append(f"{task}, {name}: accuracy {accuracy}, pass@{k} {passed}")
             lines.append([task, name, *changes, *differences])
         answer = f"Not shown: pass@{k} falls for none"
         if falling:
@@ -362,7 +368,10 @@ def _at_round(
     path: tuple[str, ...],
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    """Return a number of one round, as the mean over seeds."""
+    """Return a number of one round, as the mean over seeds.
+
+    ``path`` leads to the number in the round's record, such as ``("pass_at_k", "8")``.
+    """
     values = [of_round(document, number, *path) for document in of_seeds]
     return over(values, path[0]) if bounds is None else over(values, path[0], bounds)
 
@@ -374,6 +383,7 @@ def _change(of_seeds: Sequence[Document], number: int, path: tuple[str, ...]) ->
 
 
 def _gap_figure(data: pl.DataFrame) -> Any:
+    """Return the gap by round under the own verifier and under the base model's."""
     names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
     shown = data.filter(pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names))).with_columns(
         pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")

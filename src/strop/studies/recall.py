@@ -99,9 +99,11 @@ class RecallStudy(Study):
         )
 
     def _weights(self) -> list[tuple[str, str | None]]:
+        """Return the weights of those verifiers that the study has."""
         return [(verifier, weight) for verifier, weight in WEIGHTS if verifier in self.verifiers]
 
     def _figure(self, data: pl.DataFrame) -> Any:
+        # The figure has room for one task; the table has all.
         first_task = data["task"][0]
         shown = data.filter(
             pl.col("quantity") == "gap",
@@ -123,6 +125,7 @@ class RecallStudy(Study):
 
 
 def _label(verifier: str, weight: str | None) -> str:
+    """Return ``mc@threshold:0.8``, or the verifier alone under its default weight."""
     return verifier if weight is None else f"{verifier}@{weight}"
 
 
@@ -137,6 +140,7 @@ def _seen(labelled_gaps: Sequence[LabelledGap]) -> str:
 
 
 def _holds(labelled_gaps: Sequence[LabelledGap]) -> str:
+    # "likely": above zero with the whole interval, and by its value above one point.
     above_one_point = []
     likely = []
     for label, gap in labelled_gaps:

@@ -119,6 +119,7 @@ class ScalingStudy(Study):
             "flops": compute.flops if compute else None,
         }
         for verifier in self.verifiers:
+            # One entry for each task.
             ratios = [gaps(run, verifier) for run in runs]
             counted = [counts(run, verifier) for run in runs]
             for quantity in ("relative_gap", "gap", "accuracy"):
@@ -131,8 +132,7 @@ class ScalingStudy(Study):
                     row = {"task": "mean", "verifier": verifier, "quantity": quantity}
                     of_tasks = [run_ratios[quantity] for run_ratios in ratios]
                     mean = estimate(mean_over_tasks(of_tasks, quantity), joint_counts(runs))
-                    total = {name: sum(one[name] for one in counted) for name in counted[0]}
-                    yield labels | row | told(mean) | total
+                    yield labels | row | told(mean) | _total(counted)
 
     @property
     def _mean_label(self) -> str:
@@ -145,6 +145,7 @@ class ScalingStudy(Study):
         trends = {}
         for family in dict.fromkeys(pretraining.family for pretraining in compute.values()):
             models = [model for model in compute if compute[model].family == family]
+            # All models answer the same problems: one draw of resamples serves them all.
             counts_BP = joint_counts(runs_of_model[models[0]])
             for verifier in self.verifiers:
                 for quantity in QUANTITIES:
@@ -184,6 +185,7 @@ class ScalingStudy(Study):
         ).sort("flops")
         if not rows.height:
             return ""
+        # Rows are in the order of FLOPs.
         model = rows["model"][0]
         above = []
         for row in rows.filter(pl.col("model") == model).iter_rows(named=True):
@@ -247,6 +249,7 @@ class ScalingStudy(Study):
                 axis=alt.Axis(format=".0e", tickCount=4, labels=is_last),
             )
             layers, legend = by_family(rows, x, alt.Color("verifier:N", title=None), title=title)
+            # The axis and its labels stand under the last panel only.
             panel = alt.layer(level(0), *layers).properties(width=COLUMN, height=130)
             if legend and not is_last:
                 panel = panel.properties(title=legend)
@@ -258,6 +261,7 @@ def compute_of(
     models: Sequence[str], given: Sequence[str]
 ) -> tuple[dict[str, Pretraining], list[str]]:
     """Return the pre-training compute of each model, and the models whose compute is unknown."""
+    # Compute that the user gives has priority over the registry.
     flops = dict(map(parse_flops, given))
     compute = {}
     unknown = []
@@ -278,6 +282,15 @@ def trend_over_models(
     return trend_of(list(ratios.values()), np.array(flops), counts_BP, size_M=flops)
 
 
+def _total(counted: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of each count over tasks."""
+    total = dict.fromkeys(counted[0], 0)
+    for of_task in counted:
+        for name, count in of_task.items():
+            total[name] += count
+    return total
+
+
 def _tested(trends: Mapping[TrendKey, Trend], quantity: str) -> Iterator[tuple[str, str, Trend]]:
     """Yield family, verifier and trend of one quantity, where the trend could be tested."""
     for (family, verifier, name), trend in trends.items():
@@ -292,11 +305,13 @@ def _families(trends: Sequence[tuple[str, str, Trend]], rising: bool) -> str:
 
 
 def _rises(trend: Trend) -> bool:
+    """Return whether both the order of the sizes and the slope show a rise."""
     is_ordered = trend.p_rising is not None and trend.p_rising <= ALPHA
     return is_ordered and trend.slope.interval_sign > 0
 
 
 def _trend_summary(trend: Trend, in_points: bool = False) -> str:
+    """Return slope, number of sizes, rank correlation and p-value in words."""
     slope = f"{points(trend.slope)} points" if in_points else share(trend.slope)
     return (
         f"{slope} per factor of ten over {trend.sizes} sizes, tau {share(trend.kendall)}, "

@@ -77,12 +77,16 @@ class SharpeningStudy(Study):
 
     @property
     def _shown(self) -> str:
+        """Return the model of the figures; ``shown`` may name a model that the study lacks."""
         if self.shown in self.models:
             return self.shown
         return self.models[min(1, len(self.models) - 1)]
 
     def wanted(self) -> Sequence[RunSpec]:
-        return [spec for specs in self._specs().values() for spec in specs]
+        wanted: list[RunSpec] = []
+        for specs in self._specs().values():
+            wanted += specs
+        return wanted
 
     def _specs(self) -> dict[CellKey, list[RunSpec]]:
         """Return the runs of all seeds for each model and task."""
@@ -136,19 +140,22 @@ class SharpeningStudy(Study):
         )
 
     def _lifts_hold(self, values: LiftValues) -> str:
-        gains = [of_cell[reward, "gain"] for of_cell in values.values() for reward in SELF_REWARDS]
-        risen = sum(gain.interval_sign > 0 for gain in gains)
-        answer = "In few cells" if risen else "Not shown"
-        if 2 * risen > len(gains):
-            answer = "In most cells"
+        gains = 0
+        risen = 0
         falling = []
         for (model, task), of_cell in values.items():
             for reward in SELF_REWARDS:
+                gains += 1
+                if of_cell[reward, "gain"].interval_sign > 0:
+                    risen += 1
                 changes = (of_cell[reward, "over_one"], of_cell[reward, "over_half"])
                 if any(change.interval_sign < 0 for change in changes):
                     falling.append(f"{short(model)} on {task} by {reward}")
+        answer = "In few cells" if risen else "Not shown"
+        if risen > gains / 2:
+            answer = "In most cells"
         return (
-            f"{answer}: {risen} of {len(gains)} gains over greedy lie wholly above zero. The "
+            f"{answer}: {risen} of {gains} gains over greedy lie wholly above zero. The "
             f"change of accuracy from N = 1 or from N = {self.samples // 2} to N = {self.samples} "
             f"lies wholly below zero for {listed(falling)}. Greedy decoding of these models is "
             "strong compared with one sample, because their slips are drawn at random."
@@ -204,6 +211,7 @@ class SharpeningStudy(Study):
             lines.append([model, task, *cells_of_pooled, *cells_of_within])
         failures = "right fails; wrong fails (p)"
         header = ["model", "task", "pooled", failures, "within problems", failures]
+        # The schema is given because there may be no row: log-probabilities can be unknown.
         data = pl.DataFrame(rows, schema=figures.DISTRIBUTION, orient="row")
         dominating = pooled.count("right dominates")
         return Finding(
@@ -224,6 +232,7 @@ class SharpeningStudy(Study):
 
 
 def _lifts_seen(values: LiftValues) -> str:
+    """Return how many gains lie above and below zero, and the largest gain."""
     parts = []
     for reward in SELF_REWARDS:
         parts.append(f"{reward}: {tally(of_cell[reward, 'gain'] for of_cell in values.values())}")
@@ -262,10 +271,12 @@ def _lift_table(values: LiftValues) -> str:
 
 
 def _changes_of(changes: Changes, quantity: str) -> list[Estimate]:
+    """Return the changes of one quantity, over all cells and self-rewards."""
     return [change for (*_, name), change in changes.items() if name == quantity]
 
 
 def _falling_accuracy(changes: Changes) -> list[str]:
+    """Return the curves of accuracy that fall from N = 1 to N = K."""
     falling = []
     for (model, task, reward, quantity), change in changes.items():
         if quantity == "accuracy" and change.interval_sign < 0:
@@ -282,6 +293,7 @@ def _dominance(cell: Cell, within_problems: bool) -> Dominance:
 
 
 def _failures(test: Dominance) -> str:
+    """Return by how much each kind fails to dominate, with the p-values."""
     if test.right_fails is None or test.wrong_fails is None:
         return test.why or "–"
     return (

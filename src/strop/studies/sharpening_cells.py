@@ -45,6 +45,7 @@ class Cell:
 
     @cached_property
     def counts_BP(self) -> Floats:
+        # The seed is fixed: the resamples do not depend on the seeds of the problems.
         return resample_counts(len(self.greedy_P), 0, group_P=self.group_P)
 
     @cached_property
@@ -93,6 +94,7 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
     paired by problem.
     """
     sample_P = accuracy_P(cell.utility_PK, cell.mask_PK)
+    # Utilities are 0 or 1: the largest one says whether any response is right.
     has_right_P = cell.utility_PK.max(axis=1)
     sampling = mean_over_problems(sample_P, "accuracy of one sample", ACCURACY)
     coverage = "share of problems with a right response"
@@ -105,6 +107,7 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
         curve_PN = cell.accuracy_PN(reward)
         largest = curve_PN.shape[1]
         half = max(1, largest // 2)
+        # Column n - 1 of a curve holds the accuracy of the best of n.
         last_P = curve_PN[:, -1]
         at_last = mean_over_problems(last_P, "", ACCURACY)
         at_half = mean_over_problems(curve_PN[:, half - 1], "", ACCURACY)
@@ -141,6 +144,7 @@ def curves(
         for n in sparse(value_PN.shape[1]):
             definition = f"{quantity} of the chosen of {n}"
             ratios[reward, quantity, n] = mean_over_problems(value_PN[:, n - 1], definition, bounds)
+        # Coverage cannot fall with N, so its change says nothing.
         if reward != "coverage":
             last = mean_over_problems(value_PN[:, -1], quantity, bounds)
             first = mean_over_problems(value_PN[:, 0], quantity, bounds)
@@ -157,11 +161,13 @@ def distribution(value_PK: Floats, cell: Cell) -> Iterator[dict[str, Any]]:
     known_PK = cell.mask_PK & np.isfinite(value_PK)
     if not known_PK.any():
         return
+    # The lowest hundredth can reach far down and would take most of the axis.
     levels = np.unique(np.quantile(value_PK[known_PK], np.linspace(0.01, 1, LEVELS)))
     for kind, selected_PK in (("right", cell.utility_PK == 1), ("wrong", cell.utility_PK != 1)):
         values = np.sort(value_PK[known_PK & selected_PK])
         if not len(values):
             continue
+        # side="right" counts the values at a level as below it, so that the function ends at 1.
         below = np.searchsorted(values, levels, side="right") / len(values)
         for level, share in zip(levels, below, strict=True):
             yield {

@@ -40,6 +40,7 @@ def heatmaps(data: pl.DataFrame, samples: int) -> Any:
         pl.col("model").map_elements(short, return_dtype=pl.String), pl.col("value") * 100
     )
     panels = []
+    # Two panels side by side: only the left ones have model names, the bottom ones task names.
     for index, ((reward, quantity), title) in enumerate(titles.items()):
         is_left = index % 2 == 0
         is_bottom = index >= len(titles) - 2
@@ -65,6 +66,7 @@ def heatmaps(data: pl.DataFrame, samples: int) -> Any:
     rows = []
     for start in range(0, len(panels), 2):
         row = alt.hconcat(*panels[start : start + 2], spacing=14, bounds="flush")
+        # Lifts and accuracies have scales of their own.
         rows.append(row.resolve_scale(color="independent"))
     head = alt.Title(
         f"N = {samples}; *: the interval excludes zero; blank: greedy is never right", fontSize=10
@@ -157,6 +159,7 @@ def distributions(data: pl.DataFrame) -> Any:
         is_left = index % 2 == 0
         is_bottom = index >= len(tasks) - 2
         x = alt.X("logprob:Q", title="log-probability, nats" if is_bottom else None)
+        # The outer panels carry the titles of the axes for all.
         y_title = "share below" if is_left else None
         y = alt.Y("below:Q", title=y_title, scale=alt.Scale(domain=[0, 1]))
         kinds = alt.Scale(domain=["right", "wrong"])

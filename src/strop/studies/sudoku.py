@@ -94,6 +94,7 @@ class SudokuStudy(Study):
         )
 
     def _values(self, runs: Runs) -> dict[ValueKey, Estimate]:
+        """Measure every model and verifier, by number of blanks."""
         specs = each(self)
         labels = list(dict.fromkeys(task for _, task in specs))
         values = {}
@@ -101,7 +102,8 @@ class SudokuStudy(Study):
             model_runs = [runs.run(specs[model, label]) for label in labels]
             check_equal_samples(model_runs)
             for verifier in self.verifiers:
-                for (blanks, quantity), value in self._by_blanks(model_runs, verifier).items():
+                by_blanks = self._by_blanks(model_runs, verifier)
+                for (blanks, quantity), value in by_blanks.items():
                     values[model, blanks, verifier, quantity] = value
         return values
 
@@ -114,8 +116,9 @@ class SudokuStudy(Study):
             in_group_P = blanks_P == blanks
             ratios = {}
             for quantity in run_ratios[0]:
-                of_runs = [one_run[quantity] for one_run in run_ratios]
+                of_runs = [of_run[quantity] for of_run in run_ratios]
                 ratios[blanks, quantity] = _pooled(of_runs, in_group_P)
+            # Groups differ in size, so the resamples of the runs do not fit: draw new ones.
             seed = derive(self.seed, "blanks", blanks)
             values |= estimate_all(ratios, resample_counts(int(in_group_P.sum()), seed))
         return values
@@ -141,8 +144,10 @@ class SudokuStudy(Study):
         counted = []
         above_at_most_blanks = []
         for model in self.models:
-            gaps_of_model = [values[model, blanks, self._verifier, "gap"] for blanks in all_blanks]
-            is_above = [gap.interval_sign > 0 for gap in gaps_of_model]
+            is_above = []
+            for blanks in all_blanks:
+                gap = values[model, blanks, self._verifier, "gap"]
+                is_above.append(gap.interval_sign > 0)
             counted.append(f"{short(model)} {sum(is_above)} of {len(all_blanks)}")
             if is_above[-1]:
                 above_at_most_blanks.append(short(model))
@@ -163,6 +168,7 @@ class SudokuStudy(Study):
         lines = []
         for model in self.models:
             for blanks in all_blanks:
+                # The accuracy is that of all responses, the same under every verifier.
                 accuracy = per_cent(values[model, blanks, self.verifiers[0], "accuracy"])
                 cells = []
                 for verifier in self.verifiers:
@@ -185,6 +191,7 @@ class SudokuStudy(Study):
             rows = shown.filter(pl.col("quantity") == quantity)
             rows = rows.with_columns(pl.col("value", "low", "high") * factor)
             if quantity == "relative_gap" and rows.select((pl.col("low") < CUT).any()).item():
+                # Points below the cut are left out; intervals that reach below it end there.
                 rows = rows.filter(pl.col("value") >= CUT)
                 rows = rows.with_columns(pl.col("low").clip(CUT))
                 title = f"{title}, cut at {CUT}"
@@ -197,6 +204,7 @@ class SudokuStudy(Study):
             )
             colour = alt.Color("model:N", sort=None, title=None)
             panel = points_with_intervals(rows, x, "value:Q", colour, title=title, apart="model:N")
+            # An accuracy has no need of a line at zero.
             if quantity != "accuracy":
                 panel = alt.layer(level(0), panel)
             panels.append(panel.properties(width=COLUMN, height=105))

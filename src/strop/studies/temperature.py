@@ -88,6 +88,7 @@ class TemperatureStudy(Study):
         trends: dict[TrendKey, Trend] = {}
         changes: dict[TrendKey, Trend] = {}
         if not unknown:
+            # A trend needs the compute of every model.
             trends, changes = self._trends(runs_of, compute)
         table = _means_table(data)
         if trends:
@@ -106,6 +107,7 @@ class TemperatureStudy(Study):
     def _rows(
         self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
     ) -> Iterator[dict[str, Any]]:
+        """Yield one row for each verifier, model, temperature and quantity."""
         for verifier in self.verifiers:
             for (model, temperature), task_runs in runs_of.items():
                 labels = {
@@ -127,6 +129,7 @@ class TemperatureStudy(Study):
         self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
     ) -> tuple[dict[TrendKey, Trend], dict[TrendKey, Trend]]:
         """Return the trend at each temperature, and its change from the reference temperature."""
+        # All models and temperatures share their problems, hence also their resamples.
         counts_BP = joint_counts(next(iter(runs_of.values())))
         trends = {}
         changes = {}
@@ -139,6 +142,7 @@ class TemperatureStudy(Study):
                 trends[verifier, temperature] = trend_over_models(of_model, compute, counts_BP)
                 if temperature == self._reference:
                     continue
+                # The slope of paired differences is the difference of the slopes.
                 differences = {}
                 for model, ratio in of_model.items():
                     reference = means[model, self._reference]
@@ -164,10 +168,13 @@ class TemperatureStudy(Study):
         )
 
     def _holds(self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]) -> str:
-        slopes = [trend.slope for trend in trends.values()]
-        if not slopes or any(slope.value is None for slope in slopes):
+        if not trends:
             return "Not testable on these models."
-        signs = {slope.interval_sign for slope in slopes}
+        signs = set()
+        for trend in trends.values():
+            if trend.slope.value is None:
+                return "Not testable on these models."
+            signs.add(trend.slope.interval_sign)
         same = "The sign of the trend is not the same everywhere."
         if len(signs) == 1:
             same = "The sign of the trend is the same at all temperatures."
@@ -201,6 +208,7 @@ class TemperatureStudy(Study):
             pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
         )
         temperatures = [f"{temperature:g}" for temperature in self.temperatures]
+        # The temperatures of one model stand beside one another, always in the same order.
         offset_scale = alt.Scale(domain=temperatures, paddingOuter=1)
         offset = alt.XOffset("temperature:N", scale=offset_scale)
         panels = []
@@ -226,9 +234,10 @@ def _mean(runs: Sequence[Run], verifier: str, quantity: str, what: str) -> Ratio
 
 
 def _slopes(trends: Mapping[TrendKey, Trend]) -> str:
+    """Return the slope of each verifier at each temperature in words."""
     parts = []
     for (verifier, temperature), trend in trends.items():
-        parts.append(f"{verifier} at {temperature:g} {share(trend.slope)}")
+        parts.append(f"{verifier} at {temperature:g}: {share(trend.slope)}")
     return "; ".join(parts)
 
 

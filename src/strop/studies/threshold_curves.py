@@ -86,7 +86,7 @@ def _weights(judge: Judge, verifier: str) -> dict[float, Weight]:
     for weight in sweep_weights(judge):
         if weight.name == swept_weight(verifier):
             weights[_threshold(weight)] = weight
-    if not weights:
+    if not weights:  # scores of two levels: no threshold makes a difference
         return {_threshold(judge.weight): judge.weight}
     return dict(sorted(weights.items()))
 
@@ -98,6 +98,7 @@ def _threshold(weight: Weight) -> float:
 
 def best_interval(curve: Curve) -> tuple[float, float]:
     """Return the thresholds between which the best one lies in 95% of the resamples."""
+    # One product gives the sum of gaps of every resample and threshold, (B, T).
     best_B = curve.threshold_T[(curve.run.counts_BP @ curve.gap_PT).argmax(axis=1)]
     # inverted_cdf returns thresholds that exist, never a value between two of them.
     low, high = np.quantile(best_B, [0.025, 0.975], method="inverted_cdf")
@@ -134,6 +135,7 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     folds_P = judged.run.evidence.folds_P
     counts_BP = judged.run.counts_BP
     bounds = (-1.0, 1.0)
+    # crossfit(choose, judge): the first argument chooses, the second one is measured.
     own = crossfit(own_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     carried = crossfit(other_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     definition = (

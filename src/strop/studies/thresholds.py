@@ -71,6 +71,7 @@ class ThresholdsStudy(Study):
         smallest, *others = self.models
         for verifier in self.verifiers:
             curves = {cell: curve(runs.run(spec), verifier) for cell, spec in each(self).items()}
+            # A gap depends on the number of samples, so models are compared at an equal number.
             check_equal_samples([one_curve.run for one_curve in curves.values()])
             transfers = {}
             for task in dict.fromkeys(task for _, task in curves):
@@ -120,9 +121,12 @@ class ThresholdsStudy(Study):
         lines = []
         for (model, task), one_curve in curves.items():
             low, high = best_interval(one_curve)
+            # The smallest model chooses for itself: it has no transfer.
             own = loss = "–"
             if (model, task) in transfers:
-                loss, own = (points(estimate) for estimate in transfers[model, task])
+                change, own_choice = transfers[model, task]
+                loss = points(change)
+                own = points(own_choice)
             cells = [
                 f"{one_curve.best:g} [{low:g}, {high:g}]",
                 points(one_curve.gaps[one_curve.best_index]),
@@ -153,12 +157,14 @@ def _rows(verifier: str, curves: Mapping[CellKey, Curve]) -> Iterator[dict[str, 
 
 
 def _known_losses(transfers: Transfers) -> list[Estimate]:
+    """Return the changes of the gap by transfer, where they are defined."""
     return [loss for loss, _ in transfers.values() if loss.value is not None]
 
 
 def _holds(verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers) -> str:
     expected = "rising" if verifier == "cot-score" else "concave"
     shapes = [shape(one_curve) for one_curve in curves.values()]
+    # Cells without a curve are not counted against the paper.
     drawn = len(shapes) - shapes.count("no curve")
     two_levels = ", and scores of two levels have no curve" if drawn < len(shapes) else ""
     losses = _known_losses(transfers)

@@ -94,9 +94,10 @@ class VerifiersStudy(Study):
             lines.append([task, model, *cells])
         columns = [f"{' / '.join(pair)}: pooled; within problems" for pair in pairs]
         data = pl.DataFrame(rows, infer_schema_length=None)
-        ranges = [f"{' / '.join(pair)} {_range(values)}" for pair, values in pooled.items()]
+        ranges = []
         low = []
         for pair, pooled_values in pooled.items():
+            ranges.append(f"{' / '.join(pair)} {_range(pooled_values)}")
             count = sum(abs(value) < LOW for value in pooled_values)
             low.append(f"{' / '.join(pair)} in {count} of {len(pooled_values)} cells")
         return Finding(
@@ -115,6 +116,7 @@ class VerifiersStudy(Study):
         )
 
     def _correlations(self, run: Run) -> dict[tuple[str, str], Correlation]:
+        """Return the correlation of every pair of verifiers."""
         evidence = run.evidence
         scores = {name: evidence.judges[name].score_PK for name in self.verifiers}
         return correlations(scores, evidence.samples.mask_PK, run.counts_BP, evidence.group_P)
@@ -133,21 +135,28 @@ class VerifiersStudy(Study):
         data = pl.DataFrame(rows, infer_schema_length=None)
         tasks = list(dict.fromkeys(task for _, task in run_of))
         ranks = self._rank_correlations(run_of, tasks)
+        # The last column is the summary: the mean over tasks, or the only task.
         columns = [*tasks, "mean"] if len(tasks) > 1 else tasks
         lines = []
+        summary = []
+        rising = []
+        falling = []
         for verifier in self.verifiers:
-            lines.append([verifier, *(share(ranks[verifier, column]) for column in columns)])
-        overall = {verifier: ranks[verifier, columns[-1]] for verifier in self.verifiers}
+            cells = [share(ranks[verifier, column]) for column in columns]
+            lines.append([verifier, *cells])
+            overall = ranks[verifier, columns[-1]]
+            summary.append(f"{verifier} {share(overall)}")
+            if overall.interval_sign > 0:
+                rising.append(verifier)
+            if overall.interval_sign < 0:
+                falling.append(verifier)
         scope = "mean over tasks" if len(tasks) > 1 else tasks[0]
-        summary = "; ".join(f"{verifier} {share(value)}" for verifier, value in overall.items())
-        rising = [name for name, value in overall.items() if value.interval_sign > 0]
-        falling = [name for name, value in overall.items() if value.interval_sign < 0]
         return Finding(
             "verifiers-gap-accuracy",
             "The gap against the generator's accuracy",
             GAP_AND_ACCURACY,
             f"Spearman's rank correlation of gap and accuracy over {len(self.models)} models, "
-            f"{scope}: {summary}.",
+            f"{scope}: {'; '.join(summary)}.",
             f"Rising with accuracy: {listed(rising)}; falling: {listed(falling)}. Here larger "
             "models are better at both, and no model is near perfect on every task. So the gap can "
             "still rise, before it must fall because few wrong responses are left to filter.",
@@ -173,6 +182,7 @@ class VerifiersStudy(Study):
         return ranks
 
     def _scatter(self, data: pl.DataFrame) -> Any:
+        # Both axes are in per cent.
         shown = data.with_columns(pl.col("value", "low", "high", "accuracy") * 100)
         panels = []
         for index, verifier in enumerate(self.verifiers):
@@ -194,6 +204,7 @@ class VerifiersStudy(Study):
 
 
 def _correlation_figure(data: pl.DataFrame) -> Any:
+    # Models and tasks come from all rows: a model without a known value keeps its place.
     named = data.with_columns(pl.col("model").map_elements(short, return_dtype=pl.String))
     models = named["model"].unique(maintain_order=True).to_list()
     tasks = named["task"].unique(maintain_order=True).to_list()
