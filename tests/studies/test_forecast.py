@@ -31,8 +31,5 @@ def test_forecasts_are_of_other_cells() -> None:
         for cell in cells
     }
     [finding] = study._findings(came, updates, ahead)
-    assert (
-        isinstance(finding, Finding)
-        and "over 4 cells" in finding.seen
-        and "6 of 8 95% intervals" in finding.seen
-    )
+    assert isinstance(finding, Finding)
+    assert "over 4 cells" in finding.seen and "6 of 8 95% intervals" in finding.seen

@@ -10,7 +10,7 @@ import pytest
 from strop.studies.seeds import chi_square, components
 
 
-def test_chi_square_is_that_of_the_tables() -> None:
+def test_chi_square_agrees_with_the_tables() -> None:
     tables = {
         (0.025, 2): 0.0506,
         (0.975, 2): 7.378,
@@ -26,16 +26,18 @@ def test_chi_square_is_that_of_the_tables() -> None:
 
 
 class MadeUp:
-    """As much of a run as the sources of noise read."""
+    """A stand-in for a run that has only the attributes ``components`` reads."""
 
     def __init__(self, utility_PK: np.ndarray) -> None:
         self.evidence = self.samples = self
-        self.utility_PK, self.mask_PK = utility_PK, np.ones(utility_PK.shape, bool)
+        self.utility_PK = utility_PK
+        self.mask_PK = np.ones(utility_PK.shape, bool)
 
 
-def test_sources_of_noise_are_told_apart() -> None:
-    """200 simulated studies: problems differ by 0.2, draws of data by 0.05, trainings by 0.03."""
-    rng, problems = np.random.default_rng(0), 60
+def test_sources_of_noise_are_separated() -> None:
+    """Simulate 200 studies: problems differ by 0.2, draws of data by 0.05, trainings by 0.03."""
+    rng = np.random.default_rng(0)
+    problems = 60
     variances: dict[str, list[float]] = {}
     for _ in range(200):
         of_problem = 0.5 + 0.2 * rng.standard_normal(problems)
@@ -44,18 +46,14 @@ def test_sources_of_noise_are_told_apart() -> None:
             of_draw = 0.05 * rng.standard_normal()
             for training in range(4):
                 chance_P = of_problem + of_draw + 0.03 * rng.standard_normal()
-                fits[draw, training] = MadeUp(
-                    np.repeat(chance_P[:, None], 2, axis=1)
-                    + 0.1 * rng.standard_normal((problems, 2))
-                )
+                noise_PK = 0.1 * rng.standard_normal((problems, 2))
+                fits[draw, training] = MadeUp(np.repeat(chance_P[:, None], 2, axis=1) + noise_PK)
         base: Any = MadeUp(np.repeat(of_problem[:, None], 2, axis=1))
         for name, value in components(base, fits).items():  # type: ignore[arg-type]
             variances.setdefault(name, []).append((value.value or 0.0) ** 2)
-    found = {name: float(np.mean(values)) ** 0.5 for name, values in variances.items()}
-    assert found["problems"] == pytest.approx(
-        (0.2**2 + 0.1**2 / 2) ** 0.5 / problems**0.5, rel=0.05
-    )
-    assert found["samples"] == pytest.approx(0.1 / 2**0.5 / problems**0.5, rel=0.05)
-    assert found["training"] == pytest.approx(0.03, rel=0.1) and found["data"] == pytest.approx(
-        0.05, rel=0.15
-    )
+    sd = {name: float(np.mean(values)) ** 0.5 for name, values in variances.items()}
+    expected = (0.2**2 + 0.1**2 / 2) ** 0.5 / problems**0.5
+    assert sd["problems"] == pytest.approx(expected, rel=0.05)
+    assert sd["samples"] == pytest.approx(0.1 / 2**0.5 / problems**0.5, rel=0.05)
+    assert sd["training"] == pytest.approx(0.03, rel=0.1)
+    assert sd["data"] == pytest.approx(0.05, rel=0.15)

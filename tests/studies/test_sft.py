@@ -26,32 +26,23 @@ def test_trained_models_are_measured_once(tmp_path: Path) -> None:
         snapshots=2,
     )
     page = study.run(tmp_path / "sft", quiet)
-    base = json.loads((tmp_path / "sft" / "models" / "seed-0" / "base.json").read_text())[
-        "measured"
-    ]
-    table = pl.read_parquet(tmp_path / "sft" / "sft-table.parquet").filter(
-        pl.col("kind") == "value"
-    )
-    assert table["model"].unique(maintain_order=True).to_list() == [
-        "base",
-        "sft-2",
-        "reward-dpo-2",
-        "xpo-2",
-    ]
-    found = dict(table.filter(pl.col("model") == "base").select("quantity", "value").rows())
-    assert found == {key: value for key, value in base.items() if key in found}
+    stored = json.loads((tmp_path / "sft" / "models" / "seed-0" / "base.json").read_text())
+    table = pl.read_parquet(tmp_path / "sft" / "sft-table.parquet")
+    table = table.filter(pl.col("kind") == "value")
+    models = table["model"].unique(maintain_order=True).to_list()
+    assert models == ["base", "sft-2", "reward-dpo-2", "xpo-2"]
+    base = dict(table.filter(pl.col("model") == "base").select("quantity", "value").rows())
+    assert base == {name: stored["measured"][name] for name in base}
     steps = pl.read_parquet(tmp_path / "sft" / "sft-curves.parquet")
     assert sorted(set(steps["step"])) == [1, 2] and steps.height == 8
     assert page.exists()
 
 
-def test_over_seeds_is_students_interval() -> None:
-    found = over([0.1, 0.2, 0.3], None)
+def test_the_interval_over_seeds_is_students() -> None:
+    mean = over([0.1, 0.2, 0.3], None)
     reach = 4.302652729911275 * 0.1 / 3**0.5
-    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.2 - reach, 0.2 + reach))
+    assert (mean.value, mean.low, mean.high) == pytest.approx((0.2, 0.2 - reach, 0.2 + reach))
     assert over([0.1, 0.2, 0.3], "accuracy").low == 0
-    assert (
-        over([0.5], None).low is None
-        and over([float("nan")], None).value is None
-        and over([0.5, 0.5], None).low is None
-    )
+    assert over([0.5], None).low is None
+    assert over([float("nan")], None).value is None
+    assert over([0.5, 0.5], None).low is None

@@ -72,7 +72,7 @@ class ThresholdsStudy(Study):
         for verifier in self.verifiers:
             curves = {cell: curve(runs.run(spec), verifier) for cell, spec in each(self).items()}
             # A gap depends on the number of samples, so models are compared at an equal number.
-            check_equal_samples([one_curve.run for one_curve in curves.values()])
+            check_equal_samples([gap_curve.run for gap_curve in curves.values()])
             transfers = {}
             for task in dict.fromkeys(task for _, task in curves):
                 for model in others:
@@ -96,11 +96,11 @@ class ThresholdsStudy(Study):
         )
 
     def _seen(self, verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers) -> str:
-        shapes = [shape(one_curve) for one_curve in curves.values()]
+        shapes = [shape(gap_curve) for gap_curve in curves.values()]
         shape_counts = listed(f"{shapes.count(name)} {name}" for name in dict.fromkeys(shapes))
         best_of_task: dict[str, list[float]] = {}
-        for (_, task), one_curve in curves.items():
-            best_of_task.setdefault(task, []).append(one_curve.best)
+        for (_, task), gap_curve in curves.items():
+            best_of_task.setdefault(task, []).append(gap_curve.best)
         ranges = []
         for task, best in best_of_task.items():
             ranges.append(f"{min(best):g} to {max(best):g} on {task}")
@@ -119,8 +119,8 @@ class ThresholdsStudy(Study):
 
     def _table(self, verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers) -> str:
         lines = []
-        for (model, task), one_curve in curves.items():
-            low, high = best_interval(one_curve)
+        for (model, task), gap_curve in curves.items():
+            low, high = best_interval(gap_curve)
             # The smallest model chooses for itself: it has no transfer.
             own = loss = "–"
             if (model, task) in transfers:
@@ -128,9 +128,9 @@ class ThresholdsStudy(Study):
                 loss = points(change)
                 own = points(own_choice)
             cells = [
-                f"{one_curve.best:g} [{low:g}, {high:g}]",
-                points(one_curve.gaps[one_curve.best_index]),
-                shape(one_curve),
+                f"{gap_curve.best:g} [{low:g}, {high:g}]",
+                points(gap_curve.gaps[gap_curve.best_index]),
+                shape(gap_curve),
             ]
             lines.append([task, model, *cells, own, loss])
         header = [
@@ -147,12 +147,12 @@ class ThresholdsStudy(Study):
 
 def _rows(verifier: str, curves: Mapping[CellKey, Curve]) -> Iterator[dict[str, Any]]:
     """Yield one row for each model, task and threshold."""
-    for (model, task), one_curve in curves.items():
+    for (model, task), gap_curve in curves.items():
         labels = {"model": model, "task": task, "verifier": verifier}
         labels["kind"] = swept_weight(verifier)
-        thresholds = one_curve.threshold_T.tolist()
-        for threshold, gap, kept in zip(thresholds, one_curve.gaps, one_curve.kept, strict=True):
-            choice = {"kept_share": kept.value, "best": threshold == one_curve.best}
+        thresholds = gap_curve.threshold_T.tolist()
+        for threshold, gap, kept in zip(thresholds, gap_curve.gaps, gap_curve.kept, strict=True):
+            choice = {"kept_share": kept.value, "best": threshold == gap_curve.best}
             yield labels | {"threshold": threshold} | told(gap) | choice
 
 
@@ -163,7 +163,7 @@ def _known_losses(transfers: Transfers) -> list[Estimate]:
 
 def _holds(verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers) -> str:
     expected = "rising" if verifier == "cot-score" else "concave"
-    shapes = [shape(one_curve) for one_curve in curves.values()]
+    shapes = [shape(gap_curve) for gap_curve in curves.values()]
     # Cells without a curve are not counted against the paper.
     drawn = len(shapes) - shapes.count("no curve")
     two_levels = ", and scores of two levels have no curve" if drawn < len(shapes) else ""
