@@ -190,7 +190,7 @@ class DiversityStudy(Study):
         return documents
 
     def _changes(self, documents: Documents) -> dict[str, Changes]:
-        return {option: Changes.of(own, self.rounds) for option, own in documents.items()}
+        return {option: Changes.of(of_seeds, self.rounds) for option, of_seeds in documents.items()}
 
     def _judged_winners(self, documents: Documents) -> list[str]:
         """Return the winner that loses least of pass@K, and the best one that is not informed."""
@@ -233,8 +233,8 @@ class DiversityStudy(Study):
 def _winners(changes: Mapping[str, Changes]) -> list[str]:
     """Return the options that win against plain rft."""
     winners = []
-    for option, own in changes.items():
-        if option != PLAIN and own.wins(changes[PLAIN]):
+    for option, measured in changes.items():
+        if option != PLAIN and measured.wins(changes[PLAIN]):
             winners.append(option)
     return winners
 
@@ -248,12 +248,12 @@ def _holds(fresh: Mapping[str, Changes]) -> str:
         )
     plain = fresh[PLAIN]
     parts = []
-    for option, own in fresh.items():
+    for option, measured in fresh.items():
         if option != PLAIN:
-            result = "wins there too" if own.wins(plain) else "does not win there"
+            result = "wins there too" if measured.wins(plain) else "does not win there"
             parts.append(
-                f"{option} ({MEANING[option]}) {result}: pass@1 {points(own.pass_1)}, pass@K "
-                f"{points(own.pass_k)}"
+                f"{option} ({MEANING[option]}) {result}: pass@1 {points(measured.pass_1)}, pass@K "
+                f"{points(measured.pass_k)}"
             )
     return (
         f"Judged on fresh seeds and problems, where plain rft changes pass@1 by "
@@ -264,13 +264,13 @@ def _holds(fresh: Mapping[str, Changes]) -> str:
 def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, Any]]:
     """Yield one row for each group of seeds, option and quantity."""
     for seeds, of_options in changes.items():
-        for option, own in of_options.items():
+        for option, measured in of_options.items():
             # The names of the quantities are part of the data files: keep them.
             values = {
-                "one": own.pass_1,
-                "all_k": own.pass_k,
-                "own_gap": own.own_gap,
-                "base_gap": own.base_gap,
+                "one": measured.pass_1,
+                "all_k": measured.pass_k,
+                "own_gap": measured.own_gap,
+                "base_gap": measured.base_gap,
             }
             for quantity, value in values.items():
                 yield {"option": option, "seeds": seeds, "quantity": quantity} | told(value)
@@ -300,8 +300,8 @@ def _figure(data: pl.DataFrame, k: str) -> Any:
 def _table(changes: Mapping[str, Mapping[str, Changes]], k: str) -> str:
     lines = []
     for seeds, of_options in changes.items():
-        for option, own in of_options.items():
-            values = (own.pass_1, own.pass_k, own.own_gap, own.base_gap)
+        for option, measured in of_options.items():
+            values = (measured.pass_1, measured.pass_k, measured.own_gap, measured.base_gap)
             lines.append([option, MEANING[option], seeds, *map(points, values)])
     header = ["option", "what it does", "seeds", "change of pass@1", f"change of pass@{k}"]
     return markdown_table([*header, "last gap, own verifier", "base verifier"], lines)
