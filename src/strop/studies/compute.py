@@ -1,16 +1,19 @@
-"""Compute-optimal verification, which "Mind the Gap" leaves open (section 4.2): which verifier, how often, which model, for so many FLOPs?
+"""Compute-optimal verification, an open question of "Mind the Gap" (section 4.2).
 
-First the responses are given, K of one generator to each problem: what is the largest gap that so many FLOPs of verification buy? Then
-nothing is given: what is the most accurate single answer that so many FLOPs a problem buy, by whichever model, number of samples and way of
-choosing? FLOPs are those that the runs spent, divided evenly over their responses. The best choice for a budget is cross-fitted over
-problems: chosen on other problems than it is judged on.
+The study asks two questions. First, the responses are given: K responses of one generator to each
+problem. Which verifier, verifying model and number of verifications give the largest gap for a
+budget of FLOPs? Second, nothing is given. Which model, number of samples and way of choosing give
+the most accurate single answer for a budget of FLOPs per problem?
+
+The FLOPs are those that the runs spent, divided evenly over their responses. The best choice for a
+budget is cross-fitted over problems: it is chosen on other problems than those it is judged on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -34,12 +37,16 @@ from strop.tasks import Task
 from strop.text import slug
 
 BUDGETS = 8
-PAPER = "names the compute-optimal choice of generator, verifier and verification as an open question (section 4.2)."
+BEST = "best for the budget"
+PAPER = (
+    "names the compute-optimal choice of generator, verifier and verification as an open "
+    "question (section 4.2)."
+)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to spend compute: what it costs, and what each problem gets of it."""
+    """One way to spend compute: its cost in FLOPs, and the value that each problem gets from it."""
 
     label: str
     kind: str
@@ -48,9 +55,17 @@ class Option:
     value_P: Floats
 
 
+class BestChoice(NamedTuple):
+    """The option that most folds choose within a budget of FLOPs, and its cross-fitted value."""
+
+    budget: float
+    label: str
+    value: Estimate
+
+
 @dataclass(frozen=True)
 class ComputeStudy(Study):
-    """``generator``: whose responses are verified by all ``models``, up to ``draws`` times each."""
+    """All ``models`` verify the responses of ``generator``, up to ``draws`` times each."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
     generator: str = ""
@@ -62,7 +77,7 @@ class ComputeStudy(Study):
     seed: int = 0
 
     name: ClassVar[str] = "compute"
-    description: ClassVar[str] = "which verifier, how often, which model, for a budget of FLOPs"
+    description: ClassVar[str] = "the best use of a budget of FLOPs: verifier, draws and model"
 
     @classmethod
     def quick(cls) -> ComputeStudy:
@@ -70,86 +85,80 @@ class ComputeStudy(Study):
 
     @property
     def _generator(self) -> str:
-        """The one asked for, else the second of the models."""
+        """Return the given generator, or the second of the models if none is given."""
         return self.generator or self.models[min(1, len(self.models) - 1)]
 
-    def _judged(self) -> dict[str, RunSpec]:
+    def _verified_specs(self) -> dict[str, RunSpec]:
+        """Return the generator's run of each task, verified by all models."""
+        # The generator verifies its own responses without being named as a judge.
         judges = tuple(model for model in self.models if model != self._generator)
-        size: dict[str, Any] = {
-            "problems": self.problems,
-            "samples": self.samples,
-            "seed": self.seed,
-        }
-        found = [
-            RunSpec(self._generator, task, self.verifiers, judges, self.draws, **size)
-            for task in self.tasks
-        ]
-        return {one.plan.task.label: one for one in found}
+        specs = {}
+        for task in self.tasks:
+            spec = RunSpec(
+                self._generator,
+                task,
+                self.verifiers,
+                judges,
+                self.draws,
+                problems=self.problems,
+                samples=self.samples,
+                seed=self.seed,
+            )
+            specs[spec.plan.task.label] = spec
+        return specs
 
-    def _answering(self) -> dict[tuple[str, str], RunSpec]:
+    def _answer_specs(self) -> dict[tuple[str, str], RunSpec]:
+        """Return each model's own run, with every way to choose one of its responses."""
         return each(self, verifiers=(*self.verifiers, "logprob", MAJORITY))
 
     def wanted(self) -> Sequence[RunSpec]:
-        return [*self._judged().values(), *self._answering().values()]
+        return [*self._verified_specs().values(), *self._answer_specs().values()]
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        for task, wanted in self._judged().items():
-            ending = "" if len(self.tasks) == 1 else f"-{slug(task)}"
-            run = runs.run(wanted)
-            yield self._verification(run, task, ending)
-            answering = {
-                model: runs.run(one)
-                for (model, label), one in self._answering().items()
-                if label == task
-            }
-            yield self._answer(answering, task, ending)
+        answer_specs = self._answer_specs()
+        for task, spec in self._verified_specs().items():
+            suffix = "" if len(self.tasks) == 1 else f"-{slug(task)}"
+            yield self._verification_finding(runs.run(spec), task, suffix)
+            answer_runs = [runs.run(answer_specs[model, task]) for model in self.models]
+            yield self._answer_finding(answer_runs, task, suffix)
 
-    def _verification(self, run: Run, task: str, ending: str) -> Finding:
+    def _verification_finding(self, run: Run, task: str, suffix: str) -> Finding:
         options = list(verification_options(run, self.verifiers, self.models))
-        rows, best = _measured(run, options, "gap"), frontier(run, options, (-1.0, 1.0))
-        data = pl.DataFrame(
-            rows + [_row_of(budget, label, value) for budget, label, value in best],
-            infer_schema_length=None,
-        )
-        told_best = "; ".join(
-            f"{budget:.1e} FLOPs: {points(value)} points, mostly {label}"
-            for budget, label, value in _ends(best)
-        )
-        title = f"What verification FLOPs buy: {run.plan.samples} responses of {short(self._generator)} to each problem, {task}"
+        best = frontier(run, options, (-1.0, 1.0))
+        data = _data(run, options, best, "gap")
+        generator = short(self._generator)
         return Finding(
-            f"compute-verification{ending}",
-            title,
+            f"compute-verification{suffix}",
+            f"What verification FLOPs buy: {run.plan.samples} responses of {generator} to each "
+            f"problem, {task}",
             PAPER,
-            f"largest gap for a budget of verification a response, cross-fitted, at the smallest, middle and largest budget: {told_best}.",
-            f"{_growth(best)} The verifiers here write about as long at every size: FLOPs go with the size of the verifying model.",
+            "the largest gap for a budget of verification FLOPs per response, cross-fitted, at the "
+            f"smallest, middle and largest budget: {_summary(best, points, ' points')}.",
+            f"{_saturation(best)} The verifiers of this study write about the same number of "
+            "tokens at every size, so the FLOPs depend on the size of the verifying model.",
             data,
-            _figure(data, "verification FLOPs a response", "gap, points", zero=True),
+            _figure(data, "verification FLOPs per response", "gap, points", zero=True),
             _table(best, "best gap, points", points),
         )
 
-    def _answer(self, of_model: Mapping[str, Run], task: str, ending: str) -> Finding:
-        options = [
-            option for run in of_model.values() for option in answer_options(run, self.verifiers)
-        ]
-        run = next(iter(of_model.values()))
-        rows, best = _measured(run, options, "accuracy"), frontier(run, options, (0.0, 1.0))
-        data = pl.DataFrame(
-            rows + [_row_of(budget, label, value) for budget, label, value in best],
-            infer_schema_length=None,
-        )
-        told_best = "; ".join(
-            f"{budget:.1e} FLOPs: {per_cent(value)}%, mostly {label}"
-            for budget, label, value in _ends(best)
-        )
+    def _answer_finding(self, runs: Sequence[Run], task: str, suffix: str) -> Finding:
+        options: list[Option] = []
+        for run in runs:
+            options += answer_options(run, self.verifiers)
+        # All runs hold the same problems, so that the first one's folds and resamples serve all.
+        best = frontier(runs[0], options, (0.0, 1.0))
+        data = _data(runs[0], options, best, "accuracy")
         return Finding(
-            f"compute-answer{ending}",
-            f"What FLOPs a problem buy: one answer, {task}",
+            f"compute-answer{suffix}",
+            f"What FLOPs per problem buy: one answer, {task}",
             PAPER,
-            f"the best accuracy for a budget, cross-fitted, at the smallest, middle and largest budget: {told_best}.",
-            f"{_growth(best)} A prompt's FLOPs are spread over the {run.plan.samples} samples that the runs drew, so that few samples "
-            "look a little cheaper than they are.",
+            "the best accuracy for a budget of FLOPs per problem, cross-fitted, at the smallest, "
+            f"middle and largest budget: {_summary(best, per_cent, '%')}.",
+            f"{_saturation(best)} The FLOPs of a prompt are divided over the "
+            f"{runs[0].plan.samples} samples that the runs drew, so a small number of samples "
+            "looks a little cheaper than it is.",
             data,
-            _figure(data, "FLOPs a problem", "accuracy, %"),
+            _figure(data, "FLOPs per problem", "accuracy, %"),
             _table(best, "best accuracy, %", per_cent),
         )
 
@@ -157,142 +166,157 @@ class ComputeStudy(Study):
 def verification_options(
     run: Run, verifiers: Sequence[str], judges: Sequence[str]
 ) -> Iterator[Option]:
-    """Every verifier, verifying model and number of verifications (1, 2, 4, ..); the value is each problem's gap."""
+    """Yield every verifier, verifying model and number of verifications (1, 2, 4, ...).
+
+    The value of an option is each problem's gap.
+    """
     for judge in judges:
         for verifier in verifiers:
             stage = stage_name(verifier, judge, run.plan.model)
-            by_draws = gaps_by_draws(run, stage)
-            each_draw = (
-                run.usage_by_stage[f"scores/{stage}"].flops / run.responses.height / max(by_draws)
-            )
-            for draws in sparse(max(by_draws)):
-                label = f"{verifier} x {draws} by {short(judge)}"
+            gap_by_draws = gaps_by_draws(run, stage)
+            most_draws = max(gap_by_draws)
+            # The stage holds all draws of all responses.
+            stage_flops = run.usage_by_stage[f"scores/{stage}"].flops
+            flops_per_draw = stage_flops / run.responses.height / most_draws
+            for draws in sparse(most_draws):
                 yield Option(
-                    label, verifier, short(judge), draws * each_draw, by_draws[draws].above_P
+                    f"{verifier} x {draws} by {short(judge)}",
+                    verifier,
+                    short(judge),
+                    draws * flops_per_draw,
+                    gap_by_draws[draws].above_P,
                 )
 
 
 def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
-    """One answer of a model: its sample, its greedy response, its vote, its likeliest, or the best of N by its own verdict."""
-    evidence, samples, name = run.evidence, run.evidence.samples, short(run.plan.model)
-    spent, responses = run.usage_by_stage, run.responses.height
-    each_response = spent["responses"].flops / responses
-    yield Option(
-        f"one sample of {name}",
-        "sample",
-        name,
-        each_response,
-        accuracy_P(samples.utility_PK, samples.mask_PK),
-    )
-    yield Option(
-        f"greedy by {name}",
-        "greedy",
-        name,
-        spent["greedy"].flops / run.plan.problems,
-        evidence.greedy_P,
-    )
+    """Yield every way to get one answer from a model.
+
+    The answer is a sample, the greedy response, the majority vote, the likeliest response, or the
+    best of N by the model's own verification.
+    """
+    evidence = run.evidence
+    samples = evidence.samples
+    model = short(run.plan.model)
+    usage = run.usage_by_stage
+    responses = run.responses.height
+    # Choosing one of N costs N responses and N scores.
+    flops_per_response = usage["responses"].flops / responses
+    sample_P = accuracy_P(samples.utility_PK, samples.mask_PK)
+    yield Option(f"one sample of {model}", "sample", model, flops_per_response, sample_P)
+    greedy_flops = usage["greedy"].flops / run.plan.problems
+    yield Option(f"greedy by {model}", "greedy", model, greedy_flops, evidence.greedy_P)
+
     curves = {MAJORITY: majority_curve_PN(evidence.answer_PK, samples.utility_PK, samples.mask_PK)}
-    curves |= {
-        one: selection_curve_PN(evidence.judges[one].score_PK, samples.utility_PK, samples.mask_PK)
-        for one in (*verifiers, "logprob")
-    }
+    for verifier in (*verifiers, "logprob"):
+        score_PK = evidence.judges[verifier].score_PK
+        curves[verifier] = selection_curve_PN(score_PK, samples.utility_PK, samples.mask_PK)
     for kind, curve_PN in curves.items():
-        judging = spent[f"scores/{kind}"].flops / responses
+        flops_per_score = usage[f"scores/{kind}"].flops / responses
+        # N = 1 is the single sample above, so the sweep starts at its second entry.
         for n in sparse(curve_PN.shape[1])[1:]:
             yield Option(
-                f"best of {n} by {kind}, {name}",
+                f"best of {n} by {kind}, {model}",
                 kind,
-                name,
-                n * (each_response + judging),
+                model,
+                n * (flops_per_response + flops_per_score),
                 curve_PN[:, n - 1],
             )
 
 
-def frontier(
-    run: Run, options: Sequence[Option], bounds: tuple[float, float]
-) -> list[tuple[float, str, Estimate]]:
-    """(budget, what most folds chose, its cross-fitted value): the best of what a budget affords."""
-    cost_C = np.array([option.flops for option in options])
+def frontier(run: Run, options: Sequence[Option], bounds: tuple[float, float]) -> list[BestChoice]:
+    """Return the best affordable option at each of ``BUDGETS`` budgets, evenly spaced in log."""
+    flops_C = np.array([option.flops for option in options])
     value_PC = np.stack([option.value_P for option in options], axis=1)
-    folds_P = run.evidence.folds_P
+    # An option that is undefined on a problem cannot be compared with the others.
     known_C = np.isfinite(value_PC).all(axis=0)
-    found = []
-    for budget in np.geomspace(cost_C[known_C].min(), cost_C[known_C].max(), BUDGETS):
-        afforded = np.flatnonzero(known_C & (cost_C <= budget * (1 + 1e-9)))
-        own = crossfit(value_PC[:, afforded], value_PC[:, afforded], folds_P, run.counts_BP, bounds)
-        chosen = np.bincount(own.chosen_F[own.chosen_F >= 0]).argmax()
-        found.append((float(budget), options[afforded[chosen]].label, own.crossfitted))
-    return found
+    folds_P = run.evidence.folds_P
+    best = []
+    for budget in np.geomspace(flops_C[known_C].min(), flops_C[known_C].max(), BUDGETS):
+        # geomspace rounds its ends; the tolerance keeps the options there affordable.
+        affordable = np.flatnonzero(known_C & (flops_C <= budget * (1 + 1e-9)))
+        value_PA = value_PC[:, affordable]
+        fit = crossfit(value_PA, value_PA, folds_P, run.counts_BP, bounds)
+        # A fold that could choose nothing has -1.
+        chosen = np.bincount(fit.chosen_F[fit.chosen_F >= 0]).argmax()
+        label = options[affordable[chosen]].label
+        best.append(BestChoice(float(budget), label, fit.crossfitted))
+    return best
 
 
-def _measured(run: Run, options: Sequence[Option], quantity: str) -> list[dict[str, Any]]:
-
-    found = estimates(
-        run,
-        {
-            place: mean_over_problems(option.value_P, quantity)
-            for place, option in enumerate(options)
-        },
-    )
-    return [
-        {"option": option.label, "kind": option.kind, "model": option.model, "flops": option.flops}
-        | told(found[place])
-        for place, option in enumerate(options)
-    ]
-
-
-def _row_of(budget: float, label: str, value: Estimate) -> dict[str, Any]:
-    return {"option": label, "kind": "best for the budget", "model": "", "flops": budget} | told(
-        value
-    )
+def _data(
+    run: Run, options: Sequence[Option], best: Sequence[BestChoice], quantity: str
+) -> pl.DataFrame:
+    """Return one row for each option, then one for the best choice of each budget."""
+    ratios = {}
+    for index, option in enumerate(options):
+        ratios[index] = mean_over_problems(option.value_P, quantity)
+    values = estimates(run, ratios)
+    rows = []
+    for index, option in enumerate(options):
+        row = {"option": option.label, "kind": option.kind, "model": option.model}
+        rows.append(row | {"flops": option.flops} | told(values[index]))
+    for budget, label, value in best:
+        row = {"option": label, "kind": BEST, "model": ""}
+        rows.append(row | {"flops": budget} | told(value))
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _ends(best: Sequence[tuple[float, str, Estimate]]) -> list[tuple[float, str, Estimate]]:
-    return [best[place] for place in sorted({0, len(best) // 2, len(best) - 1})]
+def _summary(best: Sequence[BestChoice], write: Callable[[Estimate], str], unit: str) -> str:
+    """Return the best choices of the smallest, middle and largest budget in words."""
+    indices = sorted({0, len(best) // 2, len(best) - 1})
+    parts = []
+    for budget, label, value in (best[index] for index in indices):
+        parts.append(f"{budget:.1e} FLOPs: {write(value)}{unit}, mostly {label}")
+    return "; ".join(parts)
 
 
-def _growth(best: Sequence[tuple[float, str, Estimate]]) -> str:
-    """From which budget on nothing more is gained, as far as the intervals tell."""
-    last = best[-1][2]
-    if last.value is None or last.low is None:
-        return "What a budget buys is not known here."
-    enough = next(
-        budget for budget, _, value in best if value.value is not None and value.value >= last.low
-    )
-    reached = (
-        f"No smaller budget buys what the largest ({enough:.1e} FLOPs) does"
-        if enough == best[-1][0]
-        else f"From {enough:.1e} FLOPs on, the best choice lies within the interval of what the largest budget ({best[-1][0]:.1e}) buys"
-    )
-    return f"{reached}; the question is open in the paper, so there is nothing to hold."
+def _saturation(best: Sequence[BestChoice]) -> str:
+    """Return a sentence about the budget from which on no further gain is visible."""
+    largest = best[-1]
+    if largest.value.value is None or largest.value.low is None:
+        return "The value of the largest budget is not known."
+    enough = largest.budget
+    for budget, _, value in best:
+        if value.value is not None and value.value >= largest.value.low:
+            enough = budget
+            break
+    if enough == largest.budget:
+        comparison = (
+            f"No smaller budget reaches the interval of the largest one ({enough:.1e} FLOPs)"
+        )
+    else:
+        comparison = (
+            f"From {enough:.1e} FLOPs on, the best choice lies within the interval of the largest "
+            f"budget ({largest.budget:.1e})"
+        )
+    return f"{comparison}; the paper leaves the question open, so there is no claim to test."
 
 
-def _table(best: Sequence[tuple[float, str, Estimate]], title: str, write: Any) -> str:
-    return markdown_table(
-        ["budget, FLOPs", title, "chosen by most folds"],
-        [[f"{budget:.1e}", write(value), label] for budget, label, value in best],
-    )
+def _table(best: Sequence[BestChoice], title: str, write: Callable[[Estimate], str]) -> str:
+    lines = [[f"{budget:.1e}", write(value), label] for budget, label, value in best]
+    return markdown_table(["budget, FLOPs", title, "chosen by most folds"], lines)
 
 
 def _figure(data: pl.DataFrame, x_title: str, y_title: str, zero: bool = False) -> Any:
-    shown = data.filter(pl.col("value").is_not_null()).with_columns(
-        pl.col("value", "low", "high") * 100
-    )
+    shown = data.filter(pl.col("value").is_not_null())
+    shown = shown.with_columns(pl.col("value", "low", "high") * 100)
+    options = shown.filter(pl.col("kind") != BEST)
+    best = shown.filter(pl.col("kind") == BEST)
     x = alt.X(
         "flops:Q",
         scale=alt.Scale(type="log", nice=False, padding=10),
         title=x_title,
         axis=alt.Axis(format=".0e", tickCount=4),
     )
-    single, best = (
-        shown.filter((pl.col("kind") == "best for the budget") == is_best)
-        for is_best in (False, True)
-    )
-    kind = alt.Color("kind:N", sort=None, title=None, legend=alt.Legend(columns=4, symbolOpacity=1))
+    legend = alt.Legend(columns=4, symbolOpacity=1)
     dots = (
-        alt.Chart(single)
+        alt.Chart(options)
         .mark_point(filled=True, size=22, opacity=0.75)
-        .encode(x=x, y=alt.Y("value:Q", title=y_title), color=kind)
+        .encode(
+            x=x,
+            y=alt.Y("value:Q", title=y_title),
+            color=alt.Color("kind:N", sort=None, title=None, legend=legend),
+        )
     )
     line = (
         alt.Chart(best)
@@ -304,7 +328,10 @@ def _figure(data: pl.DataFrame, x_title: str, y_title: str, zero: bool = False) 
         .mark_rule(color="black", strokeWidth=1, opacity=0.6)
         .encode(x=x, y="low:Q", y2="high:Q")
     )
-    layers = [*([level(0)] if zero else []), spans, line, dots]
+    # Later layers cover earlier ones: the dots lie on top.
+    layers = [spans, line, dots]
+    if zero:
+        layers.insert(0, level(0))
     return alt.layer(*layers).properties(
         width=COLUMN,
         height=190,

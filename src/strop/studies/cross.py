@@ -1,4 +1,7 @@
-"""Who verifies whom ("Mind the Gap", Figure 3 and section 4.2): gap(f, g) of every generator f under every verifying model g."""
+"""Generators and verifying models ("Mind the Gap", Figure 3 and section 4.2).
+
+The study measures gap(f, g), the gap of every generator f under every verifying model g.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import polars as pl
 
 from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio
-from strop.measure.scaling import Trend, trend_of
+from strop.measure.scaling import Trend
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.run.verification import stage_name
@@ -27,20 +30,28 @@ from strop.studies.frame.numbers import (
     listed,
     points,
     short,
-    side,
     told,
 )
 from strop.studies.frame.runs import Runs, RunSpec, each
-from strop.studies.scaling import compute_of
+from strop.studies.scaling import compute_of, trend_over_models
 from strop.tasks import Task
 from strop.text import slug
 
-PAPER = "the gap grows with the verifier's compute and falls with the generator's (Figure 3, section 4.2)."
+PAPER = (
+    "the gap grows with the verifier's compute and falls with the generator's "
+    "(Figure 3, section 4.2)."
+)
+
+Pair = tuple[str, str]
+"""Generator and verifying model."""
 
 
 @dataclass(frozen=True)
 class CrossStudy(Study):
-    """``judges``: the verifying models, by default the generators. ``flops``: MODEL=FLOPs where compute is not known."""
+    """``judges`` are the verifying models, by default the generators.
+
+    ``flops`` gives MODEL=FLOPs for models whose pre-training compute is not known.
+    """
 
     models: tuple[str, ...] = FULL[1:]
     judges: tuple[str, ...] = ()
@@ -52,9 +63,7 @@ class CrossStudy(Study):
     flops: tuple[str, ...] = ()
 
     name: ClassVar[str] = "cross"
-    description: ClassVar[str] = (
-        "who verifies whom: the gap of every generator under every verifying model"
-    )
+    description: ClassVar[str] = "the gap of every generator under every verifying model"
 
     @classmethod
     def quick(cls) -> CrossStudy:
@@ -68,170 +77,177 @@ class CrossStudy(Study):
         return list(each(self, judged_by=self._judges).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        places = each(self, judged_by=self._judges)
-        known, _ = compute_of((*self.models, *self._judges), self.flops)
-        for task in dict.fromkeys(task for _, task in places):
-            of_model = {model: runs.run(places[model, task]) for model in self.models}
+        specs = each(self, judged_by=self._judges)
+        compute, _ = compute_of((*self.models, *self._judges), self.flops)
+        for task in dict.fromkeys(task for _, task in specs):
+            run_of_model = {model: runs.run(specs[model, task]) for model in self.models}
             for verifier in self.verifiers:
-                yield self._finding(task, verifier, of_model, known)
+                yield self._finding(task, verifier, run_of_model, compute)
 
     def _finding(
         self,
         task: str,
         verifier: str,
-        of_model: Mapping[str, Run],
-        known: Mapping[str, Pretraining],
+        run_of_model: Mapping[str, Run],
+        compute: Mapping[str, Pretraining],
     ) -> Finding:
-        ratios, found, rows = {}, {}, []
-        for model, run in of_model.items():
+        ratios: dict[Pair, Ratio] = {}
+        values: dict[Pair, Estimate] = {}
+        rows = []
+        for model, run in run_of_model.items():
             for judge in self._judges:
                 stage = stage_name(verifier, judge, model)
-                ratios[model, judge] = gaps(run, stage)
-                measured = estimates(run, ratios[model, judge])
-                found[model, judge] = measured["gap"]
-                place = {
-                    "generator": model,
-                    "verifier_model": judge,
-                    "verifier": verifier,
-                    "task": task,
-                }
-                rows += [
-                    place | {"quantity": quantity} | told(value) | counts(run, stage)
-                    for quantity, value in measured.items()
-                ]
-        any_run = next(iter(of_model.values()))
-        by_judge = {
-            judge: _mean([ratios[model, judge]["gap"] for model in self.models])
-            for judge in self._judges
-        }
-        by_model = {
-            model: _mean([ratios[model, judge]["gap"] for judge in self._judges])
-            for model in self.models
-        }
-        trends = {
-            "verifier": _trend(by_judge, known, any_run),
-            "generator": _trend(by_model, known, any_run),
-        }
+                cell_ratios = gaps(run, stage)
+                cell_values = estimates(run, cell_ratios)
+                ratios[model, judge] = cell_ratios["gap"]
+                values[model, judge] = cell_values["gap"]
+                labels = {"generator": model, "verifier_model": judge, "verifier": verifier}
+                labels["task"] = task
+                for quantity, value in cell_values.items():
+                    row = labels | {"quantity": quantity}
+                    rows.append(row | told(value) | counts(run, stage))
+        # All runs hold the same problems, so that one run's resamples serve all.
+        trends = self._trends(ratios, compute, next(iter(run_of_model.values())))
         data = pl.DataFrame(rows, infer_schema_length=None)
-        lines = [
-            [model, *(points(found[model, judge]) for judge in self._judges)]
-            for model in self.models
-        ]
-        ending = "" if len(self.tasks) * len(self.verifiers) == 1 else f"-{slug(task)}-{verifier}"
+        # A default run has one finding and plain file names.
+        is_only = len(self.tasks) * len(self.verifiers) == 1
+        suffix = "" if is_only else f"-{slug(task)}-{verifier}"
         return Finding(
-            f"cross{ending}",
+            f"cross{suffix}",
             f"The gap of each generator under each verifying model: {verifier} on {task}",
             PAPER,
             _seen(trends),
-            self._holds(trends, found),
+            self._holds(trends, values),
             data,
             self._figure(data),
-            "Gap in points; generators down, verifying models across.\n\n"
-            + markdown_table(["", *self._judges], lines),
+            self._table(values),
         )
 
-    def _holds(
-        self, trends: Mapping[str, Trend | str], found: Mapping[tuple[str, str], Estimate]
-    ) -> str:
+    def _trends(
+        self, ratios: Mapping[Pair, Ratio], compute: Mapping[str, Pretraining], run: Run
+    ) -> dict[str, Trend | str]:
+        """Return the trend of the mean gap with the verifier's and with the generator's FLOPs."""
+        by_judge = {}
+        for judge in self._judges:
+            by_judge[judge] = _mean([ratios[model, judge] for model in self.models])
+        by_model = {}
+        for model in self.models:
+            by_model[model] = _mean([ratios[model, judge] for judge in self._judges])
+        return {
+            "verifier": _trend(by_judge, compute, run),
+            "generator": _trend(by_model, compute, run),
+        }
+
+    def _holds(self, trends: Mapping[str, Trend | str], values: Mapping[Pair, Estimate]) -> str:
         parts = []
-        for what, sign, word in (("verifier", 1, "grows"), ("generator", -1, "falls")):
-            trend = trends[what]
+        for role, expected_sign, verb in (("verifier", 1, "grows"), ("generator", -1, "falls")):
+            trend = trends[role]
             if isinstance(trend, str) or trend.p_two_sided is None:
-                parts.append(f"Whether it {word} with the {what}'s compute cannot be tested here")
-                continue
-            in_order = trend.p_two_sided <= ALPHA
-            answer = (
-                "not shown"
-                if side(trend.slope) == 0
-                else "no"
-                if side(trend.slope) != sign
-                else "yes"
-            )
-            orderly = "" if answer != "yes" or in_order else ", by the slope; not in order of size"
-            parts.append(f"It {word} with the {what}'s compute: {answer}{orderly}")
-        both = [
-            name
-            for name in self.models
-            if name in self._judges and found[name, name].value is not None
-        ]
-        better = [
-            f"{short(judge)} for {short(name)}"
-            for name in both
-            if (judge := max(self._judges, key=lambda one: found[name, one].value or -1.0)) != name
-        ]
+                parts.append(f"Whether it {verb} with the {role}'s compute cannot be tested here")
+            else:
+                answer = _answer(trend, trend.p_two_sided, expected_sign)
+                parts.append(f"It {verb} with the {role}'s compute: {answer}")
         return (
-            ". ".join(parts)
-            + f". Another model than the generator judges best: {listed(better)}; read by value, not tested."
+            f"{'. '.join(parts)}. The largest gap comes from another model than the generator: "
+            f"{listed(self._better_judges(values))}; this compares values and is not tested."
         )
+
+    def _better_judges(self, values: Mapping[Pair, Estimate]) -> list[str]:
+        """Return each generator whose largest gap is under another model, with that model."""
+        better = []
+        for model in self.models:
+            if model not in self._judges or values[model, model].value is None:
+                continue
+            # An unknown gap counts as the lowest possible one.
+            best = max(self._judges, key=lambda judge: values[model, judge].value or -1.0)
+            if best != model:
+                better.append(f"{short(best)} for {short(model)}")
+        return better
+
+    def _table(self, values: Mapping[Pair, Estimate]) -> str:
+        lines = []
+        for model in self.models:
+            cells = [points(values[model, judge]) for judge in self._judges]
+            lines.append([model, *cells])
+        head = "Gap in points; one row for each generator, one column for each verifying model.\n\n"
+        return head + markdown_table(["", *self._judges], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(pl.col("quantity") == "gap").with_columns(
-            pl.col("value", "low", "high") * 100,
-            pl.col("generator", "verifier_model").map_elements(short, return_dtype=pl.String),
+        ends = [pl.col(end).round(0).cast(pl.Int64) for end in ("low", "high")]
+        shown = (
+            data.filter(pl.col("quantity") == "gap")
+            .with_columns(
+                pl.col("value", "low", "high") * 100,
+                pl.col("generator", "verifier_model").map_elements(short, return_dtype=pl.String),
+            )
+            .with_columns(pl.format("[{}, {}]", *ends).alias("span"))
         )
-        shown = shown.with_columns(
-            pl.format(
-                "[{}, {}]",
-                pl.col("low").round(0).cast(pl.Int64),
-                pl.col("high").round(0).cast(pl.Int64),
-            ).alias("span")
-        )
-        side_length = min(COLUMN - 60, 44 * max(len(self.models), len(self._judges)))
+        judge_axis = alt.Axis(labelAngle=0)
         base = alt.Chart(shown).encode(
-            x=alt.X(
-                "verifier_model:N", sort=None, title="verifying model", axis=alt.Axis(labelAngle=0)
-            ),
+            x=alt.X("verifier_model:N", sort=None, title="verifying model", axis=judge_axis),
             y=alt.Y("generator:N", sort=None, title="generator"),
         )
-        colour = alt.Color(
-            "value:Q",
-            title="gap, points",
-            scale=alt.Scale(scheme="blueorange", domainMid=0),
-            legend=None,
-        )
+        scale = alt.Scale(scheme="blueorange", domainMid=0)
+        colour = alt.Color("value:Q", title="gap, points", scale=scale, legend=None)
+        # White text on the dark cells: those whose value is far from zero.
+        sizes = [abs(value) for value in shown["value"].to_list() if value is not None]
+        is_dark = f"abs(datum.value) > {0.6 * max(sizes, default=0.0):.6f}"
+        ink = alt.condition(is_dark, alt.value("white"), alt.value("black"))
         cells = base.mark_rect(stroke="white").encode(color=colour)
-        far = 0.6 * max(
-            (abs(value) for value in shown["value"].to_list() if value is not None), default=0.0
-        )
-        ink = alt.condition(f"abs(datum.value) > {far:.6f}", alt.value("white"), alt.value("black"))
-        texts = base.mark_text(fontSize=10, dy=-5).encode(
-            text=alt.Text("value:Q", format="+.1f"), color=ink
-        )
+        text = alt.Text("value:Q", format="+.1f")
+        texts = base.mark_text(fontSize=10, dy=-5).encode(text=text, color=ink)
+        # A gap without interval has no second line of text.
         spans = (
             base.transform_filter("isValid(datum.low)")
             .mark_text(fontSize=8, dy=7)
             .encode(text="span:N", color=ink)
         )
+        # Cells are square, up to the width of a column.
+        length = min(COLUMN - 60, 44 * max(len(self.models), len(self._judges)))
         return alt.layer(cells, texts, spans).properties(
-            width=side_length, height=side_length, title="gap, points, with 95% intervals"
+            width=length, height=length, title="gap, points, with 95% intervals"
         )
 
 
 def _mean(ratios: Sequence[Ratio]) -> Ratio:
-    """Over models on the same problems: each problem's mean gap."""
+    """Return each problem's mean gap over models that answered the same problems."""
+    # The gap is a mean over problems, whose denominator is 1 for each problem.
     above_P = np.mean([ratio.above_P for ratio in ratios], axis=0)
     return Ratio(above_P, np.ones_like(above_P), "mean gap over models", bounds=(-1.0, 1.0))
 
 
-def _trend(ratios: Mapping[str, Ratio], known: Mapping[str, Pretraining], run: Run) -> Trend | str:
-    """Against log10 FLOPs, or why not."""
-    if unknown := [model for model in ratios if model not in known]:
+def _trend(
+    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], run: Run
+) -> Trend | str:
+    """Return the trend against log10 FLOPs, or the reason why there is none."""
+    unknown = [model for model in ratios if model not in compute]
+    if unknown:
         return f"the compute of {listed(unknown)} is unknown; give it with --flops"
-    flops = [known[model].flops for model in ratios]
-    return trend_of(list(ratios.values()), np.array(flops), run.counts_BP, size_M=flops)
+    return trend_over_models(ratios, compute, run.counts_BP)
+
+
+def _answer(trend: Trend, p_two_sided: float, expected_sign: int) -> str:
+    """Return whether the slope has the expected sign, and whether the sizes are in order."""
+    sign = trend.slope.interval_sign
+    if sign == 0:
+        return "not shown"
+    if sign != expected_sign:
+        return "no"
+    return "yes" if p_two_sided <= ALPHA else "yes, by the slope; not in order of size"
 
 
 def _seen(trends: Mapping[str, Trend | str]) -> str:
     parts = []
-    for what, trend in trends.items():
-        other = "generators" if what == "verifier" else "verifying models"
-        head = f"mean over {other}, per factor of ten of the {what}'s FLOPs: "
+    for role, trend in trends.items():
+        others = "generators" if role == "verifier" else "verifying models"
+        head = f"mean over {others}, per factor of ten of the {role}'s FLOPs: "
         if isinstance(trend, str):
             parts.append(f"{head}unknown, since {trend}")
         elif trend.p_two_sided is None:
             parts.append(f"{head}{points(trend.slope)} points; {trend.why}")
         else:
             parts.append(
-                f"{head}{points(trend.slope)} points over {trend.sizes} sizes, two-sided p of Kendall's tau {trend.p_two_sided:.3f}"
+                f"{head}{points(trend.slope)} points over {trend.sizes} sizes, two-sided p of "
+                f"Kendall's tau {trend.p_two_sided:.3f}"
             )
     return "; ".join(parts) + "."

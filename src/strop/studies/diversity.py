@@ -1,13 +1,17 @@
-"""Can diversity be kept (an open question of "Mind the Gap")? Options of rft, one at a time, against plain rft.
+"""Can diversity be kept? An open question of "Mind the Gap".
 
-All train in large steps, in which plain rft gains accuracy and loses pass@K; a smaller step is one of the options. The option that does
-best is chosen on these seeds, and judged on fresh seeds, which draw fresh problems. Verification documents of pre-training know what is
-right, which no model's own samples do: so the best of the options without them is judged too.
+The study compares options of rejection-sampling fine-tuning (rft), one at a time, with plain rft.
+All train in large steps, with which plain rft gains accuracy and loses pass@K; a smaller step is
+one of the options. The best option is chosen on the first seeds, and judged on fresh seeds, which
+draw fresh problems.
+
+Verification documents of pre-training contain the right answers, which no model's own samples do.
+So the best of the options without them is judged too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,7 +50,7 @@ MEANING = {
     PLAIN: "rft as it is",
     "cap": "at most two responses of a problem",
     "distinct": "one response of each answer",
-    "hard": "problems weigh by their inverse accuracy, as the verifier sees it",
+    "hard": "problems weighted by the inverse of their accuracy, as the verifier sees it",
     "base": "30% of the weight: unfiltered base samples",
     "earlier": "half of the weight: rows of earlier rounds",
     "verification": "30% of the weight: verification documents of pre-training",
@@ -56,58 +60,65 @@ MEANING = {
     "small step": "step size 3e-4 in place of 1e-3",
 }
 INFORMED = ("verification",)
-"""Options that bring in what is right."""
-GAIN_KEPT, LOSS_ALLOWED = 0.8, 0.5
-"""An option wins if it keeps so much of plain rft's gain in pass@1 and loses less than so much of what that loses in pass@K."""
+"""Options that use the right answers."""
+GAIN_KEPT = 0.8
+"""An option wins only if it keeps at least this share of plain rft's gain in pass@1."""
+LOSS_ALLOWED = 0.5
+"""An option wins only if it loses less than this share of plain rft's loss in pass@K."""
+
+Documents = Mapping[str, Sequence[Document]]
+"""The documents of every option, one for each seed."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Of pass@1 and of pass@K, from the base model to the last round, over seeds; and the last gap by own and by base verifier."""
+    """Means over seeds: the changes from the base model to the last round, and the last gaps.
 
-    one: Estimate
-    all_k: Estimate
+    ``pass_1`` and ``pass_k`` are the changes of pass@1 and of pass@K; ``own_gap`` and ``base_gap``
+    are the last gap under the model's own verification and under the base model's.
+    """
+
+    pass_1: Estimate
+    pass_k: Estimate
     own_gap: Estimate
     base_gap: Estimate
 
     @classmethod
     def of(cls, documents: Sequence[Document], rounds: int) -> Changes:
+        """Measure the documents of one option, one for each seed."""
         k = largest_k(documents)
-        changes = (
-            over((change(one, rounds, *path) for one in documents), "")
-            for path in (("accuracy",), ("pass_at_k", k))
+        pass_1 = [change(document, rounds, "accuracy") for document in documents]
+        pass_k = [change(document, rounds, "pass_at_k", k) for document in documents]
+        own_gap = [of_round(document, rounds, "gap") for document in documents]
+        base_gap = [of_round(document, rounds, "gap_base_verifier") for document in documents]
+        return cls(
+            over(pass_1, "change of pass@1"),
+            over(pass_k, "change of pass@K"),
+            over(own_gap, "gap"),
+            over(base_gap, "gap_base_verifier"),
         )
-        gaps = (
-            over((of_round(one, rounds, name) for one in documents), "")
-            for name in ("gap", "gap_base_verifier")
-        )
-        return cls(*changes, *gaps)
 
     def wins(self, plain: Changes) -> bool:
-        """By the means; whether that is more than chance is for fresh seeds to say."""
-        gained, lost, kept, missed = (
-            plain.one.value,
-            plain.all_k.value,
-            self.one.value,
-            self.all_k.value,
-        )
-        if (
-            gained is None
-            or lost is None
-            or kept is None
-            or missed is None
-            or gained <= 0
-            or lost >= 0
-        ):
-            return (
-                False  # nothing is known, nothing was gained, or nothing was lost: nothing to keep
-            )
-        return kept >= GAIN_KEPT * gained and missed > LOSS_ALLOWED * lost
+        """Return whether the means keep plain rft's gain and avoid its loss.
+
+        Fresh seeds must show whether this is more than chance.
+        """
+        if plain.pass_1.value is None or plain.pass_k.value is None:
+            return False
+        if self.pass_1.value is None or self.pass_k.value is None:
+            return False
+        if plain.pass_1.value <= 0 or plain.pass_k.value >= 0:
+            return False  # plain rft gained nothing or lost nothing: there is nothing to keep
+        keeps_gain = self.pass_1.value >= GAIN_KEPT * plain.pass_1.value
+        return keeps_gain and self.pass_k.value > LOSS_ALLOWED * plain.pass_k.value
 
 
 @dataclass(frozen=True)
 class DiversityStudy(Study):
-    """``options`` are names of OPTIONS, the plain one among them; ``seeds`` choose, as many fresh ones confirm."""
+    """``options`` are names of OPTIONS, with the plain one among them.
+
+    ``seeds`` is the number of seeds that choose the best option, and of fresh seeds that judge it.
+    """
 
     model: str = "ladder/125k"
     task: str = "arithmetic"
@@ -118,178 +129,179 @@ class DiversityStudy(Study):
 
     name: ClassVar[str] = "diversity"
     description: ClassVar[str] = (
-        "pass@1 gained and pass@K lost after rounds of rft, under each option that may keep diversity"
+        "gain in pass@1 and loss in pass@K after rounds of rft, with options to keep diversity"
     )
 
     @classmethod
     def quick(cls) -> DiversityStudy:
-        small = {"train_problems": 64, "train_samples": 4, "problems": 32, "samples": 8}
         return cls(
             model="ladder/40k",
             task="recall",
             options=(PLAIN, "base", "kl"),
             rounds=1,
             seeds=2,
-            sizes=small,
+            sizes={"train_problems": 64, "train_samples": 4, "problems": 32, "samples": 8},
         )
 
     def courses(self, option: str, fresh: bool = False) -> list[Course]:
-        """One for each seed; ``fresh`` seeds have problems of their own."""
+        """Return the courses of an option, one for each seed; ``fresh`` seeds have new problems."""
         first = self.seeds if fresh else 0
         return [self._course(option, seed) for seed in range(first, first + self.seeds)]
 
     def _course(self, option: str, seed: int) -> Course:
-        settings: dict[str, Any] = {"settings": LARGE_STEP} | OPTIONS[option]
-        return Course(
-            self.model,
-            find_task(self.task),
-            "rft",
-            self.rounds,
-            seed=seed,
-            **self.sizes,
-            **settings,
-        )
+        # The settings of an option, if it has any, replace those of the large step.
+        options: dict[str, Any] = self.sizes | {"settings": LARGE_STEP} | OPTIONS[option]
+        return Course(self.model, find_task(self.task), "rft", self.rounds, seed=seed, **options)
 
     def besides(self) -> Iterable[Cost]:
-        """On fresh seeds the plain one and at most two winners run; any option costs about what the plain one does."""
-        counted = [
-            course for option in self.options for course in self.courses(option)
-        ] + 3 * self.courses(PLAIN, fresh=True)
-        return map(cost_of_course, counted)
+        """Yield the cost of all options, and of plain rft and at most two winners on fresh seeds.
+
+        A winner is counted as plain rft, because every option costs about the same.
+        """
+        for option in self.options:
+            yield from map(cost_of_course, self.courses(option))
+        for _ in range(3):
+            yield from map(cost_of_course, self.courses(PLAIN, fresh=True))
 
     def run(self, out: Path, tell: Tell) -> Path:
         stored = Courses(out.parent / "courses", tell)
-
-        def documents(option: str, fresh: bool = False) -> list[Document]:
-            pairs = zip(self.courses(option, fresh), self.courses(PLAIN, fresh), strict=True)
-            return [
-                stored.document(course, None if option == PLAIN else plain)
-                for course, plain in pairs
-            ]
-
-        chosen_on = {
-            option: documents(option)
-            for option in (PLAIN, *(one for one in self.options if one != PLAIN))
-        }
-        winners = self._winners(chosen_on)
-        fresh = (
-            {option: documents(option, fresh=True) for option in (PLAIN, *winners)}
-            if winners
-            else {}
-        )
+        # Plain rft is first: the other options reuse its samples of the base model.
+        options = dict.fromkeys((PLAIN, *self.options))
+        first = {option: self._documents(stored, option) for option in options}
+        fresh: dict[str, list[Document]] = {}
+        winners = self._judged_winners(first)
+        if winners:
+            for option in (PLAIN, *winners):
+                fresh[option] = self._documents(stored, option, fresh=True)
         return write_findings(
             out,
             "Keeping diversity",
             self.setting + stored.ended,
-            self._findings(chosen_on, fresh),
+            self._findings(first, fresh),
             self.name,
         )
 
-    def _winners(self, found: dict[str, list[Document]]) -> list[str]:
-        """Of the options that win, the one that loses least of pass@K; if it is an informed one, the best of the others too."""
-        changes = {option: Changes.of(own, self.rounds) for option, own in found.items()}
-        winning = [
-            option
-            for option, own in changes.items()
-            if option != PLAIN and own.wins(changes[PLAIN])
-        ]
-        ordered = sorted(
-            winning, key=lambda option: changes[option].all_k.value or 0.0, reverse=True
-        )
-        alone = [option for option in ordered if option not in INFORMED]
-        return list(dict.fromkeys([*ordered[:1], *alone[:1]]))
+    def _documents(self, stored: Courses, option: str, fresh: bool = False) -> list[Document]:
+        documents = []
+        pairs = zip(self.courses(option, fresh), self.courses(PLAIN, fresh), strict=True)
+        for course, plain in pairs:
+            # Plain rft of the same seed has the same base model and held-out problems.
+            documents.append(stored.document(course, None if option == PLAIN else plain))
+        return documents
 
-    def _findings(
-        self, found: dict[str, list[Document]], fresh: dict[str, list[Document]]
-    ) -> Iterator[Finding]:
-        k = largest_k(found[PLAIN])
-        tables = [(f"seeds 0 to {self.seeds - 1}", found)]
-        tables += [(f"fresh seeds {self.seeds} to {2 * self.seeds - 1}", fresh)] if fresh else []
-        rows = [row for seeds, some in tables for row in self._rows(seeds, some)]
-        data = pl.DataFrame(rows, infer_schema_length=None)
-        changes = {option: Changes.of(own, self.rounds) for option, own in found.items()}
-        winning = [
-            option
-            for option, own in changes.items()
-            if option != PLAIN and own.wins(changes[PLAIN])
-        ]
-        plain = changes[PLAIN]
-        seen = (
-            f"plain rft changes pass@1 by {points(plain.one)} and pass@{k} by {points(plain.all_k)} points in {self.rounds} rounds; "
-            f"keeping {GAIN_KEPT:.0%} of that gain and losing less than half of that loss (means of {self.seeds} seeds): {listed(winning)}."
-        )
-        paper = "stopping the loss of diversity is an open question; replay, tilting and the like are not tried (conclusion)."
-        title = f"pass@1 and pass@{k} after {self.rounds} rounds, against the base model"
+    def _changes(self, documents: Documents) -> dict[str, Changes]:
+        return {option: Changes.of(of_seeds, self.rounds) for option, of_seeds in documents.items()}
+
+    def _judged_winners(self, documents: Documents) -> list[str]:
+        """Return the winner that loses least of pass@K, and the best one that is not informed."""
+        changes = self._changes(documents)
+        winners = _winners(changes)
+        # A loss is a negative change, so the smallest loss comes first.
+        winners.sort(key=lambda option: changes[option].pass_k.value or 0.0, reverse=True)
+        uninformed = [option for option in winners if option not in INFORMED]
+        # The two are the same option if the first winner is not informed.
+        return list(dict.fromkeys([*winners[:1], *uninformed[:1]]))
+
+    def _findings(self, first: Documents, fresh: Documents) -> Iterator[Finding]:
+        k = largest_k(first[PLAIN])
+        changes = {f"seeds 0 to {self.seeds - 1}": self._changes(first)}
+        if fresh:
+            changes[f"fresh seeds {self.seeds} to {2 * self.seeds - 1}"] = self._changes(fresh)
+        data = pl.DataFrame(list(_rows(changes)), infer_schema_length=None)
         yield Finding(
             "diversity",
-            title,
-            paper,
-            seen,
-            self._holds(fresh),
+            f"pass@1 and pass@{k} after {self.rounds} rounds, against the base model",
+            "stopping the loss of diversity is an open question; replay, tilting and the like are "
+            "not tried (conclusion).",
+            self._seen(self._changes(first), k),
+            _holds(self._changes(fresh)),
             data,
-            self._figure(data, k),
-            self._table(tables, k),
+            _figure(data, k),
+            _table(changes, k),
         )
 
-    def _holds(self, fresh: dict[str, list[Document]]) -> str:
-        if not fresh:
-            return "No option keeps diversity by this measure; where plain rft gains nothing or loses nothing, there is nothing to keep."
-        changes = {option: Changes.of(own, self.rounds) for option, own in fresh.items()}
-        plain = changes.pop(PLAIN)
-        told = [
-            f"{option} ({MEANING[option]}) {'wins there too' if own.wins(plain) else 'does not win there'}: pass@1 {points(own.one)}, "
-            f"pass@K {points(own.all_k)}"
-            for option, own in changes.items()
-        ]
+    def _seen(self, changes: Mapping[str, Changes], k: str) -> str:
+        plain = changes[PLAIN]
         return (
-            f"Judged on fresh seeds and problems, where plain rft has pass@1 {points(plain.one)} and pass@K {points(plain.all_k)} points: "
-            f"{'; '.join(told)}."
+            f"plain rft changes pass@1 by {points(plain.pass_1)} and pass@{k} by "
+            f"{points(plain.pass_k)} points in {self.rounds} rounds; these options keep "
+            f"at least {GAIN_KEPT:.0%} of that gain and lose less than half of that loss (means of "
+            f"{self.seeds} seeds): {listed(_winners(changes))}."
         )
 
-    def _rows(self, seeds: str, found: dict[str, list[Document]]) -> Iterator[dict[str, Any]]:
-        for option, own in found.items():
-            changes = Changes.of(own, self.rounds)
-            for name in ("one", "all_k", "own_gap", "base_gap"):
-                yield {"option": option, "seeds": seeds, "quantity": name} | told(
-                    getattr(changes, name)
-                )
 
-    def _figure(self, data: pl.DataFrame, k: str) -> Any:
-        names = {"one": "pass@1", "all_k": f"pass@{k}"}
-        rows = data.filter(
-            pl.col("seeds") == data["seeds"][0], pl.col("quantity").is_in(list(names))
-        ).with_columns(
-            pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
-        )
-        order = list(rows["option"].unique(maintain_order=True))
-        base = alt.Chart(rows).encode(
-            y=alt.Y("option:N", sort=order, title=None),
-            yOffset=alt.YOffset("what:N", sort=list(names.values())),
-            color=alt.Color("what:N", title=None, sort=list(names.values())),
-        )
-        spans = base.mark_rule(strokeWidth=1.4, opacity=0.7).encode(
-            x=alt.X("low:Q", title="change in points"), x2="high:Q"
-        )
-        return alt.layer(
-            level(0, "x"),
-            spans,
-            base.mark_point(filled=True, size=34, opacity=1).encode(x="value:Q"),
-        ).properties(width=COLUMN, height=24 * len(order))
+def _winners(changes: Mapping[str, Changes]) -> list[str]:
+    """Return the options that win against plain rft."""
+    winners = []
+    for option, measured in changes.items():
+        if option != PLAIN and measured.wins(changes[PLAIN]):
+            winners.append(option)
+    return winners
 
-    def _table(self, tables: Sequence[tuple[str, dict[str, list[Document]]]], k: str) -> str:
-        header = [
-            "option",
-            "what it does",
-            "seeds",
-            "change of pass@1",
-            f"change of pass@{k}",
-            "last gap, own verifier",
-            "base verifier",
-        ]
-        lines = []
-        for seeds, found in tables:
-            for option, own in found.items():
-                changes = Changes.of(own, self.rounds)
-                cells = map(points, (changes.one, changes.all_k, changes.own_gap, changes.base_gap))
-                lines.append([option, MEANING[option], seeds, *cells])
-        return markdown_table(header, lines)
+
+def _holds(fresh: Mapping[str, Changes]) -> str:
+    """Return whether the winners of the first seeds win on fresh seeds too."""
+    if not fresh:
+        return (
+            "No option keeps diversity by this measure; where plain rft gains nothing or loses "
+            "nothing, there is nothing to keep."
+        )
+    plain = fresh[PLAIN]
+    parts = []
+    for option, measured in fresh.items():
+        if option != PLAIN:
+            result = "wins there too" if measured.wins(plain) else "does not win there"
+            parts.append(
+                f"{option} ({MEANING[option]}) {result}: pass@1 {points(measured.pass_1)}, pass@K "
+                f"{points(measured.pass_k)}"
+            )
+    return (
+        f"Judged on fresh seeds and problems, where plain rft changes pass@1 by "
+        f"{points(plain.pass_1)} and pass@K by {points(plain.pass_k)} points: {'; '.join(parts)}."
+    )
+
+
+def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, Any]]:
+    """Yield one row for each group of seeds, option and quantity."""
+    for seeds, of_options in changes.items():
+        for option, measured in of_options.items():
+            # The names of the quantities are part of the data files: keep them.
+            values = {
+                "one": measured.pass_1,
+                "all_k": measured.pass_k,
+                "own_gap": measured.own_gap,
+                "base_gap": measured.base_gap,
+            }
+            for quantity, value in values.items():
+                yield {"option": option, "seeds": seeds, "quantity": quantity} | told(value)
+
+
+def _figure(data: pl.DataFrame, k: str) -> Any:
+    """Return the changes on the first seeds."""
+    names = {"one": "pass@1", "all_k": f"pass@{k}"}
+    shown = data.filter(
+        pl.col("seeds") == data["seeds"][0], pl.col("quantity").is_in(list(names))
+    ).with_columns(
+        pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
+    )
+    options = list(shown["option"].unique(maintain_order=True))
+    base = alt.Chart(shown).encode(
+        y=alt.Y("option:N", sort=options, title=None),
+        yOffset=alt.YOffset("what:N", sort=list(names.values())),
+        color=alt.Color("what:N", title=None, sort=list(names.values())),
+    )
+    low = alt.X("low:Q", title="change in points")
+    spans = base.mark_rule(strokeWidth=1.4, opacity=0.7).encode(x=low, x2="high:Q")
+    marks = base.mark_point(filled=True, size=34, opacity=1).encode(x="value:Q")
+    layers = alt.layer(level(0, "x"), spans, marks)
+    return layers.properties(width=COLUMN, height=24 * len(options))
+
+
+def _table(changes: Mapping[str, Mapping[str, Changes]], k: str) -> str:
+    lines = []
+    for seeds, of_options in changes.items():
+        for option, measured in of_options.items():
+            values = (measured.pass_1, measured.pass_k, measured.own_gap, measured.base_gap)
+            lines.append([option, MEANING[option], seeds, *map(points, values)])
+    header = ["option", "what it does", "seeds", "change of pass@1", f"change of pass@{k}"]
+    return markdown_table([*header, "last gap, own verifier", "base verifier"], lines)

@@ -1,7 +1,8 @@
-"""Several verifications of each response ("Mind the Gap", section 3, footnote: better, and left out for its cost).
+"""Several verifications of each response ("Mind the Gap", section 3, footnote).
 
-A response is judged M times. The gap with m verifications takes the mean of m of them as the score; it is averaged over the disjoint sets
-of m among the M, so that few verifications are measured as precisely as many.
+A response is verified M times. The gap with m verifications uses the mean of m of them as the
+score. It is averaged over the disjoint sets of m verifications among the M, so that the gap with
+few verifications is measured as precisely as the gap with many.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Finding, Study, markdown_table
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import estimates, points, scores_PKM, short, side, tally, told
+from strop.studies.frame.numbers import estimates, points, scores_PKM, short, tally, told
 from strop.studies.frame.runs import Runs, RunSpec, each
 from strop.tasks import Task
-from strop.weigh import Weight
 
-PAPER = "one verification of each response was sampled; a footnote says that several would be better and were left out for their cost."
+PAPER = (
+    "one verification of each response was sampled; a footnote says that several would be better "
+    "and were left out because of their cost."
+)
+
+CellKey = tuple[str, str, str]
+"""Model, task and verifier."""
 
 
 @dataclass(frozen=True)
 class DrawsStudy(Study):
-    """``draws``: M verifications of each response."""
+    """Every verifier judges each response ``draws`` times (M)."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k")
     tasks: tuple[str | Task, ...] = ("arithmetic", "sudoku4")
@@ -51,26 +57,17 @@ class DrawsStudy(Study):
         return list(each(self, draws=self.draws).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        rows: list[dict[str, Any]] = []
-        found: dict[tuple[str, str, str, int | str], Estimate] = {}
-        for (model, task), wanted in each(self, draws=self.draws).items():
-            run = runs.run(wanted)
+        gaps: dict[CellKey, dict[int, Estimate]] = {}
+        changes: dict[CellKey, Estimate] = {}
+        for (model, task), spec in each(self, draws=self.draws).items():
             for verifier in self.verifiers:
-                ratios = gaps_by_draws(run, verifier)
-                most = max(ratios)
-                change = difference(
-                    ratios[most], ratios[1], f"gap with {most} verifications minus that with one"
-                )
-                measured = estimates(run, {**ratios, "change": change})
-                found |= {
-                    (model, task, verifier, draws): value for draws, value in measured.items()
-                }
-                rows += [
-                    {"model": model, "task": task, "verifier": verifier, "draws": draws}
-                    | told(measured[draws])
-                    for draws in ratios
-                ]
-        changes = {place[:3]: value for place, value in found.items() if place[3] == "change"}
+                cell = (model, task, verifier)
+                gaps[cell], changes[cell] = _gaps_and_change(runs.run(spec), verifier)
+        rows = []
+        for (model, task, verifier), by_draws in gaps.items():
+            for draws, gap in by_draws.items():
+                row = {"model": model, "task": task, "verifier": verifier, "draws": draws}
+                rows.append(row | told(gap))
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
             "draws",
@@ -80,49 +77,43 @@ class DrawsStudy(Study):
             self._holds(changes),
             data,
             self._figure(data),
-            self._table(found, changes),
+            self._table(gaps, changes),
         )
 
-    def _seen(self, changes: Mapping[tuple[str, str, str], Estimate]) -> str:
-        known = {place: value for place, value in changes.items() if value.value is not None}
-        text = f"gap with {self.draws} verifications minus that with one: {tally(known.values())}."
+    def _seen(self, changes: Mapping[CellKey, Estimate]) -> str:
+        known = {cell: change for cell, change in changes.items() if change.value is not None}
+        text = f"gap with {self.draws} verifications minus gap with one: {tally(known.values())}."
         if known:
-            (model, task, verifier), value = max(
-                known.items(), key=lambda item: item[1].value or 0.0
+            largest = max(known, key=lambda cell: known[cell].value or 0.0)
+            model, task, verifier = largest
+            text += (
+                f" The largest change is {points(known[largest])} points, {verifier} of "
+                f"{short(model)} on {task}."
             )
-            text += f" The largest change is {points(value)} points, {verifier} of {short(model)} on {task}."
         return text
 
-    def _holds(self, changes: Mapping[tuple[str, str, str], Estimate]) -> str:
-        better, worse = (sum(side(value) == sign for value in changes.values()) for sign in (1, -1))
+    def _holds(self, changes: Mapping[CellKey, Estimate]) -> str:
+        signs = [change.interval_sign for change in changes.values()]
         return (
-            f"Several are better in {better} of {len(changes)} cells and worse in {worse}; in the others no difference is shown. A binary "
-            "verifier keeps what at least half of the verifications call correct, which is lenient where their number is even: its curve "
-            "can go down and up again."
+            f"Several verifications are better in {signs.count(1)} of {len(signs)} cells and worse "
+            f"in {signs.count(-1)}; the other cells show no difference. A binary verifier keeps a "
+            "response if at least half of the verifications call it correct. This is lenient if "
+            "the number of verifications is even, so the curve can go down and up again."
         )
 
     def _table(
-        self,
-        found: Mapping[tuple[str, str, str, int | str], Estimate],
-        changes: Mapping[tuple[str, str, str], Estimate],
+        self, gaps: Mapping[CellKey, Mapping[int, Estimate]], changes: Mapping[CellKey, Estimate]
     ) -> str:
+        # A table of all M would be too wide.
         shown = [draws for draws in (1, 2, 4, 8, 16, 32) if draws <= self.draws]
         lines = []
         for (model, task, verifier), change in changes.items():
-            cells = [
-                points(value) if (value := found.get((model, task, verifier, draws))) else "–"
-                for draws in shown
-            ]
+            by_draws = gaps[model, task, verifier]
+            cells = [points(by_draws[draws]) for draws in shown]
             lines.append([task, model, verifier, *cells, points(change)])
+        columns = [f"{draws}: gap, points" for draws in shown]
         return markdown_table(
-            [
-                "task",
-                "model",
-                "verifier",
-                *(f"{draws}: gap, points" for draws in shown),
-                f"{self.draws} minus 1",
-            ],
-            lines,
+            ["task", "model", "verifier", *columns, f"{self.draws} minus 1"], lines
         )
 
     def _figure(self, data: pl.DataFrame) -> Any:
@@ -131,47 +122,53 @@ class DrawsStudy(Study):
             pl.col("model").map_elements(short, return_dtype=pl.String),
         )
         panels = []
-        places = shown.select("verifier", "task").unique(maintain_order=True).rows()
-        for number, (verifier, task) in enumerate(places):
-            last = number == len(places) - 1
-            own = shown.filter(pl.col("verifier") == verifier, pl.col("task") == task)
+        panel_keys = shown.select("verifier", "task").unique(maintain_order=True).rows()
+        for index, (verifier, task) in enumerate(panel_keys):
+            is_last = index == len(panel_keys) - 1
+            panel = shown.filter(pl.col("verifier") == verifier, pl.col("task") == task)
             x = alt.X(
                 "draws:O",
-                title="verifications of each response" if last else None,
-                axis=alt.Axis(labelAngle=0, labels=last),
+                title="verifications of each response" if is_last else None,
+                axis=alt.Axis(labelAngle=0, labels=is_last),
             )
-            chart = points_with_intervals(
-                own, x, "value:Q", alt.Color("model:N", sort=None, title=None), title="gap, points"
-            )
-            panels.append(
-                alt.layer(level(0), chart).properties(
-                    width=COLUMN, height=85, title=f"{verifier}, {task}"
-                )
-            )
+            colour = alt.Color("model:N", sort=None, title=None)
+            chart = points_with_intervals(panel, x, "value:Q", colour, title="gap, points")
+            layers = alt.layer(level(0), chart)
+            panels.append(layers.properties(width=COLUMN, height=85, title=f"{verifier}, {task}"))
         return alt.vconcat(*panels, spacing=6)
 
 
-def gaps_by_draws(run: Run, stage: str, weight: Weight | None = None) -> dict[int, Ratio]:
-    """The gap with m = 1 .. M verifications, each problem's mean over the disjoint sets of m."""
-    scores, samples = scores_PKM(run, stage), run.evidence.samples
-    weight = weight or run.default_weight(stage)
+def _gaps_and_change(run: Run, verifier: str) -> tuple[dict[int, Estimate], Estimate]:
+    """Return the gap with 1 .. M verifications, and the gap with M minus the gap with one."""
+    ratios = gaps_by_draws(run, verifier)
+    most = max(ratios)
+    definition = f"gap with {most} verifications minus that with one"
+    change = difference(ratios[most], ratios[1], definition)
+    values = estimates(run, {**ratios, "change": change})
+    return {draws: values[draws] for draws in ratios}, values["change"]
+
+
+def gaps_by_draws(run: Run, stage: str) -> dict[int, Ratio]:
+    """Return the gap with m = 1 .. M verifications: each problem's mean over disjoint sets of m."""
+    score_PKM = scores_PKM(run, stage)
+    samples = run.evidence.samples
+    # The weight is applied anew to each mean: a threshold can decide otherwise than on one draw.
+    weight = run.default_weight(stage)
     before_P = accuracy_P(samples.utility_PK, samples.mask_PK)
 
-    def gap_P(of: Floats) -> Floats:
-        return (
-            kept_accuracy_P(samples.utility_PK, weight(of, samples.mask_PK), samples.mask_PK)
-            - before_P
-        )
+    def gap_P(score_PK: Floats) -> Floats:
+        weight_PK = weight(score_PK, samples.mask_PK)
+        return kept_accuracy_P(samples.utility_PK, weight_PK, samples.mask_PK) - before_P
 
-    most = scores.shape[2]
-    found = {}
-    for count in range(1, most + 1):
-        sets = [
-            scores[:, :, start : start + count].mean(axis=2)
-            for start in range(0, most - count + 1, count)
-        ]
-        definition = f"gap with the mean of {count} verifications as score, mean over {len(sets)} disjoint sets of them"
-        found[count] = mean_over_problems(
-            np.mean([gap_P(one) for one in sets], axis=0), definition, (-1.0, 1.0)
+    most = score_PKM.shape[2]
+    ratios = {}
+    for draws in range(1, most + 1):
+        # Only whole sets of m count: with M = 5 and m = 2, the fifth verification is left out.
+        starts = range(0, most - draws + 1, draws)
+        gaps = [gap_P(score_PKM[:, :, start : start + draws].mean(axis=2)) for start in starts]
+        definition = (
+            f"gap with the mean of {draws} verifications as score, mean over {len(gaps)} disjoint "
+            "sets of them"
         )
-    return found
+        ratios[draws] = mean_over_problems(np.mean(gaps, axis=0), definition, (-1.0, 1.0))
+    return ratios

@@ -1,6 +1,8 @@
-"""Keep a response only if every verifier passes it ("Mind the Gap", section 6.3, Tables 3 and 8): is that better than the best of them?
+"""Ensembles of verifiers against their best member ("Mind the Gap", section 6.3, Tables 3 and 8).
 
-The best member is the one with the largest gap on the same problems, which flatters it: the comparison is strict on ensembles.
+An ensemble keeps a response only if every member passes it. The best member is the one with the
+largest gap on the same problems. That choice favours the member, so the comparison is strict on
+ensembles.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from strop.measure import Ratio
 from strop.measure.gap import has_survivor_P, kept_share
 from strop.measure.intervals import difference
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Finding, Study, markdown_table
-from strop.studies.frame.figures import COLUMN
+from strop.studies.frame.figures import COLUMN, level
 from strop.studies.frame.numbers import (
     CHECKED,
     estimates,
@@ -27,7 +30,6 @@ from strop.studies.frame.numbers import (
     listed,
     points,
     short,
-    side,
     tally,
     told,
 )
@@ -35,9 +37,13 @@ from strop.studies.frame.runs import Runs, RunSpec, each
 from strop.tasks import Task
 
 PAPER = (
-    "keeping only what every verifier passes is better than each alone: Qwen-2 1.5B has a gap of 5.27 points with MC, of 2.78 with "
-    "CoT-Score and of 7.68 with both (section 6.3, Table 3)."
+    "keeping only what every verifier passes is better than each alone: Qwen-2 1.5B has a gap of "
+    "5.27 points with MC, of 2.78 with CoT-Score and of 7.68 with both (section 6.3, Table 3)."
 )
+QUANTITIES = ("gap", "relative_gap", "accuracy_kept")
+
+GainKey = tuple[str, str, str]
+"""Model, task and ensemble."""
 
 
 @dataclass(frozen=True)
@@ -52,120 +58,74 @@ class EnsemblesStudy(Study):
     seed: int = 0
 
     name: ClassVar[str] = "ensembles"
-    description: ClassVar[str] = "keep what every verifier passes: against the best of them"
+    description: ClassVar[str] = "ensembles of verifiers against their best member"
 
     @classmethod
     def quick(cls) -> EnsemblesStudy:
-        return cls(
-            models=("ladder/40k", "ladder/125k", "ladder/250k"),
-            tasks=("arithmetic", "sudoku4"),
-            problems=48,
-            samples=16,
-        )
+        models = ("ladder/40k", "ladder/125k", "ladder/250k")
+        return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(each(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         rows: list[dict[str, Any]] = []
-        gains: dict[tuple[str, str, str], Estimate] = {}
-        for (model, task), wanted in each(self).items():
-            own, gained = self._cell(runs.run(wanted))
-            rows += [{"model": model, "task": task} | row for row in own]
-            gains |= {(model, task, ensemble): gain for ensemble, gain in gained.items()}
+        gains: dict[GainKey, Estimate] = {}
+        for (model, task), spec in each(self).items():
+            for row, value in self._measure(runs.run(spec)):
+                rows.append({"model": model, "task": task} | row | told(value))
+                if row["quantity"] == "gain":
+                    gains[model, task, row["ensemble"]] = value
         data = pl.DataFrame(rows, infer_schema_length=None)
-        above = [
-            f"{ensemble} of {short(m)} on {task} ({points(gain)})"
-            for (m, task, ensemble), gain in gains.items()
-            if side(gain) > 0
-        ]
-        below = sum(side(gain) < 0 for gain in gains.values())
-        told_above = (
-            f"Wholly above zero: {listed(above)}." if above else "None lies wholly above zero."
-        )
         yield Finding(
             "ensembles",
             "Ensembles against their best member (figure: of two, table: of three as well)",
             PAPER,
-            f"gap of the ensemble minus that of its best member, over {len(gains)} ensembles, models and tasks: {tally(gains.values())}. "
-            f"{told_above}",
-            f"{'In some cells' if above else 'No'}: {len(above)} of {len(gains)} ensembles beat their best member, {below} fall behind it. "
-            "The best member is picked on the same problems, which favours it, and where one verifier keeps nearly all right responses "
-            "there is nothing left for another to add.",
+            _seen(gains),
+            _holds(gains),
             data,
             self._figure(data),
-            self._table(rows, gains),
+            _table(rows, gains),
         )
 
-    def _cell(self, run: Run) -> tuple[list[dict[str, Any]], dict[str, Estimate]]:
-        evidence, mask_PK = run.evidence, run.evidence.samples.mask_PK
-        groups = [group for size in range(1, 4) for group in combinations(self.verifiers, size)]
-        weights = {
-            " & ".join(group): np.prod([evidence.weights[name] for name in group], axis=0)
-            for group in groups
-        }
-        measured = {name: gaps_of(run, weight_PK) for name, weight_PK in weights.items()}
-        ratios = {
-            (name, quantity): one[quantity]
-            for name, one in measured.items()
-            for quantity in ("gap", "relative_gap", "accuracy_kept")
-        }
-        ratios |= {
-            (name, "kept_share"): kept_share(weight_PK, mask_PK)
-            for name, weight_PK in weights.items()
-        }
+    def _measure(self, run: Run) -> list[tuple[dict[str, Any], Estimate]]:
+        """Return the labels and the value of every number of one run."""
+        evidence = run.evidence
+        mask_PK = evidence.samples.mask_PK
+        groups: list[tuple[str, ...]] = []
+        for size in (1, 2, 3):
+            groups += combinations(self.verifiers, size)
+        # A product of weights keeps what every member keeps.
+        weights = {}
+        for group in groups:
+            weights[group] = np.prod([evidence.weights[name] for name in group], axis=0)
+        group_ratios = {group: gaps_of(run, weight_PK) for group, weight_PK in weights.items()}
+
+        # The order of these entries is the order of the rows in the data.
+        ratios: dict[tuple[tuple[str, ...], str], Ratio] = {}
+        for group in groups:
+            for quantity in QUANTITIES:
+                ratios[group, quantity] = group_ratios[group][quantity]
+        for group in groups:
+            ratios[group, "kept_share"] = kept_share(weights[group], mask_PK)
+        gap_of = {group: group_ratios[group]["gap"] for group in groups}
         for group in groups:
             if len(group) > 1:
-                name = " & ".join(group)
-                known = [one for one in group if np.isfinite(measured[one]["gap"].value)]
-                best = max(known, key=lambda one: measured[one]["gap"].value, default=group[0])
-                ratios[name, "gain"] = difference(
-                    measured[name]["gap"],
-                    measured[best]["gap"],
-                    "gap minus that of the best member",
-                )
-        found = estimates(run, ratios)
-        none = {
-            name: int((~has_survivor_P(weight_PK, mask_PK)).sum())
-            for name, weight_PK in weights.items()
-        }
-        rows = [
-            {
-                "ensemble": name,
-                "members": name.count("&") + 1,
-                "quantity": quantity,
-                "no_survivor": none[name],
-            }
-            | told(value)
-            for (name, quantity), value in found.items()
-        ]
-        return rows, {
-            name: value for (name, quantity), value in found.items() if quantity == "gain"
-        }
+                ratios[group, "gain"] = _gain(group, gap_of)
 
-    def _table(
-        self, rows: Sequence[Mapping[str, Any]], gains: Mapping[tuple[str, str, str], Estimate]
-    ) -> str:
-        values = {
-            (row["model"], row["task"], row["ensemble"], row["quantity"]): row for row in rows
-        }
-        lines = []
-        for (model, task, ensemble), gain in gains.items():
-            gap = values[model, task, ensemble, "gap"]
-            members = [values[model, task, name, "gap"]["value"] for name in ensemble.split(" & ")]
-            text = ", ".join("–" if one is None else f"{100 * one:+.1f}" for one in members)
-            own = "–" if gap["value"] is None else f"{100 * gap['value']:+.1f}"
-            lines.append([task, model, ensemble, text, own, points(gain), str(gap["no_survivor"])])
-        header = [
-            "task",
-            "model",
-            "ensemble",
-            "members' gaps, points",
-            "its gap",
-            "minus its best member's",
-            "problems without survivor",
-        ]
-        return markdown_table(header, lines)
+        no_survivor = {}
+        for group, weight_PK in weights.items():
+            no_survivor[group] = int((~has_survivor_P(weight_PK, mask_PK)).sum())
+        measured = []
+        for (group, quantity), value in estimates(run, ratios).items():
+            row = {
+                "ensemble": " & ".join(group),
+                "members": len(group),
+                "quantity": quantity,
+                "no_survivor": no_survivor[group],
+            }
+            measured.append((row, value))
+        return measured
 
     def _figure(self, data: pl.DataFrame) -> Any:
         shown = data.filter(
@@ -174,28 +134,84 @@ class EnsemblesStudy(Study):
             pl.col("value", "low", "high") * 100,
             pl.col("model").map_elements(short, return_dtype=pl.String),
         )
+        # One line for each model within each ensemble.
+        height = 22 * shown["ensemble"].n_unique()
         tasks = shown["task"].unique(maintain_order=True).to_list()
         panels = []
-        for number, task in enumerate(tasks):
-            last = number == len(tasks) - 1
+        for index, task in enumerate(tasks):
+            is_last = index == len(tasks) - 1
             base = alt.Chart(shown.filter(pl.col("task") == task)).encode(
                 y=alt.Y("ensemble:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
                 yOffset=alt.YOffset("model:N", sort=None),
                 color=alt.Color("model:N", sort=None, title=None),
             )
-            title = "gap minus that of the best member, points" if last else None
-            spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-                x=alt.X("low:Q", title=title), x2="high:Q"
-            )
+            title = "gap minus that of the best member, points" if is_last else None
+            low = alt.X("low:Q", title=title)
+            spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(x=low, x2="high:Q")
             marks = base.mark_point(filled=True, size=18, opacity=1).encode(x="value:Q")
-            zero = (
-                alt.Chart(alt.Data(values=[{"level": 0}]))
-                .mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
-                .encode(x="level:Q")
-            )
-            panels.append(
-                alt.layer(zero, spans, marks).properties(
-                    width=COLUMN - 110, height=22 * shown["ensemble"].n_unique(), title=task
-                )
-            )
+            panel = alt.layer(level(0, "x"), spans, marks)
+            panels.append(panel.properties(width=COLUMN - 110, height=height, title=task))
         return alt.vconcat(*panels, spacing=6)
+
+
+def _gain(group: tuple[str, ...], gap_of: Mapping[tuple[str, ...], Ratio]) -> Ratio:
+    """Return the gap of an ensemble minus that of its best member."""
+    members = [(name,) for name in group]
+    # An undefined gap (nothing was filtered) cannot be the best.
+    known = [member for member in members if np.isfinite(gap_of[member].value)]
+    best = max(known, key=lambda member: gap_of[member].value, default=members[0])
+    return difference(gap_of[group], gap_of[best], "gap minus that of the best member")
+
+
+def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
+    """Return the ensembles whose whole interval lies above zero."""
+    above = []
+    for (model, task, ensemble), gain in gains.items():
+        if gain.interval_sign > 0:
+            above.append(f"{ensemble} of {short(model)} on {task} ({points(gain)})")
+    return above
+
+
+def _seen(gains: Mapping[GainKey, Estimate]) -> str:
+    above = _above(gains)
+    listed_above = "None lies wholly above zero."
+    if above:
+        listed_above = f"These lie wholly above zero: {listed(above)}."
+    return (
+        f"gap of the ensemble minus that of its best member, over {len(gains)} ensembles, models "
+        f"and tasks: {tally(gains.values())}. {listed_above}"
+    )
+
+
+def _holds(gains: Mapping[GainKey, Estimate]) -> str:
+    above = len(_above(gains))
+    below = sum(gain.interval_sign < 0 for gain in gains.values())
+    return (
+        f"{'In some cells' if above else 'No'}: {above} of {len(gains)} ensembles are better than "
+        f"their best member, {below} are worse. The best member is chosen on the same problems, "
+        "which favours it. A verifier that keeps nearly only right responses leaves nothing for "
+        "another verifier to add."
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate]) -> str:
+    # Members are ensembles of one: their gaps are rows of the data too.
+    gap_rows = {}
+    for row in rows:
+        if row["quantity"] == "gap":
+            gap_rows[row["model"], row["task"], row["ensemble"]] = row
+    lines = []
+    for (model, task, ensemble), gain in gains.items():
+        members = [gap_rows[model, task, name] for name in ensemble.split(" & ")]
+        member_gaps = ", ".join(_gap_text(member) for member in members)
+        row = gap_rows[model, task, ensemble]
+        cells = [member_gaps, _gap_text(row), points(gain), str(row["no_survivor"])]
+        lines.append([task, model, ensemble, *cells])
+    header = ["task", "model", "ensemble", "members' gaps, points", "its gap"]
+    header += ["minus its best member's", "problems without survivor"]
+    return markdown_table(header, lines)
+
+
+def _gap_text(row: Mapping[str, Any]) -> str:
+    """Return the gap of a row in points, without its interval."""
+    return "–" if row["value"] is None else f"{100 * row['value']:+.1f}"

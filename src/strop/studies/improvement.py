@@ -1,7 +1,8 @@
-"""Rounds of self-improvement ("Mind the Gap", Algorithm 1, section 5 and Figure 4): does it help, when does it stop, what does it cost?
+"""Rounds of self-improvement ("Mind the Gap", Algorithm 1, section 5 and Figure 4).
 
-The gap of the model's own verification and of the frozen base model's; accuracy and pass@k, round by round; and the controls: filtering by
-what is right, and by a fixed larger verifier.
+The study follows, round by round, the gap of the model's own verification, the gap of the frozen
+base model's verification, accuracy and pass@k. Two controls stand beside it: filtering by the right
+answers (oracle) and filtering by a fixed larger verifier.
 """
 
 from __future__ import annotations
@@ -29,27 +30,34 @@ from strop.studies.frame.courses import (
     sides,
 )
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import listed, per_cent, points, side, told
+from strop.studies.frame.numbers import listed, per_cent, points, told
 from strop.tasks import Task, find_task
 
 PLAIN = "own"
+"""The arm that filters by the model's own verification."""
 SIZES: dict[str, Any] = {"train_problems": 800, "train_samples": 8, "problems": 200, "samples": 16}
-Cell = tuple[str, str]
-"""Task and arm."""
+QUANTITIES = (
+    "accuracy",
+    "greedy",
+    "gap",
+    "gap_base_verifier",
+    "gap_filter",
+    "train_accuracy",
+)
+UNIT = (0.0, 1.0)
 
-QUANTITIES = {
-    "accuracy": ("accuracy",),
-    "greedy": ("greedy",),
-    "gap": ("gap",),
-    "gap_base_verifier": ("gap_base_verifier",),
-    "gap_filter": ("gap_filter",),
-    "train_accuracy": ("train_accuracy",),
-}
+Arm = tuple[str, str]
+"""Task and filter: the model's own verification, the oracle or a fixed verifier."""
+Documents = Mapping[Arm, Sequence[Document]]
+"""The documents of every arm, one for each seed."""
 
 
 @dataclass(frozen=True)
 class ImprovementStudy(Study):
-    """``tasks`` run with every control; those of ``alone`` with the model's own verification only. ``judge`` is the fixed verifier."""
+    """``tasks`` run with every control, ``alone`` with the model's own verification only.
+
+    ``judge`` is the fixed verifier.
+    """
 
     model: str = "ladder/125k"
     tasks: tuple[str | Task, ...] = ("arithmetic", "sudoku4")
@@ -61,12 +69,12 @@ class ImprovementStudy(Study):
 
     name: ClassVar[str] = "improvement"
     description: ClassVar[str] = (
-        "rounds of self-improvement: gaps, accuracy and pass@k, with an oracle and a fixed verifier as controls"
+        "rounds of self-improvement: gaps, accuracy and pass@k, with an oracle and a fixed "
+        "verifier as controls"
     )
 
     @classmethod
     def quick(cls) -> ImprovementStudy:
-        small = {"train_problems": 64, "train_samples": 4, "problems": 32, "samples": 8}
         return cls(
             model="ladder/40k",
             tasks=("recall",),
@@ -74,43 +82,43 @@ class ImprovementStudy(Study):
             judge="ladder/125k",
             rounds=2,
             seeds=2,
-            sizes=small,
+            sizes={"train_problems": 64, "train_samples": 4, "problems": 32, "samples": 8},
         )
 
-    def courses(self) -> dict[Cell, list[Course]]:
-        """One for each seed."""
+    def courses(self) -> dict[Arm, list[Course]]:
+        """Return the courses of every arm, one for each seed."""
+        plain: dict[str, Any] = {}
         controls: dict[str, dict[str, Any]] = {
-            PLAIN: {},
+            PLAIN: plain,
             "oracle": {"filter_by": "oracle"},
             "fixed": {"verify_with": self.judge},
         }
-        found = {}
+        courses = {}
         for task in (*self.tasks, *self.alone):
-            for arm, settings in (
-                controls.items() if task in self.tasks else [(PLAIN, controls[PLAIN])]
-            ):
-                found[find_task(task).label, arm] = [
-                    self._course(task, seed, settings) for seed in range(self.seeds)
-                ]
-        return found
+            filters = controls if task in self.tasks else {PLAIN: plain}
+            for name, settings in filters.items():
+                of_seeds = [self._course(task, seed, settings) for seed in range(self.seeds)]
+                courses[find_task(task).label, name] = of_seeds
+        return courses
 
     def _course(self, task: str | Task, seed: int, settings: dict[str, Any]) -> Course:
-        return Course(
-            self.model, find_task(task), "rft", self.rounds, seed=seed, **self.sizes, **settings
-        )
+        options = self.sizes | settings
+        return Course(self.model, find_task(task), "rft", self.rounds, seed=seed, **options)
 
     def besides(self) -> Iterable[Cost]:
-        return (cost_of_course(course) for own in self.courses().values() for course in own)
+        for of_seeds in self.courses().values():
+            yield from map(cost_of_course, of_seeds)
 
     def run(self, out: Path, tell: Tell) -> Path:
-        stored, found = Courses(out.parent / "courses", tell), self.courses()
-        documents = {
-            (task, arm): [
-                stored.document(course, None if arm == PLAIN else plain)
-                for course, plain in zip(courses, found[task, PLAIN], strict=True)
-            ]
-            for (task, arm), courses in found.items()
-        }
+        stored = Courses(out.parent / "courses", tell)
+        courses = self.courses()
+        documents: dict[Arm, list[Document]] = {}
+        for (task, name), of_seeds in courses.items():
+            of_arm = []
+            for course, plain in zip(of_seeds, courses[task, PLAIN], strict=True):
+                # A control reuses the base model's samples of the plain course of its seed.
+                of_arm.append(stored.document(course, None if name == PLAIN else plain))
+            documents[task, name] = of_arm
         return write_findings(
             out,
             "Rounds of self-improvement",
@@ -119,299 +127,275 @@ class ImprovementStudy(Study):
             self.name,
         )
 
-    def findings_of(self, documents: Mapping[Cell, Sequence[Document]]) -> Iterator[Finding]:
-        """From the courses' documents, by task and arm."""
+    def findings_of(self, documents: Documents) -> Iterator[Finding]:
+        """Yield the findings from the documents of the courses."""
         data = pl.DataFrame(list(self._rows(documents)), infer_schema_length=None)
         yield self._gap_finding(documents, data)
         yield self._diversity_finding(documents, data)
-        if len({arm for _, arm in documents}) > 1:
+        if len({name for _, name in documents}) > 1:
             yield self._control_finding(documents)
 
-    def _rows(self, documents: Mapping[Cell, Sequence[Document]]) -> Iterator[dict[str, Any]]:
-        for (task, arm), own in documents.items():
-            passes = {f"pass@{k}": ("pass_at_k", k) for k in own[0]["rounds"][0]["pass_at_k"]}
+    def _rows(self, documents: Documents) -> Iterator[dict[str, Any]]:
+        """Yield one row for each task, filter, round and quantity."""
+        for (task, name), of_seeds in documents.items():
+            paths: dict[str, tuple[str, ...]] = {quantity: (quantity,) for quantity in QUANTITIES}
+            for k in of_seeds[0]["rounds"][0]["pass_at_k"]:
+                paths[f"pass@{k}"] = ("pass_at_k", k)
             for number in range(self.rounds + 1):
-                for name, path in (QUANTITIES | passes).items():
-                    value = over(
-                        (of_round(one, number, *path) for one in own),
-                        name,
-                        (-1, 1) if "gap" in name else (0, 1),
-                    )
-                    yield {"task": task, "arm": arm, "round": number, "quantity": name} | told(
-                        value
-                    )
+                for quantity, path in paths.items():
+                    # A gap can be negative; accuracy and pass@k are shares.
+                    bounds = (-1.0, 1.0) if "gap" in quantity else UNIT
+                    value = _at_round(of_seeds, number, path, bounds)
+                    labels = {"task": task, "arm": name, "round": number, "quantity": quantity}
+                    yield labels | told(value)
 
     # --- the gap ---
 
-    def _gap_finding(
-        self, documents: Mapping[Cell, Sequence[Document]], data: pl.DataFrame
-    ) -> Finding:
-        seen = " ".join(
-            self._gap_seen(task, own) for (task, arm), own in documents.items() if arm == PLAIN
-        )
-        gone = {task: self._gone(own) for (task, arm), own in documents.items() if arm == PLAIN}
-        never = [task for task, number in gone.items() if number is None]
-        when = [f"{task} (round {number})" for task, number in gone.items() if number is not None]
-        holds = (
-            f"The own gap falls below a tenth of its start on {listed(when)}"
-            + (f", and not within {self.rounds} rounds on {listed(never)}" if never else "")
-            + ". A model of this size and a synthetic task; the paper trained 7B and larger on GSM8K."
-        )
-        paper = "the gap falls to about zero in two or three rounds, whatever the size of the model (section 5, Figure 4)."
-        title = "The gap, round by round, by the model's own verification and by the frozen base model's"
+    def _gap_finding(self, documents: Documents, data: pl.DataFrame) -> Finding:
+        seen = []
+        gone = []
+        remaining = []
+        for task, of_seeds in _plain(documents).items():
+            seen.append(self._gap_seen(task, of_seeds))
+            number = self._round_of_no_gap(of_seeds)
+            if number is None:
+                remaining.append(task)
+            else:
+                gone.append(f"{task} (round {number})")
+        still_there = ""
+        if remaining:
+            still_there = f", and not within {self.rounds} rounds on {listed(remaining)}"
         return Finding(
             "improvement",
-            title,
-            paper,
-            seen,
-            holds,
+            "The gap, round by round, by the model's own verification and by the frozen base "
+            "model's",
+            "the gap falls to about zero in two or three rounds, whatever the size of the model "
+            "(section 5, Figure 4).",
+            " ".join(seen),
+            f"The own gap falls below a tenth of its start on {listed(gone)}{still_there}. The "
+            "model of this study is small and the tasks are synthetic; the paper trained models of "
+            "7B and larger on GSM8K.",
             data,
-            self._figure(data),
+            _gap_figure(data),
             self._table(documents),
         )
 
-    def _gap_seen(self, task: str, own: Sequence[Document]) -> str:
-        def at(name: str, number: int) -> str:
-            return points(over((of_round(one, number, name) for one in own), name))
-
+    def _gap_seen(self, task: str, of_seeds: Sequence[Document]) -> str:
+        """Return a sentence about the gap and the accuracy on one task."""
         last = self.rounds
-        gained = points(over((change(one, last, "accuracy") for one in own), "gain"))
-        seeds = each_seed(own, last, "accuracy_since_base")
-        steps = ", ".join(
-            "unknown" if mean is None else f"{100 * mean:.1f}" for mean in self._mean_gaps(own)
-        )
+        steps = []
+        for mean in self._mean_gaps(of_seeds):
+            steps.append("unknown" if mean is None else f"{100 * mean:.1f}")
+        own_gap = points(_at_round(of_seeds, last, ("gap",)))
+        base_gap = points(_at_round(of_seeds, last, ("gap_base_verifier",)))
+        gained = points(_change(of_seeds, last, ("accuracy",)))
+        paired = each_seed(of_seeds, last, "accuracy_since_base")
         return (
-            f"{task}: the own gap goes {steps} points by round, to {at('gap', last)}; with the base model as the verifier it ends at "
-            f"{at('gap_base_verifier', last)}; accuracy changes by {gained} points in {last} rounds (paired over problems: {seeds})."
+            f"{task}: the own gap by round is {', '.join(steps)} points, at the end {own_gap}; "
+            f"with the base model as the verifier it ends at {base_gap}; accuracy changes by "
+            f"{gained} points in {last} rounds (paired over problems: {paired})."
         )
 
-    def _mean_gaps(self, own: Sequence[Document]) -> list[float | None]:
-        """The own gap of every round, over seeds."""
-        return [
-            over((of_round(one, number, "gap") for one in own), "gap").value
-            for number in range(self.rounds + 1)
-        ]
+    def _mean_gaps(self, of_seeds: Sequence[Document]) -> list[float | None]:
+        """Return the own gap of every round, as the mean over seeds."""
+        rounds = range(self.rounds + 1)
+        return [_at_round(of_seeds, number, ("gap",)).value for number in rounds]
 
-    def _gone(self, own: Sequence[Document]) -> int | None:
-        """The first round whose mean gap is below a tenth of the base model's."""
-        means = self._mean_gaps(own)
-        first = means[0]
-        return next(
-            (
-                n
-                for n, mean in enumerate(means)
-                if first is not None and mean is not None and mean < first / 10
-            ),
-            None,
-        )
+    def _round_of_no_gap(self, of_seeds: Sequence[Document]) -> int | None:
+        """Return the first round whose mean gap is below a tenth of the base model's."""
+        means = self._mean_gaps(of_seeds)
+        base = means[0]
+        if base is None:
+            return None
+        for number, mean in enumerate(means):
+            if mean is not None and mean < base / 10:
+                return number
+        return None
 
-    def _figure(self, data: pl.DataFrame) -> Any:
-        names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
-        rows = data.filter(
-            pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names))
-        ).with_columns(
-            pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
-        )
-        x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0))
-        panels = []
-        for task in rows["task"].unique(maintain_order=True):
-            own = rows.filter(pl.col("task") == task)
-            colour = alt.Color("what:N", title=None, sort=list(names.values()))
-            layers = alt.layer(
-                level(0),
-                points_with_intervals(
-                    own, x, "value:Q", colour, title="gap, points", apart="what:N"
-                ),
-            )
-            panels.append(layers.properties(title=task, width=COLUMN, height=140))
-        return alt.vconcat(*panels, spacing=8)
-
-    def _table(self, documents: Mapping[Cell, Sequence[Document]]) -> str:
-        k = largest_k(next(iter(documents.values())))
-        header = [
-            "task",
-            "filtered by",
-            "round",
-            "accuracy, %",
-            "own gap",
-            "gap, base verifier",
-            "gap of the filter",
-            f"pass@{k}, %",
-        ]
+    def _table(self, documents: Documents) -> str:
+        """Return a table with one line for each task, filter and round."""
+        k = _largest_k(documents)
         lines = []
-        for (task, arm), own in documents.items():
+        for (task, name), of_seeds in documents.items():
             for number in range(self.rounds + 1):
-                cells = [
-                    over((of_round(one, number, name) for one in own), name)
-                    for name in ("gap", "gap_base_verifier", "gap_filter")
-                ]
-                accuracy, passed = (
-                    over((of_round(one, number, *path) for one in own), "", (0, 1))
-                    for path in (("accuracy",), ("pass_at_k", k))
-                )
-                lines.append(
-                    [
-                        task,
-                        arm,
-                        str(number),
-                        per_cent(accuracy),
-                        *map(points, cells),
-                        per_cent(passed),
-                    ]
-                )
+                accuracy = per_cent(_at_round(of_seeds, number, ("accuracy",), UNIT))
+                passed = per_cent(_at_round(of_seeds, number, ("pass_at_k", k), UNIT))
+                gaps = []
+                for quantity in ("gap", "gap_base_verifier", "gap_filter"):
+                    gaps.append(points(_at_round(of_seeds, number, (quantity,))))
+                lines.append([task, name, str(number), accuracy, *gaps, passed])
+        header = ["task", "filtered by", "round", "accuracy, %"]
+        header += ["own gap", "gap, base verifier", "gap of the filter", f"pass@{k}, %"]
         return markdown_table(header, lines)
 
     # --- diversity ---
 
-    def _diversity_finding(
-        self, documents: Mapping[Cell, Sequence[Document]], data: pl.DataFrame
-    ) -> Finding:
-        k = largest_k(next(iter(documents.values())))
-        own = {task: one for (task, arm), one in documents.items() if arm == PLAIN}
-        changes = {
-            task: [
-                over((change(one, self.rounds, *path) for one in some), "")
-                for path in (("accuracy",), ("pass_at_k", k))
-            ]
-            for task, some in own.items()
-        }
-        seen = "; ".join(
-            f"{task}: pass@1 {points(one)}, pass@{k} {points(all_k)} "
-            f"(paired over problems: {each_seed(own[task], self.rounds, 'pass_at_k_since_base')})"
-            for task, (one, all_k) in changes.items()
-        )
-        rises = [task for task, (one, _) in changes.items() if side(one) > 0]
-        falls = [task for task, (_, all_k) in changes.items() if side(all_k) < 0]
-        up = [
-            task
-            for task, one in own.items()
-            if set(sides(one, self.rounds, "accuracy_since_base")) == {1}
-        ]
-        down = [
-            task
-            for task, one in own.items()
-            if set(sides(one, self.rounds, "pass_at_k_since_base")) == {-1}
-        ]
-        holds = (
-            f"pass@1 rises on {listed(up)} and pass@{k} falls on {listed(down)} in each of {self.seeds} seeds, by the interval over "
-            f"problems; the interval over seeds, wide as they are few, shows a rise on {listed(rises)} and a fall on {listed(falls)}."
-        )
-        paper = "pass@k rises with rounds for small k and falls for large k: effective diversity is lost (section 5)."
+    def _diversity_finding(self, documents: Documents, data: pl.DataFrame) -> Finding:
+        last = self.rounds
+        k = _largest_k(documents)
+        seen = []
+        rises, rises_in_each, falls, falls_in_each = [], [], [], []
+        for task, of_seeds in _plain(documents).items():
+            pass_1 = _change(of_seeds, last, ("accuracy",))
+            pass_k = _change(of_seeds, last, ("pass_at_k", k))
+            paired = each_seed(of_seeds, last, "pass_at_k_since_base")
+            seen.append(
+                f"{task}: pass@1 {points(pass_1)}, pass@{k} {points(pass_k)} "
+                f"(paired over problems: {paired})"
+            )
+            if pass_1.interval_sign > 0:
+                rises.append(task)
+            if pass_k.interval_sign < 0:
+                falls.append(task)
+            # The signs below are of intervals over problems, one for each seed.
+            if set(sides(of_seeds, last, "accuracy_since_base")) == {1}:
+                rises_in_each.append(task)
+            if set(sides(of_seeds, last, "pass_at_k_since_base")) == {-1}:
+                falls_in_each.append(task)
         return Finding(
             "improvement-pass-at-k",
-            f"pass@k before and after {self.rounds} rounds",
-            paper,
-            f"after {self.rounds} rounds of the model's own filter: {seen} points.",
-            holds,
+            f"pass@k before and after {last} rounds",
+            "pass@k rises with rounds for small k and falls for large k: effective diversity is "
+            "lost (section 5).",
+            f"after {last} rounds of the model's own filter, change in points: {'; '.join(seen)}.",
+            f"By the intervals over problems, pass@1 rises on {listed(rises_in_each)} and "
+            f"pass@{k} falls on {listed(falls_in_each)} in each of {self.seeds} seeds. The "
+            "intervals over seeds are wide, because there are few seeds; they show a rise on "
+            f"{listed(rises)} and a fall on {listed(falls)}.",
             data,
             self._pass_figure(data),
         )
 
     def _pass_figure(self, data: pl.DataFrame) -> Any:
-        rows = data.filter(
-            pl.col("arm") == PLAIN,
-            pl.col("quantity").str.starts_with("pass@"),
-            pl.col("round").is_in([0, self.rounds]),
-        ).with_columns(
-            pl.col("value", "low", "high") * 100,
-            pl.col("quantity").str.strip_prefix("pass@").cast(pl.Int64).alias("k"),
-            pl.format("round {}", "round").alias("after"),
-        )
-        rows = rows.filter(pl.col("k").is_in([1, 2, 4, 8, 16, 32, 64]))
-        x = alt.X("k:O", title="k", axis=alt.Axis(labelAngle=0))
-        panels = []
-        for task in rows["task"].unique(maintain_order=True):
-            own = rows.filter(pl.col("task") == task)
-            layers = points_with_intervals(
-                own,
-                x,
-                "value:Q",
-                alt.Color("after:N", title=None),
-                title="pass@k, %",
-                apart="after:N",
+        """Return pass@k before and after the rounds, for k = 1, 2, 4, ..."""
+        shown = (
+            data.filter(
+                pl.col("arm") == PLAIN,
+                pl.col("quantity").str.starts_with("pass@"),
+                pl.col("round").is_in([0, self.rounds]),
             )
-            panels.append(layers.properties(title=task, width=COLUMN, height=120))
+            .with_columns(
+                pl.col("value", "low", "high") * 100,
+                pl.col("quantity").str.strip_prefix("pass@").cast(pl.Int64).alias("k"),
+                pl.format("round {}", "round").alias("after"),
+            )
+            .filter(pl.col("k").is_in([1, 2, 4, 8, 16, 32, 64]))
+        )
+        x = alt.X("k:O", title="k", axis=alt.Axis(labelAngle=0))
+        colour = alt.Color("after:N", title=None)
+        panels = []
+        for task in shown["task"].unique(maintain_order=True):
+            panel = shown.filter(pl.col("task") == task)
+            chart = points_with_intervals(
+                panel, x, "value:Q", colour, title="pass@k, %", apart="after:N"
+            )
+            panels.append(chart.properties(title=task, width=COLUMN, height=120))
         return alt.vconcat(*panels, spacing=8)
 
     # --- controls ---
 
-    def _control_finding(self, documents: Mapping[Cell, Sequence[Document]]) -> Finding:
-        k = largest_k(next(iter(documents.values())))
-        paths = {"accuracy": ("accuracy",), f"pass@{k}": ("pass_at_k", k)}
-        rows, lines, parts = [], [], []
-        for (task, arm), own in documents.items():
+    def _control_finding(self, documents: Documents) -> Finding:
+        k = _largest_k(documents)
+        paths: dict[str, tuple[str, ...]] = {
+            "accuracy": ("accuracy",),
+            f"pass@{k}": ("pass_at_k", k),
+        }
+        rows = []
+        lines = []
+        parts = []
+        falling = []
+        for (task, name), of_seeds in documents.items():
             if (task, "oracle") not in documents:
-                continue
-            found = {
-                name: over((change(one, self.rounds, *path) for one in own), f"change of {name}")
-                for name, path in paths.items()
-            }
-            beside = {
-                name: self._against_own(documents, task, arm, path) for name, path in paths.items()
-            }
-            rows += [
-                {"task": task, "arm": arm, "quantity": name} | told(value)
-                for name, value in found.items()
-            ]
-            lines.append(
-                [
-                    task,
-                    arm,
-                    *map(points, found.values()),
-                    *(points(one) if arm != PLAIN else "–" for one in beside.values()),
-                ]
-            )
-            if arm != PLAIN:
-                parts.append(
-                    f"{task}, {arm}: {', '.join(f'{name} {points(value)}' for name, value in beside.items())}"
-                )
-        header = [
-            "task",
-            "filtered by",
-            *(f"change of {name}" for name in paths),
-            *(f"{name} against own" for name in paths),
-        ]
-        passed = [row for row in rows if row["quantity"] != "accuracy"]
-        falls = [
-            f"{row['task']} ({row['arm']})"
-            for row in passed
-            if row["high"] is not None and row["high"] < 0
-        ]
-        fallen = (
-            f"pass@{k} falls for {listed(falls)}"
-            if falls
-            else f"Not shown: pass@{k} falls for none"
-        )
-        holds = f"{fallen} (whole interval over {self.seeds} seeds). Fixed verifier: {self.judge}."
-        paper = "filtering by the truth loses no diversity; filtering by a fixed strong verifier still does (section 5)."
-        seen = f"after {self.rounds} rounds, against the model's own filter, paired by seed: {'; '.join(parts)} points."
-        title, data = (
-            "Filtering by the truth, and by a fixed larger model",
-            pl.DataFrame(rows, infer_schema_length=None),
-        )
+                continue  # a task that runs without controls
+            changes = []
+            differences = []
+            for quantity, path in paths.items():
+                value = _change(of_seeds, self.rounds, path)
+                changes.append(points(value))
+                differences.append(points(self._against_own(documents, task, name, path)))
+                rows.append({"task": task, "arm": name, "quantity": quantity} | told(value))
+                if quantity != "accuracy" and value.interval_sign < 0:
+                    falling.append(f"{task} ({name})")
+            if name == PLAIN:
+                differences = ["–"] * len(paths)
+            else:
+                accuracy, passed = differences
+                parts.append(f"{task}, {name}: accuracy {accuracy}, pass@{k} {passed}")
+            lines.append([task, name, *changes, *differences])
+        answer = f"Not shown: pass@{k} falls for none"
+        if falling:
+            answer = f"pass@{k} falls for {listed(falling)}"
+        header = ["task", "filtered by"]
+        header += [f"change of {quantity}" for quantity in paths]
+        header += [f"{quantity} against own" for quantity in paths]
         return Finding(
             "improvement-controls",
-            title,
-            paper,
-            seen,
-            holds,
-            data,
+            "Filtering by the truth, and by a fixed larger model",
+            "filtering by the truth loses no diversity; filtering by a fixed strong verifier still "
+            "does (section 5).",
+            f"after {self.rounds} rounds, difference from the model's own filter in points, paired "
+            f"by seed: {'; '.join(parts)}.",
+            f"{answer} (whole interval over {self.seeds} seeds). Fixed verifier: {self.judge}.",
+            pl.DataFrame(rows, infer_schema_length=None),
             None,
             markdown_table(header, lines),
         )
 
     def _against_own(
-        self,
-        documents: Mapping[Cell, Sequence[Document]],
-        task: str,
-        arm: str,
-        path: tuple[str, ...],
+        self, documents: Documents, task: str, name: str, path: tuple[str, ...]
     ) -> Estimate:
-        pairs = zip(documents[task, arm], documents[task, PLAIN], strict=True)
-        return over(
-            (
-                of_round(one, self.rounds, *path) - of_round(plain, self.rounds, *path)
-                for one, plain in pairs
-            ),
-            "against own",
+        """Return the last value of an arm minus that of the plain arm, paired by seed."""
+        differences = []
+        for document, plain in zip(documents[task, name], documents[task, PLAIN], strict=True):
+            last = of_round(document, self.rounds, *path)
+            differences.append(last - of_round(plain, self.rounds, *path))
+        return over(differences, "against own")
+
+
+def _plain(documents: Documents) -> dict[str, Sequence[Document]]:
+    """Return the documents of the plain arm by task."""
+    return {task: of_seeds for (task, name), of_seeds in documents.items() if name == PLAIN}
+
+
+def _largest_k(documents: Documents) -> str:
+    """Return the largest k of pass@k, which is the same in all documents."""
+    return largest_k(next(iter(documents.values())))
+
+
+def _at_round(
+    of_seeds: Sequence[Document],
+    number: int,
+    path: tuple[str, ...],
+    bounds: tuple[float, float] | None = None,
+) -> Estimate:
+    """Return a number of one round, as the mean over seeds.
+
+    ``path`` leads to the number in the round's record, such as ``("pass_at_k", "8")``.
+    """
+    values = [of_round(document, number, *path) for document in of_seeds]
+    return over(values, path[0]) if bounds is None else over(values, path[0], bounds)
+
+
+def _change(of_seeds: Sequence[Document], number: int, path: tuple[str, ...]) -> Estimate:
+    """Return a number of one round minus that of the base model, as the mean over seeds."""
+    changes = [change(document, number, *path) for document in of_seeds]
+    return over(changes, f"change of {path[0]}")
+
+
+def _gap_figure(data: pl.DataFrame) -> Any:
+    """Return the gap by round under the own verifier and under the base model's."""
+    names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
+    shown = data.filter(pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names))).with_columns(
+        pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
+    )
+    x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0))
+    colour = alt.Color("what:N", title=None, sort=list(names.values()))
+    panels = []
+    for task in shown["task"].unique(maintain_order=True):
+        panel = shown.filter(pl.col("task") == task)
+        chart = points_with_intervals(
+            panel, x, "value:Q", colour, title="gap, points", apart="what:N"
         )
+        layers = alt.layer(level(0), chart)
+        panels.append(layers.properties(title=task, width=COLUMN, height=140))
+    return alt.vconcat(*panels, spacing=8)

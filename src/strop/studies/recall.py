@@ -1,4 +1,7 @@
-"""Factual recall ("Mind the Gap", section 4.3): to check a fact takes the knowledge that giving it takes, so no gap is expected."""
+"""Factual recall ("Mind the Gap", section 4.3).
+
+To check a fact takes the same knowledge as to state it, so no gap is expected.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, ClassVar
 import altair as alt
 import polars as pl
 
-from strop.measure import estimate
+from strop.records import Estimate
 from strop.studies.frame.base import Finding, Study, markdown_table
 from strop.studies.frame.figures import COLUMN, level
 from strop.studies.frame.numbers import (
@@ -23,24 +26,28 @@ from strop.studies.frame.numbers import (
     points,
     share,
     short,
-    side,
     tally,
     told,
 )
 from strop.studies.frame.runs import Runs, RunSpec, each
 from strop.tasks import Task
 
-WEIGHINGS = (("mc", "threshold:0.8"), ("mc", None), ("cot-binary", None), ("cot-score", None))
+WEIGHTS = (("mc", "threshold:0.8"), ("mc", None), ("cot-binary", None), ("cot-score", None))
+"""Verifiers and their weights; None is the verifier's default weight."""
 SMALL = 0.01
 PAPER = (
-    "on Natural Questions the gap is below 1 point or negative everywhere; Qwen-2 0.5, 1.5, 7 and 72B have accuracies of 6.5, 13.9, 29.1 "
-    "and 41.5% and MC gaps at threshold 0.8 of -0.06, 0.04, 0.79 and 0.28 points (section 4.3)."
+    "on Natural Questions the gap is below 1 point or negative everywhere; Qwen-2 0.5, 1.5, 7 and "
+    "72B have accuracies of 6.5, 13.9, 29.1 and 41.5% and MC gaps at threshold 0.8 of -0.06, 0.04, "
+    "0.79 and 0.28 points (section 4.3)."
 )
+
+LabelledGap = tuple[str, Estimate]
+"""Verifier and model as text, and the gap."""
 
 
 @dataclass(frozen=True)
 class RecallStudy(Study):
-    """Every verifier under its default weight, and mc at the paper's threshold as well."""
+    """Every verifier under its default weight, and mc also at the paper's threshold."""
 
     models: tuple[str, ...] = (*FULL, *LEAN)
     tasks: tuple[str | Task, ...] = ("recall",)
@@ -61,68 +68,47 @@ class RecallStudy(Study):
         return list(each(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        rows, lines, found = [], [], []
-        weighings = [
-            (verifier, weigh) for verifier, weigh in WEIGHINGS if verifier in self.verifiers
-        ]
-        for (model, task), wanted in each(self).items():
-            run = runs.run(wanted)
+        rows: list[dict[str, Any]] = []
+        lines = []
+        labelled_gaps: list[LabelledGap] = []
+        for (model, task), spec in each(self).items():
+            run = runs.run(spec)
             cells = []
-            for verifier, weigh in weighings:
-                measured = estimates(run, gaps(run, verifier, weigh))
-                judge = verifier if weigh is None else f"{verifier}@{weigh}"
-                rows += [
-                    {"model": model, "task": task, "verifier": judge, "quantity": quantity}
-                    | told(value)
-                    | counts(run, verifier, weigh)
-                    for quantity, value in measured.items()
-                ]
-                found.append((f"{judge} of {short(model)}", measured["gap"]))
-                cells.append(f"{points(measured['gap'])}; {share(measured['relative_gap'])}")
-            accuracy = estimate(
-                gaps(run, weighings[0][0])["accuracy"], run.counts_BP, group_P=run.evidence.group_P
-            )
-            lines.append([model, task, per_cent(accuracy), *cells])
-        header = [
-            "model",
-            "task",
-            "accuracy, %",
-            *(f"{v}{'@' + w if w else ''}: gap, points; relative" for v, w in weighings),
-        ]
-        gaps_found = [value for _, value in found if value.value is not None]
-        largest = max(
-            (one for one in found if one[1].value is not None),
-            key=lambda one: one[1].value or 0.0,
-            default=None,
-        )
-        large = [name for name, value in found if value.low is not None and value.low > SMALL]
-        surely_small = sum(value.high is not None and value.high < SMALL for value in gaps_found)
-        seen = f"{tally(gaps_found)}; {surely_small} lie wholly below 1 point."
-        seen += f" The largest gap is {points(largest[1])} points, {largest[0]}." if largest else ""
-        some = [name for name, value in found if side(value) > 0 and (value.value or 0.0) > SMALL]
-        holds = (
-            f"No: above 1 point with their whole interval are {', '.join(large)}."
-            if large
-            else f"Nearly: no gap lies wholly above 1 point, but there are some, and of {listed(some)} the best guess is more."
-            if some
-            else "Yes as far as the intervals tell: none lies wholly above 1 point; many reach above it, so small gaps are not excluded."
-        )
+            for verifier, weight in self._weights():
+                values = estimates(run, gaps(run, verifier, weight))
+                label = _label(verifier, weight)
+                counted = counts(run, verifier, weight)
+                for quantity, value in values.items():
+                    row = {"model": model, "task": task, "verifier": label, "quantity": quantity}
+                    rows.append(row | told(value) | counted)
+                labelled_gaps.append((f"{label} of {short(model)}", values["gap"]))
+                cells.append(f"{points(values['gap'])}; {share(values['relative_gap'])}")
+            # The accuracy is that of all responses, the same under every verifier.
+            lines.append([model, task, per_cent(values["accuracy"]), *cells])
+        columns = [f"{_label(*weight)}: gap, points; relative" for weight in self._weights()]
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
             "recall",
             "The gap where answers are facts",
             PAPER,
-            seen,
-            f"{holds} The embedded task asks made-up facts of one word; the models saw them a known number of times.",
+            _seen(labelled_gaps),
+            _holds(labelled_gaps),
             data,
             self._figure(data),
-            markdown_table(header, lines),
+            markdown_table(["model", "task", "accuracy, %", *columns], lines),
         )
 
+    def _weights(self) -> list[tuple[str, str | None]]:
+        """Return the weights of those verifiers that the study has."""
+        return [(verifier, weight) for verifier, weight in WEIGHTS if verifier in self.verifiers]
+
     def _figure(self, data: pl.DataFrame) -> Any:
-        first = data["task"][0]
+        # The figure has room for one task; the table has all.
+        first_task = data["task"][0]
         shown = data.filter(
-            pl.col("quantity") == "gap", pl.col("task") == first, pl.col("value").is_not_null()
+            pl.col("quantity") == "gap",
+            pl.col("task") == first_task,
+            pl.col("value").is_not_null(),
         ).with_columns(
             pl.col("value", "low", "high") * 100,
             pl.col("model").map_elements(short, return_dtype=pl.String),
@@ -132,8 +118,49 @@ class RecallStudy(Study):
             xOffset=alt.XOffset("verifier:N", sort=None),
             color=alt.Color("verifier:N", sort=None, title=None, legend=alt.Legend(columns=2)),
         )
-        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-            y=alt.Y("low:Q", title="gap, points"), y2="high:Q"
-        )
+        low = alt.Y("low:Q", title="gap, points")
+        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=low, y2="high:Q")
         marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
         return alt.layer(level(0), spans, marks).properties(width=COLUMN, height=170)
+
+
+def _label(verifier: str, weight: str | None) -> str:
+    """Return ``mc@threshold:0.8``, or the verifier alone under its default weight."""
+    return verifier if weight is None else f"{verifier}@{weight}"
+
+
+def _seen(labelled_gaps: Sequence[LabelledGap]) -> str:
+    known = [(label, gap) for label, gap in labelled_gaps if gap.value is not None]
+    below = [gap for _, gap in known if gap.high is not None and gap.high < SMALL]
+    text = f"{tally(gap for _, gap in known)}; {len(below)} lie wholly below 1 point."
+    if known:
+        label, largest = max(known, key=lambda entry: entry[1].value or 0.0)
+        text += f" The largest gap is {points(largest)} points, {label}."
+    return text
+
+
+def _holds(labelled_gaps: Sequence[LabelledGap]) -> str:
+    # "likely": above zero with the whole interval, and by its value above one point.
+    above_one_point = []
+    likely = []
+    for label, gap in labelled_gaps:
+        if gap.low is not None and gap.low > SMALL:
+            above_one_point.append(label)
+        if gap.interval_sign > 0 and (gap.value or 0.0) > SMALL:
+            likely.append(label)
+    if above_one_point:
+        answer = f"No: these gaps lie wholly above 1 point: {', '.join(above_one_point)}."
+    elif likely:
+        answer = (
+            "Nearly: no gap lies wholly above 1 point, but some lie above zero, with a value above "
+            f"1 point: {listed(likely)}."
+        )
+    else:
+        answer = (
+            "Yes, as far as the intervals show: no gap lies wholly above 1 point; many intervals "
+            "reach above it, so small gaps are not excluded."
+        )
+    return (
+        f"{answer} The embedded task asks for made-up facts of one word; the models saw each fact "
+        "a known number of times."
+    )

@@ -1,7 +1,9 @@
-"""Does the relative gap grow with pre-training compute ("Mind the Gap", Figure 1 and section 4.1)? The absolute gap beside it.
+"""The relative gap against pre-training compute ("Mind the Gap", Figure 1 and section 4.1).
 
-Within a family, the mean over tasks of the relative gap against log10 of pre-training FLOPs, for each verifier. Models answer the same
-problems and are resampled jointly. A model whose compute is unknown has a row and no place on the axis.
+For each family and verifier, the study fits the mean over tasks of the relative gap against log10
+of the pre-training FLOPs; the absolute gap stands beside it. The models answer the same problems
+and are resampled jointly. A model whose compute is unknown has rows in the data, but no place on
+the axis.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import polars as pl
 
 from strop.engines.pretraining import Pretraining, parse_flops, pretraining_flops
 from strop.errors import UsageError
-from strop.measure import estimate
+from strop.measure import Ratio, estimate
+from strop.measure.intervals import Floats
 from strop.measure.scaling import Trend, trend_of
-from strop.records import Estimate
+from strop.records import Estimate, interval_sign
 from strop.run.run import Run
 from strop.studies.frame.base import Finding, Study, markdown_table
 from strop.studies.frame.figures import COLUMN, by_family, level
@@ -34,7 +37,6 @@ from strop.studies.frame.numbers import (
     mean_over_tasks,
     points,
     share,
-    side,
     told,
 )
 from strop.studies.frame.runs import Runs, RunSpec
@@ -42,14 +44,18 @@ from strop.tasks import Task, find_task
 
 QUANTITIES = {"relative_gap": "relative gap", "gap": "gap, points"}
 PAPER = (
-    "with CoT-Score the relative gap grows monotonically, about linearly in log FLOPs, the absolute gap does not; the smallest models have "
-    "no positive gap under nearly all verifiers, and MC is less stable than CoT (Figure 1, section 4.1)."
+    "with CoT-Score the relative gap grows monotonically, about linearly in log FLOPs, the "
+    "absolute gap does not; the smallest models have no positive gap under nearly all verifiers, "
+    "and MC is less stable than CoT (Figure 1, section 4.1)."
 )
+
+TrendKey = tuple[str, str, str]
+"""Family, verifier and quantity."""
 
 
 @dataclass(frozen=True)
 class ScalingStudy(Study):
-    """``flops``: MODEL=FLOPs for models whose pre-training compute is not known."""
+    """``flops`` gives MODEL=FLOPs for models whose pre-training compute is not known."""
 
     models: tuple[str, ...] = (*FULL, *LEAN)
     tasks: tuple[str | Task, ...] = CHECKED
@@ -61,21 +67,18 @@ class ScalingStudy(Study):
 
     name: ClassVar[str] = "scaling"
     description: ClassVar[str] = (
-        "the relative gap against pre-training FLOPs, family by family, with the absolute gap beside it"
+        "the relative gap and the absolute gap against pre-training FLOPs, for each family"
     )
 
     @classmethod
     def quick(cls) -> ScalingStudy:
-        return cls(
-            models=("ladder/25k", "ladder/40k", "ladder/125k", "ladder/250k"),
-            problems=48,
-            samples=16,
-        )
+        models = ("ladder/25k", "ladder/40k", "ladder/125k", "ladder/250k")
+        return cls(models=models, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return [self._wanted(model, task) for model in self.models for task in self.tasks]
+        return [self._spec(model, task) for model in self.models for task in self.tasks]
 
-    def _wanted(self, model: str, task: str | Task) -> RunSpec:
+    def _spec(self, model: str, task: str | Task) -> RunSpec:
         return RunSpec(
             model,
             task,
@@ -86,16 +89,15 @@ class ScalingStudy(Study):
         )
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        found = {
-            model: [runs.run(self._wanted(model, task)) for task in self.tasks]
-            for model in self.models
-        }
-        known, unknown = compute_of(self.models, self.flops)
-        rows = [
-            row for model, own in found.items() for row in self._rows(model, own, known.get(model))
-        ]
+        runs_of_model = {}
+        for model in self.models:
+            runs_of_model[model] = [runs.run(self._spec(model, task)) for task in self.tasks]
+        compute, unknown = compute_of(self.models, self.flops)
+        rows: list[dict[str, Any]] = []
+        for model, model_runs in runs_of_model.items():
+            rows += self._rows(model, model_runs, compute.get(model))
         data = pl.DataFrame(rows, infer_schema_length=None)
-        trends = {key: self._trend(found, known, *key) for key in self._keys(known)}
+        trends = self._trends(runs_of_model, compute)
         yield Finding(
             "scaling",
             "The relative gap against pre-training FLOPs, and the absolute gap beside it",
@@ -103,206 +105,220 @@ class ScalingStudy(Study):
             self._seen(data, trends, unknown),
             self._holds(trends),
             data,
-            self._figure(data) if known else None,
-            self._table(data, trends),
+            self._figure(data) if compute else None,
+            self._table(data),
         )
 
     def _rows(
-        self, model: str, own: Sequence[Run], compute: Pretraining | None
+        self, model: str, runs: Sequence[Run], compute: Pretraining | None
     ) -> Iterator[dict[str, Any]]:
-        place = {
+        """Yield one row for each verifier, quantity and task, and one for the mean over tasks."""
+        labels = {
             "model": model,
             "family": compute.family if compute else None,
             "flops": compute.flops if compute else None,
         }
         for verifier in self.verifiers:
-            measured = [gaps(run, verifier) for run in own]
-            left_out = {
-                name: sum(counts(run, verifier)[name] for run in own)
-                for name in ("unparsed", "no_survivor", "no_room")
-            }
+            # One entry for each task.
+            ratios = [gaps(run, verifier) for run in runs]
+            counted = [counts(run, verifier) for run in runs]
             for quantity in ("relative_gap", "gap", "accuracy"):
-                for run, cells in zip(own, measured, strict=True):
-                    where = place | {
-                        "task": run.plan.task.label,
-                        "verifier": verifier,
-                        "quantity": quantity,
-                    }
-                    yield (
-                        where
-                        | told(
-                            estimate(cells[quantity], run.counts_BP, group_P=run.evidence.group_P)
-                        )
-                        | counts(run, verifier)
-                    )
-                if len(own) > 1:
-                    mean = estimate(
-                        mean_over_tasks([cells[quantity] for cells in measured], quantity),
-                        joint_counts(own),
-                    )
-                    yield (
-                        place
-                        | {"task": "mean", "verifier": verifier, "quantity": quantity}
-                        | told(mean)
-                        | left_out
-                    )
+                for run, run_ratios, run_counts in zip(runs, ratios, counted, strict=True):
+                    row = {"task": run.plan.task.label, "verifier": verifier, "quantity": quantity}
+                    group_P = run.evidence.group_P
+                    value = estimate(run_ratios[quantity], run.counts_BP, group_P=group_P)
+                    yield labels | row | told(value) | run_counts
+                if len(runs) > 1:
+                    row = {"task": "mean", "verifier": verifier, "quantity": quantity}
+                    of_tasks = [run_ratios[quantity] for run_ratios in ratios]
+                    mean = estimate(mean_over_tasks(of_tasks, quantity), joint_counts(runs))
+                    yield labels | row | told(mean) | _total(counted)
 
     @property
-    def _mean(self) -> str:
+    def _mean_label(self) -> str:
+        """The task label of the rows that stand for all tasks."""
         return "mean" if len(self.tasks) > 1 else find_task(self.tasks[0]).label
 
-    def _keys(self, known: Mapping[str, Pretraining]) -> Iterator[tuple[str, str, str]]:
-        for family in dict.fromkeys(one.family for one in known.values()):
+    def _trends(
+        self, runs_of_model: Mapping[str, Sequence[Run]], compute: Mapping[str, Pretraining]
+    ) -> dict[TrendKey, Trend]:
+        trends = {}
+        for family in dict.fromkeys(pretraining.family for pretraining in compute.values()):
+            models = [model for model in compute if compute[model].family == family]
+            # All models answer the same problems: one draw of resamples serves them all.
+            counts_BP = joint_counts(runs_of_model[models[0]])
             for verifier in self.verifiers:
                 for quantity in QUANTITIES:
-                    yield family, verifier, quantity
-
-    def _trend(
-        self,
-        found: Mapping[str, Sequence[Run]],
-        known: Mapping[str, Pretraining],
-        family: str,
-        verifier: str,
-        quantity: str,
-    ) -> Trend:
-        models = [model for model, one in known.items() if one.family == family]
-        ratios = [
-            mean_over_tasks([gaps(run, verifier)[quantity] for run in found[model]], quantity)
-            for model in models
-        ]
-        flops = [known[model].flops for model in models]
-        return trend_of(ratios, np.array(flops), joint_counts(found[models[0]]), size_M=flops)
+                    ratios = {}
+                    for model in models:
+                        of_tasks = [gaps(run, verifier)[quantity] for run in runs_of_model[model]]
+                        ratios[model] = mean_over_tasks(of_tasks, quantity)
+                    trend = trend_over_models(ratios, compute, counts_BP)
+                    trends[family, verifier, quantity] = trend
+        return trends
 
     def _seen(
-        self,
-        data: pl.DataFrame,
-        trends: Mapping[tuple[str, str, str], Trend],
-        unknown: Sequence[str],
+        self, data: pl.DataFrame, trends: Mapping[TrendKey, Trend], unknown: Sequence[str]
     ) -> str:
-        tested = {key: one for key, one in trends.items() if one.p_rising is not None}
-        parts = [
-            f"{verifier}, {family}: {_told_trend(one)}; absolute gap {_told_trend(trends[family, verifier, 'gap'], times=100)}"
-            for (family, verifier, quantity), one in tested.items()
-            if quantity == "relative_gap"
-        ]
-        text = (
-            "; ".join(parts) + "."
-            if parts
-            else "no family has three sizes of known compute, so there is no trend to test."
-        )
-        smallest = data.filter(
-            pl.col("flops").is_not_null(), pl.col("task") == self._mean, pl.col("quantity") == "gap"
+        parts = []
+        for family, verifier, trend in _tested(trends, "relative_gap"):
+            absolute = _trend_summary(trends[family, verifier, "gap"], in_points=True)
+            relative = _trend_summary(trend)
+            parts.append(f"{verifier}, {family}: {relative}; absolute gap {absolute}")
+        text = "no family has three sizes of known compute, so there is no trend to test."
+        if parts:
+            text = "; ".join(parts) + "."
+        text += self._smallest_seen(data)
+        if unknown:
+            text += (
+                f" Of unknown compute, not in the figure: {listed(unknown)}; give the compute "
+                "with --flops."
+            )
+        return text
+
+    def _smallest_seen(self, data: pl.DataFrame) -> str:
+        """Return a sentence about the smallest model of known compute, if there is one."""
+        rows = data.filter(
+            pl.col("flops").is_not_null(),
+            pl.col("task") == self._mean_label,
+            pl.col("quantity") == "gap",
         ).sort("flops")
-        if smallest.height:
-            name = smallest["model"][0]
-            own = smallest.filter(pl.col("model") == name)
-            above = [
-                row["verifier"]
-                for row in own.iter_rows(named=True)
-                if row["low"] is not None and row["low"] > 0
-            ]
-            text += f" Verifiers under which {name}, the smallest, has a gap above zero: {listed(above)}."
-        return text + (
-            f" Of unknown compute, not in the figure: {listed(unknown)}; give it with --flops."
-            if unknown
-            else ""
-        )
-
-    def _holds(self, trends: Mapping[tuple[str, str, str], Trend]) -> str:
-        tested = {key: one for key, one in trends.items() if one.p_rising is not None}
-        if not tested:
-            return "Not testable on these models."
-        rises = [
-            f"{v} ({f})" for (f, v, q), one in tested.items() if q == "relative_gap" and _rises(one)
-        ]
-        flat = [
-            f"{v} ({f})"
-            for (f, v, q), one in tested.items()
-            if q == "relative_gap" and not _rises(one)
-        ]
-        absolute = [f"{v} ({f})" for (f, v, q), one in tested.items() if q == "gap" and _rises(one)]
-        spread = ", ".join(
-            f"{v} {one.residual:.3f}"
-            for (f, v, q), one in tested.items()
-            if q == "relative_gap" and one.residual is not None
-        )
+        if not rows.height:
+            return ""
+        # Rows are in the order of FLOPs.
+        model = rows["model"][0]
+        above = []
+        for row in rows.filter(pl.col("model") == model).iter_rows(named=True):
+            if interval_sign(row["low"], row["high"]) > 0:
+                above.append(row["verifier"])
         return (
-            f"The relative gap rises (p of Kendall's tau at most {ALPHA}, slope above zero) with {listed(rises)}, and not with "
-            f"{listed(flat)}; the absolute gap rises with {listed(absolute)}. Spread about the line: {spread}. The embedded models are "
-            "tiny, of one recipe, and one training seed each, so intervals speak of problems only."
+            f" Verifiers under which {model}, the smallest model, has a gap above zero: "
+            f"{listed(above)}."
         )
 
-    def _table(self, data: pl.DataFrame, trends: Mapping[tuple[str, str, str], Trend]) -> str:
-        header = [
-            "model",
-            "FLOPs",
-            "task",
-            *(f"{v}: relative gap; gap, points" for v in self.verifiers),
-        ]
+    def _holds(self, trends: Mapping[TrendKey, Trend]) -> str:
+        relative = list(_tested(trends, "relative_gap"))
+        absolute = list(_tested(trends, "gap"))
+        if not relative and not absolute:
+            return "Not testable on these models."
+        spread = []
+        for _, verifier, trend in relative:
+            if trend.residual is not None:
+                spread.append(f"{verifier} {trend.residual:.3f}")
+        return (
+            f"The relative gap rises (p of Kendall's tau at most {ALPHA}, slope above zero) with "
+            f"{_families(relative, rising=True)}, and not with "
+            f"{_families(relative, rising=False)}; the absolute gap rises with "
+            f"{_families(absolute, rising=True)}. Spread about the line: {', '.join(spread)}. The "
+            "embedded models are tiny, follow one recipe and have one training seed each, so the "
+            "intervals cover the choice of problems only."
+        )
+
+    def _table(self, data: pl.DataFrame) -> str:
+        columns = [f"{verifier}: relative gap; gap, points" for verifier in self.verifiers]
         lines = []
         for (model, task), group in data.group_by("model", "task", maintain_order=True):
             flops = group["flops"][0]
-            values = {
-                (row["verifier"], row["quantity"]): row for row in group.iter_rows(named=True)
-            }
-            cells = [
-                f"{share(_read(values[v, 'relative_gap']))}; {points(_read(values[v, 'gap']))}"
-                for v in self.verifiers
-            ]
-            lines.append(
-                [str(model), "unknown" if flops is None else f"{flops:.1e}", str(task), *cells]
-            )
-        return markdown_table(header, lines)
+            values = {}
+            for row in group.iter_rows(named=True):
+                values[row["verifier"], row["quantity"]] = _estimate_of(row)
+            cells = []
+            for verifier in self.verifiers:
+                relative = share(values[verifier, "relative_gap"])
+                cells.append(f"{relative}; {points(values[verifier, 'gap'])}")
+            flops_text = "unknown" if flops is None else f"{flops:.1e}"
+            lines.append([str(model), flops_text, str(task), *cells])
+        return markdown_table(["model", "FLOPs", "task", *columns], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
         shown = data.filter(
-            pl.col("task") == self._mean,
+            pl.col("task") == self._mean_label,
             pl.col("flops").is_not_null(),
             pl.col("value").is_not_null(),
         )
         panels = []
         for quantity, title in QUANTITIES.items():
-            times = 100 if quantity == "gap" else 1
-            rows = shown.filter(pl.col("quantity") == quantity).with_columns(
-                pl.col("value", "low", "high") * times
-            )
-            last = quantity == "gap"
+            is_last = quantity == "gap"
+            factor = 100 if quantity == "gap" else 1
+            rows = shown.filter(pl.col("quantity") == quantity)
+            rows = rows.with_columns(pl.col("value", "low", "high") * factor)
             x = alt.X(
                 "flops:Q",
                 scale=alt.Scale(type="log", nice=False, padding=10),
-                title="pre-training FLOPs" if last else None,
-                axis=alt.Axis(format=".0e", tickCount=4, labels=last),
+                title="pre-training FLOPs" if is_last else None,
+                axis=alt.Axis(format=".0e", tickCount=4, labels=is_last),
             )
-            layers, drawn = by_family(rows, x, alt.Color("verifier:N", title=None), title=title)
-            named = {"title": drawn} if drawn and not last else {}
-            panels.append(
-                alt.layer(level(0), *layers).properties(width=COLUMN, height=130, **named)
-            )
+            layers, legend = by_family(rows, x, alt.Color("verifier:N", title=None), title=title)
+            # The axis and its labels stand under the last panel only.
+            panel = alt.layer(level(0), *layers).properties(width=COLUMN, height=130)
+            if legend and not is_last:
+                panel = panel.properties(title=legend)
+            panels.append(panel)
         return alt.vconcat(*panels, spacing=6)
 
 
 def compute_of(
     models: Sequence[str], given: Sequence[str]
 ) -> tuple[dict[str, Pretraining], list[str]]:
-    """Each model's pre-training compute, and the models of which none is known."""
-    flops, known, unknown = dict(map(parse_flops, given)), {}, []
+    """Return the pre-training compute of each model, and the models whose compute is unknown."""
+    # Compute that the user gives has priority over the registry.
+    flops = dict(map(parse_flops, given))
+    compute = {}
+    unknown = []
     for model in models:
         try:
-            known[model] = pretraining_flops(model, flops)
+            compute[model] = pretraining_flops(model, flops)
         except UsageError:
             unknown.append(model)
-    return known, unknown
+    return compute, unknown
+
+
+def trend_over_models(
+    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], counts_BP: Floats
+) -> Trend:
+    """Return the trend of a number of each model against log10 of its pre-training FLOPs."""
+    flops = [compute[model].flops for model in ratios]
+    # Models of equal FLOPs are training seeds of one size, hence size_M.
+    return trend_of(list(ratios.values()), np.array(flops), counts_BP, size_M=flops)
+
+
+def _total(counted: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of each count over tasks."""
+    total = dict.fromkeys(counted[0], 0)
+    for of_task in counted:
+        for name, count in of_task.items():
+            total[name] += count
+    return total
+
+
+def _tested(trends: Mapping[TrendKey, Trend], quantity: str) -> Iterator[tuple[str, str, Trend]]:
+    """Yield family, verifier and trend of one quantity, where the trend could be tested."""
+    for (family, verifier, name), trend in trends.items():
+        if name == quantity and trend.p_rising is not None:
+            yield family, verifier, trend
+
+
+def _families(trends: Sequence[tuple[str, str, Trend]], rising: bool) -> str:
+    """Return the verifiers and families whose trend rises, or those whose trend does not."""
+    matching = [entry for entry in trends if _rises(entry[2]) == rising]
+    return listed(f"{verifier} ({family})" for family, verifier, _ in matching)
 
 
 def _rises(trend: Trend) -> bool:
-    return trend.p_rising is not None and trend.p_rising <= ALPHA and side(trend.slope) > 0
+    """Return whether both the order of the sizes and the slope show a rise."""
+    is_ordered = trend.p_rising is not None and trend.p_rising <= ALPHA
+    return is_ordered and trend.slope.interval_sign > 0
 
 
-def _told_trend(trend: Trend, times: float = 1) -> str:
-    slope = points(trend.slope) + " points" if times == 100 else share(trend.slope)
-    return f"{slope} per factor of ten over {trend.sizes} sizes, tau {share(trend.kendall)}, p {trend.p_rising:.3f}"
+def _trend_summary(trend: Trend, in_points: bool = False) -> str:
+    """Return slope, number of sizes, rank correlation and p-value in words."""
+    slope = f"{points(trend.slope)} points" if in_points else share(trend.slope)
+    return (
+        f"{slope} per factor of ten over {trend.sizes} sizes, tau {share(trend.kendall)}, "
+        f"p {trend.p_rising:.3f}"
+    )
 
 
-def _read(row: Mapping[str, Any]) -> Estimate:
-    """An estimate back from a row of data, for writing it down."""
+def _estimate_of(row: Mapping[str, Any]) -> Estimate:
+    """Return the estimate that a row of data holds."""
     return Estimate(row["value"], row["low"], row["high"], 0.95, row["n"], "")

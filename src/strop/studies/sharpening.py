@@ -1,96 +1,56 @@
-"""Sharpening at inference ("The Sharpening Mechanism", Figures 1 to 6): choose the best of N by self-rewards, against greedy decoding.
+"""Sharpening at inference ("The Sharpening Mechanism", Figures 1 to 6).
 
-A seed is another draw of problems and samples, so seeds only make problems more; copies of a question are resampled together.
+The study chooses the best of N samples by self-rewards and compares it with greedy decoding. A seed
+is another draw of problems and samples, so more seeds mean more problems; copies of a question are
+resampled together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import polars as pl
 
-from strop.measure import Ratio, estimate_all, resample_counts
 from strop.measure.dominance import Dominance, dominance, within_problem_PK
-from strop.measure.gap import Mask, accuracy_P, mean_over_problems
-from strop.measure.intervals import Floats, Groups, difference
-from strop.measure.lifts import accuracy_gain, accuracy_lift
-from strop.measure.pass_at_k import pass_at_k_PN
-from strop.measure.selection import selection_curve_PN
 from strop.records import Estimate
-from strop.run.analysis import groups_of, sparse
-from strop.run.run import Run
-from strop.sharpening import SELF_REWARDS, Sharpening
+from strop.sharpening import SELF_REWARDS
 from strop.studies import sharpening_figures as figures
 from strop.studies.frame.base import Finding, Study, markdown_table
-from strop.studies.frame.numbers import listed, per_cent, points, short, side, tally, told, written
+from strop.studies.frame.numbers import listed, per_cent, points, short, tally, told, written
 from strop.studies.frame.runs import Runs, RunSpec
+from strop.studies.sharpening_cells import Cell, curves, distribution, lifts
 from strop.tasks import Task
 
-LEVELS = 60
-"""Points of a distribution function."""
 LIFTS = (
-    "lifts over greedy accuracy in most cells for log-probability, up to tens of per cent, fewer for the length-normalised one and for "
-    "majority; falls for weak models and where short responses win (Figures 1a and 2)."
+    "lifts over greedy accuracy in most cells for log-probability, up to tens of per cent, fewer "
+    "for the length-normalised one and for majority; falls for weak models and where short "
+    "responses win (Figures 1a and 2)."
 )
-CURVES = "accuracy and the log-likelihood of the chosen response rise with N in most cells, and fall in some (Figures 1b, 3 to 5)."
-DISTRIBUTIONS = "right responses have higher log-probabilities than wrong ones, in most cells at every level (Figures 1c and 6)."
+CURVES = (
+    "accuracy and the log-likelihood of the chosen response rise with N in most cells, and fall in "
+    "some (Figures 1b, 3 to 5)."
+)
+DISTRIBUTIONS = (
+    "right responses have higher log-probabilities than wrong ones, in most cells at every level "
+    "(Figures 1c and 6)."
+)
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One model on one task: the problems of all its seeds together. ``curves``: accuracy at N of each self-reward, (P, N)."""
-
-    runs: Sequence[Run]
-
-    @cached_property
-    def group_P(self) -> Groups | None:
-        return groups_of([question for run in self.runs for question in run.evidence.questions])
-
-    @cached_property
-    def counts_BP(self) -> Floats:
-        return resample_counts(len(self.greedy_P), 0, group_P=self.group_P)
-
-    @cached_property
-    def greedy_P(self) -> Floats:
-        return np.concatenate([run.evidence.greedy_P for run in self.runs])
-
-    @cached_property
-    def utility_PK(self) -> Floats:
-        return np.concatenate([run.evidence.samples.utility_PK for run in self.runs])
-
-    @cached_property
-    def mask_PK(self) -> Mask:
-        return np.concatenate([run.evidence.samples.mask_PK for run in self.runs])
-
-    @cached_property
-    def logprob_PK(self) -> Floats:
-        return np.concatenate([run.evidence.logprob_PK for run in self.runs])
-
-    def curve_PN(self, reward: str) -> Floats:
-        return np.concatenate([Sharpening(run).accuracy_PN(reward) for run in self.runs])
-
-    def nats_PN(self, reward: str) -> Floats | None:
-        """Log-likelihood of the response chosen of N; None for majority, which chooses an answer."""
-        judges = [run.evidence.judges[reward] for run in self.runs]
-        if not judges[0].pointwise:
-            return None
-        score_PK = np.concatenate([judge.score_PK for judge in judges])
-        return selection_curve_PN(score_PK, self.logprob_PK, self.mask_PK)
-
-    def estimates(self, ratios: Mapping[Any, Ratio]) -> dict[Any, Estimate]:
-        return estimate_all(ratios, self.counts_BP, group_P=self.group_P)
-
-    def truncated(self) -> int:
-        return sum(run.truncated for run in self.runs)
+CellKey = tuple[str, str]
+"""Model and task."""
+LiftValues = Mapping[CellKey, Mapping[tuple[str, str], Estimate]]
+"""The estimates of ``lifts`` of every cell."""
+Changes = Mapping[tuple[str, str, str, str], Estimate]
+"""The change from N = 1 to N = K by model, task, self-reward and quantity."""
 
 
 @dataclass(frozen=True)
 class SharpeningStudy(Study):
-    """``seeds``: draws of problems, from ``seed`` on. ``shown``: the model of the curves' and distributions' figures, else the second."""
+    """``seeds`` is the number of draws of problems, the first of them with ``seed``.
+
+    ``shown`` is the model of the figures of curves and distributions, by default the second.
+    """
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
     tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "recall", "sudoku4")
@@ -102,7 +62,7 @@ class SharpeningStudy(Study):
 
     name: ClassVar[str] = "sharpening"
     description: ClassVar[str] = (
-        "best of N by self-rewards against greedy, model by task: lifts, curves over N, log-probabilities"
+        "best of N by self-rewards against greedy decoding: lifts, curves over N, log-probabilities"
     )
 
     @classmethod
@@ -117,281 +77,230 @@ class SharpeningStudy(Study):
 
     @property
     def _shown(self) -> str:
-        return (
-            self.shown if self.shown in self.models else self.models[min(1, len(self.models) - 1)]
-        )
+        """Return the model of the figures; ``shown`` may name a model that the study lacks."""
+        if self.shown in self.models:
+            return self.shown
+        return self.models[min(1, len(self.models) - 1)]
 
     def wanted(self) -> Sequence[RunSpec]:
-        return [one for cell in self._places().values() for one in cell]
+        wanted: list[RunSpec] = []
+        for specs in self._specs().values():
+            wanted += specs
+        return wanted
 
-    def _places(self) -> dict[tuple[str, str], list[RunSpec]]:
-        size: dict[str, Any] = {
-            "problems": self.problems,
-            "samples": self.samples,
-            "temperature": 1.0,
-            "top_p": 1.0,
-        }
-        found: dict[tuple[str, str], list[RunSpec]] = {}
+    def _specs(self) -> dict[CellKey, list[RunSpec]]:
+        """Return the runs of all seeds for each model and task."""
+        cells = {}
         for model in self.models:
             for task in self.tasks:
-                own = [
-                    RunSpec(model, task, SELF_REWARDS, seed=self.seed + number, **size)
-                    for number in range(self.seeds)
-                ]
-                found[model, own[0].plan.task.label] = own
-        return found
+                specs = [self._spec(model, task, self.seed + index) for index in range(self.seeds)]
+                cells[model, specs[0].plan.task.label] = specs
+        return cells
+
+    def _spec(self, model: str, task: str | Task, seed: int) -> RunSpec:
+        return RunSpec(
+            model,
+            task,
+            SELF_REWARDS,
+            problems=self.problems,
+            samples=self.samples,
+            temperature=1.0,
+            top_p=1.0,
+            seed=seed,
+        )
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        cells = {
-            place: Cell([runs.run(one) for one in wanted])
-            for place, wanted in self._places().items()
-        }
-        yield self._lifts(cells)
-        yield self._curves(cells)
-        yield self._distributions(cells)
+        cells = {}
+        for key, specs in self._specs().items():
+            cells[key] = Cell([runs.run(spec) for spec in specs])
+        yield self._lift_finding(cells)
+        yield self._curve_finding(cells)
+        yield self._distribution_finding(cells)
 
     # --- lifts ---
 
-    def _lifts(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
-        found = {place: lifts(cell) for place, cell in cells.items()}
-        rows = [
-            {
-                "model": model,
-                "task": task,
-                "reward": reward,
-                "quantity": quantity,
-                "truncated": cells[model, task].truncated(),
-            }
-            | told(value)
-            for (model, task), own in found.items()
-            for (reward, quantity), value in own.items()
-        ]
-        gains = {
-            (reward, *place): own[reward, "gain"]
-            for place, own in found.items()
-            for reward in SELF_REWARDS
-        }
-        falls = [
-            f"{short(m)} on {t} by {reward}"
-            for (m, t), own in found.items()
-            for reward in SELF_REWARDS
-            if any(side(own[reward, key]) < 0 for key in ("over_one", "over_half"))
-        ]
-        parts = [
-            f"{reward}: {tally(value for (name, *_), value in gains.items() if name == reward)}"
-            for reward in SELF_REWARDS
-        ]
-        best = max(
-            ((place, value) for place, value in gains.items() if value.value is not None),
-            key=lambda one: one[1].value or 0.0,
-            default=None,
-        )
-        largest = (
-            f" The largest gain: {points(best[1])} points, {best[0][0]} of {short(best[0][1])} on {best[0][2]}."
-            if best
-            else ""
-        )
-        risen = sum(side(value) > 0 for value in gains.values())
-        lines = [
-            [
-                m,
-                t,
-                *(per_cent(own["", name]) for name in ("greedy", "sampling", "coverage")),
-                *(
-                    f"{points(own[reward, 'gain'])}; {written(own[reward, 'lift'], 100, '+.0f', '.0f')}"
-                    for reward in SELF_REWARDS
-                ),
-            ]
-            for (m, t), own in found.items()
-        ]
-        header = [
-            "model",
-            "task",
-            "greedy, %",
-            "one sample, %",
-            "coverage, %",
-            *(f"{r}: gain, points; lift, %" for r in SELF_REWARDS),
-        ]
+    def _lift_finding(self, cells: Mapping[CellKey, Cell]) -> Finding:
+        values = {key: lifts(cell) for key, cell in cells.items()}
+        rows = []
+        for (model, task), of_cell in values.items():
+            truncated = cells[model, task].truncated()
+            for (reward, quantity), value in of_cell.items():
+                labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
+                rows.append(labels | {"truncated": truncated} | told(value))
         data = pl.DataFrame(rows, infer_schema_length=None)
         return Finding(
             "sharpening-lifts",
             f"Best of {self.samples} against greedy decoding: lift in per cent of greedy accuracy",
             LIFTS,
-            f"gain in points over greedy, {len(found)} cells: {'; '.join(parts)}.{largest}",
-            f"{'In most cells' if 2 * risen > len(gains) else 'In few cells' if risen else 'Not shown'}: {risen} of {len(gains)} gains "
-            f"over greedy lie wholly above zero. Accuracy at N = {self.samples} lies wholly below that at N = 1 or at "
-            f"N = {self.samples // 2} for {listed(falls)}. Greedy decoding of these models is strong against one sample, as their "
-            "slips are drawn by chance.",
+            _lifts_seen(values),
+            self._lifts_hold(values),
             data,
             figures.heatmaps(data, self.samples),
-            markdown_table(header, lines),
+            _lift_table(values),
+        )
+
+    def _lifts_hold(self, values: LiftValues) -> str:
+        gains = 0
+        risen = 0
+        falling = []
+        for (model, task), of_cell in values.items():
+            for reward in SELF_REWARDS:
+                gains += 1
+                if of_cell[reward, "gain"].interval_sign > 0:
+                    risen += 1
+                changes = (of_cell[reward, "over_one"], of_cell[reward, "over_half"])
+                if any(change.interval_sign < 0 for change in changes):
+                    falling.append(f"{short(model)} on {task} by {reward}")
+        answer = "In few cells" if risen else "Not shown"
+        if risen > gains / 2:
+            answer = "In most cells"
+        return (
+            f"{answer}: {risen} of {gains} gains over greedy lie wholly above zero. The "
+            f"change of accuracy from N = 1 or from N = {self.samples // 2} to N = {self.samples} "
+            f"lies wholly below zero for {listed(falling)}. Greedy decoding of these models is "
+            "strong compared with one sample, because their slips are drawn at random."
         )
 
     # --- curves ---
 
-    def _curves(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
-        rows: list[dict[str, Any]] = []
-        changes: dict[tuple[str, str, str, str], Estimate] = {}
+    def _curve_finding(self, cells: Mapping[CellKey, Cell]) -> Finding:
+        rows = []
+        changes = {}
         for (model, task), cell in cells.items():
-            measured, changed = curves(cell)
-            rows += [
-                {"model": model, "task": task, "reward": reward, "quantity": quantity, "samples": n}
-                | told(value)
-                for (reward, quantity, n), value in measured.items()
-            ]
-            changes |= {
-                (model, task, reward, quantity): value
-                for (reward, quantity), value in changed.items()
-            }
-        up = {
-            quantity: [value for (*_, kind), value in changes.items() if kind == quantity]
-            for quantity in ("accuracy", "log-likelihood")
-        }
-        fallen = [
-            f"{short(m)} on {t} by {reward} ({points(value)})"
-            for (m, t, reward, kind), value in changes.items()
-            if kind == "accuracy" and side(value) < 0
-        ]
+            values, cell_changes = curves(cell)
+            for (reward, quantity, n), value in values.items():
+                labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
+                rows.append(labels | {"samples": n} | told(value))
+            for (reward, quantity), change in cell_changes.items():
+                changes[model, task, reward, quantity] = change
+        accuracy = _changes_of(changes, "accuracy")
+        log_likelihood = _changes_of(changes, "log-likelihood")
+        rising = sum(change.interval_sign > 0 for change in accuracy)
         data = pl.DataFrame(rows, infer_schema_length=None)
-        cases = len(up["accuracy"])
-        rising = sum(side(value) > 0 for value in up["accuracy"])
         return Finding(
             "sharpening-curves",
-            f"Accuracy and log-likelihood of the chosen response against N (figure: {short(self._shown)})",
+            "Accuracy and log-likelihood of the chosen response against N "
+            f"(figure: {short(self._shown)})",
             CURVES,
-            f"from N = 1 to N = {self.samples}, all cells and rewards: accuracy, {tally(up['accuracy'])}; log-likelihood, "
-            f"{tally(up['log-likelihood'])}.",
-            f"Accuracy rises in {rising} of {cases} curves, and falls for {listed(fallen)}. Curves are exact over all subsets of the "
-            "samples, and their points share them: neighbouring points go up and down together.",
+            f"from N = 1 to N = {self.samples}, all cells and rewards: accuracy, "
+            f"{tally(accuracy)}; log-likelihood, {tally(log_likelihood)}.",
+            f"Accuracy rises in {rising} of {len(accuracy)} curves, and falls for "
+            f"{listed(_falling_accuracy(changes))}. The curves are exact over all subsets of the "
+            "samples. The points of a curve use the same samples, so neighbouring points go up and "
+            "down together.",
             data,
             figures.curves(data.filter(pl.col("model") == self._shown)),
         )
 
     # --- log-probabilities ---
 
-    def _distributions(self, cells: Mapping[tuple[str, str], Cell]) -> Finding:
-        rows, lines, verdicts = [], [], []
+    def _distribution_finding(self, cells: Mapping[CellKey, Cell]) -> Finding:
+        rows = []
+        lines = []
+        pooled: list[str] = []
+        within: list[str] = []
         for (model, task), cell in cells.items():
-            within_PK = within_problem_PK(cell.logprob_PK, cell.mask_PK)
-            rows += [
-                {"model": model, "task": task} | row for row in distribution(cell.logprob_PK, cell)
-            ]
-            both = [
-                dominance(value_PK, cell.utility_PK, cell.mask_PK, cell.counts_BP)
-                for value_PK in (cell.logprob_PK, within_PK)
-            ]
-            verdicts.append(both)
-            lines.append(
-                [model, task, *(text for one in both for text in (one.verdict, _fails(one)))]
-            )
-        counted = [_counted([both[place].verdict for both in verdicts]) for place in (0, 1)]
-        header = [
-            "model",
-            "task",
-            "pooled",
-            "right fails; wrong fails (p)",
-            "within problems",
-            "right fails; wrong fails (p)",
-        ]
+            for row in distribution(cell.logprob_PK, cell):
+                rows.append({"model": model, "task": task} | row)
+            pooled_test = _dominance(cell, within_problems=False)
+            within_test = _dominance(cell, within_problems=True)
+            pooled.append(pooled_test.verdict)
+            within.append(within_test.verdict)
+            cells_of_pooled = [pooled_test.verdict, _failures(pooled_test)]
+            cells_of_within = [within_test.verdict, _failures(within_test)]
+            lines.append([model, task, *cells_of_pooled, *cells_of_within])
+        failures = "right fails; wrong fails (p)"
+        header = ["model", "task", "pooled", failures, "within problems", failures]
+        # The schema is given because there may be no row: log-probabilities can be unknown.
         data = pl.DataFrame(rows, schema=figures.DISTRIBUTION, orient="row")
-        won = sum(both[0].verdict == "right dominates" for both in verdicts)
+        dominating = pooled.count("right dominates")
         return Finding(
             "sharpening-logprobs",
             f"Log-probabilities of right and wrong responses (figure: {short(self._shown)})",
             DISTRIBUTIONS,
-            f"stochastic dominance at the 5% level over {len(verdicts)} cells: pooled, {counted[0]}; each response against its own "
-            f"problem's mean, {counted[1]}.",
-            f"Right responses dominate in {won} of {len(verdicts)} cells. A cell that is not told apart shows neither. What fails is the "
-            "largest amount by which one distribution function lies above the other; problems are resampled.",
+            f"stochastic dominance at the 5% level over {len(pooled)} cells: pooled, "
+            f"{_count_each(pooled)}; each response against its own problem's mean, "
+            f"{_count_each(within)}.",
+            f"Right responses dominate in {dominating} of {len(pooled)} cells. In cells that are "
+            "not told apart, neither kind is shown to dominate. The failure of one kind is the "
+            "largest amount by which its distribution function lies above the other; problems are "
+            "resampled.",
             data,
             figures.distributions(data.filter(pl.col("model") == self._shown)),
             markdown_table(header, lines),
         )
 
 
-def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
-    """Of one cell: (self-reward or "", quantity). ``over_one`` and ``over_half``: accuracy at K minus that at 1 and at K / 2, paired."""
-    sampling = mean_over_problems(
-        accuracy_P(cell.utility_PK, cell.mask_PK), "accuracy of one sample", (0, 1)
+def _lifts_seen(values: LiftValues) -> str:
+    """Return how many gains lie above and below zero, and the largest gain."""
+    parts = []
+    for reward in SELF_REWARDS:
+        parts.append(f"{reward}: {tally(of_cell[reward, 'gain'] for of_cell in values.values())}")
+    return (
+        f"gain in points over greedy, {len(values)} cells: {'; '.join(parts)}."
+        f"{_largest_gain(values)}"
     )
-    ratios: dict[tuple[str, str], Ratio] = {
-        ("", "greedy"): mean_over_problems(cell.greedy_P, "greedy accuracy", (0, 1)),
-        ("", "sampling"): sampling,
-        ("", "coverage"): mean_over_problems(
-            cell.utility_PK.max(axis=1), "share of problems with a right response", (0, 1)
-        ),
-    }
-    for reward in SELF_REWARDS:
-        curve_PN = cell.curve_PN(reward)
-        last, half = (
-            mean_over_problems(curve_PN[:, n - 1], "", (0, 1))
-            for n in (curve_PN.shape[1], max(1, curve_PN.shape[1] // 2))
-        )
-        ratios[reward, "gain"] = accuracy_gain(curve_PN[:, -1], cell.greedy_P)
-        ratios[reward, "lift"] = accuracy_lift(curve_PN[:, -1], cell.greedy_P)
-        ratios[reward, "over_one"] = difference(
-            last, sampling, "accuracy at N = K minus that of one sample"
-        )
-        ratios[reward, "over_half"] = difference(
-            last, half, "accuracy at N = K minus that at K / 2"
-        )
-    return cell.estimates(ratios)
 
 
-def curves(
-    cell: Cell,
-) -> tuple[dict[tuple[str, str, int], Estimate], dict[tuple[str, str], Estimate]]:
-    """Values at N = 1, 2, 4, .. of each self-reward, with coverage beside them; and the change from N = 1 to K."""
-    pass_PN = pass_at_k_PN(cell.utility_PK, cell.mask_PK)
-    ratios: dict[Any, Ratio] = {
-        ("greedy", "accuracy", 1): mean_over_problems(cell.greedy_P, "greedy accuracy", (0, 1))
-    }
-    changes: dict[tuple[str, str], Ratio] = {}
-    series: dict[tuple[str, str], Floats] = {("coverage", "accuracy"): pass_PN}
-    for reward in SELF_REWARDS:
-        series[reward, "accuracy"] = cell.curve_PN(reward)
-        if (nats_PN := cell.nats_PN(reward)) is not None:
-            series[reward, "log-likelihood"] = nats_PN
-    for (reward, quantity), value_PN in series.items():
-        bounds = (0.0, 1.0) if quantity == "accuracy" else (-np.inf, 0.0)
-        for n in sparse(value_PN.shape[1]):
-            ratios[reward, quantity, n] = mean_over_problems(
-                value_PN[:, n - 1], f"{quantity} of the chosen of {n}", bounds
-            )
-        if reward != "coverage":
-            ends = [mean_over_problems(value_PN[:, place], quantity, bounds) for place in (-1, 0)]
-            changes[reward, quantity] = difference(
-                ends[0], ends[1], f"{quantity} at N = K minus that at N = 1"
-            )
-    return cell.estimates(ratios), cell.estimates(changes)
+def _largest_gain(values: LiftValues) -> str:
+    """Return a sentence about the largest gain, if any gain is known."""
+    gains = []
+    for (model, task), of_cell in values.items():
+        for reward in SELF_REWARDS:
+            gain = of_cell[reward, "gain"]
+            if gain.value is not None:
+                gains.append((f"{reward} of {short(model)} on {task}", gain))
+    if not gains:
+        return ""
+    label, largest = max(gains, key=lambda entry: entry[1].value or 0.0)
+    return f" The largest gain: {points(largest)} points, {label}."
 
 
-def distribution(value_PK: Floats, cell: Cell) -> Iterator[dict[str, Any]]:
-    """The distribution functions of right and of wrong responses, at levels that cut all but the lowest hundredth evenly."""
-    known_PK = cell.mask_PK & np.isfinite(value_PK)
-    if not known_PK.any():
-        return
-    levels = np.unique(np.quantile(value_PK[known_PK], np.linspace(0.01, 1, LEVELS)))
-    for kind, of_PK in (("right", cell.utility_PK == 1), ("wrong", cell.utility_PK != 1)):
-        values = np.sort(value_PK[known_PK & of_PK])
-        if len(values):
-            below = np.searchsorted(values, levels, side="right") / len(values)
-            yield from (
-                {
-                    "kind": kind,
-                    "logprob": float(level),
-                    "below": float(part),
-                    "responses": len(values),
-                }
-                for level, part in zip(levels, below, strict=True)
-            )
+def _lift_table(values: LiftValues) -> str:
+    lines = []
+    for (model, task), of_cell in values.items():
+        accuracies = [per_cent(of_cell["", name]) for name in ("greedy", "sampling", "coverage")]
+        cells = []
+        for reward in SELF_REWARDS:
+            lift = written(of_cell[reward, "lift"], 100, "+.0f", ".0f")
+            cells.append(f"{points(of_cell[reward, 'gain'])}; {lift}")
+        lines.append([model, task, *accuracies, *cells])
+    columns = [f"{reward}: gain, points; lift, %" for reward in SELF_REWARDS]
+    header = ["model", "task", "greedy, %", "one sample, %", "coverage, %", *columns]
+    return markdown_table(header, lines)
 
 
-def _fails(one: Dominance) -> str:
-    if one.right_fails is None or one.wrong_fails is None:
-        return one.why or "–"
-    return f"{one.right_fails:.2f} ({one.right_p:.3f}); {one.wrong_fails:.2f} ({one.wrong_p:.3f})"
+def _changes_of(changes: Changes, quantity: str) -> list[Estimate]:
+    """Return the changes of one quantity, over all cells and self-rewards."""
+    return [change for (*_, name), change in changes.items() if name == quantity]
 
 
-def _counted(verdicts: Sequence[str]) -> str:
-    return listed(f"{one} in {verdicts.count(one)}" for one in dict.fromkeys(verdicts))
+def _falling_accuracy(changes: Changes) -> list[str]:
+    """Return the curves of accuracy that fall from N = 1 to N = K."""
+    falling = []
+    for (model, task, reward, quantity), change in changes.items():
+        if quantity == "accuracy" and change.interval_sign < 0:
+            falling.append(f"{short(model)} on {task} by {reward} ({points(change)})")
+    return falling
+
+
+def _dominance(cell: Cell, within_problems: bool) -> Dominance:
+    """Test the dominance of right responses, pooled or against the mean of each problem."""
+    value_PK = cell.logprob_PK
+    if within_problems:
+        value_PK = within_problem_PK(value_PK, cell.mask_PK)
+    return dominance(value_PK, cell.utility_PK, cell.mask_PK, cell.counts_BP)
+
+
+def _failures(test: Dominance) -> str:
+    """Return by how much each kind fails to dominate, with the p-values."""
+    if test.right_fails is None or test.wrong_fails is None:
+        return test.why or "–"
+    return (
+        f"{test.right_fails:.2f} ({test.right_p:.3f}); {test.wrong_fails:.2f} ({test.wrong_p:.3f})"
+    )
+
+
+def _count_each(verdicts: Sequence[str]) -> str:
+    """Return each verdict with its count, such as ``right dominates in 3 and ...``."""
+    return listed(f"{verdict} in {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts))

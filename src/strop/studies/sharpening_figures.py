@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from strop.records import interval_sign
 from strop.sharpening import SELF_REWARDS
 from strop.studies.frame.figures import COLUMN, points_with_intervals
 from strop.studies.frame.numbers import short
@@ -19,8 +20,10 @@ DISTRIBUTION = {
     "below": pl.Float64,
     "responses": pl.Int64,
 }
+"""The columns of the data of distribution functions."""
 HALF = (COLUMN - 60) // 2
-BESIDE = {
+"""The width of one of two panels side by side."""
+ACCURACY_PANELS = {
     ("", "coverage"): "coverage, %",
     ("", "greedy"): "greedy accuracy, %",
     ("", "sampling"): "accuracy of one sample, %",
@@ -28,153 +31,145 @@ BESIDE = {
 
 
 def heatmaps(data: pl.DataFrame, samples: int) -> Any:
-    """Model by task: the lift by each self-reward, coverage, and the accuracies of greedy decoding and of one sample."""
-    panels = {(reward, "lift"): f"lift by {reward}, %" for reward in SELF_REWARDS} | BESIDE
+    """Return heatmaps of model by task: the lift of each self-reward, coverage and accuracies."""
+    titles = {(reward, "lift"): f"lift by {reward}, %" for reward in SELF_REWARDS}
+    titles |= ACCURACY_PANELS
+    models = [short(model) for model in data["model"].unique(maintain_order=True)]
+    tasks = data["task"].unique(maintain_order=True).to_list()
     shown = data.with_columns(
         pl.col("model").map_elements(short, return_dtype=pl.String), pl.col("value") * 100
     )
-    told_apart = (
-        pl.when((pl.col("low") > 0) | (pl.col("high") < 0)).then(pl.lit("*")).otherwise(pl.lit(""))
-    )
-    models, tasks = (data[name].unique(maintain_order=True).to_list() for name in ("model", "task"))
-    axes = (
-        lambda labels: alt.Y(
+    panels = []
+    # Two panels side by side: only the left ones have model names, the bottom ones task names.
+    for index, ((reward, quantity), title) in enumerate(titles.items()):
+        is_left = index % 2 == 0
+        is_bottom = index >= len(titles) - 2
+        y = alt.Y(
             "model:N",
             title=None,
-            scale=alt.Scale(domain=[*map(short, models)]),
-            axis=alt.Axis(labels=labels, ticks=labels),
-        ),
-        lambda labels: alt.X(
+            scale=alt.Scale(domain=models),
+            axis=alt.Axis(labels=is_left, ticks=is_left),
+        )
+        x = alt.X(
             "task:N",
             title=None,
             scale=alt.Scale(domain=tasks),
-            axis=alt.Axis(labelAngle=-40, labels=labels, ticks=labels),
-        ),
-    )
-    charts = []
-    for number, ((reward, quantity), title) in enumerate(panels.items()):
-        own = shown.filter(
+            axis=alt.Axis(labelAngle=-40, labels=is_bottom, ticks=is_bottom),
+        )
+        panel = shown.filter(
             pl.col("reward") == reward,
             pl.col("quantity") == quantity,
             pl.col("value").is_not_null(),
         )
-        form, star = ("{:+.0f}", told_apart) if quantity == "lift" else ("{:.0f}", pl.lit(""))
-        own = own.with_columns(
-            (pl.col("value").map_elements(form.format, return_dtype=pl.String) + star).alias("text")
-        )
-        charts.append(
-            _heatmap(
-                own,
-                title,
-                quantity == "lift",
-                (axes[0](number % 2 == 0), axes[1](number >= len(panels) - 2)),
-            )
-        )
-    rows = [
-        alt.hconcat(*charts[place : place + 2], spacing=14, bounds="flush").resolve_scale(
-            color="independent"
-        )
-        for place in range(0, len(charts), 2)
-    ]
+        is_lift = quantity == "lift"
+        panels.append(_heatmap(_with_text(panel, is_lift), title, is_lift, x, y))
+    rows = []
+    for start in range(0, len(panels), 2):
+        row = alt.hconcat(*panels[start : start + 2], spacing=14, bounds="flush")
+        # Lifts and accuracies have scales of their own.
+        rows.append(row.resolve_scale(color="independent"))
     head = alt.Title(
         f"N = {samples}; *: the interval excludes zero; blank: greedy is never right", fontSize=10
     )
     return alt.vconcat(*rows, spacing=6, title=head).resolve_scale(color="independent")
 
 
-def _heatmap(own: pl.DataFrame, title: str, is_lift: bool, axes: tuple[alt.Y, alt.X]) -> Any:
-    """One panel; a lift's colour is cut at 50%, its number is not."""
-    scale = (
-        alt.Scale(scheme="blueorange", domain=[-50, 50], clamp=True)
-        if is_lift
-        else alt.Scale(scheme="viridis", domain=[0, 100])
-    )
-    base = alt.Chart(own).encode(y=axes[0], x=axes[1])
-    cells = base.mark_rect(stroke="white").encode(
-        color=alt.Color("value:Q", scale=scale, legend=None)
-    )
-    dark = "abs(datum.value) > 38" if is_lift else "datum.value < 55"
-    texts = base.mark_text(fontSize=9).encode(
-        text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black"))
-    )
+def _with_text(panel: pl.DataFrame, is_lift: bool) -> pl.DataFrame:
+    """Add the column ``text``: the value, with a star if a lift's interval excludes zero."""
+    texts = []
+    for value, low, high in panel.select("value", "low", "high").iter_rows():
+        if is_lift:
+            texts.append(f"{value:+.0f}*" if interval_sign(low, high) else f"{value:+.0f}")
+        else:
+            texts.append(f"{value:.0f}")
+    return panel.with_columns(pl.Series("text", texts, dtype=pl.String))
+
+
+def _heatmap(panel: pl.DataFrame, title: str, is_lift: bool, x: alt.X, y: alt.Y) -> Any:
+    """Return one panel; the colour of a lift is cut at 50%, its number is not."""
+    if is_lift:
+        scale = alt.Scale(scheme="blueorange", domain=[-50, 50], clamp=True)
+        is_dark = "abs(datum.value) > 38"
+    else:
+        scale = alt.Scale(scheme="viridis", domain=[0, 100])
+        is_dark = "datum.value < 55"
+    base = alt.Chart(panel).encode(y=y, x=x)
+    colour = alt.Color("value:Q", scale=scale, legend=None)
+    cells = base.mark_rect(stroke="white").encode(color=colour)
+    ink = alt.condition(is_dark, alt.value("white"), alt.value("black"))
+    texts = base.mark_text(fontSize=9).encode(text="text:N", color=ink)
     return alt.layer(cells, texts).properties(
         width=HALF, height=alt.Step(24), title=alt.Title(title, fontSize=10)
     )
 
 
 def curves(data: pl.DataFrame) -> Any:
-    """Of one model: task by task, accuracy (with coverage and greedy) and log-likelihood of the chosen response against N."""
-    rewards = [*SELF_REWARDS, "coverage"]
+    """Return the curves of one model: accuracy and log-likelihood of the chosen response against N.
+
+    Each row is a task; coverage and greedy decoding stand beside the accuracy.
+    """
     tasks = data["task"].unique(maintain_order=True).to_list()
     rows = []
-    for number, task in enumerate(tasks):
-        own = data.filter(pl.col("task") == task, pl.col("value").is_not_null())
-        row = []
-        for quantity, times, title in (
-            ("accuracy", 100, "accuracy, %"),
-            ("log-likelihood", 1, "log-likelihood, nats"),
-        ):
-            shown = own.filter(
-                pl.col("quantity") == quantity, pl.col("reward") != "greedy"
-            ).with_columns(pl.col("value", "low", "high") * times)
-            last = number == len(tasks) - 1
-            x = alt.X(
-                "samples:Q",
-                scale=alt.Scale(type="log", base=2, nice=False, padding=8),
-                title="N" if last else None,
-                axis=alt.Axis(values=[1, 2, 4, 8, 16, 32, 64, 128], labels=last),
-            )
-            colour = alt.Color(
-                "reward:N",
-                sort=rewards,
-                scale=alt.Scale(domain=rewards),
-                title=None,
-                legend=alt.Legend(columns=4),
-            )
-            chart = points_with_intervals(shown, x, "value:Q", colour, title=title)
-            greedy = own.filter(pl.col("reward") == "greedy").with_columns(pl.col("value") * 100)
-            if quantity == "accuracy":
-                chart = alt.layer(
-                    alt.Chart(greedy)
-                    .mark_rule(strokeDash=[4, 3], color="#333")
-                    .encode(y="value:Q"),
-                    chart,
-                )
-            row.append(
-                chart.properties(
-                    width=HALF, height=85, title=task if quantity == "accuracy" else ""
-                )
-            )
-        rows.append(alt.hconcat(*row, spacing=10))
-    return alt.vconcat(
-        *rows,
-        spacing=6,
-        title=alt.Title(
-            "dashed: greedy decoding; where curves agree, the last one hides the others",
-            fontSize=10,
-        ),
+    for index, task in enumerate(tasks):
+        is_last = index == len(tasks) - 1
+        rows_of_task = data.filter(pl.col("task") == task, pl.col("value").is_not_null())
+        accuracy = _curve(rows_of_task, "accuracy", 100, "accuracy, %", is_last)
+        greedy = rows_of_task.filter(pl.col("reward") == "greedy")
+        greedy_line = (
+            alt.Chart(greedy.with_columns(pl.col("value") * 100))
+            .mark_rule(strokeDash=[4, 3], color="#333")
+            .encode(y="value:Q")
+        )
+        accuracy = alt.layer(greedy_line, accuracy)
+        nats = _curve(rows_of_task, "log-likelihood", 1, "log-likelihood, nats", is_last)
+        left = accuracy.properties(width=HALF, height=85, title=task)
+        right = nats.properties(width=HALF, height=85, title="")
+        rows.append(alt.hconcat(left, right, spacing=10))
+    note = "dashed: greedy decoding; where curves agree, the last one hides the others"
+    return alt.vconcat(*rows, spacing=6, title=alt.Title(note, fontSize=10))
+
+
+def _curve(data: pl.DataFrame, quantity: str, factor: float, title: str, has_x_axis: bool) -> Any:
+    """Return the curves of one quantity over N, one for each self-reward and for coverage."""
+    rewards = [*SELF_REWARDS, "coverage"]
+    shown = data.filter(pl.col("quantity") == quantity, pl.col("reward") != "greedy")
+    shown = shown.with_columns(pl.col("value", "low", "high") * factor)
+    x = alt.X(
+        "samples:Q",
+        scale=alt.Scale(type="log", base=2, nice=False, padding=8),
+        title="N" if has_x_axis else None,
+        axis=alt.Axis(values=[1, 2, 4, 8, 16, 32, 64, 128], labels=has_x_axis),
     )
+    # The fixed domain gives a reward the same colour in every panel.
+    colour = alt.Color(
+        "reward:N",
+        sort=rewards,
+        scale=alt.Scale(domain=rewards),
+        title=None,
+        legend=alt.Legend(columns=4),
+    )
+    return points_with_intervals(shown, x, "value:Q", colour, title=title)
 
 
 def distributions(data: pl.DataFrame) -> Any:
-    """Of one model: the distribution functions of right and wrong responses, task by task."""
+    """Return the distribution functions of right and wrong responses of one model, by task."""
     tasks = data["task"].unique(maintain_order=True).to_list()
     panels = []
-    for number, task in enumerate(tasks):
-        own = data.filter(pl.col("task") == task)
-        left, bottom = number % 2 == 0, number >= len(tasks) - 2
-        x = alt.X("logprob:Q", title="log-probability, nats" if bottom else None)
-        y = alt.Y("below:Q", title="share below" if left else None, scale=alt.Scale(domain=[0, 1]))
-        colour = alt.Color(
-            "kind:N", sort=None, title=None, scale=alt.Scale(domain=["right", "wrong"])
-        )
+    for index, task in enumerate(tasks):
+        is_left = index % 2 == 0
+        is_bottom = index >= len(tasks) - 2
+        x = alt.X("logprob:Q", title="log-probability, nats" if is_bottom else None)
+        # The outer panels carry the titles of the axes for all.
+        y_title = "share below" if is_left else None
+        y = alt.Y("below:Q", title=y_title, scale=alt.Scale(domain=[0, 1]))
+        kinds = alt.Scale(domain=["right", "wrong"])
+        colour = alt.Color("kind:N", sort=None, title=None, scale=kinds)
         line = (
-            alt.Chart(own)
+            alt.Chart(data.filter(pl.col("task") == task))
             .mark_line(interpolate="step-after", strokeWidth=1.5)
             .encode(x=x, y=y, color=colour)
         )
         panels.append(line.properties(width=HALF, height=95, title=task))
-    rows = [
-        alt.hconcat(*panels[place : place + 2], spacing=12) for place in range(0, len(panels), 2)
-    ]
+    starts = range(0, len(panels), 2)
+    rows = [alt.hconcat(*panels[start : start + 2], spacing=12) for start in starts]
     return alt.vconcat(*rows, spacing=6)

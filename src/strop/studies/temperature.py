@@ -1,6 +1,7 @@
-"""Is the trend of the relative gap the same at other sampling temperatures ("Mind the Gap", Appendix B)?
+"""The trend of the relative gap at other sampling temperatures ("Mind the Gap", Appendix B).
 
-All temperatures ask the same problems, so that slopes are compared in pairs: the slope of the differences is the difference of the slopes.
+All temperatures use the same problems, so the slopes are compared in pairs: the slope of the
+differences is the difference of the slopes.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import altair as alt
-import numpy as np
 import polars as pl
 
 from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio, estimate
 from strop.measure.intervals import difference
-from strop.measure.scaling import Trend, trend_of
+from strop.measure.scaling import Trend
 from strop.run.run import Run
 from strop.studies.frame.base import Finding, Study, markdown_table
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
@@ -28,19 +28,23 @@ from strop.studies.frame.numbers import (
     mean_over_tasks,
     share,
     short,
-    side,
     told,
 )
 from strop.studies.frame.runs import Runs, RunSpec, each
-from strop.studies.scaling import compute_of
+from strop.studies.scaling import compute_of, trend_over_models
 from strop.tasks import Task
 
 PAPER = "at temperatures 0.5, 0.7 and 1.0 the relative gap has the same trend (Appendix B)."
 
+RunKey = tuple[str, float]
+"""Model and temperature."""
+TrendKey = tuple[str, float]
+"""Verifier and temperature."""
+
 
 @dataclass(frozen=True)
 class TemperatureStudy(Study):
-    """The second of ``temperatures`` is what the others are compared with."""
+    """The second of ``temperatures`` is the reference: the others are compared with it."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
     tasks: tuple[str | Task, ...] = CHECKED
@@ -56,129 +60,145 @@ class TemperatureStudy(Study):
 
     @classmethod
     def quick(cls) -> TemperatureStudy:
-        models = ("ladder/40k", "ladder/125k", "ladder/250k")
         return cls(
-            models=models,
+            models=("ladder/40k", "ladder/125k", "ladder/250k"),
             tasks=("arithmetic", "sudoku4"),
             verifiers=("cot-binary",),
             problems=48,
             samples=16,
         )
 
+    @property
+    def _reference(self) -> float:
+        return self.temperatures[min(1, len(self.temperatures) - 1)]
+
     def wanted(self) -> Sequence[RunSpec]:
-        return [
-            one
-            for temperature in self.temperatures
-            for one in each(self, temperature=temperature).values()
-        ]
+        specs: list[RunSpec] = []
+        for temperature in self.temperatures:
+            specs += each(self, temperature=temperature).values()
+        return specs
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        known, unknown = compute_of(self.models, self.flops)
-        found: dict[tuple[str, float], list[Run]] = {}
+        compute, unknown = compute_of(self.models, self.flops)
+        runs_of: dict[RunKey, list[Run]] = {}
         for temperature in self.temperatures:
-            for (model, _), wanted in each(self, temperature=temperature).items():
-                found.setdefault((model, temperature), []).append(runs.run(wanted))
-        usual = self.temperatures[min(1, len(self.temperatures) - 1)]
-        rows, lines, trends, changes = [], [], {}, {}
-        for verifier in self.verifiers:
-            means = {
-                place: mean_over_tasks(
-                    [gaps(run, verifier)["relative_gap"] for run in own], "relative gap"
-                )
-                for place, own in found.items()
-            }
-            for (model, temperature), own in found.items():
-                accuracy = mean_over_tasks(
-                    [gaps(run, verifier)["accuracy"] for run in own], "accuracy"
-                )
-                absolute = mean_over_tasks([gaps(run, verifier)["gap"] for run in own], "gap")
-                place = {
-                    "model": model,
-                    "temperature": temperature,
-                    "verifier": verifier,
-                    "flops": known[model].flops if model in known else None,
-                }
-                for quantity, ratio in (
-                    ("relative_gap", means[model, temperature]),
-                    ("gap", absolute),
-                    ("accuracy", accuracy),
-                ):
-                    rows.append(
-                        place | {"quantity": quantity} | told(estimate(ratio, joint_counts(own)))
-                    )
-            if not unknown:
-                counts_BP = joint_counts(next(iter(found.values())))
-                for temperature in self.temperatures:
-                    of_model = {model: means[model, temperature] for model in self.models}
-                    trends[verifier, temperature] = _trend(of_model, known, counts_BP)
-                    if temperature != usual:
-                        less = {
-                            m: difference(ratio, means[m, usual], "difference of relative gaps")
-                            for m, ratio in of_model.items()
-                        }
-                        changes[verifier, temperature] = _trend(less, known, counts_BP)
-        lines = [
-            [
-                v,
-                f"{t:g}",
-                share(one.slope),
-                share(one.kendall),
-                share(changes[v, t].slope) if (v, t) in changes else "–",
-            ]
-            for (v, t), one in trends.items()
-        ]
-        header = [
-            "verifier",
-            "temperature",
-            "slope per factor of ten",
-            "Kendall's tau",
-            f"slope minus that at {usual:g}",
-        ]
-        data = pl.DataFrame(rows, infer_schema_length=None)
+            for (model, _), spec in each(self, temperature=temperature).items():
+                runs_of.setdefault((model, temperature), []).append(runs.run(spec))
+        data = pl.DataFrame(list(self._rows(runs_of, compute)), infer_schema_length=None)
+        trends: dict[TrendKey, Trend] = {}
+        changes: dict[TrendKey, Trend] = {}
+        if not unknown:
+            # A trend needs the compute of every model.
+            trends, changes = self._trends(runs_of, compute)
+        table = _means_table(data)
+        if trends:
+            table += "\n\n" + self._trend_table(trends, changes)
         yield Finding(
             "temperature",
             f"The relative gap at temperatures {listed(f'{t:g}' for t in self.temperatures)}",
             PAPER,
-            self._seen(trends, changes, unknown, usual),
-            self._holds(trends, changes, usual),
+            self._seen(trends, changes, unknown),
+            self._holds(trends, changes),
             data,
             self._figure(data),
-            _means(data) + ("\n\n" + markdown_table(header, lines) if lines else ""),
+            table,
         )
+
+    def _rows(
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield one row for each verifier, model, temperature and quantity."""
+        for verifier in self.verifiers:
+            for (model, temperature), task_runs in runs_of.items():
+                labels = {
+                    "model": model,
+                    "temperature": temperature,
+                    "verifier": verifier,
+                    "flops": compute[model].flops if model in compute else None,
+                }
+                for quantity, what in (
+                    ("relative_gap", "relative gap"),
+                    ("gap", "gap"),
+                    ("accuracy", "accuracy"),
+                ):
+                    ratio = _mean(task_runs, verifier, quantity, what)
+                    value = estimate(ratio, joint_counts(task_runs))
+                    yield labels | {"quantity": quantity} | told(value)
+
+    def _trends(
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+    ) -> tuple[dict[TrendKey, Trend], dict[TrendKey, Trend]]:
+        """Return the trend at each temperature, and its change from the reference temperature."""
+        # All models and temperatures share their problems, hence also their resamples.
+        counts_BP = joint_counts(next(iter(runs_of.values())))
+        trends = {}
+        changes = {}
+        for verifier in self.verifiers:
+            means = {}
+            for key, task_runs in runs_of.items():
+                means[key] = _mean(task_runs, verifier, "relative_gap", "relative gap")
+            for temperature in self.temperatures:
+                of_model = {model: means[model, temperature] for model in self.models}
+                trends[verifier, temperature] = trend_over_models(of_model, compute, counts_BP)
+                if temperature == self._reference:
+                    continue
+                # The slope of paired differences is the difference of the slopes.
+                differences = {}
+                for model, ratio in of_model.items():
+                    reference = means[model, self._reference]
+                    differences[model] = difference(ratio, reference, "difference of relative gaps")
+                changes[verifier, temperature] = trend_over_models(differences, compute, counts_BP)
+        return trends, changes
 
     def _seen(
         self,
-        trends: Mapping[Any, Trend],
-        changes: Mapping[Any, Trend],
+        trends: Mapping[TrendKey, Trend],
+        changes: Mapping[TrendKey, Trend],
         unknown: Sequence[str],
-        usual: float,
     ) -> str:
         if not trends:
-            return f"the compute of {listed(unknown)} is unknown, so there are values and no trend; give it with --flops."
-        slopes = "; ".join(f"{v} at {t:g} {share(one.slope)}" for (v, t), one in trends.items())
-        against = "; ".join(f"{v} at {t:g} {share(one.slope)}" for (v, t), one in changes.items())
-        return f"slope per factor of ten in FLOPs: {slopes}. Minus that at {usual:g}: {against or 'nothing to compare'}."
-
-    def _holds(
-        self, trends: Mapping[Any, Trend], changes: Mapping[Any, Trend], usual: float
-    ) -> str:
-        if not trends or any(one.slope.value is None for one in trends.values()):
-            return "Not testable on these models."
-        signs = {side(one.slope) for one in trends.values()}
-        apart = [
-            f"{v} at {t:g} ({share(one.slope)})"
-            for (v, t), one in changes.items()
-            if side(one.slope)
-        ]
-        same = (
-            "The sign of the trend is the same at all temperatures."
-            if len(signs) == 1
-            else "The sign of the trend is not the same everywhere."
-        )
+            return (
+                f"the compute of {listed(unknown)} is unknown, so the study has values and no "
+                "trend; give the compute with --flops."
+            )
+        differences = _slopes(changes) or "nothing to compare"
         return (
-            f"{same} Slopes told apart from that at {usual:g}: {listed(apart)}. These models' designed slips come from sampling, so that "
-            "temperature moves their accuracy more than a trained model's."
+            f"slope per factor of ten in FLOPs: {_slopes(trends)}. Slope minus that at "
+            f"{self._reference:g}: {differences}."
         )
+
+    def _holds(self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]) -> str:
+        if not trends:
+            return "Not testable on these models."
+        signs = set()
+        for trend in trends.values():
+            if trend.slope.value is None:
+                return "Not testable on these models."
+            signs.add(trend.slope.interval_sign)
+        same = "The sign of the trend is not the same everywhere."
+        if len(signs) == 1:
+            same = "The sign of the trend is the same at all temperatures."
+        different = []
+        for (verifier, temperature), trend in changes.items():
+            if trend.slope.interval_sign != 0:
+                different.append(f"{verifier} at {temperature:g} ({share(trend.slope)})")
+        return (
+            f"{same} Slopes that differ from the slope at {self._reference:g}: "
+            f"{listed(different)}. The slips that these models were designed to make come from "
+            "sampling, so temperature changes their accuracy more than a usual model's."
+        )
+
+    def _trend_table(
+        self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]
+    ) -> str:
+        lines = []
+        for key, trend in trends.items():
+            verifier, temperature = key
+            change = share(changes[key].slope) if key in changes else "–"
+            cells = [share(trend.slope), share(trend.kendall), change]
+            lines.append([verifier, f"{temperature:g}", *cells])
+        header = ["verifier", "temperature", "slope per factor of ten", "Kendall's tau"]
+        return markdown_table([*header, f"slope minus that at {self._reference:g}"], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
         shown = data.filter(
@@ -187,51 +207,54 @@ class TemperatureStudy(Study):
             pl.col("model").map_elements(short, return_dtype=pl.String),
             pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
         )
-        offset = alt.XOffset(
-            "temperature:N",
-            scale=alt.Scale(domain=[f"{one:g}" for one in self.temperatures], paddingOuter=1),
-        )
+        temperatures = [f"{temperature:g}" for temperature in self.temperatures]
+        # The temperatures of one model stand beside one another, always in the same order.
+        offset_scale = alt.Scale(domain=temperatures, paddingOuter=1)
+        offset = alt.XOffset("temperature:N", scale=offset_scale)
         panels = []
-        for number, verifier in enumerate(self.verifiers):
-            last = number == len(self.verifiers) - 1
-            own = shown.filter(pl.col("verifier") == verifier)
+        for index, verifier in enumerate(self.verifiers):
+            is_last = index == len(self.verifiers) - 1
+            panel = shown.filter(pl.col("verifier") == verifier)
             x = alt.X(
                 "model:N",
                 scale=alt.Scale(domain=[*map(short, self.models)]),
-                title="model" if last else None,
-                axis=alt.Axis(labelAngle=0, labels=last),
+                title="model" if is_last else None,
+                axis=alt.Axis(labelAngle=0, labels=is_last),
             )
             colour = alt.Color("temperature:N", sort=None, title="temperature")
-            chart = points_with_intervals(own, x, "value:Q", colour, title="relative gap")
-            panels.append(
-                alt.layer(level(0), chart.encode(xOffset=offset)).properties(
-                    width=COLUMN, height=120, title=verifier
-                )
-            )
+            chart = points_with_intervals(panel, x, "value:Q", colour, title="relative gap")
+            layers = alt.layer(level(0), chart.encode(xOffset=offset))
+            panels.append(layers.properties(width=COLUMN, height=120, title=verifier))
         return alt.vconcat(*panels, spacing=6)
 
 
-def _means(data: pl.DataFrame) -> str:
-    """Accuracy, gap and relative gap of each model at each temperature."""
+def _mean(runs: Sequence[Run], verifier: str, quantity: str, what: str) -> Ratio:
+    """Return the mean of a quantity over the runs of all tasks."""
+    return mean_over_tasks([gaps(run, verifier)[quantity] for run in runs], what)
+
+
+def _slopes(trends: Mapping[TrendKey, Trend]) -> str:
+    """Return the slope of each verifier at each temperature in words."""
+    parts = []
+    for (verifier, temperature), trend in trends.items():
+        parts.append(f"{verifier} at {temperature:g}: {share(trend.slope)}")
+    return "; ".join(parts)
+
+
+def _means_table(data: pl.DataFrame) -> str:
+    """Return a table of accuracy, gap and relative gap of each model at each temperature."""
     lines = []
-    for (verifier, model, temperature), group in data.group_by(
-        "verifier", "model", "temperature", maintain_order=True
-    ):
-        values = {row["quantity"]: row for row in group.iter_rows(named=True)}
+    keys = ("verifier", "model", "temperature")
+    for (verifier, model, temperature), group in data.group_by(*keys, maintain_order=True):
+        values = dict(group.select("quantity", "value").rows())
         cells = [
-            "–" if (value := values[name]["value"]) is None else f"{times * value:.{digits}f}"
-            for name, times, digits in (
-                ("accuracy", 100, 1),
-                ("gap", 100, 1),
-                ("relative_gap", 1, 2),
-            )
+            _number(values["accuracy"], 100, 1),
+            _number(values["gap"], 100, 1),
+            _number(values["relative_gap"], 1, 2),
         ]
         lines.append([str(verifier), str(model), f"{temperature:g}", *cells])
-    return markdown_table(
-        ["verifier", "model", "temperature", "accuracy, %", "gap, points", "relative gap"], lines
-    )
+    return markdown_table([*keys, "accuracy, %", "gap, points", "relative gap"], lines)
 
 
-def _trend(ratios: Mapping[str, Ratio], known: Mapping[str, Pretraining], counts_BP: Any) -> Trend:
-    flops = [known[model].flops for model in ratios]
-    return trend_of(list(ratios.values()), np.array(flops), counts_BP, size_M=flops)
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "–" if value is None else f"{factor * value:.{digits}f}"

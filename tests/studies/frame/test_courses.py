@@ -1,0 +1,47 @@
+"""Tests of the courses that studies share: means over seeds, and stored courses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import strop.studies.frame.courses as courses_module
+from strop.studies.frame.courses import Courses, over
+from strop.studies.improvement import PLAIN, ImprovementStudy
+from tests.studies.shared import course_document, quiet
+
+
+def test_the_interval_over_seeds_is_students() -> None:
+    mean = over([0.1, 0.2, 0.3], "x")
+    assert mean.value == pytest.approx(0.2)
+    assert mean.high == pytest.approx(0.2 + 4.302653 * 0.1 / 3**0.5)
+    assert over([0.1, float("nan")], "x").low is None
+    assert over([0.2, 0.2], "x").low is None
+    assert over([], "x").value is None
+
+
+def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = replace(ImprovementStudy.quick().courses()["recall", PLAIN][0], rounds=1)
+    stored = Courses(tmp_path, quiet)
+    ran = []
+
+    def improve(course: Any, out: Path) -> Any:
+        ran.append(course)
+        raise RuntimeError("ran")
+
+    monkeypatch.setattr(courses_module, "improve", improve)
+    with pytest.raises(RuntimeError):
+        stored.document(course)
+    folder = stored.folder(course)
+    folder.mkdir()
+    document = {"asked": course.as_record(), "stopped": "2 rounds were asked for"}
+    document |= course_document((0.1, 0.2, 0.3), (0.5, 0.5, 0.5), (0.1, 0.1, 0.1))
+    (folder / "improve.json").write_text(json.dumps(document))
+    assert len(stored.document(course)["rounds"]) == 2 and len(ran) == 1
+    (folder / "improve.json").write_text(json.dumps(document | {"rounds": document["rounds"][:1]}))
+    with pytest.raises(RuntimeError):
+        stored.document(course)
