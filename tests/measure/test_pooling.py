@@ -59,19 +59,16 @@ def test_intervals_hold_a_new_cell() -> None:
         task_effect = dict(zip("stuv", rng.normal(0, 0.3, 4), strict=True))
         model_effect = dict(zip("abcd", rng.normal(0, 0.15, 4), strict=True))
 
-        def outcome(gap: float, task: str, model: str) -> float:
-            share = 0.5 + task_effect[task] + model_effect[model] + rng.normal(0, 0.1)
-            return gap * share + rng.normal(0, 0.01)
-
+        pairs = [(task, model) for task in "stu" for model in "abc"]
+        pairs.append((str(rng.choice(list("stuv"))), str(rng.choice(list("abcd")))))
         cells = []
-        for task in "stu":
-            for model in "abc":
-                gap = float(rng.uniform(0, 0.4))
-                cells.append(cell(gap, task, model, outcome(gap, task, model)))
-        task, model = rng.choice(list("stuv")), rng.choice(list("abcd"))
-        gap = float(rng.uniform(0, 0.4))
-        prediction = Pool(cells, FACTORS).predict(cell(gap, task, model))
-        came = outcome(gap, task, model)
+        for task, model in pairs:
+            gap = float(rng.uniform(0, 0.4))
+            share = 0.5 + task_effect[task] + model_effect[model] + rng.normal(0, 0.1)
+            cells.append(cell(gap, task, model, gap * share + rng.normal(0, 0.01)))
+        new = cells.pop()
+        prediction = Pool(cells, FACTORS).predict(cell(new.predictor, task, model))
+        came = new.outcome
         held += prediction.quantile(0.025) <= came <= prediction.quantile(0.975)
     assert 0.89 <= held / 200 <= 1.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from accelerate.utils import gather_object
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from strop.distill.examples import Example, encode, pad_token, sequences
+from strop.distill.examples import Example, encode, length, pad_token, sequences
 from strop.distill.loading import load
-from strop.distill.logprobs import logprobs
+from strop.distill.logprobs import logprobs, response_logits
+from strop.distill.losses import response_logprobs
 from strop.distill.rows import Row
 from strop.distill.runtime import quiet
 
@@ -59,3 +61,35 @@ def score_rows(folder: Path, rows: Sequence[Row]) -> NDArray[np.float64]:
     with quiet():
         model, tokenizer = load(folder)
     return np.array(score(model, tokenizer, encode(rows, model, tokenizer), bfloat16=False))
+
+
+@dataclass(frozen=True)
+class TemperedScores:
+    """Log-probabilities of responses at a sampling temperature, and how many tokens were read."""
+
+    logprob_N: NDArray[np.float64]
+    tokens: int
+
+
+def score_at_temperature(
+    folder: Path, rows: Sequence[Row], temperature: float, batch: int = 64
+) -> TemperedScores:
+    """Return log q(y|x) (N) of each row's first response, q = softmax(logits / temperature).
+
+    Rows of similar length share a batch: less padding is read.
+    """
+    with quiet():
+        model, tokenizer = load(folder)
+    examples = encode(rows, model, tokenizer)
+    order = sorted(range(len(examples)), key=lambda index: length(examples[index]))
+    device = PartialState().device
+    model = model.to(device).eval()
+    logprob_N = np.full(len(examples), np.nan)
+    for start in range(0, len(order), batch):
+        indices = order[start : start + batch]
+        padded = sequences([examples[index] for index in indices], pad_token(tokenizer))
+        inputs = {name: tensor.to(device) for name, tensor in padded.items()}
+        with torch.inference_mode():
+            logits_BTV, labels_BT = response_logits(model, inputs)
+            logprob_N[indices] = response_logprobs(logits_BTV / temperature, labels_BT).cpu()
+    return TemperedScores(logprob_N, sum(map(length, examples)))

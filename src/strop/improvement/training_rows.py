@@ -194,6 +194,18 @@ def one_of_each(run: Run, number: int) -> list[Weighted]:
     ]
 
 
+def first_responses(run: Run, most: int) -> tuple[list[tuple[int, int]], list[Weighted]]:
+    """Return each problem's first ``most`` responses with tokens, and their indices in (P, K)."""
+    indices, rows = [], []
+    for index, problem in enumerate(_problems(run)):
+        for number in sorted(problem.tokens)[:most]:
+            tokens = problem.tokens[number]
+            if tokens:
+                indices.append((index, number))
+                rows.append(Weighted(problem.id, problem.prompt, tokens))
+    return indices, rows
+
+
 @dataclass(frozen=True)
 class _Problem:
     """One problem's responses by their number.

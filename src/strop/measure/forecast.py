@@ -1,7 +1,7 @@
 """Forecast what one round of training gains, before it is trained ("Mind the Gap", section 2.1).
 
-Training keeps a share of the gap that the task decides, so forecasts multiply: the gain is a share of
-the gap, or of what a small pilot fit gained. ``pooling`` learns the share from rounds that are over.
+Training keeps a share of the gap that the task decides, so forecasts multiply: the gain is a share
+of the gap, or of the gain of a small pilot fit. ``pooling`` learns the share from past rounds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ UPPER_FIGURE = "J(f[w]): accuracy after one round if training kept the whole gap
 
 @dataclass(frozen=True)
 class Forecast:
-    """The gain of one round with its prediction interval, and the probability that it is worth it."""
+    """The gain of one round with its prediction interval.
+
+    ``worth``: the probability that the gain is larger than WORTH.
+    """
 
     gain: Estimate
     worth: float
@@ -65,6 +68,6 @@ def upper_figure(kept: Ratio) -> Estimate:
 
 
 def forecast_selection(at_n: Estimate, n: int) -> Estimate:
-    """Return the accuracy after best-of-N selection: nothing is trained, so it is the curve at N."""
+    """Return the accuracy after best-of-N selection, which needs no training."""
     definition = f"accuracy of best-of-{n} selection: the selection curve at {n}, no training"
     return replace(at_n, definition=f"{definition} ({at_n.definition})")

@@ -1,12 +1,12 @@
 """Partial pooling: predict an outcome as a share of a predictor, from cells that came before.
 
-    outcome_i = predictor_i * (share + effect of i's task + effect of i's model + ... + own_i) + noise_i
+    outcome = predictor * (share + effect of the task + effect of the model + ... + own) + noise
 
-The effects of each factor (task, model, filter ...) are draws from a normal law with a spread of its
-own, and so is what a cell has of its own. A task that was seen often is therefore predicted by its
-own share, a task that was never seen by the mean share of all tasks with the spread between them, and
-everything between these two without a step. The spreads are unknown: the prediction averages over
-settings drawn from their prior, each weighed by its likelihood.
+The effects of each factor (task, model, filter ...) are draws from a normal law with a spread of
+its own, and so is what a cell has of its own. A task that was seen often is therefore predicted by
+its own share, a task that was never seen by the mean share of all tasks with the spread between
+them, and everything between these two without a step. The spreads are unknown: the prediction
+averages over settings drawn from their prior, each weighed by its likelihood.
 
 Axes: N cells seen, G settings of the spreads.
 """
@@ -89,8 +89,8 @@ class Pool:
     factors: tuple[str, ...]
 
     def predict(self, new: Cell) -> Prediction:
-        """Return the predictive law of ``new``'s outcome; with no cells, that of the prior alone."""
-        # Conditioning a normal law: the covariance of the new cell's share with the cells' outcomes.
+        """Return the predictive law of a new outcome; without cells, the prior's."""
+        # Condition a normal law: how the new cell's share covaries with the outcomes seen.
         alike_FN = np.array([self._alike(new, factor) for factor in self.factors])
         alike_FN = alike_FN.reshape(len(self.factors), len(self.cells))
         covariance_GN = (SHARE_SD**2 + self._variance_GF @ alike_FN) * self._predictor_N
@@ -129,8 +129,7 @@ class Pool:
         noise_GN = measured_N + self._noise_G[:, None] ** 2
         share_GNN *= np.outer(self._predictor_N, self._predictor_N)
         share_GNN[:, np.arange(count), np.arange(count)] += noise_GN
-        result: Floats = np.linalg.cholesky(share_GNN)
-        return result
+        return np.asarray(np.linalg.cholesky(share_GNN), dtype=np.float64)
 
     @cached_property
     def _whitened_GN(self) -> Floats:

@@ -51,8 +51,11 @@ def reweighted_gain(change_PK: Floats, utility_PK: Floats, mask_PK: Mask) -> Rat
 
 
 def effective_samples(change_PK: Floats, mask_PK: Mask) -> float:
-    """Return the mean over problems of 1 / (sum of squared weights): K where nothing changed, 1 where
-    one response carries all weight. NaN without any known change."""
+    """Return the mean over problems of 1 / (sum of squared weights).
+
+    It is K where nothing changed, and 1 where one response carries all weight; NaN without any
+    known change.
+    """
     weight_PK = importance_weights_PK(change_PK, mask_PK)
     squares_P = (weight_PK**2).sum(axis=1)
     return float((1 / squares_P[squares_P > 0]).mean()) if (squares_P > 0).any() else float("nan")
