@@ -5,7 +5,7 @@
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
     ├── TokenLimitError        the run has used its limit of tokens
-    ├── QueryBudgetError       a learner of the theory room used up its queries
+    ├── QueryBudgetError       a theory learner used up its queries
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
