@@ -1,7 +1,7 @@
 """The errors that strop raises on purpose.
 
     StropError                 base; one clear line for the user, exit code 2
-    ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
+    ├── UsageError             an option, name or value that cannot be used  (also a ValueError)
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
     ├── TokenLimitError        the run has used its limit of tokens
