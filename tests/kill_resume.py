@@ -1,4 +1,4 @@
-"""Kill ``strop gap`` again and again, resume it each time, and compare with a run that was left alone.
+"""Kill and resume ``strop gap`` many times, and compare with a run that was not disturbed.
 
     python tests/kill_resume.py [--kills 10] [--seed 0] [strop gap options]
 
@@ -50,7 +50,10 @@ def parts_of(out: Path) -> list[Path]:
 
 
 def kill_when(process: subprocess.Popen[str], out: Path, parts: int, wait: float) -> bool:
-    """SIGKILL once ``parts`` parts stand and ``wait`` seconds have passed; False if the run was over before."""
+    """Send SIGKILL once ``parts`` parts exist and ``wait`` seconds have passed.
+
+    Return False if the run ended before.
+    """
     while process.poll() is None and len(parts_of(out)) < parts:
         time.sleep(0.002)
     deadline = time.monotonic() + wait
@@ -63,11 +66,14 @@ def kill_when(process: subprocess.Popen[str], out: Path, parts: int, wait: float
 
 
 def kill_often(arguments: Sequence[str], out: Path, total_parts: int, kills: int, seed: int) -> int:
-    """Start and kill ``kills`` times, then run to the end; how many kills met a living run. Parts that stood stay as they were."""
+    """Start and kill ``kills`` times, then run to the end. Return how many kills hit a living run.
+
+    Parts that exist must never change.
+    """
     rng = random.Random(seed)
     landed, before = 0, dict[Path, bytes]()
     for number in range(kills):
-        # The first parts take a process's start; the last stretch lies in measuring and reporting, when all parts stand.
+        # The last stretch lies in measuring and reporting, when all parts exist.
         parts = int((number + rng.random()) / kills * (total_parts + 1))
         landed += kill_when(start(arguments, out), out, parts, rng.random() * 0.3)
         now = {path: path.read_bytes() for path in parts_of(out)}
@@ -108,7 +114,8 @@ def main() -> None:
         assert_same_rows(alone, killed)
         counts = {stage: frame.height for stage, frame in rows(killed).items()}
         print(
-            f"{landed} of {options.kills} kills met a living run; rows identical to the run left alone: {counts}"
+            f"{landed} of {options.kills} kills hit a living run; "
+            f"rows identical to the run left alone: {counts}"
         )
 
 

@@ -92,7 +92,8 @@ def test_imports_point_upwards(path: Path) -> None:
     here = room_of(path)
     for room, name in own_imports(path):
         assert room == here or LINE_OF[room] < LINE_OF[here], (
-            f"{label(path)} imports {name}: {here} is on line {LINE_OF[here] + 1} and may import only from the lines above it"
+            f"{label(path)} imports {name}: {here} is on line {LINE_OF[here] + 1} "
+            "and may import only from the lines above it"
             f" and from itself; {room} is on line {LINE_OF[room] + 1}"
         )
 
@@ -156,7 +157,8 @@ def test_weigh_and_measure_take_arrays_and_give_arrays(path: Path) -> None:
             - {"numpy", "strop"}
         )
         assert not foreign, (
-            f"{label(path)} imports {', '.join(sorted(foreign))}: expected NumPy and the standard library only"
+            f"{label(path)} imports {', '.join(sorted(foreign))}: "
+            "expected NumPy and the standard library only"
         )
 
 
@@ -172,7 +174,8 @@ def test_nothing_grows_too_long(path: Path) -> None:
             assert node.end_lineno is not None
             length = node.end_lineno - node.lineno + 1
             assert length <= LONGEST_FUNCTION, (
-                f"{label(path)}: {node.name} has {length} lines: divide it, {LONGEST_FUNCTION} is the limit"
+                f"{label(path)}: {node.name} has {length} lines: divide it, "
+                f"{LONGEST_FUNCTION} is the limit"
             )
 
 
@@ -192,5 +195,6 @@ def test_import_stays_light(module: str, unwanted: set[str]) -> None:
     assert loaded.returncode == 0, loaded.stderr
     heavy = unwanted & set(loaded.stdout.split())
     assert not heavy, (
-        f"`import {module}` also imports {', '.join(sorted(heavy))}: import inside the function that needs it"
+        f"`import {module}` also imports {', '.join(sorted(heavy))}: "
+        "import inside the function that needs it"
     )

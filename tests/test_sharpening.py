@@ -93,7 +93,10 @@ def test_log_probabilities_of_right_and_wrong_responses(
 
 
 def test_adaptive_stopping_saves_what_the_rule_says(documents: dict[float, dict[str, Any]]) -> None:
-    """With two answers of .7 and .3 and mu = ln(2 / .1) = 3.0, drawing stops at k = 5 if .7 was drawn (5 x .7 > 3), else goes on to 8."""
+    """Answers have chances .7 and .3, and mu = ln(2 / .1) = 3.0.
+
+    Drawing stops at k = 5 if .7 was drawn (5 x .7 > 3), else at 8.
+    """
     found = documents[0.7]["adaptive"]
     late = 0.3**5
     assert found["samples"]["value"] == pytest.approx(5 + late * (1 + 0.3 + 0.09), abs=0.05)
@@ -153,7 +156,7 @@ def test_an_adaptive_run_draws_what_the_full_run_says_it_would(tmp_path: Path) -
     assert adaptive.run.usage.generated_tokens < whole.run.usage.generated_tokens
     with pytest.raises(
         UsageError,
-        match="was drawn adaptively: gaps, pass@k and curves over N need the same number of samples",
+        match="was drawn adaptively: gaps, pass@k and curves over N need the same number",
     ):
         _ = adaptive.run.document
     again = sharpen("ladder/40k", "arithmetic", adaptive=True, out=tmp_path / "adaptive", **options)

@@ -1,11 +1,11 @@
 """The errors that strop raises on purpose.
 
     StropError                 base; one clear line for the user, exit code 2
-    ├── UsageError             an option, name or value that cannot be used       (also a ValueError)
+    ├── UsageError             an option, name or value that cannot be used  (also a ValueError)
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
     ├── TokenLimitError        the run has used its limit of tokens
-    ├── QueryBudgetError       a learner of the theory room used up its queries
+    ├── QueryBudgetError       a theory learner used up its queries
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it

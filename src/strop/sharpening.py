@@ -99,7 +99,7 @@ class Sharpening:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether adaptive stopping chose each problem's number of samples; it leaves no curves."""
+        """True if adaptive stopping chose each problem's number of samples; it leaves no curves."""
         return bool(self.run.record["design"] == "adaptive")
 
     # --- the document ---

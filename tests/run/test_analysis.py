@@ -1,4 +1,7 @@
-"""What stored samples and scores tell beside the gap: the parts agree with each other, and no engine is touched."""
+"""Tests of run/analysis, evidence, choice, verifier_analysis and position_bias.
+
+The parts of an analysis agree with each other, and no engine is loaded.
+"""
 
 from __future__ import annotations
 

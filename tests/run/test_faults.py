@@ -1,4 +1,7 @@
-"""What users, disks and other programs do to a run: one clear line, exit code 2, nothing lost. Beside test_store.py and test_cli.py."""
+"""Faults by users, disks and other programs, across run/store, stored, record and loop.
+
+Each gives one clear line and exit code 2, and nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -212,7 +215,10 @@ def test_a_foreign_folder_keeps_all_its_files(strop: Command, tmp_path: Path) ->
 
 
 def test_a_second_command_is_refused(strop: Command, run: Path) -> None:
-    program = "import sys, pathlib, strop.run.store as s\nwith s.RunFolder(pathlib.Path(sys.argv[1])).writing(): print(flush=True); input()"
+    program = (
+        "import sys, pathlib, strop.run.store as s\n"
+        "with s.RunFolder(pathlib.Path(sys.argv[1])).writing(): print(flush=True); input()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(run)],
         stdin=subprocess.PIPE,
@@ -254,11 +260,13 @@ def test_several_runs_do_not_move_into_one(strop: Command, run: Path) -> None:
         ('{"format_version": 1}', "lacks the settings of the run"),
         ('{"format_version": 2}', "format version 2"),
         (
-            '{"format_version": 1, "asked": {}, "verifiers": {}, "verifier_model": "m", "design": "fixed"}',
+            '{"format_version": 1, "asked": {}, "verifiers": {}, "verifier_model": "m", '
+            '"design": "fixed"}',
             "",
         ),
         (
-            '{"format_version": 1, "asked": {"task": "tarot", "task_settings": {}}, "verifiers": {}, "verifier_model": "", "design": ""}',
+            '{"format_version": 1, "asked": {"task": "tarot", "task_settings": {}}, '
+            '"verifiers": {}, "verifier_model": "", "design": ""}',
             "",
         ),
     ],
@@ -324,7 +332,7 @@ def test_parts_that_were_rewritten_by_hand(strop: Command, run: Path) -> None:
 
 
 def test_whatever_befalls_a_part_is_told(finished: Path, tmp_path: Path) -> None:
-    """Bits flipped, blocks zeroed, ends cut off, a hundred times over: rows come back, or CorruptPartError and nothing else."""
+    """Damage a part a hundred times: its rows come back, or CorruptPartError is raised."""
     from strop.errors import CorruptPartError
 
     whole = (finished / "responses" / "part-00000.parquet").read_bytes()
@@ -362,7 +370,7 @@ def test_verify_waits_for_a_whole_run(strop: Command, run: Path) -> None:
 def test_a_verify_that_was_stopped_does_not_stand_in_the_way(
     strop: Command, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped after its first part; the run's own command goes on without it, and verify itself goes on where it was."""
+    """Stop verify after its first part: the run's own command works, and verify is resumed."""
     write, written = RunFolder.write_part, list[str]()
 
     def write_once(*arguments: object) -> None:
@@ -430,7 +438,10 @@ def test_a_table_without_the_prompt(strop: Command, tmp_path: Path) -> None:
 
 
 def test_import_costs_nothing() -> None:
-    program = "import strop, strop.cli, sys; print(sorted({'torch', 'transformers', 'polars', 'numpy', 'altair'} & set(sys.modules)))"
+    program = (
+        "import strop, strop.cli, sys; "
+        "print(sorted({'torch', 'transformers', 'polars', 'numpy', 'altair'} & set(sys.modules)))"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -1,4 +1,7 @@
-"""Where answers were found, in the run folder: stored, imported, shown, and unknown in the runs of earlier versions."""
+"""Tests of the columns found_by and found_at, across run/stages, importing and store.
+
+They are null in runs of earlier versions.
+"""
 
 from __future__ import annotations
 

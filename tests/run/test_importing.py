@@ -1,4 +1,4 @@
-"""Samples made elsewhere: read back they give the same numbers, and no malformed line leaves anything behind."""
+"""Imported samples give the same numbers, and a malformed line leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def lines(original: Run) -> list[dict[str, Any]]:
-    """The original's responses as another program would hand them over: two parts' worth, problems in a row."""
+    """The original's responses as another program would write them: enough for two parts."""
     problems = {row["problem"]: row for row in original.problems.iter_rows(named=True)}
     scores = dict(
         zip(

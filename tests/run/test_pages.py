@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {"problems": 12, "samples": 4, "workers": 1}
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run of gap twice, of sharpen fixed and adaptive, of cross, and a made-up improvement from the runs of gap."""
+    """Small runs of gap, sharpen and cross, and an improvement made of the runs of gap."""
     root = tmp_path_factory.mktemp("runs")
     for name, model in (("one", "ladder/40k"), ("two", "ladder/125k")):
         strop.gap(model, "arithmetic", out=root / name, **SMALL)
@@ -52,7 +52,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def improved(root: Path) -> None:
-    """What ``strop improve`` leaves behind, with the two runs of gap as its rounds; training is not what is tested here."""
+    """Write a folder like that of ``strop improve``, with two runs of gap as its rounds."""
     rounds = []
     for number, name in enumerate(("one", "two")):
         shutil.copytree(root / name, root / "improve" / f"round-{number}" / "held-out")

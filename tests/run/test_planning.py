@@ -67,7 +67,7 @@ def test_a_pilot_plans_accuracy_and_the_gap_of_each_verifier(pilot: Run) -> None
 
 
 def test_the_need_at_the_pilots_own_size_is_the_interval_it_has(pilot: Run) -> None:
-    """Asked for the half-width that the pilot's own interval has, a plan gives about the pilot's own number of problems."""
+    """A plan for the half-width of the pilot needs about as many problems as the pilot."""
     accuracy = pilot.accuracies["accuracy"]
     assert accuracy.low is not None and accuracy.high is not None
     needed = plan_from_run(pilot, (accuracy.high - accuracy.low) / 2)[0]

@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted, or done by another number of workers gives the rows of one that was left alone."""
+"""Tests of run/loop and executors: kills, interrupts and workers never change the rows."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ def test_interrupt_says_how_to_go_on(alone: Path, tmp_path: Path) -> None:
 
 
 def test_disk_full_at_the_end(alone: Path, tmp_path: Path) -> None:
-    """No room for the report (a real refusal of the system, by RLIMIT_FSIZE): one line, exit code 2, every part kept and not made again."""
+    """A full disk at the report gives one line and exit code 2; every part is kept.
+
+    RLIMIT_FSIZE makes the system refuse the write.
+    """
     limit = (
         max(path.stat().st_size for path in parts_of(alone)) + 1_000
     )  # a part's size varies by the digits of the seconds it took
@@ -90,7 +93,7 @@ def test_disk_full_at_the_end(alone: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "strop", "gap", *ASKED, "--out", str(out)]
 
     def limit_files() -> None:
-        """Python ignores SIGXFSZ, so a write beyond the limit fails with EFBIG, as one on a full disk fails with ENOSPC."""
+        """Limit the file size. Python ignores SIGXFSZ, so a longer write fails with EFBIG."""
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     full = subprocess.run(

@@ -23,7 +23,7 @@ WRONG = "zz"
 def tabular(
     chance_right: float = 0.4, tpr: float = 0.9, fpr: float = 0.2, problems: int = 6
 ) -> TabularEngine:
-    """Answers ``recall`` rightly with one chance, and says Correct of right and wrong answers with two others."""
+    """Return a model that answers ``recall`` and verifies with known probabilities."""
     task = Recall()
     plan = strop.Plan(model="tabular", task=task, problems=problems)
     table: dict[str, dict[str, float]] = {}
@@ -134,7 +134,7 @@ def test_a_run_is_read_again_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_no_reference_reaches_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scramble every reference: the responses and the scores stay as they are, only the grades move."""
+    """Scramble every reference: responses and scores stay the same, only the grades change."""
     honest = strop.gap("ladder/40k", "recall", problems=20, samples=4, out=tmp_path / "honest")
     draw = strop.Plan.draw_problems
 

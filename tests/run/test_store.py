@@ -72,7 +72,10 @@ def test_half_written_files_are_swept_away_by_the_next_writer(tmp_path: Path) ->
 
 
 def test_a_second_writer_in_another_process_is_refused(tmp_path: Path) -> None:
-    program = f"from strop.run.store import RunFolder; from pathlib import Path\nwith RunFolder(Path({str(tmp_path)!r})).writing(): pass"
+    program = (
+        "from strop.run.store import RunFolder; from pathlib import Path\n"
+        f"with RunFolder(Path({str(tmp_path)!r})).writing(): pass"
+    )
     with RunFolder(tmp_path).writing():
         second = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -136,14 +139,15 @@ FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.argv = ["strop", "gap", "--model", "ladder/40k", "--task", "recall", "--problems", "32", "--samples", "8", "--out", sys.argv[2]]
+options = "--model ladder/40k --task recall --problems 32 --samples 8 --out"
+sys.argv = ["strop", "gap", *options.split(), sys.argv[2]]
 from strop.cli import main
 main()
 """
 
 
 def test_a_disk_that_takes_no_more_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A real refusal of the system, by a limit on file size: the problems fit, a part of the responses does not."""
+    """Limit the file size so that the problems fit, and a part of the responses does not."""
     out = tmp_path / "run"
     full = subprocess.run(
         [sys.executable, "-c", FULL_DISK, "6000", str(out)],

@@ -141,7 +141,7 @@ def test_courses_tell_their_updates(tmp_path: Path) -> None:
         (tmp_path / "improve.json").write_text(broken)
         with pytest.raises(
             UsageError,
-            match=f"--past {tmp_path}: expected a folder that strop improve has finished a round in",
+            match=f"--past {tmp_path}: expected a folder that strop improve has finished a",
         ):
             of_courses([tmp_path])
 

@@ -41,7 +41,7 @@ class RunArrays:
 
     @cached_property
     def score_PK(self) -> dict[str, Floats]:
-        """Each verifier's scores, averaged over its draws; NaN where it gave none."""
+        """Scores of each verifier, averaged over its draws; NaN where it gave none."""
         return {name: self._mean_score_PK(frame) for name, frame in self.stored.scores.items()}
 
     def _mean_score_PK(self, frame: pl.DataFrame) -> Floats:
@@ -56,7 +56,7 @@ class RunArrays:
 
     @cached_property
     def counts_BP(self) -> Floats:
-        """How often each resample draws each problem; equal for all runs on the same problems."""
+        """Counts of each problem in each resample; equal for all runs on the same problems."""
         plan = self.stored.plan
         return resample_counts(plan.problems, plan.bootstrap_seed, group_P=self.group_P)
 

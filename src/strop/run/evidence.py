@@ -77,7 +77,7 @@ class Evidence:
 
     @cached_property
     def weights(self) -> dict[str, Floats]:
-        """Each verifier's default weights (P, K)."""
+        """Default weights (P, K) of each verifier."""
         mask_PK = self.samples.mask_PK
         return {name: judge.weight(judge.score_PK, mask_PK) for name, judge in self.judges.items()}
 
@@ -88,7 +88,7 @@ class Evidence:
 
     @cached_property
     def swept(self) -> dict[str, dict[str, tuple[Ratio, Ratio]]]:
-        """Each verifier's gap and kept share under its default weight and all sweep_weights."""
+        """Gap and kept share of each verifier under its default weight and its sweep_weights."""
         return {name: self._sweep(judge) for name, judge in self.judges.items()}
 
     def _sweep(self, judge: Judge) -> dict[str, tuple[Ratio, Ratio]]:

@@ -142,7 +142,7 @@ class Run:
 
     @property
     def counts_BP(self) -> Floats:
-        """How often each resample draws each problem; equal for all runs on the same problems."""
+        """Counts of each problem in each resample; equal for all runs on the same problems."""
         return self._arrays.counts_BP
 
     def of_responses(self, column: str) -> Floats:
@@ -195,7 +195,7 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know before reading the numbers, one line each."""
+        """Notes to read before the numbers, one line each."""
         return run_notes(self._stored, self._arrays.samples)
 
     # --- output ---

@@ -78,7 +78,7 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a run was begun in the folder."""
+        """True if a run was begun in the folder."""
         return (self.path / "run.json").exists()
 
     @contextmanager

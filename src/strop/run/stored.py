@@ -55,12 +55,12 @@ class StoredRun:
 
     @property
     def is_imported(self) -> bool:
-        """Whether the responses were made elsewhere."""
+        """True if the responses were made elsewhere."""
         return "imported" in self.record
 
     @property
     def is_fixed(self) -> bool:
-        """Whether every problem got the same number of samples, not an adaptive one."""
+        """True if every problem got the same number of samples, not an adaptive one."""
         return bool(self.record["design"] == "fixed")
 
     def check_fixed(self) -> None:
