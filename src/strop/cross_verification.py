@@ -58,9 +58,9 @@ class Cross:
 
     def _repr_html_(self) -> str:
         """Return the matrices, for a notebook."""
-        from strop.report.notebook import story_html
+        from strop.report.notebook import result_html
 
-        return story_html("cross", self.document)
+        return result_html("cross", self.document)
 
     @cached_property
     def transfers(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@
     ├── ModelError             a model that cannot be loaded or lacks an ability
     ├── MissingExtraError      an optional dependency is not installed
     ├── TokenLimitError        the run has used its limit of tokens
+    ├── HopelessError          training would gain nothing, and was not begun
     ├── QueryBudgetError       a theory learner used up its queries
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
@@ -47,6 +48,10 @@ class MissingExtraError(StropError, ImportError):
 
 class TokenLimitError(StropError):
     """The run has used its limit of tokens; stored parts are kept."""
+
+
+class HopelessError(StropError):
+    """It is clear that training would gain nothing; what was measured is kept."""
 
 
 class QueryBudgetError(StropError):

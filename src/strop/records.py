@@ -197,6 +197,22 @@ class Estimate:
             document["definition"] = self.definition
         return document
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Estimate:
+        """Return the estimate that ``as_json`` wrote. KeyError or ValueError for anything else."""
+        numbers = [document.get(name) for name in ("value", "low", "high")]
+        value, low, high = [None if number is None else float(number) for number in numbers]
+        return cls(
+            value,
+            low,
+            high,
+            level=float(document.get("level", 0.95)),
+            n=int(document.get("n", 0)),
+            definition=str(document.get("definition", "")),
+            why=document.get("why"),
+            caution=document.get("caution"),
+        )
+
     def _repr_html_(self) -> str:
         """Return a table of the number and its interval, with notes, for a notebook."""
         columns = {

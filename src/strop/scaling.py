@@ -21,7 +21,7 @@ from strop.errors import UsageError
 from strop.measure.gap import relative_gap
 from strop.measure.intervals import Ratio
 from strop.measure.replicates import mean_of_cells
-from strop.measure.scaling import Trend, trend_of
+from strop.measure.scaling import Trend, trend_of_ratios
 from strop.progress import Silent, Titled, Watcher
 from strop.records import Estimate
 from strop.run.executors import Executor, as_executor, load_all, model_name
@@ -195,7 +195,7 @@ def _trend(
     ]
     flops = [compute[model].flops for model in models]
     # Models of equal compute in one family are training seeds of one size.
-    return trend_of(ratios, np.array(flops), np.hstack(counts), size_M=flops)
+    return trend_of_ratios(ratios, np.array(flops), np.hstack(counts), size_M=flops)
 
 
 def _runs_of(runs: Sequence[Run], model: str, tasks: Sequence[Task]) -> list[Run]:

@@ -21,7 +21,7 @@ import numpy as np
 from strop.engines import DEFAULT_MODEL, Engine
 from strop.errors import UsageError
 from strop.measure import Ratio, estimate_all
-from strop.measure.adaptive import enough, stopping_times_P
+from strop.measure.adaptive import mu_for, stopping_times_P
 from strop.measure.dominance import dominance, within_problem_PK
 from strop.measure.gap import SHARE, Mask, accuracy, kept_accuracy_P
 from strop.measure.intervals import Floats, difference
@@ -67,7 +67,7 @@ def sharpen(
     """Sample at temperature 1, choose by each verifier, and compare with greedy decoding.
 
     ``options`` are those of ``strop.gap``. ``adaptive``: stop drawing for a problem when its
-    likeliest response is likely enough. Then only the likeliest response is chosen, and there are
+    likeliest response is likely mu_for. Then only the likeliest response is chosen, and there are
     no curves over N. Without it, the document says what stopping would have saved.
     """
     enough_of(delta)
@@ -114,7 +114,7 @@ class Sharpening:
         stopping: dict[str, Any] = {"why": UNTRUNCATED.format(*drawn_at)}
         if drawn_at == (1, 1):
             ratios |= {("adaptive", *path): ratio for path, ratio in self._adaptive()}
-            stopping = {"delta": self.delta, "mu": enough(self.delta)}
+            stopping = {"delta": self.delta, "mu": mu_for(self.delta)}
 
         group_P = self.run.evidence.group_P
         estimates = nested(estimate_all(ratios, self.run.counts_BP, group_P=group_P))
@@ -150,9 +150,9 @@ class Sharpening:
 
     def _repr_html_(self) -> str:
         """Return the answer, the gains and the curves, for a notebook."""
-        from strop.report.notebook import story_html
+        from strop.report.notebook import result_html
 
-        return story_html("sharpen", self.document)
+        return result_html("sharpen", self.document)
 
     # --- curves over N ---
 
@@ -236,7 +236,7 @@ class Sharpening:
     def _adaptive(self) -> Iterator[tuple[Path, Ratio]]:
         """Yield the samples that stopping at k max pi >= mu takes, and its response's accuracy."""
         evidence, mask_PK = self.run.evidence, self.run.evidence.samples.mask_PK
-        count_P, reached_P = stopping_times_P(evidence.logprob_PK, mask_PK, enough(self.delta))
+        count_P, reached_P = stopping_times_P(evidence.logprob_PK, mask_PK, mu_for(self.delta))
         largest = mask_PK.shape[1]
         drawn_PK = mask_PK & (np.arange(largest) < count_P[:, None])
         available_P = self.run.plan.samples if self.is_adaptive else mask_PK.sum(axis=1)
@@ -340,7 +340,7 @@ class Sharpening:
 def enough_of(delta: float) -> float:
     """Return mu for a user's delta. UsageError for a delta that is not between 0 and 1."""
     try:
-        return enough(delta)
+        return mu_for(delta)
     except ValueError as error:
         raise UsageError(f"--delta: {error}") from None
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from strop.cli.study import asked
+from strop.cli.study import with_settings
 from strop.engines import load_engine
 from strop.studies import STUDIES, Study
 from strop.studies.frame.cost import cost_of, total
-from strop.studies.frame.runs import Runs, merged
+from strop.studies.frame.runs import Runs, merge_specs
 from tests.studies.frame.tiny_study import quiet
 
 READING = [name for name, study in STUDIES.items() if "findings" in vars(study)]
@@ -28,7 +28,7 @@ def no_engine(*_: object, **__: object) -> Any:
 
 
 def embedded_only(name: str) -> Any:
-    """Load a small judge that a study fixes itself; the model that is asked for is never loaded."""
+    """Load a small judge that a study fixes itself; the model that is with_settings for is never loaded."""
     assert name.startswith("ladder/"), f"{name} was loaded"
     return load_engine(name)
 
@@ -75,9 +75,9 @@ def test_the_quick_version_is_the_same_study_and_smaller(study: type[Study]) -> 
 def test_costs_are_counted_without_a_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("strop.run.executors.load_engine", no_engine)
     monkeypatch.setattr("strop.studies.frame.cost.load_engine", embedded_only)
-    study = asked(STUDIES[name].quick(), {"model": ("7B",)}, strict=False)
+    study = with_settings(STUDIES[name].quick(), {"model": ("7B",)}, strict=False)
     wanted = study.wanted()
-    assert len({spec.folder for spec in merged(wanted)}) == len(merged(wanted))
+    assert len({spec.folder for spec in merge_specs(wanted)}) == len(merge_specs(wanted))
     cost = total([cost_of(wanted), *study.besides()])
     if study.beyond and not wanted:
         assert cost.runs == 0, "a study counts what it can, and names the rest"
@@ -91,7 +91,7 @@ def test_findings_follow_from_stored_runs(
     name: str, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"model": ("ladder/25k",), "problems": 3, "samples": 2}
-    study = asked(STUDIES[name].quick(), given, strict=False)
+    study = with_settings(STUDIES[name].quick(), given, strict=False)
     runs = Runs(out / "runs", quiet)
     runs.make(study.wanted())
     monkeypatch.setattr("strop.run.executors.load_engine", no_engine)

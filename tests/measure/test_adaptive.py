@@ -10,7 +10,7 @@ import pytest
 from strop.engines import LADDER
 from strop.engines.llama import LlamaEngine
 from strop.generate import draw_adaptively, draw_responses, response_seeds
-from strop.measure.adaptive import enough, stopping_times_P
+from strop.measure.adaptive import mu_for, stopping_times_P
 from strop.records import Sampling, blind
 from strop.tasks import Arithmetic
 
@@ -32,9 +32,9 @@ def test_stopping_times_are_the_rule_s() -> None:
     count_P = rng.integers(1, 21, 300)
     mask_PK = np.arange(20) < count_P[:, None]
     for delta in (0.01, 0.1, 0.5):
-        stops_P, reached_P = stopping_times_P(logprob_PK, mask_PK, enough(delta))
+        stops_P, reached_P = stopping_times_P(logprob_PK, mask_PK, mu_for(delta))
         expected = [
-            by_hand(list(row[:count]), enough(delta))
+            by_hand(list(row[:count]), mu_for(delta))
             for row, count in zip(logprob_PK, count_P, strict=True)
         ]
         assert list(zip(stops_P, reached_P, strict=True)) == expected
@@ -44,7 +44,7 @@ def test_stopping_times_are_the_rule_s() -> None:
 @pytest.mark.parametrize("delta", [0.0, 1.0, -1.0, math.nan])
 def test_delta_is_a_chance(delta: float) -> None:
     with pytest.raises(ValueError, match="expected a chance between 0 and 1"):
-        enough(delta)
+        mu_for(delta)
 
 
 def test_drawing_adaptively_gives_the_first_responses_of_drawing_all() -> None:
@@ -53,7 +53,7 @@ def test_drawing_adaptively_gives_the_first_responses_of_drawing_all() -> None:
     seeds = [response_seeds(0, "responses", problem, 24) for problem in problems]
     sampling = Sampling(1.0, 1.0, 40)
     all_of_them = draw_responses(engine, task, problems, [], sampling, seeds)
-    mu = enough(0.1)
+    mu = mu_for(0.1)
     adaptive = draw_adaptively(engine, task, problems, [], sampling, seeds, mu)
     logprobs = [
         [math.nan if s.finish == "length" else s.logprob for s in row]

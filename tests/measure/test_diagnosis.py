@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.diagnosis import improvable, informative, update
+from strop.measure.diagnosis import improvable, informative, update_error
 from strop.measure.gap import gap
 from strop.measure.intervals import Ratio
 
@@ -41,5 +41,5 @@ def test_update_is_paired() -> None:
         Ratio(np.array([0.5, 0.9]), np.ones(2), "k"),
         Ratio(np.array([0.4, 0.8]), np.ones(2), "a"),
     )
-    result = update(kept, after)["eps_update"]
+    result = update_error(kept, after)["eps_update"]
     assert result.value == pytest.approx(0.1) and np.ptp(result.above_P) < 1e-12

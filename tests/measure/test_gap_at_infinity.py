@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.gap_at_infinity import limit_gap
+from strop.measure.gap_at_infinity import extrapolated_gap
 from strop.weigh import parse_weight
 
 
@@ -17,7 +17,7 @@ def test_extrapolation_comes_closer_to_the_limit_than_the_gap_itself(samples: in
     score_PK = rng.normal(size=utility_PK.shape) + utility_PK
     mask_PK = np.ones(utility_PK.shape, bool)
     weight = parse_weight("quantile:0.7")
-    limit = limit_gap(score_PK, utility_PK, mask_PK, weight.at).value
+    limit = extrapolated_gap(score_PK, utility_PK, mask_PK, weight.at).value
     kept_PK = weight(score_PK, mask_PK)
     plain = (kept_PK * utility_PK).sum() / kept_PK.sum() - utility_PK.mean()
     many = rng.random(4_000_000) < 0.3
@@ -29,6 +29,6 @@ def test_extrapolation_comes_closer_to_the_limit_than_the_gap_itself(samples: in
 def test_the_limit_has_a_reason_where_it_is_unknown() -> None:
     arrays = np.zeros((3, 4)), np.ones((3, 4)), np.ones((3, 4), bool)
     for spec in ("survivors:1", "best-of:K", "quantile:0.9"):
-        assert np.isnan(limit_gap(*arrays, parse_weight(spec).at).value), spec
+        assert np.isnan(extrapolated_gap(*arrays, parse_weight(spec).at).value), spec
     ragged = np.array([[True, False, False, False]] + [[True] * 4] * 2)
-    assert np.isnan(limit_gap(*arrays[:2], ragged, parse_weight("threshold:0").at).value)
+    assert np.isnan(extrapolated_gap(*arrays[:2], ragged, parse_weight("threshold:0").at).value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strop.measure.intervals import Ratio
-from strop.measure.replicates import ONE_SEED, mean_of_cells, over_seeds, spread
+from strop.measure.replicates import ONE_SEED, mean_of_cells, mean_over_seeds, spread
 
 
 def ratio(*values: float) -> Ratio:
@@ -14,7 +14,7 @@ def ratio(*values: float) -> Ratio:
 
 
 def test_the_mean_over_seeds_and_what_it_rests_on() -> None:
-    result = over_seeds([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)])
+    result = mean_over_seeds([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)])
     assert (
         result.value == 0.5
         and result.low is not None
@@ -22,15 +22,15 @@ def test_the_mean_over_seeds_and_what_it_rests_on() -> None:
         and result.low < 0.5 < result.high
     )
     assert spread([ratio(0, 1, 1, 0), ratio(1, 1, 1, 0), ratio(0, 1, 0, 0)]) == pytest.approx(0.25)
-    alone = over_seeds([ratio(0, 1, 1, 0)])
+    alone = mean_over_seeds([ratio(0, 1, 1, 0)])
     assert alone.value == 0.5 and alone.caution == ONE_SEED
 
 
 def test_seeds_without_a_value_are_left_out() -> None:
     nothing = Ratio(np.zeros(2), np.zeros(2), "a mean", "nothing there")
-    assert over_seeds([nothing, ratio(0, 1)]).value == 0.5
-    assert over_seeds([nothing, nothing]).why == "nothing there"
-    same = over_seeds([ratio(1, 1), ratio(1, 1)])
+    assert mean_over_seeds([nothing, ratio(0, 1)]).value == 0.5
+    assert mean_over_seeds([nothing, nothing]).why == "nothing there"
+    same = mean_over_seeds([ratio(1, 1), ratio(1, 1)])
     assert same.value == 1 and same.low is None and same.why is not None
 
 
@@ -47,7 +47,7 @@ def test_the_interval_covers_where_seeds_or_problems_decide(
             ratio(*(0.4 + rng.normal(0, seed_sd) + problem_P + rng.normal(0, 0.1, 60)))
             for _ in range(3)
         ]
-        result = over_seeds(seeds)
+        result = mean_over_seeds(seeds)
         assert result.low is not None and result.high is not None
         covered += result.low <= 0.4 <= result.high
     assert covered >= 0.92 * 600

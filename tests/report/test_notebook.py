@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 import strop
-from strop.report.notebook import run_html, story_html
+from strop.report.notebook import result_html, run_html
 from tests.report.made_up import ESCAPE, HOSTILE, document, estimate, sweeps
 
 CURVE = {"1": estimate(0.4), "2": estimate(0.45), "4": estimate(0.5)}
@@ -73,7 +73,7 @@ def test_stories_are_answers_with_tables() -> None:
         "temperature": 1.0,
         "greedy": estimate(0.4),
     }
-    text = story_html(
+    text = result_html(
         "sharpen",
         made | {"selection": {"<b>logprob</b>": chooser}, "adaptive": {"why": "drawn at 0.7"}},
     )
@@ -94,7 +94,7 @@ def test_stories_are_answers_with_tables() -> None:
         "accuracy": {"a": estimate(0.4)},
         "cells": cells,
     }
-    assert "a gains most when it verifies itself by mc" in story_html("cross", matrix)
+    assert "a gains most when it verifies itself by mc" in result_html("cross", matrix)
 
 
 def test_an_estimate_is_a_small_table() -> None:

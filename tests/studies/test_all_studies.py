@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from strop.cli.study import asked
+from strop.cli.study import with_settings
 from strop.studies import STUDIES
 from strop.studies.diversity import DiversityStudy
 from strop.studies.forecast import ForecastStudy
 from strop.studies.frame.base import Study
-from strop.studies.frame.numbers import short
+from strop.studies.frame.numbers import short_name
 from strop.studies.improvement import ImprovementStudy
 from tests.studies.shared import quiet
 
@@ -54,7 +54,7 @@ def tiny(name: str, models: tuple[str, ...], task: str, problems: int, samples: 
         "samples": samples,
     }
     for option, value in options.items():
-        study = asked(study, {option: value}, strict=False)
+        study = with_settings(study, {option: value}, strict=False)
     return replace(study, models=models[:1]) if name == "seeds" else study  # type: ignore[type-var]
 
 
@@ -91,7 +91,7 @@ def test_a_study_runs_on_a_fresh_llama_through_transformers(
 ) -> None:
     study = tiny(name, (fresh,), "sudoku4" if name == "sudoku" else "recall", 3, 2)
     text = study.run(fresh_out / name, quiet).read_text(encoding="utf-8")
-    assert short(fresh) in text and "- Holds? " in text
+    assert short_name(fresh) in text and "- Holds? " in text
     assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 

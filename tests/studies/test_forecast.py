@@ -7,7 +7,7 @@ import pytest
 
 from strop.records import Estimate
 from strop.studies.forecast import CELLS, Came, ForecastStudy
-from strop.studies.frame.base import Finding
+from strop.studies.frame.findings import Finding
 from tests.studies.shared import course_document
 
 

@@ -49,6 +49,14 @@ Revision = Annotated[str | None, typer.Option(help="Revision of a hub model.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the first prompts and the cost; sample nothing.")
 ]
+PilotOption = Annotated[
+    bool,
+    typer.Option(
+        "--pilot",
+        help="Also make a pilot fit on a quarter of a round's training problems, and forecast the "
+        "round from it (local model folders; extra: train).",
+    ),
+]
 MaxTokensTotal = Annotated[
     int | None,
     typer.Option(
@@ -76,6 +84,7 @@ def gap(
     preset: Preset = None,
     revision: Revision = None,
     past: Past = None,
+    pilot: PilotOption = False,
     out: Out = None,
     as_json: AsJson = False,
     dry_run: DryRun = False,
@@ -102,9 +111,32 @@ def gap(
         "max_tokens_total": max_tokens_total,
         "past": past or (),
     }
+    if pilot:
+        _check_pilot(plans)
     with workers.open() as executor:
         runs = _run_plans(plans, arguments, as_executor(executor), out)
+        if pilot:
+            runs = _with_pilots(runs, as_executor(executor))
     print_runs(runs, None if len(runs) == 1 else runs[0].path.parent, as_json)
+
+
+def _check_pilot(plans: list[Plan]) -> None:
+    """Raise an error, before anything is sampled, for a model that cannot be trained here."""
+    from strop.distill.base import check_training_extra
+    from strop.engines import model_folder
+
+    check_training_extra("a pilot")
+    for plan in plans:
+        model_folder(plan.model)
+
+
+def _with_pilots(runs: list[Run], executor: Executor) -> list[Run]:
+    """Return the runs with a pilot each, as far as their verdicts need one."""
+    from strop.improvement.gap_pilot import add_pilot
+    from strop.progress import Bars
+
+    with Bars() as bars:
+        return [add_pilot(run, executor, bars) for run in runs]
 
 
 def _plans(

@@ -36,6 +36,19 @@ KEEPING = "What is trained on"
 MIXING = "What is mixed in"
 TRAINER = "The trainer"
 
+PilotOption = Annotated[
+    bool,
+    typer.Option(
+        "--pilot",
+        help="First fit on a quarter of the training problems, and forecast the round from it; its "
+        "samples are used again.",
+    ),
+]
+Anyway = Annotated[
+    bool,
+    typer.Option("--anyway", help="Train even where the verdict is clear that it gains nothing."),
+]
+
 
 @dataclass(frozen=True)
 class CourseOptions:
@@ -195,6 +208,8 @@ def improve(
     mixing: MixingOptions,
     trainer: TrainerOptions,
     past: Past = None,
+    pilot: PilotOption = False,
+    anyway: Anyway = False,
     seed: Seed = 0,
     out: Out = None,
     as_json: AsJson = False,
@@ -245,6 +260,8 @@ def improve(
             watcher=bars,
             tell=_show_rounds(bars),
             past=updates,
+            pilot=pilot,
+            refuse_hopeless=not anyway,
         )
     page = _write_page(improvement)
     tables = rounds_tables(improvement.document)

@@ -115,7 +115,7 @@ def study(
     for key, study_class in STUDIES.items():
         if name in (key, ALL):
             default = study_class.quick() if quick else study_class()
-            studies[key] = asked(default, values, strict=name != ALL)
+            studies[key] = with_settings(default, values, strict=name != ALL)
     if dry_run:
         _dry_run(studies, as_json)
         return
@@ -128,7 +128,7 @@ def study(
         publish(page, docs)
 
 
-def asked(study: Study, given: dict[str, Any], strict: bool) -> Study:
+def with_settings(study: Study, given: dict[str, Any], strict: bool) -> Study:
     """Return the study with the given options in its fields.
 
     UsageError for an option that no field takes; without ``strict`` such an option is ignored.

@@ -27,7 +27,18 @@ Reward = Callable[[Sequence[Weighted]], Sequence[float]]
 """Return the self-reward of each response: that of the base model, not of the one in training."""
 
 
-__all__ = ["Draw", "Reward", "Row", "Trainer"]
+__all__ = ["Draw", "Reward", "Row", "Trainer", "check_training_extra"]
+
+
+def check_training_extra(purpose: str = "training") -> None:
+    """Raise MissingExtraError, which names the extra to install, where training cannot work."""
+    try:
+        import peft
+        import transformers
+        import trl
+    except ImportError as error:
+        raise MissingExtraError(purpose, "train", str(error)) from None
+    del peft, transformers, trl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +67,7 @@ class Trainer(TrainerSettings, ABC):
         Raises UsageError for rows and settings that do not go together, ModelError for a model that
         cannot be loaded, StoreError if ``out`` holds something else.
         """
-        # Tried here, so that the error names the extra to install.
-        try:
-            import peft
-            import transformers
-            import trl
-        except ImportError as error:
-            raise MissingExtraError(f"training ({self.name})", "train", str(error)) from None
-        del peft, transformers, trl
+        check_training_extra(f"training ({self.name})")
         from strop.distill.fit import Fit
 
         fit = Fit(self, Path(model), rows, Path(out), Path(base or model), data)

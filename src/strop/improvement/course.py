@@ -131,8 +131,12 @@ class Course:
 
         The gap of a control would say nothing about the model.
         """
-        is_control = any(verifier.control for verifier in _verifier_classes(self.filter))
-        return _product(self.chosen_method.verifier) if is_control else self.filter
+        return _product(self.chosen_method.verifier) if self.has_control_filter else self.filter
+
+    @property
+    def has_control_filter(self) -> bool:
+        """Whether a control filters: a verifier that reads the references, or knows nothing."""
+        return any(verifier.control for verifier in _verifier_classes(self.filter))
 
     @property
     def trainer(self) -> Trainer:

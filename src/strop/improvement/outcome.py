@@ -9,39 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from strop.improvement.course import Course
+from strop.improvement.forecasts import forecast_document, forecast_of
 from strop.improvement.judges import as_stage_names
+from strop.improvement.round import Round
 from strop.improvement.training_rows import TrainingRows
 from strop.measure import Ratio, estimate_all, gap, kept_accuracy, relative_gap
-from strop.measure.diagnosis import update
-from strop.measure.forecast import FEWEST, forecast
+from strop.measure.diagnosis import update_error
 from strop.measure.gap import accuracy, kept_share
 from strop.measure.intervals import difference
 from strop.measure.pass_at_k import pass_at_k
-from strop.records import Estimate, Usage, total_usage
+from strop.records import Usage, total_usage
 from strop.run.run import Run
-from strop.run.updates import Update, others
+from strop.run.updates import Update, first_round
 from strop.weigh import Product
 
 NO_MODEL = "{} asks no model: the base model cannot be its verifier"
-
-
-@dataclass(frozen=True)
-class Round:
-    """One model of the course, measured on held-out problems and on its training problems.
-
-    ``training_rows``: what the next model was trained on, None after the last round. ``replayed``:
-    the number of rows that were mixed in.
-    """
-
-    number: int
-    model: str
-    held_out: Run
-    train: Run
-    training_rows: TrainingRows | None = None
-    replayed: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +52,7 @@ class Improvement:
             "filter_by": course.filter.spec,
             "verifier": judge,
             "verify_with": course.verify_with,
-            "rounds": [self._round_document(index) for index in range(len(self.rounds))],
+            "rounds": self._round_documents(),
             "stopped": self.stopped,
             "definitions": {
                 "rounds": "round 0 is the base model; every round is measured on the same held-out "
@@ -84,9 +67,25 @@ class Improvement:
 
     def _repr_html_(self) -> str:
         """Return HTML for a notebook: the answer, the rounds, the curves."""
-        from strop.report.notebook import story_html
+        from strop.report.notebook import result_html
 
-        return story_html("improve", self.document)
+        return result_html("improve", self.document)
+
+    def _round_documents(self) -> list[dict[str, Any]]:
+        """Return the rounds, each with a forecast of the next one from all that came before."""
+        documents: list[dict[str, Any]] = []
+        own: list[Update] = []
+        for index in range(len(self.rounds)):
+            document = self._round_document(index)
+            if documents:
+                head = {"model": self.course.model, "task": self.course.task.label}
+                head |= {"method": self.course.method, "filter_by": self.course.filter.spec}
+                asked = {"asked": {"trainer": self.course.trainer.settings()}}
+                own.append(first_round(head | asked | {"rounds": [documents[-1], document]}))
+            sourced = forecast_of(self.course, document, self.past, own)
+            accuracy = float(document["accuracy"]["value"] or 0.0)
+            documents.append(document | forecast_document(sourced, accuracy))
+        return documents
 
     def _round_document(self, index: int) -> dict[str, Any]:
         current = self.rounds[index]
@@ -102,10 +101,12 @@ class Improvement:
         document["pass_at_k"] = measured["analysis"]["pass_at_k"]
         document["diversity"] = measured["analysis"]["diversity"]
         document["truncated"] = measured["truncated"]
-        samples = current.train.evidence.samples
-        in_sample = {"train_accuracy": accuracy(samples.utility_PK, samples.mask_PK)}
-        document |= _estimates(current.train, in_sample)
-        document["forecast"] = self._forecast(current).as_json(definition=True)
+        if current.train is not None:
+            samples = current.train.evidence.samples
+            in_sample = {"train_accuracy": accuracy(samples.utility_PK, samples.mask_PK)}
+            document |= _estimates(current.train, in_sample)
+        if current.pilot is not None:
+            document["pilot"] = current.pilot.as_json()
         if current.training_rows:
             document["trained_on"] = self._trained_on(current, current.training_rows)
         usage = self._usage_by_stage(current)
@@ -148,21 +149,6 @@ class Improvement:
         assert product is not None
         return product
 
-    def _forecast(self, current: Round) -> Estimate:
-        """Forecast the accuracy after training on what the filter keeps.
-
-        Updates of other courses are those of first rounds, so they are used in round 0 alone.
-        """
-        evidence = current.held_out.evidence
-        samples = evidence.samples
-        weight_PK = evidence.weigh(self._filter(current))
-        kept = kept_accuracy(samples.utility_PK, weight_PK, samples.mask_PK)
-        course = self.course
-        updates: list[Update] = []
-        if current.number == 0:
-            updates = others(self.past, course.model, course.task.label, course.method, FEWEST)
-        return forecast(kept, np.array([past.eps_update for past in updates]))
-
     def _trained_on(self, current: Round, rows: TrainingRows) -> dict[str, int]:
         # An online trainer draws a pair of each problem in each of its rounds.
         online_rows = self.course.pairs * self.course.train_problems
@@ -180,11 +166,16 @@ class Improvement:
         ``fit`` is the training; what an online trainer draws has the trainer's name.
         """
         after = self.path / f"round-{current.number + 1}"
-        stages = {"held-out": current.held_out.usage, "train": current.train.usage}
+        stages = {"held-out": current.held_out.usage}
+        if current.train is not None:
+            stages["train"] = current.train.usage
         if self.course.trainer.online:
             name = self.course.trainer.name
             runs = [Run(file.parent) for file in sorted((after / name).glob("*/run.json"))]
             stages[name] = total_usage(run.usage for run in runs)
+        if current.pilot is not None:
+            fitted = self.path / "round-0" / "pilot" / "model" / "training.json"
+            stages["pilot fit"] = _fit_usage(fitted)
         if current.training_rows:
             fits = [_fit_usage(file) for file in sorted(after.glob("**/training.json"))]
             stages["fit"] = total_usage(fits)
@@ -215,7 +206,7 @@ def _since_last_round(current: Round, before: Round, kept_by: Product) -> dict[s
         ratios[f"gain{ending}"] = difference(
             after, start, "accuracy minus that of the round before"
         )
-        ratios[f"eps_update{ending}"] = update(kept, after)["eps_update"]
+        ratios[f"eps_update{ending}"] = update_error(kept, after)["eps_update"]
     ratios["gain_in_format"] = difference(
         ratios["gain"],
         ratios["gain_flexible"],

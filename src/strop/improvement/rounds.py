@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop.engines import is_embedded, model_folder
-from strop.errors import CorruptPartError, RunMismatchError, UsageError
+from strop.distill.base import check_training_extra
+from strop.engines import model_folder
+from strop.errors import CorruptPartError, HopelessError, RunMismatchError, UsageError
 from strop.improvement.course import Course
+from strop.improvement.forecasts import hopeless
 from strop.improvement.methods import METHODS
-from strop.improvement.outcome import Improvement, Round
+from strop.improvement.outcome import Improvement
+from strop.improvement.round import Round
 from strop.improvement.runner import RoundRunner
 from strop.progress import Silent, Watcher
 from strop.records import interval_sign
@@ -47,14 +51,17 @@ def improve(
     watcher: Watcher | None = None,
     tell: Report | None = None,
     past: Sequence[Update] | None = None,
+    pilot: bool = False,
+    refuse_hopeless: bool = False,
 ) -> Improvement:
     """Run ``course.rounds`` rounds, or fewer if one keeps nothing to train on.
 
     ``stop_at_zero``: also stop when the interval of the filter's held-out gap first includes zero.
     ``tell``: is called with the result so far after each model is measured. ``past``: first rounds
     of other courses, for the forecast; by default those of the embedded models that the package
-    holds, if the course is of one. ModelError for a model that is in no local folder: it cannot be
-    trained.
+    holds. ``pilot``: make a pilot fit before the first round. ``refuse_hopeless``: stop before the
+    first training if it is clear that it gains nothing (HopelessError). ModelError for a model that
+    is in no local folder: it cannot be trained.
     """
     model_folder(course.model)  # raises for a model that cannot be trained
     default = default_folder("improve", course.as_record() | {"task": slug(course.task.label)})
@@ -62,8 +69,13 @@ def improve(
     path = (Path(out) if out is not None else default).resolve()
     _claim(path, course)
     runner = RoundRunner(path, course, as_executor(workers), watcher or Silent())
-    updates = _updates(course, past)
-    rounds = [runner.measure(0, course.model)]
+    updates = _updates(past)
+    base = runner.measure(0, course.model)
+    if pilot:
+        base = replace(base, pilot=runner.pilot(base.held_out))
+    if refuse_hopeless:
+        _refuse_hopeless(Improvement(path, course, [base], "", updates))
+    rounds = [runner.sample_training(base)]
     stopped = f"{course.rounds} rounds were asked for"
     for number in range(1, course.rounds + 1):
         # The document takes time to compute, so only if it is read.
@@ -84,7 +96,7 @@ def improve(
             )
             break
         model = runner.train(rounds)
-        rounds.append(runner.measure(number, model))
+        rounds.append(runner.sample_training(runner.measure(number, model)))
     result = Improvement(path, course, rounds, stopped, updates)
     if tell:
         tell(result)
@@ -92,11 +104,22 @@ def improve(
     return result
 
 
-def _updates(course: Course, past: Sequence[Update] | None) -> tuple[Update, ...]:
+def _updates(past: Sequence[Update] | None) -> tuple[Update, ...]:
     """Return the updates that forecasts use."""
-    if past is not None:
-        return tuple(past)
-    return shipped() if is_embedded(course.model) else ()
+    return tuple(past) if past is not None else shipped()
+
+
+def _refuse_hopeless(so_far: Improvement) -> None:
+    """Raise HopelessError if it is clear before the first round that it gains nothing."""
+    [base] = so_far.document["rounds"]
+    verdict = so_far.rounds[0].held_out.document["verdict"]
+    why = hopeless(so_far.course, verdict, base)
+    if why is not None:
+        raise HopelessError(
+            f"{so_far.course.model} on {so_far.course.task.label}: do not train: {why}; nothing was "
+            "trained, and the measurement is kept: repeat the command with --anyway to train all the "
+            "same"
+        )
 
 
 def _has_rows(current: Round) -> bool:

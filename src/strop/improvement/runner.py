@@ -11,8 +11,9 @@ from strop.engines import Engine, is_embedded, model_folder, trained_name
 from strop.errors import UsageError
 from strop.improvement.course import Course
 from strop.improvement.judges import as_asked_of, as_stage_names
-from strop.improvement.outcome import Round
+from strop.improvement.pilot import Pilot, pilot_problems, run_pilot
 from strop.improvement.replay import DOCUMENTS, ROWS, Replay, documents, mixed
+from strop.improvement.round import Round
 from strop.improvement.training_rows import one_of_each, rows_for, unfiltered
 from strop.progress import Titled, Watcher
 from strop.run.executors import Execution, Executor
@@ -38,13 +39,15 @@ class RoundRunner:
     watcher: Watcher
 
     def measure(self, number: int, model: str) -> Round:
-        """Sample the model on held-out and on training problems, and verify the held-out ones.
+        """Sample the model on held-out problems and verify its responses.
 
         They are judged by the model itself, by the base model, and by the filter.
         """
         course = self.course
         engine = self.executor.load(model)
-        held_out = self._sample(engine, number, "held-out", "test", course.problems)
+        # A run of ``strop gap`` that this course lies in has drawn the base model's responses.
+        parent = self.path.parent if number == 0 else None
+        held_out = self._sample(engine, number, "held-out", "test", course.problems, reuse=parent)
         judges = (
             (course.judge, model),
             (course.judge, course.model),
@@ -52,17 +55,53 @@ class RoundRunner:
         )
         # One model may have several of these roles; it is asked once.
         for product, judge in dict.fromkeys(judges):
-            held_out = self._verify(held_out, engine, number, product, judge)
-        measured = write_estimates(held_out)
-        train = self._sample(engine, number, "train", "train", course.train_problems)
-        return Round(number, model, measured, train)
+            held_out = self._verify(held_out, engine, number, product, judge, reuse=parent)
+        return Round(number, model, write_estimates(held_out))
+
+    def sample_training(self, current: Round) -> Round:
+        """Return the round with responses to its training problems; a pilot's are used again."""
+        engine = self.executor.load(current.model)
+        problems = self.course.train_problems
+        train = self._sample(
+            engine, current.number, "train", "train", problems, reuse=self._pilot_train
+        )
+        return replace(current, train=train)
+
+    @property
+    def _pilot_folder(self) -> Path:
+        return self.path / "round-0" / "pilot"
+
+    @property
+    def _pilot_train(self) -> Path:
+        return self._pilot_folder / "train"
+
+    def pilot(self, held_out: Run) -> Pilot | None:
+        """Make a pilot of the first round, judged on the held-out run of the base model."""
+        course = self.course
+        if course.trainer.online:
+            raise UsageError(
+                f"--pilot: --method {course.method} draws its own responses; leave --pilot out"
+            )
+        model = course.model
+        engine = self.executor.load(model)
+        problems = pilot_problems(course.train_problems)
+        train = self._sample(engine, 0, "pilot/train", "train", problems)
+        judge = course.verify_with or model
+        train = self._verify(train, engine, 0, course.filter, judge)
+        kept_by = as_stage_names(course.filter, judge, model)
+        assert kept_by is not None
+        watcher = Titled(self.watcher, "pilot")
+        return run_pilot(course, held_out, train, kept_by, self._pilot_folder, watcher)
 
     def make_rows(self, current: Round) -> Round:
         """Return the round with its training samples verified and turned into training rows."""
         course = self.course
         engine = self.executor.load(current.model)
         judge = course.verify_with or current.model
-        train = self._verify(current.train, engine, current.number, course.filter, judge)
+        assert current.train is not None
+        train = self._verify(
+            current.train, engine, current.number, course.filter, judge, reuse=self._pilot_train
+        )
         kept_by = as_stage_names(course.filter, judge, current.model)
         assert kept_by is not None
         rows = rows_for(course.trainer.row, train, kept_by, course.keeping, course.pairs)
@@ -114,6 +153,7 @@ class RoundRunner:
     def _pool(self, replay: Replay, rounds: list[Round], count: int) -> Sequence[Weighted]:
         """Return the rows that a replay draws from, for a round with ``count`` rows of its own."""
         if replay.source == "base":
+            assert rounds[0].train is not None
             return unfiltered(rounds[0].train)
         if replay.source in ROWS:
             earlier: list[Weighted] = []
@@ -132,8 +172,19 @@ class RoundRunner:
         seed = derive(self.course.seed, "documents", rounds[-1].number)
         return documents(replay, model_folder(self.course.model), wanted, seed)
 
-    def _sample(self, engine: Engine, number: int, name: str, split: str, problems: int) -> Run:
-        """Draw responses; verifiers are added to the run later."""
+    def _sample(
+        self,
+        engine: Engine,
+        number: int,
+        name: str,
+        split: str,
+        problems: int,
+        reuse: Path | None = None,
+    ) -> Run:
+        """Draw responses; verifiers are added to the run later.
+
+        ``reuse``: a run whose responses are taken over where it was drawn alike.
+        """
         return sample(
             engine,
             self.course.task,
@@ -142,11 +193,18 @@ class RoundRunner:
             watcher=Titled(self.watcher, f"round {number} {name}"),
             split=split,
             problems=problems,
+            reuse=reuse,
             **self.course.drawing(training=split == "train"),
         )
 
     def _verify(
-        self, run: Run, generator: Engine, number: int, product: Product, judge: str
+        self,
+        run: Run,
+        generator: Engine,
+        number: int,
+        product: Product,
+        judge: str,
+        reuse: Path | None = None,
     ) -> Run:
         """Add every verifier of the product to the run, asked of the model ``judge``.
 
@@ -161,7 +219,7 @@ class RoundRunner:
             engine: Engine | None = None
             if verifier.asks_model:
                 engine = generator if judge == generator.name else self.executor.load(judge)
-            verify_run(run, Verification.of(verifier, engine), execution)
+            verify_run(run, Verification.of(verifier, engine), execution, reuse=reuse)
         # Opened again, to read the scores that were added.
         return Run(run.path, (), self.course.task)
 

@@ -19,7 +19,7 @@ from strop.measure.gap import Mask, check_shapes
 from strop.measure.intervals import Floats
 
 
-def enough(delta: float) -> float:
+def mu_for(delta: float) -> float:
     """Return mu = ln(2 / delta). Raises ValueError unless ``delta`` is a probability."""
     if not 0 < delta < 1:
         raise ValueError(f"delta is {delta:g}; expected a chance between 0 and 1")

@@ -73,6 +73,6 @@ def informative(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> dict[st
     }
 
 
-def update(kept: Ratio, after: Ratio) -> dict[str, Ratio]:
+def update_error(kept: Ratio, after: Ratio) -> dict[str, Ratio]:
     """Condition 3, known after training only: eps_update = J(f_t[w]) - J(f_{t+1}), paired."""
     return {"eps_update": difference(kept, after, _EPS_UPDATE)}

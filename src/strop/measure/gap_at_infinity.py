@@ -28,7 +28,7 @@ Mixture = Sequence[tuple[float, Weigh]]
 mixture: 0.4 of keeping 9 and 0.6 of keeping 10."""
 
 
-def limit_gap(
+def extrapolated_gap(
     score_PK: Floats, utility_PK: Floats, mask_PK: Mask, mixture_of: Callable[[int], Mixture]
 ) -> Ratio:
     """Return gap_inf by extrapolation.

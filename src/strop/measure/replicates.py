@@ -37,7 +37,7 @@ def spread(ratios: Sequence[Ratio]) -> float | None:
     return float(np.std(value_M, ddof=1)) if len(value_M) > 1 else None
 
 
-def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
+def mean_over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     """Return the mean over seeds, each a ratio on the same problems.
 
     A seed without a value is left out; ``n`` counts problems.
@@ -69,7 +69,7 @@ def over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     return Estimate(value, low, high, LEVEL, contributing, definition, caution=caution)
 
 
-def over_draws(
+def mean_over_draws(
     value_M: Floats, definition: str, bounds: tuple[float, float] = ANYTHING
 ) -> Estimate:
     """Return the mean of independent values of one number, with Student's interval.

@@ -103,7 +103,7 @@ def trend(
     )
 
 
-def trend_of(
+def trend_of_ratios(
     ratios: Sequence[Ratio],
     flops_M: Floats,
     counts_BP: Floats,

@@ -76,7 +76,7 @@ def run_html(document: Mapping[str, Any], sweeps: Sweeps) -> str:
     return _html(chapter, [(title, _GAP_HEADER, rows)], document)
 
 
-def story_html(command: Literal["sharpen", "improve", "cross"], document: dict[str, Any]) -> str:
+def result_html(command: Literal["sharpen", "improve", "cross"], document: dict[str, Any]) -> str:
     """Return the result of another command: its answer, its first tables and charts."""
     chapter = result_chapter(CommandResult(command, document))
     # The tables of the answer itself (a matrix) come first.

@@ -25,18 +25,15 @@ from strop.measure.diversity import (
     self_similarity,
 )
 from strop.measure.gap import accuracy_P, has_survivor_P, kept_share, mean_over_problems
-from strop.measure.gap_at_infinity import limit_gap
+from strop.measure.gap_at_infinity import extrapolated_gap
 from strop.measure.intervals import Floats, undefined
 from strop.measure.lifts import accuracy_gain, accuracy_lift, likelihood_lift
 from strop.measure.majority import LARGEST_K, majority_curve
 from strop.measure.pass_at_k import pass_at_k
 from strop.measure.selection import likelihood_curve, selection_curve
 from strop.records import Estimate
-from strop.run.choice import choice as choice
-from strop.run.evidence import Evidence as Evidence
-from strop.run.evidence import Judge as Judge
-from strop.run.evidence import groups_of as groups_of
-from strop.run.evidence import sweep_weights as sweep_weights
+from strop.run.choice import choice
+from strop.run.evidence import Evidence, Judge
 from strop.run.verifier_analysis import calibrations, forecasts, verifier_correlations
 from strop.weigh import Product
 
@@ -138,7 +135,9 @@ def _limits(evidence: Evidence) -> Iterator[tuple[Path, Ratio]]:
     samples = evidence.samples
     for name, judge in evidence.judges.items():
         if judge.pointwise:
-            limit = limit_gap(judge.score_PK, samples.utility_PK, samples.mask_PK, judge.weight.at)
+            limit = extrapolated_gap(
+                judge.score_PK, samples.utility_PK, samples.mask_PK, judge.weight.at
+            )
             yield ("gap_inf", name), limit
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -51,13 +50,7 @@ def read_pilots(folder: Path) -> dict[str, Estimate]:
         return {}
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-        gain: dict[str, Any] = document["gain"]
-        numbers = [gain.get(name) for name in ("value", "low", "high")]
-        value, low, high = (None if number is None else float(number) for number in numbers)
-        estimate = Estimate(
-            value, low, high, 0.95, int(gain.get("n", 0)), "gain of the pilot fit", gain.get("why")
-        )
-        return {str(document["filter"]): estimate}
+        return {str(document["filter"]): Estimate.from_json(document["gain"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {}  # a pilot that cannot be read is made again by --pilot
 

@@ -14,6 +14,7 @@ from strop.run.importing import import_run
 from strop.run.loop import run_round, verify_stage
 from strop.run.plan import Plan
 from strop.run.record import begin_verifier, finish_verifier, new_record
+from strop.run.reuse import reuse_scores
 from strop.run.run import Run, write_estimates
 from strop.run.store import RunFolder, default_folder
 from strop.run.updates import UPDATES, of_courses
@@ -86,14 +87,16 @@ def sample(
     out: str | Path | None = None,
     workers: int | Executor | None = None,
     watcher: Watcher | None = None,
+    reuse: Path | None = None,
     **options: Any,
 ) -> Run:
     """Draw responses alone, with the ``options`` of ``gap``.
 
-    Add verifiers with ``verify_run``; ``write_estimates`` then measures the run.
+    Add verifiers with ``verify_run``; ``write_estimates`` then measures the run. ``reuse``: another
+    run, whose responses are copied if they are those that would be drawn.
     """
     execution = Execution(as_executor(workers), watcher or Silent())
-    return _run_plan(engine, find_task(task), engine, (), out, execution, options)
+    return _run_plan(engine, find_task(task), engine, (), out, execution, options, reuse=reuse)
 
 
 def add_verifier(
@@ -122,8 +125,13 @@ def add_verifier(
     return write_estimates(Run(opened.path, opened.weights))
 
 
-def verify_run(run: Run, verification: Verification, execution: Execution) -> None:
-    """Score every response of a complete run with a loaded model; existing scores are kept."""
+def verify_run(
+    run: Run, verification: Verification, execution: Execution, reuse: Path | None = None
+) -> None:
+    """Score every response of a complete run with a loaded model; existing scores are kept.
+
+    ``reuse``: another run, whose scores are copied if they are those that would be made.
+    """
     plan = run.plan
     problems = run.stored_problems()
     longest = run.responses.select("tokens").max().item() or 0
@@ -133,6 +141,7 @@ def verify_run(run: Run, verification: Verification, execution: Execution) -> No
     stage = verification.stage(plan.model)
     with run.folder.writing():
         begin_verifier(run.folder, stage, record)
+        reuse_scores(run.folder, reuse, stage, record)
         verify_stage(plan, verification, problems, run.folder, execution)
         finish_verifier(run.folder, stage, record)
 
@@ -167,6 +176,7 @@ def _run_plan(
     execution: Execution,
     options: dict[str, Any],
     draws: int = 1,
+    reuse: Path | None = None,
 ) -> Run:
     """Sample and verify the run that the options describe, and return it."""
     settings = {"shots": task.default_shots} | options
@@ -175,7 +185,7 @@ def _run_plan(
     problems = plan.draw_problems()
     record = new_record(plan, engine, judge, verifications, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
-    run_round(plan, engine, problems, verifications, record, RunFolder(path), execution)
+    run_round(plan, engine, problems, verifications, record, RunFolder(path), execution, reuse)
     return Run(path, (), task)
 
 

@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ from strop.prompts import solution_prompt
 from strop.records import Problem, Usage, blind
 from strop.run.executors import Execution, Stage
 from strop.run.plan import Part, Plan
+from strop.run.reuse import reuse_responses
 from strop.run.stages import SampleResponses, ScoreResponses
 from strop.run.store import PROBLEM_SCHEMA, RunFolder
 from strop.run.verification import (
@@ -43,10 +45,12 @@ def run_round(
     record: dict[str, Any],
     folder: RunFolder,
     execution: Execution,
+    reuse: Path | None = None,
 ) -> None:
     """Draw the responses and score them; whatever the folder holds already is kept.
 
-    Everything that can be refused is checked before the folder is written to.
+    Everything that can be refused is checked before the folder is written to. ``reuse``: another
+    run, whose responses are copied if they are those that would be drawn.
     """
     frame = problem_frame(plan, engine, problems)
     check_adaptive(plan, engine)
@@ -55,6 +59,7 @@ def run_round(
         check_verification_room(plan, verification, problems, plan.sampling().max_tokens)
     with folder.writing():
         stored = folder.start(record, frame)
+        reuse_responses(folder, reuse)
         sample_stages(plan, engine, problems, folder, execution)
         for verification in verifications:
             verify_stage(plan, verification, problems, folder, execution)

@@ -11,7 +11,7 @@ import polars as pl
 from strop.engines import Engine
 from strop.errors import ModelError
 from strop.generate import draw_adaptively, draw_responses, response_seeds
-from strop.measure.adaptive import enough
+from strop.measure.adaptive import mu_for
 from strop.records import Problem, Sample, Sampling, Usage, blind
 from strop.run.executors import Stage
 from strop.run.plan import Part, Plan
@@ -45,7 +45,7 @@ class SampleResponses(Stage):
         if plan.adaptive is None or self.count == 1:
             generation = draw_responses(*settings)
         else:
-            generation = draw_adaptively(*settings, enough(plan.adaptive))
+            generation = draw_adaptively(*settings, mu_for(plan.adaptive))
         rows = [
             _response_row(plan.task, problem, number, sample)
             for problem, samples in zip(part.problems, generation.samples, strict=True)

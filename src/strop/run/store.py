@@ -177,6 +177,11 @@ class RunFolder:
         metadata = {"strop_usage": json.dumps(asdict(usage))}
         self._write(str(relative), _parquet_bytes(frame, metadata))
 
+    def copy_part(self, stage: str, number: int, source: Path) -> None:
+        """Copy a part that another run has made, whole or not at all."""
+        relative = self.part_path(stage, number).relative_to(self.path)
+        self._write(str(relative), source.read_bytes())
+
     def has_part(self, stage: str, number: int) -> bool:
         return self.part_path(stage, number).exists()
 

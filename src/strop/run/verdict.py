@@ -31,7 +31,7 @@ METHOD = "rft"
 METHOD_FILTER = "cot-binary@threshold:0.5"
 """The filter that the method has by default: the command need not name it."""
 SURE = 0.9
-"""A gain counts as worth a round, or as not worth one, when its probability is at least this."""
+"""A gain counts as worth a round, or as not worth it, from this probability on."""
 UNREADABLE = 0.5
 """A verifier with a larger share of unreadable checks measures its format, and is not chosen."""
 MANY_UNREADABLE = 0.1
@@ -49,9 +49,9 @@ class Circumstances:
 
     ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
     responses to each problem are the same text. ``can_train``: the model lies in a folder that
-    ``strop improve`` can train. ``command`` are the words of the command line that name the model and
-    the task. ``pilots`` holds the gain of the pilot fit by its filter, if there was one. ``cost`` is
-    that of sampling and verifying one round.
+    ``strop improve`` can train. ``command``: the words of the command line that name the model and
+    the task. ``pilots``: the gain of the pilot fit by its filter, if there was one. ``cost``: that
+    of sampling and verifying one round.
     """
 
     model: str
@@ -70,7 +70,7 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What to do, why, and the next command. ``situation`` names a special case, "" if there is none."""
+    """What to do, why, and the next command; ``situation`` names a special case, if it is one."""
 
     train: Train
     why: str
@@ -81,7 +81,7 @@ class Ruling:
 def verdict(
     evidence: Evidence, counts_BP: Floats, past: Sequence[Update], run: Circumstances
 ) -> dict[str, Any]:
-    """Return the verdict as JSON: ``train`` ("yes", "no", "unclear"), ``why``, ``next``, and numbers."""
+    """Return the verdict as JSON: ``train`` (yes, no, unclear), ``why``, ``next``, and numbers."""
     special = _special_case(evidence, run)
     document: dict[str, Any] = {"method": METHOD, "unknown": list(UNKNOWN), "worth": WORTH}
     document |= _likelihood(evidence, counts_BP) | _format(evidence)
@@ -116,8 +116,8 @@ def verdict(
     unreadable = run.unreadable.get(name, 0.0)
     if unreadable > MANY_UNREADABLE:
         document["caution"] = (
-            f"{unreadable:.0%} of the checks of {name} could not be read and count as rejected: try "
-            "another verifier, a prompt file (--prompts), or an instruct model"
+            f"{unreadable:.0%} of the checks of {name} could not be read and count as rejected: "
+            "try another verifier, a prompt file (--prompts), or an instruct model"
         )
     forecast = sourced.forecast
     if special is not None or forecast is None:
@@ -153,8 +153,9 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
         return Ruling("unclear", why, "identical", _gap(run, "--dry-run"))
     if strict == 0 and flexible > 0:
         why = (
-            f"no response has the format that the task asks for, though {flexible:.1%} of the answers "
-            "are right when read flexibly: mend the format first, since a round would teach little else"
+            f"no response has the format that the task asks for, though {flexible:.1%} of the "
+            "answers are right when read flexibly: mend the format first, since a round would teach "
+            "little else"
         )
         return Ruling("unclear", why, "format", _gap(run, "--shots 4"))
     if strict == 0:
@@ -167,7 +168,9 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
         why = "every response is right: there is nothing to gain on these problems"
         return Ruling("no", why, "all_right")
     if improvable(samples.utility_PK, samples.mask_PK)["improvable"].value == 0:
-        why = "the responses to each problem are all right or all wrong: there is nothing to choose among"
+        why = (
+            "each problem's responses are all right or all wrong: there is nothing to choose among"
+        )
         return Ruling("no", why, "all_or_nothing")
     return _verifier_case(evidence, run)
 
@@ -182,8 +185,9 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
     if not readable:
         worst = ", ".join(f"{name} {run.unreadable[name]:.0%}" for name in names)
         why = (
-            f"most checks could not be read ({worst}), so the gap measures their format and not the "
-            "model's judgement: try the verifier mc, a prompt file (--prompts), or an instruct model"
+            f"most checks could not be read ({worst}), so the gap measures their format and not "
+            "the model's judgement: try the verifier mc, a prompt file (--prompts), or an instruct "
+            "model"
         )
         other = "mc" if "mc" not in names else "logprob"
         return Ruling("unclear", why, "unreadable", _verify(run, other))
@@ -200,7 +204,10 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
 def _choose(
     evidence: Evidence, counts_BP: Floats, names: Sequence[str]
 ) -> tuple[str, Estimate] | None:
-    """Return the verifier with the largest gap, and its gap on problems that had no part in choosing it."""
+    """Return the verifier with the largest gap, and its cross-fitted gap.
+
+    The gap is judged on problems that had no part in choosing the verifier.
+    """
     if not names:
         return None
     gaps = []
@@ -245,8 +252,8 @@ def _decide(
         )
     else:
         why = (
-            f"the verifier keeps better responses, but a gain of more than {100 * WORTH:g} points is "
-            f"{forecast.worth:.0%} probable, by {sourced.words}"
+            "the verifier keeps better responses, but a gain of more than "
+            f"{100 * WORTH:g} points is {forecast.worth:.0%} probable, by {sourced.words}"
         )
     if sourced.source == "pilot":
         return Ruling(
@@ -256,7 +263,7 @@ def _decide(
 
 
 def _problems_needed(gap: Estimate) -> int | None:
-    """Return how many problems make the interval of a gap of this size exclude zero; None for too many.
+    """Return how many problems make this gap's interval exclude zero; None for too many.
 
     A half-width shrinks with the square root of the number of problems.
     """
@@ -277,7 +284,7 @@ def _likelihood(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
 
 
 def _format(evidence: Evidence) -> dict[str, Any]:
-    """Return the points that a change of format alone would bring: flexible minus strict accuracy."""
+    """Return what a change of format alone would bring: flexible minus strict accuracy."""
     samples = evidence.samples
     strict = float(accuracy_P(samples.utility_PK, samples.mask_PK).mean())
     flexible = float(accuracy_P(samples.flexible_PK, samples.mask_PK).mean())

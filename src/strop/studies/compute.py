@@ -1,6 +1,6 @@
 """Compute-optimal verification, an open question of "Mind the Gap" (section 4.2).
 
-The study asks two questions. First, the responses are given: K responses of one generator to each
+The study asks two questions. First, the responses are given: K responses of one generator to run_grid
 problem. Which verifier, verifying model and number of verifications give the largest gap for a
 budget of FLOPs? Second, nothing is given. Which model, number of samples and way of choosing give
 the most accurate single answer for a budget of FLOPs per problem?
@@ -29,10 +29,11 @@ from strop.run.analysis import MAJORITY, sparse
 from strop.run.run import Run
 from strop.run.verification import stage_name
 from strop.studies.draws import gaps_by_draws
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level
-from strop.studies.frame.numbers import estimates, per_cent, points, short, told
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.findings import Finding, markdown_table
+from strop.studies.frame.numbers import estimate_columns, estimates, per_cent, points, short_name
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
 from strop.text import slug
 
@@ -65,7 +66,7 @@ class BestChoice(NamedTuple):
 
 @dataclass(frozen=True)
 class ComputeStudy(Study):
-    """All ``models`` verify the responses of ``generator``, up to ``draws`` times each."""
+    """All ``models`` verify the responses of ``generator``, up to ``draws`` times run_grid."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
     generator: str = ""
@@ -109,7 +110,7 @@ class ComputeStudy(Study):
 
     def _answer_specs(self) -> dict[tuple[str, str], RunSpec]:
         """Return each model's own run, with every way to choose one of its responses."""
-        return each(self, verifiers=(*self.verifiers, "logprob", MAJORITY))
+        return run_grid(self, verifiers=(*self.verifiers, "logprob", MAJORITY))
 
     def wanted(self) -> Sequence[RunSpec]:
         return [*self._verified_specs().values(), *self._answer_specs().values()]
@@ -126,7 +127,7 @@ class ComputeStudy(Study):
         options = list(verification_options(run, self.verifiers, self.models))
         best = frontier(run, options, (-1.0, 1.0))
         data = _data(run, options, best, "gap")
-        generator = short(self._generator)
+        generator = short_name(self._generator)
         return Finding(
             f"compute-verification{suffix}",
             f"What verification FLOPs buy: {run.plan.samples} responses of {generator} to each "
@@ -180,9 +181,9 @@ def verification_options(
             flops_per_draw = stage_flops / run.responses.height / most_draws
             for draws in sparse(most_draws):
                 yield Option(
-                    f"{verifier} x {draws} by {short(judge)}",
+                    f"{verifier} x {draws} by {short_name(judge)}",
                     verifier,
-                    short(judge),
+                    short_name(judge),
                     draws * flops_per_draw,
                     gap_by_draws[draws].above_P,
                 )
@@ -196,7 +197,7 @@ def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
     """
     evidence = run.evidence
     samples = evidence.samples
-    model = short(run.plan.model)
+    model = short_name(run.plan.model)
     usage = run.usage_by_stage
     responses = run.responses.height
     # Choosing one of N costs N responses and N scores.
@@ -254,10 +255,10 @@ def _data(
     rows = []
     for index, option in enumerate(options):
         row = {"option": option.label, "kind": option.kind, "model": option.model}
-        rows.append(row | {"flops": option.flops} | told(values[index]))
+        rows.append(row | {"flops": option.flops} | estimate_columns(values[index]))
     for budget, label, value in best:
         row = {"option": label, "kind": BEST, "model": ""}
-        rows.append(row | {"flops": budget} | told(value))
+        rows.append(row | {"flops": budget} | estimate_columns(value))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

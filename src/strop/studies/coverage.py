@@ -4,7 +4,7 @@ Every experiment draws P problems of a population whose true values are known, a
 each problem. It then goes through the package's own weights, estimators and intervals. All
 experiments of one P use the same bootstrap resamples; that changes the law of no interval.
 
-Axes: E experiments, C cells of a forecast, and those of populations.py.
+Axes: E experiments, and those of populations.py.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from strop.measure.exact import (
     exact_kept_threshold,
     exact_limit_quantile,
 )
-from strop.measure.forecast import forecast
-from strop.measure.gap_at_infinity import limit_gap
+from strop.measure.gap_at_infinity import extrapolated_gap
 from strop.measure.intervals import Floats
 from strop.measure.pass_at_k import pass_at_k
 from strop.measure.selection import selection_curve
 from strop.records import Estimate
 from strop.seeds import derive
-from strop.studies.frame.base import Finding, Study, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level
-from strop.studies.frame.numbers import listed
+from strop.studies.frame.findings import Finding, write_findings
 from strop.studies.populations import KINDS, Population, populations
+from strop.text import listed
 from strop.weigh import Quantile
 
 AT_ONCE = 4_000_000
@@ -62,12 +62,7 @@ QUANTITIES = (
     "best-of-K/2",
     f"pass@{FEW}",
     "gap_inf",
-    "forecast",
 )
-CELLS = 5
-"""Other cells from which the loss of an update is estimated for a forecast."""
-LOSS, LOSS_SPREAD = 0.02, 0.03
-"""Mean and standard deviation of an update's loss (eps_update), which is normal, in every cell."""
 BAND = (0.93, 0.97)
 CUT = 85
 """Per cent: the figure shows lower coverage at its edge. The data are not cut."""
@@ -210,8 +205,9 @@ def simulate(
     rng = np.random.default_rng(derive("coverage", population.name, problems, samples))
     # All populations share these resamples, which are large; no interval's law changes by it.
     counts_BP = resample_counts(problems, derive("coverage", "bootstrap", problems))
-    # A forecast sees the losses of CELLS updates, and must hold the outcome of one more.
-    losses_EC = rng.normal(LOSS, LOSS_SPREAD, (experiments, CELLS + 1))
+    # Earlier versions drew six numbers per experiment here, for a quantity that is gone. They are
+    # still drawn, so that all other quantities keep their simulated runs.
+    rng.normal(size=(experiments, 6))
     estimates: dict[str, list[Estimate]] = {quantity: [] for quantity in QUANTITIES}
     at_once = max(1, AT_ONCE // (problems * samples))
     # The last chunk may be smaller than the others.
@@ -221,13 +217,7 @@ def simulate(
         for quantity, ratio in measured(utility_PK, score_PK, population):
             runs = _split(ratio, problems)
             estimates[quantity] += estimate_all(runs, counts_BP).values()
-            if quantity == "accuracy kept":
-                for e, kept in runs.items():
-                    estimates["forecast"].append(forecast(kept, losses_EC[start + e, :CELLS]))
     truth_E = {quantity: np.full(experiments, truth) for quantity, truth in truths.items()}
-    # The true value of a forecast is random: it depends on the loss of the cell that is forecast.
-    # No update makes an accuracy negative.
-    truth_E["forecast"] = np.clip(truths["accuracy kept"] - losses_EC[:, CELLS], 0, 1)
     rows = []
     for quantity, of_quantity in estimates.items():
         rows.append(_row(population, problems, samples, quantity, of_quantity, truth_E[quantity]))
@@ -252,7 +242,7 @@ def measured(
     yield f"best-of-{FEW}", best_of[FEW - 1]
     yield "best-of-K/2", best_of[utility_PK.shape[1] // 2 - 1]
     yield f"pass@{FEW}", passes[FEW - 1]
-    yield "gap_inf", limit_gap(score_PK, utility_PK, mask_PK, population.weight.at)
+    yield "gap_inf", extrapolated_gap(score_PK, utility_PK, mask_PK, population.weight.at)
 
 
 def _split(ratio: Ratio, problems: int) -> dict[int, Ratio]:

@@ -19,23 +19,23 @@ from strop.measure.scaling import Trend
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.run.verification import stage_name
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
     FULL,
     counts,
+    estimate_columns,
     estimates,
     gaps,
-    listed,
     points,
-    short,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.scaling import compute_of, trend_over_models
 from strop.tasks import Task
-from strop.text import slug
+from strop.text import listed, slug
 
 PAPER = (
     "the gap grows with the verifier's compute and falls with the generator's "
@@ -74,10 +74,10 @@ class CrossStudy(Study):
         return self.judges or self.models
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self, judged_by=self._judges).values())
+        return list(run_grid(self, judged_by=self._judges).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        specs = each(self, judged_by=self._judges)
+        specs = run_grid(self, judged_by=self._judges)
         compute, _ = compute_of((*self.models, *self._judges), self.flops)
         for task in dict.fromkeys(task for _, task in specs):
             run_of_model = {model: runs.run(specs[model, task]) for model in self.models}
@@ -105,7 +105,7 @@ class CrossStudy(Study):
                 labels["task"] = task
                 for quantity, value in cell_values.items():
                     row = labels | {"quantity": quantity}
-                    rows.append(row | told(value) | counts(run, stage))
+                    rows.append(row | estimate_columns(value) | counts(run, stage))
         # All runs hold the same problems, so that one run's resamples serve all.
         trends = self._trends(ratios, compute, next(iter(run_of_model.values())))
         data = pl.DataFrame(rows, infer_schema_length=None)
@@ -161,7 +161,7 @@ class CrossStudy(Study):
             # An unknown gap counts as the lowest possible one.
             best = max(self._judges, key=lambda judge: values[model, judge].value or -1.0)
             if best != model:
-                better.append(f"{short(best)} for {short(model)}")
+                better.append(f"{short_name(best)} for {short_name(model)}")
         return better
 
     def _table(self, values: Mapping[Pair, Estimate]) -> str:
@@ -178,7 +178,9 @@ class CrossStudy(Study):
             data.filter(pl.col("quantity") == "gap")
             .with_columns(
                 pl.col("value", "low", "high") * 100,
-                pl.col("generator", "verifier_model").map_elements(short, return_dtype=pl.String),
+                pl.col("generator", "verifier_model").map_elements(
+                    short_name, return_dtype=pl.String
+                ),
             )
             .with_columns(pl.format("[{}, {}]", *ends).alias("span"))
         )

@@ -23,13 +23,23 @@ from strop.improvement.course import Course
 from strop.improvement.replay import Replay
 from strop.improvement.training_rows import Keeping
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of_course
-from strop.studies.frame.courses import Courses, Document, change, largest_k, of_round, over
+from strop.studies.frame.courses import (
+    Courses,
+    Document,
+    change_from_base,
+    largest_k,
+    mean_over_seeds,
+    round_value,
+)
 from strop.studies.frame.figures import COLUMN, level
-from strop.studies.frame.numbers import listed, points, told
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
+from strop.studies.frame.numbers import estimate_columns, points
+from strop.studies.frame.runs import Tell
 from strop.studies.improvement import SIZES
 from strop.tasks import find_task
+from strop.text import listed
 
 PLAIN = "plain"
 LARGE_STEP = {"learning_rate": 1e-3}
@@ -87,15 +97,15 @@ class Changes:
     def of(cls, documents: Sequence[Document], rounds: int) -> Changes:
         """Measure the documents of one option, one for each seed."""
         k = largest_k(documents)
-        pass_1 = [change(document, rounds, "accuracy") for document in documents]
-        pass_k = [change(document, rounds, "pass_at_k", k) for document in documents]
-        own_gap = [of_round(document, rounds, "gap") for document in documents]
-        base_gap = [of_round(document, rounds, "gap_base_verifier") for document in documents]
+        pass_1 = [change_from_base(document, rounds, "accuracy") for document in documents]
+        pass_k = [change_from_base(document, rounds, "pass_at_k", k) for document in documents]
+        own_gap = [round_value(document, rounds, "gap") for document in documents]
+        base_gap = [round_value(document, rounds, "gap_base_verifier") for document in documents]
         return cls(
-            over(pass_1, "change of pass@1"),
-            over(pass_k, "change of pass@K"),
-            over(own_gap, "gap"),
-            over(base_gap, "gap_base_verifier"),
+            mean_over_seeds(pass_1, "change of pass@1"),
+            mean_over_seeds(pass_k, "change of pass@K"),
+            mean_over_seeds(own_gap, "gap"),
+            mean_over_seeds(base_gap, "gap_base_verifier"),
         )
 
     def wins(self, plain: Changes) -> bool:
@@ -196,7 +206,7 @@ class DiversityStudy(Study):
         """Return the winner that loses least of pass@K, and the best one that is not informed."""
         changes = self._changes(documents)
         winners = _winners(changes)
-        # A loss is a negative change, so the smallest loss comes first.
+        # A loss is a negative change_from_base, so the smallest loss comes first.
         winners.sort(key=lambda option: changes[option].pass_k.value or 0.0, reverse=True)
         uninformed = [option for option in winners if option not in INFORMED]
         # The two are the same option if the first winner is not informed.
@@ -273,7 +283,9 @@ def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, An
                 "base_gap": measured.base_gap,
             }
             for quantity, value in values.items():
-                yield {"option": option, "seeds": seeds, "quantity": quantity} | told(value)
+                yield {"option": option, "seeds": seeds, "quantity": quantity} | estimate_columns(
+                    value
+                )
 
 
 def _figure(data: pl.DataFrame, k: str) -> Any:

@@ -19,10 +19,18 @@ from strop.measure.gap import accuracy_P, kept_accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, Ratio, difference
 from strop.records import Estimate
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import estimates, points, scores_PKM, short, tally, told
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.findings import Finding, markdown_table
+from strop.studies.frame.numbers import (
+    count_signs,
+    estimate_columns,
+    estimates,
+    points,
+    scores_PKM,
+    short_name,
+)
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
 
 PAPER = (
@@ -54,12 +62,12 @@ class DrawsStudy(Study):
         return cls(models=("ladder/40k", "ladder/125k"), draws=4, problems=48)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self, draws=self.draws).values())
+        return list(run_grid(self, draws=self.draws).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         gaps: dict[CellKey, dict[int, Estimate]] = {}
         changes: dict[CellKey, Estimate] = {}
-        for (model, task), spec in each(self, draws=self.draws).items():
+        for (model, task), spec in run_grid(self, draws=self.draws).items():
             for verifier in self.verifiers:
                 cell = (model, task, verifier)
                 gaps[cell], changes[cell] = _gaps_and_change(runs.run(spec), verifier)
@@ -67,7 +75,7 @@ class DrawsStudy(Study):
         for (model, task, verifier), by_draws in gaps.items():
             for draws, gap in by_draws.items():
                 row = {"model": model, "task": task, "verifier": verifier, "draws": draws}
-                rows.append(row | told(gap))
+                rows.append(row | estimate_columns(gap))
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
             "draws",
@@ -82,13 +90,13 @@ class DrawsStudy(Study):
 
     def _seen(self, changes: Mapping[CellKey, Estimate]) -> str:
         known = {cell: change for cell, change in changes.items() if change.value is not None}
-        text = f"gap with {self.draws} verifications minus gap with one: {tally(known.values())}."
+        text = f"gap with {self.draws} verifications minus gap with one: {count_signs(known.values())}."
         if known:
             largest = max(known, key=lambda cell: known[cell].value or 0.0)
             model, task, verifier = largest
             text += (
                 f" The largest change is {points(known[largest])} points, {verifier} of "
-                f"{short(model)} on {task}."
+                f"{short_name(model)} on {task}."
             )
         return text
 
@@ -119,7 +127,7 @@ class DrawsStudy(Study):
     def _figure(self, data: pl.DataFrame) -> Any:
         shown = data.filter(pl.col("value").is_not_null()).with_columns(
             pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short, return_dtype=pl.String),
+            pl.col("model").map_elements(short_name, return_dtype=pl.String),
         )
         panels = []
         panel_keys = shown.select("verifier", "task").unique(maintain_order=True).rows()

@@ -21,20 +21,21 @@ from strop.measure.gap import has_survivor_P, kept_share
 from strop.measure.intervals import difference
 from strop.records import Estimate
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
+    count_signs,
+    estimate_columns,
     estimates,
     gaps_of,
-    listed,
     points,
-    short,
-    tally,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
+from strop.text import listed
 
 PAPER = (
     "keeping only what every verifier passes is better than each alone: Qwen-2 1.5B has a gap of "
@@ -66,14 +67,14 @@ class EnsemblesStudy(Study):
         return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self).values())
+        return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         rows: list[dict[str, Any]] = []
         gains: dict[GainKey, Estimate] = {}
-        for (model, task), spec in each(self).items():
+        for (model, task), spec in run_grid(self).items():
             for row, value in self._measure(runs.run(spec)):
-                rows.append({"model": model, "task": task} | row | told(value))
+                rows.append({"model": model, "task": task} | row | estimate_columns(value))
                 if row["quantity"] == "gain":
                     gains[model, task, row["ensemble"]] = value
         data = pl.DataFrame(rows, infer_schema_length=None)
@@ -132,7 +133,7 @@ class EnsemblesStudy(Study):
             pl.col("quantity") == "gain", pl.col("members") == 2, pl.col("value").is_not_null()
         ).with_columns(
             pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short, return_dtype=pl.String),
+            pl.col("model").map_elements(short_name, return_dtype=pl.String),
         )
         # One line for each model within each ensemble.
         height = 22 * shown["ensemble"].n_unique()
@@ -168,7 +169,7 @@ def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
     above = []
     for (model, task, ensemble), gain in gains.items():
         if gain.interval_sign > 0:
-            above.append(f"{ensemble} of {short(model)} on {task} ({points(gain)})")
+            above.append(f"{ensemble} of {short_name(model)} on {task} ({points(gain)})")
     return above
 
 
@@ -179,7 +180,7 @@ def _seen(gains: Mapping[GainKey, Estimate]) -> str:
         listed_above = f"These lie wholly above zero: {listed(above)}."
     return (
         f"gap of the ensemble minus that of its best member, over {len(gains)} ensembles, models "
-        f"and tasks: {tally(gains.values())}. {listed_above}"
+        f"and tasks: {count_signs(gains.values())}. {listed_above}"
     )
 
 

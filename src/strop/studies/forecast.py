@@ -23,11 +23,13 @@ from strop.measure.student import t_quantile
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.run.updates import Update, others, write
-from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of_course
-from strop.studies.frame.courses import Courses, Document, of_round, over
+from strop.studies.frame.courses import Courses, Document, mean_over_seeds, round_value
 from strop.studies.frame.figures import COLUMN
-from strop.studies.frame.numbers import points, short, side
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
+from strop.studies.frame.numbers import points, short_name
+from strop.studies.frame.runs import Tell
 from strop.studies.improvement import SIZES
 from strop.tasks import Task, find_task
 
@@ -73,7 +75,7 @@ class Came:
     @classmethod
     def of(cls, cell: Cell, documents: Sequence[Document]) -> Came:
         def each(name: str, number: int = 1) -> Floats:
-            return np.array([of_round(one, number, name) for one in documents])
+            return np.array([round_value(one, number, name) for one in documents])
 
         names = ("gain", "eps_update", "eps_update_flexible", "gain_in_format", "accuracy")
         return cls(cell, each("gap_filter", 0), *map(each, names))
@@ -218,7 +220,7 @@ class ForecastStudy(Study):
         }
         mean_errors = "; ".join(f"{name} {_size(error)}" for name, error in errors.items())
         against = {
-            name: over(errors["forecast"] - error, "")
+            name: mean_over_seeds(errors["forecast"] - error, "")
             for name, error in errors.items()
             if name != "forecast"
         }
@@ -234,7 +236,7 @@ class ForecastStudy(Study):
             f"with the gain that came: {correlation or 'unknown'}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the "
             f"round held what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
         )
-        better = [name for name, value in against.items() if side(value) < 0]
+        better = [name for name, value in against.items() if value.interval_sign < 0]
         holds = (
             f"The forecast errs less than {' and '.join(better)}, whole interval."
             if better
@@ -257,7 +259,7 @@ class ForecastStudy(Study):
                 other.eps_update
                 for other in others(updates, update.model, update.task, update.method, FEWEST)
             ]
-            gain = over(one.gain_M, "gain", (-1, 1))
+            gain = mean_over_seeds(one.gain_M, "gain", (-1, 1))
             values = [estimate.value for estimate in ahead[one.cell] if estimate.value is not None]
             yield {
                 "model": model,
@@ -283,7 +285,10 @@ class ForecastStudy(Study):
             pl.col("forecast_gain", "gain", "gain_low", "gain_high") * 100
         ).with_columns(
             pl.format(
-                "{}, {}, {}", pl.col("model").map_elements(short, pl.String), "task", "verifier"
+                "{}, {}, {}",
+                pl.col("model").map_elements(short_name, pl.String),
+                "task",
+                "verifier",
             ).alias("cell")
         )
         x = alt.X("forecast_gain:Q", title="gain forecast, points")
@@ -317,7 +322,8 @@ class ForecastStudy(Study):
         lines = []
         for one, row in zip(came, data.iter_rows(named=True), strict=True):
             measured = [
-                over(values, "", (-1, 1)) for values in (one.gain_M, one.eps_M, one.format_M)
+                mean_over_seeds(values, "", (-1, 1))
+                for values in (one.gain_M, one.eps_M, one.format_M)
             ]
             ahead = "–" if np.isnan(row["forecast_gain"]) else f"{100 * row['forecast_gain']:+.1f}"
             lines.append([*one.cell, f"{100 * row['gap']:+.1f}", ahead, *map(points, measured)])

@@ -17,21 +17,24 @@ import polars as pl
 
 from strop.improvement.course import Course
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of_course
 from strop.studies.frame.courses import (
     Courses,
     Document,
-    change,
-    each_seed,
+    change_from_base,
+    count_seed_signs,
+    interval_signs,
     largest_k,
-    of_round,
-    over,
-    sides,
+    mean_over_seeds,
+    round_value,
 )
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import listed, per_cent, points, told
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
+from strop.studies.frame.numbers import estimate_columns, per_cent, points
+from strop.studies.frame.runs import Tell
 from strop.tasks import Task, find_task
+from strop.text import listed
 
 PLAIN = "own"
 """The arm that filters by the model's own verification."""
@@ -147,7 +150,7 @@ class ImprovementStudy(Study):
                     bounds = (-1.0, 1.0) if "gap" in quantity else UNIT
                     value = _at_round(of_seeds, number, path, bounds)
                     labels = {"task": task, "arm": name, "round": number, "quantity": quantity}
-                    yield labels | told(value)
+                    yield labels | estimate_columns(value)
 
     # --- the gap ---
 
@@ -189,7 +192,7 @@ class ImprovementStudy(Study):
         own_gap = points(_at_round(of_seeds, last, ("gap",)))
         base_gap = points(_at_round(of_seeds, last, ("gap_base_verifier",)))
         gained = points(_change(of_seeds, last, ("accuracy",)))
-        paired = each_seed(of_seeds, last, "accuracy_since_base")
+        paired = count_seed_signs(of_seeds, last, "accuracy_since_base")
         return (
             f"{task}: the own gap by round is {', '.join(steps)} points, at the end {own_gap}; "
             f"with the base model as the verifier it ends at {base_gap}; accuracy changes by "
@@ -238,7 +241,7 @@ class ImprovementStudy(Study):
         for task, of_seeds in _plain(documents).items():
             pass_1 = _change(of_seeds, last, ("accuracy",))
             pass_k = _change(of_seeds, last, ("pass_at_k", k))
-            paired = each_seed(of_seeds, last, "pass_at_k_since_base")
+            paired = count_seed_signs(of_seeds, last, "pass_at_k_since_base")
             seen.append(
                 f"{task}: pass@1 {points(pass_1)}, pass@{k} {points(pass_k)} "
                 f"(paired over problems: {paired})"
@@ -248,16 +251,16 @@ class ImprovementStudy(Study):
             if pass_k.interval_sign < 0:
                 falls.append(task)
             # The signs below are of intervals over problems, one for each seed.
-            if set(sides(of_seeds, last, "accuracy_since_base")) == {1}:
+            if set(interval_signs(of_seeds, last, "accuracy_since_base")) == {1}:
                 rises_in_each.append(task)
-            if set(sides(of_seeds, last, "pass_at_k_since_base")) == {-1}:
+            if set(interval_signs(of_seeds, last, "pass_at_k_since_base")) == {-1}:
                 falls_in_each.append(task)
         return Finding(
             "improvement-pass-at-k",
             f"pass@k before and after {last} rounds",
             "pass@k rises with rounds for small k and falls for large k: effective diversity is "
             "lost (section 5).",
-            f"after {last} rounds of the model's own filter, change in points: {'; '.join(seen)}.",
+            f"after {last} rounds of the model's own filter, change_from_base in points: {'; '.join(seen)}.",
             f"By the intervals over problems, pass@1 rises on {listed(rises_in_each)} and "
             f"pass@{k} falls on {listed(falls_in_each)} in each of {self.seeds} seeds. The "
             "intervals over seeds are wide, because there are few seeds; they show a rise on "
@@ -313,7 +316,9 @@ class ImprovementStudy(Study):
                 value = _change(of_seeds, self.rounds, path)
                 changes.append(points(value))
                 differences.append(points(self._against_own(documents, task, name, path)))
-                rows.append({"task": task, "arm": name, "quantity": quantity} | told(value))
+                rows.append(
+                    {"task": task, "arm": name, "quantity": quantity} | estimate_columns(value)
+                )
                 if quantity != "accuracy" and value.interval_sign < 0:
                     falling.append(f"{task} ({name})")
             if name == PLAIN:
@@ -347,9 +352,9 @@ class ImprovementStudy(Study):
         """Return the last value of an arm minus that of the plain arm, paired by seed."""
         differences = []
         for document, plain in zip(documents[task, name], documents[task, PLAIN], strict=True):
-            last = of_round(document, self.rounds, *path)
-            differences.append(last - of_round(plain, self.rounds, *path))
-        return over(differences, "against own")
+            last = round_value(document, self.rounds, *path)
+            differences.append(last - round_value(plain, self.rounds, *path))
+        return mean_over_seeds(differences, "against own")
 
 
 def _plain(documents: Documents) -> dict[str, Sequence[Document]]:
@@ -372,14 +377,18 @@ def _at_round(
 
     ``path`` leads to the number in the round's record, such as ``("pass_at_k", "8")``.
     """
-    values = [of_round(document, number, *path) for document in of_seeds]
-    return over(values, path[0]) if bounds is None else over(values, path[0], bounds)
+    values = [round_value(document, number, *path) for document in of_seeds]
+    return (
+        mean_over_seeds(values, path[0])
+        if bounds is None
+        else mean_over_seeds(values, path[0], bounds)
+    )
 
 
 def _change(of_seeds: Sequence[Document], number: int, path: tuple[str, ...]) -> Estimate:
     """Return a number of one round minus that of the base model, as the mean over seeds."""
-    changes = [change(document, number, *path) for document in of_seeds]
-    return over(changes, f"change of {path[0]}")
+    changes = [change_from_base(document, number, *path) for document in of_seeds]
+    return mean_over_seeds(changes, f"change of {path[0]}")
 
 
 def _gap_figure(data: pl.DataFrame) -> Any:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from strop.engines import LADDER
-from strop.studies.frame.base import Study, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of
+from strop.studies.frame.findings import write_findings
 from strop.studies.frame.runs import RunSpec
 from strop.studies.ladder_cells import BEST, EVALUATED, LEVELS, PROMPTED, evaluate, trained_models
 from strop.studies.ladder_evaluation import Evaluation

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from strop.measure import Ratio, resample_counts
-from strop.measure.replicates import mean_of_cells, over_seeds, spread
-from strop.measure.scaling import Trend, trend_of
+from strop.measure.replicates import mean_of_cells, mean_over_seeds, spread
+from strop.measure.scaling import Trend, trend_of_ratios
 from strop.records import Estimate
 from strop.seeds import derive
 from strop.studies.ladder_cells import (
@@ -79,14 +79,14 @@ class Evaluation:
 
     def estimate(self, name: str, cell: Cell, verifier: str, quantity: str) -> Estimate:
         """Return the mean over seeds, with an interval over seeds and problems."""
-        return over_seeds(
+        return mean_over_seeds(
             [self.ratios[index][cell, verifier, quantity] for index in self.sizes[name]]
         )
 
     def mean_relative_gap(self, name: str, verifier: str) -> Estimate:
         """Return the scaling measure of a size, with an interval over seeds and problems."""
         indices = self.sizes[name]
-        return over_seeds([scaling_measure(self.ratios[index], verifier) for index in indices])
+        return mean_over_seeds([scaling_measure(self.ratios[index], verifier) for index in indices])
 
     def median_seed(self, name: str) -> Trained:
         """Return the model to ship: the lower median by scaling measure, then by seed."""
@@ -139,7 +139,7 @@ class Evaluation:
                     f"{seed}:{ratio.value:.4f}"
                     for seed, ratio in zip(self.seeds(name), of_seeds, strict=True)
                 )
-                mean = over_seeds(of_seeds)
+                mean = mean_over_seeds(of_seeds)
                 numbers = (mean.value, mean.low, mean.high, spread(of_seeds), mean.n)
                 yield (name, *cell, verifier, quantity, *numbers, values, mean.why)
 
@@ -170,4 +170,4 @@ class Evaluation:
         )
         flops_M = np.array([model.flops for model in models])
         names = [model.name for model in models]
-        return trend_of(measures, flops_M, counts_BP, size_M=names)
+        return trend_of_ratios(measures, flops_M, counts_BP, size_M=names)

@@ -14,11 +14,12 @@ import polars as pl
 
 from strop.measure.scaling import Trend
 from strop.records import Estimate
-from strop.studies.frame.base import Finding
 from strop.studies.frame.figures import COLUMN, HEIGHT, by_family, level
-from strop.studies.frame.numbers import ALPHA, listed, told
+from strop.studies.frame.findings import Finding
+from strop.studies.frame.numbers import ALPHA, estimate_columns
 from strop.studies.ladder_cells import EVALUATED, LEVELS, OF_MODEL, PROMPTED, SCALED, Cell
 from strop.studies.ladder_evaluation import MEASURED_BY, SCALED_CELLS, Evaluation
+from strop.text import listed
 
 PAPER = (
     "the relative gap grows with pre-training compute, about linearly in its logarithm"
@@ -88,7 +89,7 @@ def _growth(evaluation: Evaluation) -> pl.DataFrame:
             "verifier": verifier,
             "seeds": len(evaluation.sizes[name]),
         }
-        rows.append(row | told(evaluation.mean_relative_gap(name, verifier)))
+        rows.append(row | estimate_columns(evaluation.mean_relative_gap(name, verifier)))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

@@ -13,24 +13,25 @@ import altair as alt
 import polars as pl
 
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     FULL,
     LEAN,
+    count_signs,
     counts,
+    estimate_columns,
     estimates,
     gaps,
-    listed,
     per_cent,
     points,
     share,
-    short,
-    tally,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
+from strop.text import listed
 
 WEIGHTS = (("mc", "threshold:0.8"), ("mc", None), ("cot-binary", None), ("cot-score", None))
 """Verifiers and their weights; None is the verifier's default weight."""
@@ -65,13 +66,13 @@ class RecallStudy(Study):
         return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self).values())
+        return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         rows: list[dict[str, Any]] = []
         lines = []
         labelled_gaps: list[LabelledGap] = []
-        for (model, task), spec in each(self).items():
+        for (model, task), spec in run_grid(self).items():
             run = runs.run(spec)
             cells = []
             for verifier, weight in self._weights():
@@ -80,8 +81,8 @@ class RecallStudy(Study):
                 counted = counts(run, verifier, weight)
                 for quantity, value in values.items():
                     row = {"model": model, "task": task, "verifier": label, "quantity": quantity}
-                    rows.append(row | told(value) | counted)
-                labelled_gaps.append((f"{label} of {short(model)}", values["gap"]))
+                    rows.append(row | estimate_columns(value) | counted)
+                labelled_gaps.append((f"{label} of {short_name(model)}", values["gap"]))
                 cells.append(f"{points(values['gap'])}; {share(values['relative_gap'])}")
             # The accuracy is that of all responses, the same under every verifier.
             lines.append([model, task, per_cent(values["accuracy"]), *cells])
@@ -111,7 +112,7 @@ class RecallStudy(Study):
             pl.col("value").is_not_null(),
         ).with_columns(
             pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short, return_dtype=pl.String),
+            pl.col("model").map_elements(short_name, return_dtype=pl.String),
         )
         base = alt.Chart(shown).encode(
             x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
@@ -132,7 +133,7 @@ def _label(verifier: str, weight: str | None) -> str:
 def _seen(labelled_gaps: Sequence[LabelledGap]) -> str:
     known = [(label, gap) for label, gap in labelled_gaps if gap.value is not None]
     below = [gap for _, gap in known if gap.high is not None and gap.high < SMALL]
-    text = f"{tally(gap for _, gap in known)}; {len(below)} lie wholly below 1 point."
+    text = f"{count_signs(gap for _, gap in known)}; {len(below)} lie wholly below 1 point."
     if known:
         label, largest = max(known, key=lambda entry: entry[1].value or 0.0)
         text += f" The largest gap is {points(largest)} points, {label}."

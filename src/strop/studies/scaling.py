@@ -20,27 +20,28 @@ from strop.engines.pretraining import Pretraining, parse_flops, pretraining_flop
 from strop.errors import UsageError
 from strop.measure import Ratio, estimate
 from strop.measure.intervals import Floats
-from strop.measure.scaling import Trend, trend_of
+from strop.measure.scaling import Trend, trend_of_ratios
 from strop.records import Estimate, interval_sign
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, by_family, level
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
     CHECKED,
     FULL,
     LEAN,
     counts,
+    estimate_columns,
     gaps,
     joint_counts,
-    listed,
     mean_over_tasks,
     points,
     share,
-    told,
 )
 from strop.studies.frame.runs import Runs, RunSpec
 from strop.tasks import Task, find_task
+from strop.text import listed
 
 QUANTITIES = {"relative_gap": "relative gap", "gap": "gap, points"}
 PAPER = (
@@ -127,12 +128,12 @@ class ScalingStudy(Study):
                     row = {"task": run.plan.task.label, "verifier": verifier, "quantity": quantity}
                     group_P = run.evidence.group_P
                     value = estimate(run_ratios[quantity], run.counts_BP, group_P=group_P)
-                    yield labels | row | told(value) | run_counts
+                    yield labels | row | estimate_columns(value) | run_counts
                 if len(runs) > 1:
                     row = {"task": "mean", "verifier": verifier, "quantity": quantity}
                     of_tasks = [run_ratios[quantity] for run_ratios in ratios]
                     mean = estimate(mean_over_tasks(of_tasks, quantity), joint_counts(runs))
-                    yield labels | row | told(mean) | _total(counted)
+                    yield labels | row | estimate_columns(mean) | _total(counted)
 
     @property
     def _mean_label(self) -> str:
@@ -279,7 +280,7 @@ def trend_over_models(
     """Return the trend of a number of each model against log10 of its pre-training FLOPs."""
     flops = [compute[model].flops for model in ratios]
     # Models of equal FLOPs are training seeds of one size, hence size_M.
-    return trend_of(list(ratios.values()), np.array(flops), counts_BP, size_M=flops)
+    return trend_of_ratios(list(ratios.values()), np.array(flops), counts_BP, size_M=flops)
 
 
 def _total(counted: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -27,12 +27,19 @@ from strop.measure.gap import accuracy_P, mean_over_problems
 from strop.measure.intervals import Floats, Ratio, difference
 from strop.records import Estimate
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of, cost_of_fit
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.fits import best_of, holds, usual
-from strop.studies.frame.numbers import estimates, short, tally, told, written
-from strop.studies.frame.runs import Runs, RunSpec
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
+from strop.studies.frame.fits import best_of_n_rows, default_fit, is_fitted
+from strop.studies.frame.numbers import (
+    count_signs,
+    estimate_columns,
+    estimates,
+    format_estimate,
+    short_name,
+)
+from strop.studies.frame.runs import Runs, RunSpec, Tell
 from strop.tasks import Task
 
 PAPER = (
@@ -134,10 +141,10 @@ class SeedsStudy(Study):
             for training in range(self.trainings):
                 data_folder = out / "models" / f"data-{self.seed + draw}"
                 folder = data_folder / f"training-{training}"
-                trainer = Sft(**usual(base, training), epochs=self.epochs)
-                if not holds(folder, trainer):
+                trainer = Sft(**default_fit(base, training), epochs=self.epochs)
+                if not is_fitted(folder, trainer):
                     # A problem's row is the likeliest of all its samples.
-                    rows = best_of(runs.run(train), self.samples)
+                    rows = best_of_n_rows(runs.run(train), self.samples)
                     if not rows:
                         continue
                     runs.tell(f"{data_folder.name}, {folder.name}")
@@ -153,20 +160,22 @@ class SeedsStudy(Study):
             measured = self._against_base(run, base)
             changes.append(measured["change"])
             label = (
-                f"{draw + 1}.{training + 1}" if self._fine_tunes else short(self.models[training])
+                f"{draw + 1}.{training + 1}"
+                if self._fine_tunes
+                else short_name(self.models[training])
             )
             fit = {"fit": label, "data": draw, "training": training}
             for quantity, estimate in measured.items():
-                rows.append({**fit, "quantity": quantity, **told(estimate)})
+                rows.append({**fit, "quantity": quantity, **estimate_columns(estimate)})
         has_fits = bool(rows)
         # A spread needs two fits.
         sources = components(base, fits) if len(fits) > 1 else {}
         for source, estimate in sources.items():
-            rows.append({"fit": "", "quantity": f"sd: {source}", **told(estimate)})
+            rows.append({"fit": "", "quantity": f"sd: {source}", **estimate_columns(estimate)})
         data = pl.DataFrame(rows, infer_schema_length=None)
         return Finding(
             "seeds",
-            f"Where noise comes from: {short(self.models[0])} on {base.plan.task.label}",
+            f"Where noise comes from: {short_name(self.models[0])} on {base.plan.task.label}",
             PAPER,
             self._seen(sources, changes),
             self._holds(sources),
@@ -189,7 +198,7 @@ class SeedsStudy(Study):
             parts.append(f"{SOURCES[name]} {_in_points(value)}")
         text = f"standard deviations in points: {'; '.join(parts)}."
         if self._fine_tunes and changes:
-            text += f" Change of accuracy by fit: {tally(changes)}."
+            text += f" Change of accuracy by fit: {count_signs(changes)}."
         return text
 
     def _holds(self, sources: Mapping[str, Estimate]) -> str:
@@ -248,7 +257,7 @@ def _sources_table(sources: Mapping[str, Estimate]) -> str:
 
 
 def _in_points(value: Estimate) -> str:
-    return written(value, 100, ".2f", ".2f")
+    return format_estimate(value, 100, ".2f", ".2f")
 
 
 # --- the analysis of variance ---

@@ -19,12 +19,13 @@ import polars as pl
 
 from strop.measure.intervals import ANYTHING
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, Tell, write_findings
+from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost
-from strop.studies.frame.courses import over as mean_over_seeds
+from strop.studies.frame.courses import mean_over_seeds
+from strop.studies.frame.findings import Finding, write_findings
 from strop.studies.frame.fits import Fits, Measured
-from strop.studies.frame.numbers import points, short, told
-from strop.studies.frame.runs import Runs
+from strop.studies.frame.numbers import estimate_columns, points, short_name
+from strop.studies.frame.runs import Runs, Tell
 from strop.studies.sft_figures import (
     CHANGES,
     CURVES,
@@ -150,7 +151,7 @@ class SftStudy(Study):
             seen.append(f"{name} {training} on training problems, {held_out} held out")
         return Finding(
             "sft-table",
-            f"Training {short(self.model)} on its own samples of {self._task_label}",
+            f"Training {short_name(self.model)} on its own samples of {self._task_label}",
             TABLE,
             f"change of the accuracy of one sample, points, {self.seeds} seeds:"
             f" {'; '.join(seen) or 'nothing was trained'}.{left_out}",
@@ -169,7 +170,7 @@ class SftStudy(Study):
             for kind, estimates in (("value", values[name]), ("change", changes[name])):
                 for key, estimate in estimates.items():
                     row = {"model": name, "quantity": key, "kind": kind, "seeds": self.seeds}
-                    rows.append(row | told(estimate))
+                    rows.append(row | estimate_columns(estimate))
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _kept(self, models: Mapping[str, Sequence[Measured]]) -> str:
@@ -203,7 +204,7 @@ class SftStudy(Study):
             base = models["base"] if measured else ()
             for key, where in WHERE.items():
                 change = _mean_change(measured, base, key)
-                rows.append({"N": size, "quantity": key, "where": where} | told(change))
+                rows.append({"N": size, "quantity": key, "where": where} | estimate_columns(change))
         data = pl.DataFrame(rows, infer_schema_length=None)
         seen, holds = self._effect_in_words(models)
         return Finding(
@@ -252,7 +253,7 @@ class SftStudy(Study):
             for key, (what, where) in CURVES.items():
                 row = {"step": step, "quantity": key, "what": what, "problems": where}
                 change = _snapshot_change(base, by_seed, key)
-                rows.append({**row, "seeds": len(by_seed), **told(change)})
+                rows.append({**row, "seeds": len(by_seed), **estimate_columns(change)})
         data = pl.DataFrame(rows, infer_schema_length=None)
         has_values = bool(rows) and data["value"].count() > 0
         seen, holds = _curve_in_words(base, snapshots)

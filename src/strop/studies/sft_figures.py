@@ -9,9 +9,9 @@ import altair as alt
 import polars as pl
 
 from strop.records import Estimate
-from strop.studies.frame.base import markdown_table
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import per_cent, points, told, written
+from strop.studies.frame.findings import markdown_table
+from strop.studies.frame.numbers import estimate_columns, format_estimate, per_cent, points
 
 SHOWN = {
     "train_accuracy": "one sample, training problems, %",
@@ -65,7 +65,9 @@ def tables(values: Mapping[str, Estimates], changes: Mapping[str, Estimates]) ->
 
 
 def _value_cell(value: Estimate, key: str) -> str:
-    return written(value, 1, ".2f", ".2f") if key.endswith("likelihood") else per_cent(value)
+    return (
+        format_estimate(value, 1, ".2f", ".2f") if key.endswith("likelihood") else per_cent(value)
+    )
 
 
 def _change_cell(value: Estimate, key: str) -> str:
@@ -73,7 +75,7 @@ def _change_cell(value: Estimate, key: str) -> str:
 
 
 def in_nats(change: Estimate) -> str:
-    return written(change, 1, "+.2f", ".2f")
+    return format_estimate(change, 1, "+.2f", ".2f")
 
 
 def bars(changes: Mapping[str, Estimates]) -> Any:
@@ -82,7 +84,7 @@ def bars(changes: Mapping[str, Estimates]) -> Any:
     for name, estimates in changes.items():
         if name != "base":
             for key, where in WHERE.items():
-                rows.append({"model": name, "where": where} | told(estimates[key]))
+                rows.append({"model": name, "where": where} | estimate_columns(estimates[key]))
     data = pl.DataFrame(rows, infer_schema_length=None)
     data = data.with_columns(pl.col("value", "low", "high") * 100)
     base = alt.Chart(data).encode(

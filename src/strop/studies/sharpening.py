@@ -17,11 +17,20 @@ from strop.measure.dominance import Dominance, dominance, within_problem_PK
 from strop.records import Estimate
 from strop.sharpening import SELF_REWARDS
 from strop.studies import sharpening_figures as figures
-from strop.studies.frame.base import Finding, Study, markdown_table
-from strop.studies.frame.numbers import listed, per_cent, points, short, tally, told, written
+from strop.studies.frame.base import Study
+from strop.studies.frame.findings import Finding, markdown_table
+from strop.studies.frame.numbers import (
+    count_signs,
+    estimate_columns,
+    format_estimate,
+    per_cent,
+    points,
+    short_name,
+)
 from strop.studies.frame.runs import Runs, RunSpec
 from strop.studies.sharpening_cells import Cell, curves, distribution, lifts
 from strop.tasks import Task
+from strop.text import listed
 
 LIFTS = (
     "lifts over greedy accuracy in most cells for log-probability, up to tens of per cent, fewer "
@@ -126,7 +135,7 @@ class SharpeningStudy(Study):
             truncated = cells[model, task].truncated()
             for (reward, quantity), value in of_cell.items():
                 labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
-                rows.append(labels | {"truncated": truncated} | told(value))
+                rows.append(labels | {"truncated": truncated} | estimate_columns(value))
         data = pl.DataFrame(rows, infer_schema_length=None)
         return Finding(
             "sharpening-lifts",
@@ -150,7 +159,7 @@ class SharpeningStudy(Study):
                     risen += 1
                 changes = (of_cell[reward, "over_one"], of_cell[reward, "over_half"])
                 if any(change.interval_sign < 0 for change in changes):
-                    falling.append(f"{short(model)} on {task} by {reward}")
+                    falling.append(f"{short_name(model)} on {task} by {reward}")
         answer = "In few cells" if risen else "Not shown"
         if risen > gains / 2:
             answer = "In most cells"
@@ -170,7 +179,7 @@ class SharpeningStudy(Study):
             values, cell_changes = curves(cell)
             for (reward, quantity, n), value in values.items():
                 labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
-                rows.append(labels | {"samples": n} | told(value))
+                rows.append(labels | {"samples": n} | estimate_columns(value))
             for (reward, quantity), change in cell_changes.items():
                 changes[model, task, reward, quantity] = change
         accuracy = _changes_of(changes, "accuracy")
@@ -180,10 +189,10 @@ class SharpeningStudy(Study):
         return Finding(
             "sharpening-curves",
             "Accuracy and log-likelihood of the chosen response against N "
-            f"(figure: {short(self._shown)})",
+            f"(figure: {short_name(self._shown)})",
             CURVES,
             f"from N = 1 to N = {self.samples}, all cells and rewards: accuracy, "
-            f"{tally(accuracy)}; log-likelihood, {tally(log_likelihood)}.",
+            f"{count_signs(accuracy)}; log-likelihood, {count_signs(log_likelihood)}.",
             f"Accuracy rises in {rising} of {len(accuracy)} curves, and falls for "
             f"{listed(_falling_accuracy(changes))}. The curves are exact over all subsets of the "
             "samples. The points of a curve use the same samples, so neighbouring points go up and "
@@ -216,7 +225,7 @@ class SharpeningStudy(Study):
         dominating = pooled.count("right dominates")
         return Finding(
             "sharpening-logprobs",
-            f"Log-probabilities of right and wrong responses (figure: {short(self._shown)})",
+            f"Log-probabilities of right and wrong responses (figure: {short_name(self._shown)})",
             DISTRIBUTIONS,
             f"stochastic dominance at the 5% level over {len(pooled)} cells: pooled, "
             f"{_count_each(pooled)}; each response against its own problem's mean, "
@@ -235,7 +244,9 @@ def _lifts_seen(values: LiftValues) -> str:
     """Return how many gains lie above and below zero, and the largest gain."""
     parts = []
     for reward in SELF_REWARDS:
-        parts.append(f"{reward}: {tally(of_cell[reward, 'gain'] for of_cell in values.values())}")
+        parts.append(
+            f"{reward}: {count_signs(of_cell[reward, 'gain'] for of_cell in values.values())}"
+        )
     return (
         f"gain in points over greedy, {len(values)} cells: {'; '.join(parts)}."
         f"{_largest_gain(values)}"
@@ -249,7 +260,7 @@ def _largest_gain(values: LiftValues) -> str:
         for reward in SELF_REWARDS:
             gain = of_cell[reward, "gain"]
             if gain.value is not None:
-                gains.append((f"{reward} of {short(model)} on {task}", gain))
+                gains.append((f"{reward} of {short_name(model)} on {task}", gain))
     if not gains:
         return ""
     label, largest = max(gains, key=lambda entry: entry[1].value or 0.0)
@@ -262,7 +273,7 @@ def _lift_table(values: LiftValues) -> str:
         accuracies = [per_cent(of_cell["", name]) for name in ("greedy", "sampling", "coverage")]
         cells = []
         for reward in SELF_REWARDS:
-            lift = written(of_cell[reward, "lift"], 100, "+.0f", ".0f")
+            lift = format_estimate(of_cell[reward, "lift"], 100, "+.0f", ".0f")
             cells.append(f"{points(of_cell[reward, 'gain'])}; {lift}")
         lines.append([model, task, *accuracies, *cells])
     columns = [f"{reward}: gain, points; lift, %" for reward in SELF_REWARDS]
@@ -280,7 +291,7 @@ def _falling_accuracy(changes: Changes) -> list[str]:
     falling = []
     for (model, task, reward, quantity), change in changes.items():
         if quantity == "accuracy" and change.interval_sign < 0:
-            falling.append(f"{short(model)} on {task} by {reward} ({points(change)})")
+            falling.append(f"{short_name(model)} on {task} by {reward} ({points(change)})")
     return falling
 
 

@@ -19,7 +19,8 @@ from strop.measure.lifts import accuracy_gain, accuracy_lift
 from strop.measure.pass_at_k import pass_at_k_PN
 from strop.measure.selection import selection_curve_PN
 from strop.records import Estimate
-from strop.run.analysis import groups_of, sparse
+from strop.run.analysis import sparse
+from strop.run.evidence import groups_of
 from strop.run.run import Run
 from strop.sharpening import SELF_REWARDS, Sharpening
 

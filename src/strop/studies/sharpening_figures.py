@@ -10,7 +10,7 @@ import polars as pl
 from strop.records import interval_sign
 from strop.sharpening import SELF_REWARDS
 from strop.studies.frame.figures import COLUMN, points_with_intervals
-from strop.studies.frame.numbers import short
+from strop.studies.frame.numbers import short_name
 
 DISTRIBUTION = {
     "model": pl.String,
@@ -34,10 +34,10 @@ def heatmaps(data: pl.DataFrame, samples: int) -> Any:
     """Return heatmaps of model by task: the lift of each self-reward, coverage and accuracies."""
     titles = {(reward, "lift"): f"lift by {reward}, %" for reward in SELF_REWARDS}
     titles |= ACCURACY_PANELS
-    models = [short(model) for model in data["model"].unique(maintain_order=True)]
+    models = [short_name(model) for model in data["model"].unique(maintain_order=True)]
     tasks = data["task"].unique(maintain_order=True).to_list()
     shown = data.with_columns(
-        pl.col("model").map_elements(short, return_dtype=pl.String), pl.col("value") * 100
+        pl.col("model").map_elements(short_name, return_dtype=pl.String), pl.col("value") * 100
     )
     panels = []
     # Two panels side by side: only the left ones have model names, the bottom ones task names.

@@ -18,20 +18,21 @@ from strop.measure import Ratio, estimate_all, resample_counts
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.seeds import derive
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     check_equal_samples,
+    estimate_columns,
     gaps,
-    listed,
     per_cent,
     points,
     share,
-    short,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
+from strop.text import listed
 
 CUT = -0.5
 """The lowest relative gap in the figure; the data are not cut.
@@ -72,14 +73,14 @@ class SudokuStudy(Study):
         return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self).values())
+        return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         values = self._values(runs)
         rows = []
         for (model, blanks, verifier, quantity), value in values.items():
             row = {"model": model, "blanks": blanks, "verifier": verifier, "quantity": quantity}
-            rows.append(row | told(value))
+            rows.append(row | estimate_columns(value))
         all_blanks = list(dict.fromkeys(blanks for _, blanks, _, _ in values))
         data = pl.DataFrame(rows, infer_schema_length=None)
         yield Finding(
@@ -95,7 +96,7 @@ class SudokuStudy(Study):
 
     def _values(self, runs: Runs) -> dict[ValueKey, Estimate]:
         """Measure every model and verifier, by number of blanks."""
-        specs = each(self)
+        specs = run_grid(self)
         labels = list(dict.fromkeys(task for _, task in specs))
         values = {}
         for model in self.models:
@@ -137,7 +138,7 @@ class SudokuStudy(Study):
                 accuracy = per_cent(values[model, blanks, verifier, "accuracy"])
                 gap = points(values[model, blanks, verifier, "gap"])
                 ends.append(f"{blanks}: accuracy {accuracy}%, gap {gap}")
-            parts.append(f"{short(model)} at {' and at '.join(ends)} points")
+            parts.append(f"{short_name(model)} at {' and at '.join(ends)} points")
         return f"with {verifier}, by number of blanks: {'; '.join(parts)}."
 
     def _holds(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
@@ -148,10 +149,10 @@ class SudokuStudy(Study):
             for blanks in all_blanks:
                 gap = values[model, blanks, self._verifier, "gap"]
                 is_above.append(gap.interval_sign > 0)
-            counted.append(f"{short(model)} {sum(is_above)} of {len(all_blanks)}")
+            counted.append(f"{short_name(model)} {sum(is_above)} of {len(all_blanks)}")
             if is_above[-1]:
-                above_at_most_blanks.append(short(model))
-        if above_at_most_blanks == [short(self.models[-1])]:
+                above_at_most_blanks.append(short_name(model))
+        if above_at_most_blanks == [short_name(self.models[-1])]:
             answer = "Yes: only the largest model has"
         elif above_at_most_blanks:
             answer = "No: other models than the largest have"
@@ -183,7 +184,7 @@ class SudokuStudy(Study):
         all_blanks = data["blanks"].unique(maintain_order=True).to_list()
         shown = data.filter(
             pl.col("verifier") == self._verifier, pl.col("value").is_not_null()
-        ).with_columns(pl.col("model").map_elements(short, return_dtype=pl.String))
+        ).with_columns(pl.col("model").map_elements(short_name, return_dtype=pl.String))
         panels = []
         for index, (quantity, title) in enumerate(PANELS.items()):
             is_last = index == len(PANELS) - 1

@@ -18,21 +18,22 @@ from strop.measure import Ratio, estimate
 from strop.measure.intervals import difference
 from strop.measure.scaling import Trend
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
+    estimate_columns,
     gaps,
     joint_counts,
-    listed,
     mean_over_tasks,
     share,
-    short,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.scaling import compute_of, trend_over_models
 from strop.tasks import Task
+from strop.text import listed
 
 PAPER = "at temperatures 0.5, 0.7 and 1.0 the relative gap has the same trend (Appendix B)."
 
@@ -75,14 +76,14 @@ class TemperatureStudy(Study):
     def wanted(self) -> Sequence[RunSpec]:
         specs: list[RunSpec] = []
         for temperature in self.temperatures:
-            specs += each(self, temperature=temperature).values()
+            specs += run_grid(self, temperature=temperature).values()
         return specs
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         compute, unknown = compute_of(self.models, self.flops)
         runs_of: dict[RunKey, list[Run]] = {}
         for temperature in self.temperatures:
-            for (model, _), spec in each(self, temperature=temperature).items():
+            for (model, _), spec in run_grid(self, temperature=temperature).items():
                 runs_of.setdefault((model, temperature), []).append(runs.run(spec))
         data = pl.DataFrame(list(self._rows(runs_of, compute)), infer_schema_length=None)
         trends: dict[TrendKey, Trend] = {}
@@ -123,7 +124,7 @@ class TemperatureStudy(Study):
                 ):
                     ratio = _mean(task_runs, verifier, quantity, what)
                     value = estimate(ratio, joint_counts(task_runs))
-                    yield labels | {"quantity": quantity} | told(value)
+                    yield labels | {"quantity": quantity} | estimate_columns(value)
 
     def _trends(
         self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
@@ -204,7 +205,7 @@ class TemperatureStudy(Study):
         shown = data.filter(
             pl.col("quantity") == "relative_gap", pl.col("value").is_not_null()
         ).with_columns(
-            pl.col("model").map_elements(short, return_dtype=pl.String),
+            pl.col("model").map_elements(short_name, return_dtype=pl.String),
             pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
         )
         temperatures = [f"{temperature:g}" for temperature in self.temperatures]
@@ -217,7 +218,7 @@ class TemperatureStudy(Study):
             panel = shown.filter(pl.col("verifier") == verifier)
             x = alt.X(
                 "model:N",
-                scale=alt.Scale(domain=[*map(short, self.models)]),
+                scale=alt.Scale(domain=[*map(short_name, self.models)]),
                 title="model" if is_last else None,
                 axis=alt.Axis(labelAngle=0, labels=is_last),
             )

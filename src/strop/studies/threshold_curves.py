@@ -15,7 +15,7 @@ from strop.measure.crossfit import crossfit, repeated_selection
 from strop.measure.gap import gap, kept_share
 from strop.measure.intervals import Floats, from_draws
 from strop.records import Estimate
-from strop.run.analysis import Judge, sweep_weights
+from strop.run.evidence import Judge, sweep_weights
 from strop.run.run import Run
 from strop.studies.frame.numbers import estimates
 from strop.weigh import Weight

@@ -16,10 +16,11 @@ import altair as alt
 import polars as pl
 
 from strop.records import Estimate
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.numbers import check_equal_samples, listed, points, short, told
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.findings import Finding, markdown_table
+from strop.studies.frame.numbers import check_equal_samples, estimate_columns, points, short_name
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.threshold_curves import (
     Curve,
     axis_title,
@@ -30,6 +31,7 @@ from strop.studies.threshold_curves import (
     transfer,
 )
 from strop.tasks import Task
+from strop.text import listed
 
 PAPER = (
     "the gap is concave in the threshold for MC and the tournament and rises for CoT-Score; the "
@@ -65,12 +67,14 @@ class ThresholdsStudy(Study):
         return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self).values())
+        return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         smallest, *others = self.models
         for verifier in self.verifiers:
-            curves = {cell: curve(runs.run(spec), verifier) for cell, spec in each(self).items()}
+            curves = {
+                cell: curve(runs.run(spec), verifier) for cell, spec in run_grid(self).items()
+            }
             # A gap depends on the number of samples, so models are compared at an equal number.
             check_equal_samples([gap_curve.run for gap_curve in curves.values()])
             transfers = {}
@@ -112,7 +116,7 @@ class ThresholdsStudy(Study):
         if losses:
             worst = min(losses, key=lambda loss: loss.value or 0.0)
             text += (
-                f" If the threshold is chosen on {short(self.models[0])} instead of on the model "
+                f" If the threshold is chosen on {short_name(self.models[0])} instead of on the model "
                 f"itself, the gap changes by {points(worst)} points in the worst case."
             )
         return text
@@ -140,7 +144,7 @@ class ThresholdsStudy(Study):
             "gap there (in-sample), points",
             "shape",
             "gap, chosen on itself (cross-fitted)",
-            f"change when chosen on {short(self.models[0])}",
+            f"change when chosen on {short_name(self.models[0])}",
         ]
         return markdown_table(header, lines)
 
@@ -153,7 +157,7 @@ def _rows(verifier: str, curves: Mapping[CellKey, Curve]) -> Iterator[dict[str, 
         thresholds = gap_curve.threshold_T.tolist()
         for threshold, gap, kept in zip(thresholds, gap_curve.gaps, gap_curve.kept, strict=True):
             choice = {"kept_share": kept.value, "best": threshold == gap_curve.best}
-            yield labels | {"threshold": threshold} | told(gap) | choice
+            yield labels | {"threshold": threshold} | estimate_columns(gap) | choice
 
 
 def _known_losses(transfers: Transfers) -> list[Estimate]:
@@ -185,7 +189,7 @@ def _holds(verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers)
 def _figure(data: pl.DataFrame, verifier: str) -> Any:
     shown = data.with_columns(
         pl.col("value", "low", "high") * 100,
-        pl.col("model").map_elements(short, return_dtype=pl.String),
+        pl.col("model").map_elements(short_name, return_dtype=pl.String),
     )
     # A number of rounds is whole, so that ticks between whole numbers would mislead.
     tick_step = 1 if swept_weight(verifier) == "survivors" else alt.Undefined

@@ -14,22 +14,23 @@ import polars as pl
 from strop.measure.correlation import Correlation, correlations
 from strop.records import Estimate
 from strop.run.run import Run
-from strop.studies.frame.base import Finding, Study, markdown_table
+from strop.studies.frame.base import Study
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
     FULL,
     LEAN,
+    estimate_columns,
     estimates,
     gaps,
-    listed,
     share,
-    short,
-    told,
+    short_name,
 )
-from strop.studies.frame.runs import Runs, RunSpec, each
+from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.rank_correlations import mean_rank_correlation, rank_correlation
 from strop.tasks import Task
+from strop.text import listed
 
 CORRELATIONS = (
     "correlations between verifiers are low: about 0.24 for MC and CoT-Binary, 0.39 for MC and "
@@ -64,10 +65,10 @@ class VerifiersStudy(Study):
         return cls(models=models, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
-        return list(each(self).values())
+        return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
-        run_of = {cell: runs.run(spec) for cell, spec in each(self).items()}
+        run_of = {cell: runs.run(spec) for cell, spec in run_grid(self).items()}
         yield self._correlation_finding(run_of)
         yield self._accuracy_finding(run_of)
 
@@ -90,7 +91,9 @@ class VerifiersStudy(Study):
                 labels = {"model": model, "task": task, "pair": " / ".join(pair)}
                 excluded = {"constant": of_pair[pair].constant, "left_out": of_pair[pair].unscored}
                 for quantity, value in values.items():
-                    rows.append(labels | {"quantity": quantity} | excluded | told(value))
+                    rows.append(
+                        labels | {"quantity": quantity} | excluded | estimate_columns(value)
+                    )
             lines.append([task, model, *cells])
         columns = [f"{' / '.join(pair)}: pooled; within problems" for pair in pairs]
         data = pl.DataFrame(rows, infer_schema_length=None)
@@ -131,7 +134,7 @@ class VerifiersStudy(Study):
                 values = estimates(run, {name: ratios[name] for name in ("accuracy", "gap")})
                 labels = {"model": model, "task": task, "verifier": verifier}
                 accuracy = {"accuracy": values["accuracy"].value}
-                rows.append(labels | accuracy | told(values["gap"]))
+                rows.append(labels | accuracy | estimate_columns(values["gap"]))
         data = pl.DataFrame(rows, infer_schema_length=None)
         tasks = list(dict.fromkeys(task for _, task in run_of))
         ranks = self._rank_correlations(run_of, tasks)
@@ -205,7 +208,7 @@ class VerifiersStudy(Study):
 
 def _correlation_figure(data: pl.DataFrame) -> Any:
     # Models and tasks come from all rows: a model without a known value keeps its place.
-    named = data.with_columns(pl.col("model").map_elements(short, return_dtype=pl.String))
+    named = data.with_columns(pl.col("model").map_elements(short_name, return_dtype=pl.String))
     models = named["model"].unique(maintain_order=True).to_list()
     tasks = named["task"].unique(maintain_order=True).to_list()
     shown = named.filter(pl.col("quantity") == "pearson_pooled", pl.col("value").is_not_null())

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from strop.cli.study import asked
+from strop.cli.study import with_settings
 from strop.errors import UsageError
 from strop.studies import STUDIES
-from strop.studies.frame.base import Finding, markdown_table, write_findings
+from strop.studies.frame.findings import Finding, markdown_table, write_findings
 from strop.studies.ladder import LadderStudy
 from tests.studies.frame.tiny_study import Tiny, quiet
 
@@ -36,19 +36,19 @@ def test_a_study_run_again_gives_the_same_and_loads_no_model(
 
 
 def test_options_go_into_the_fields_that_a_study_has() -> None:
-    study = asked(Tiny(), {"model": ("a", "b"), "problems": 9}, strict=True)
+    study = with_settings(Tiny(), {"model": ("a", "b"), "problems": 9}, strict=True)
     assert study == Tiny(models=("a", "b"), problems=9)
     with pytest.raises(UsageError, match="study tiny has no --seed"):
-        asked(Tiny(), {"seed": 1}, strict=True)
-    assert asked(Tiny(), {"seed": 1, "samples": 2}, strict=False) == Tiny(samples=2)
+        with_settings(Tiny(), {"seed": 1}, strict=True)
+    assert with_settings(Tiny(), {"seed": 1, "samples": 2}, strict=False) == Tiny(samples=2)
     recall, tasks = STUDIES["recall"](), {"task": ("natural-questions",)}
-    assert asked(recall, tasks, strict=False) == recall, (
+    assert with_settings(recall, tasks, strict=False) == recall, (
         "under all, a study about facts stays with its facts"
     )
-    assert asked(recall, tasks, strict=True) != recall
+    assert with_settings(recall, tasks, strict=True) != recall
     coverage = STUDIES["coverage"]()
     with pytest.raises(UsageError, match="study coverage has no --problems"):
-        asked(coverage, {"problems": 5}, strict=True)
+        with_settings(coverage, {"problems": 5}, strict=True)
 
 
 def test_the_setting_names_every_field() -> None:

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 import strop.studies.frame.courses as courses_module
-from strop.studies.frame.courses import Courses, over
+from strop.studies.frame.courses import Courses, mean_over_seeds
 from strop.studies.improvement import PLAIN, ImprovementStudy
 from tests.studies.shared import course_document, quiet
 
 
 def test_the_interval_over_seeds_is_students() -> None:
-    mean = over([0.1, 0.2, 0.3], "x")
+    mean = mean_over_seeds([0.1, 0.2, 0.3], "x")
     assert mean.value == pytest.approx(0.2)
     assert mean.high == pytest.approx(0.2 + 4.302653 * 0.1 / 3**0.5)
-    assert over([0.1, float("nan")], "x").low is None
-    assert over([0.2, 0.2], "x").low is None
-    assert over([], "x").value is None
+    assert mean_over_seeds([0.1, float("nan")], "x").low is None
+    assert mean_over_seeds([0.2, 0.2], "x").low is None
+    assert mean_over_seeds([], "x").value is None
 
 
 def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

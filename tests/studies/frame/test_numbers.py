@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from strop.records import Estimate
-from strop.studies.frame.numbers import listed, per_cent, points, share, short, tally, told
+from strop.studies.frame.numbers import (
+    count_signs,
+    estimate_columns,
+    per_cent,
+    points,
+    share,
+    short_name,
+)
+from strop.text import listed
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None) -> Estimate:
@@ -26,7 +34,7 @@ def test_undefined_is_a_dash_and_no_interval_has_no_brackets() -> None:
 
 
 def test_an_estimate_as_columns() -> None:
-    assert told(estimate(None)) == {
+    assert estimate_columns(estimate(None)) == {
         "value": None,
         "low": None,
         "high": None,
@@ -37,7 +45,9 @@ def test_an_estimate_as_columns() -> None:
 
 def test_intervals_are_counted_by_their_side_of_zero() -> None:
     estimates = [estimate(1, 0.5, 2), estimate(0, -1, 1), estimate(-1, -2, -0.5), estimate(None)]
-    assert tally(estimates).startswith("1 of 4 intervals lie above zero, 1 below (about 0.1 of")
+    assert count_signs(estimates).startswith(
+        "1 of 4 intervals lie above zero, 1 below (about 0.1 of"
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,4 +68,4 @@ def test_names_in_a_sentence(names: list[str], text: str) -> None:
     ],
 )
 def test_short_names_of_models(model: str, name: str) -> None:
-    assert short(model) == name
+    assert short_name(model) == name

@@ -6,7 +6,7 @@ import numpy as np
 
 from strop.measure import estimate, resample_counts
 from strop.run.run import Run
-from strop.studies.frame.numbers import counts, gaps, tally
+from strop.studies.frame.numbers import count_signs, counts, gaps
 from tests.studies.shared import mean_gap
 
 
@@ -20,5 +20,5 @@ def test_where_nothing_is_filtered_the_gap_is_unknown(verified_run: Run) -> None
 def test_a_tally_states_the_number_expected_by_chance() -> None:
     value_P = 0.5 + 0.1 * np.random.default_rng(0).standard_normal(50)
     above = estimate(mean_gap(value_P), resample_counts(50, 0))
-    text = tally([above] * 40)
+    text = count_signs([above] * 40)
     assert text.startswith("40 of 40 intervals lie above zero, 0 below (about 1.0 of each ")

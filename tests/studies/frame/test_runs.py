@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from strop.run.gap import sample
-from strop.studies.frame.runs import Runs, RunSpec, merged
+from strop.studies.frame.runs import Runs, RunSpec, merge_specs
 from tests.studies.frame.tiny_study import SMALL, quiet
 
 
@@ -56,7 +56,7 @@ def test_what_differs_has_a_folder_of_its_own() -> None:
     ]
     folders = [base.folder, *(replace(base, **change).folder for change in changes)]
     assert len(set(folders)) == len(folders)
-    both = merged(
+    both = merge_specs(
         [
             replace(base, verifiers=("mc",)),
             replace(base, verifiers=("cot-binary", "mc"), judged_by=("ladder/40k",)),

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import altair as alt
 import polars as pl
 
-from strop.studies.frame.base import Finding, Study
+from strop.studies.frame.base import Study
+from strop.studies.frame.findings import Finding
 from strop.studies.frame.runs import Runs, RunSpec
 
 SMALL: dict[str, Any] = {"problems": 5, "samples": 3}

@@ -27,7 +27,7 @@ from strop.improvement.course import Course
 from strop.prompts import solution_prompt
 from strop.records import Prompt, Sample, Sampling, Usage, blind
 from strop.run.preview import PROBE_PROBLEMS, Probe, preview
-from strop.studies.frame.runs import RunSpec, merged
+from strop.studies.frame.runs import RunSpec, merge_specs
 from strop.verify import PromptedVerifier, find_verifiers
 
 PROBE_SAMPLES = 16
@@ -95,7 +95,7 @@ def total(costs: Iterable[Cost]) -> Cost:
     return Cost(**sums, seconds_at_most=seconds)
 
 
-def less(whole: Cost, part: Cost) -> Cost:
+def subtract(whole: Cost, part: Cost) -> Cost:
     """Subtract a part from the whole. The rest is further work within the same runs: no new run."""
     left: dict[str, Any] = {
         name: getattr(whole, name) - getattr(part, name) for name in COUNTED if name != "runs"
@@ -115,7 +115,7 @@ def cost_of(wanted: Sequence[RunSpec]) -> Cost:
 
     The problems of seed 0 stand for those of every seed, so that equal runs are measured once.
     """
-    specs = sorted(merged(wanted), key=lambda spec: spec.model)
+    specs = sorted(merge_specs(wanted), key=lambda spec: spec.model)
     return total(_cost(replace(spec, seed=0)) for spec in specs)
 
 
@@ -155,7 +155,7 @@ def _cost_with_judges(spec: RunSpec) -> Cost:
     for judge in dict.fromkeys(spec.judged_by):
         if judge != spec.model:
             by_judge = replace(alone, model=judge)
-            costs.append(less(_cost(by_judge), _cost(replace(by_judge, verifiers=()))))
+            costs.append(subtract(_cost(by_judge), _cost(replace(by_judge, verifiers=()))))
     return total(costs)
 
 
@@ -220,7 +220,7 @@ def cost_of_course(course: Course) -> Cost:
     rows = course.train_problems * train_samples
     fit = cost_of_fit(train, rows, float(course.trainer.settings()["epochs"]))
     # In each round the base model also verifies the new model's held-out responses.
-    verified_by_base = less(_cost(held_out), _cost(only_responses))
+    verified_by_base = subtract(_cost(held_out), _cost(only_responses))
     one_round = [_cost(held_out), verified_by_base, _cost(train), fit]
     return total([_cost(held_out), *course.rounds * one_round])
 

@@ -21,11 +21,10 @@ import numpy as np
 from strop.improvement.course import Course
 from strop.improvement.rounds import NOTHING_KEPT, improve
 from strop.measure.intervals import ANYTHING
-from strop.measure.replicates import over_draws
+from strop.measure.replicates import mean_over_draws
 from strop.records import Estimate, interval_sign
 from strop.run.store import default_folder
-from strop.studies.frame.numbers import listed
-from strop.text import slug
+from strop.text import listed, slug
 
 Document = Mapping[str, Any]
 """The contents of a course's improve.json."""
@@ -114,7 +113,7 @@ def _copy_base_samples(source: Path, like: Course, target: Path, course: Course)
             shutil.copytree(run, target / "round-0" / name, ignore=ignore)
 
 
-def of_round(document: Document, number: int, *path: str) -> float:
+def round_value(document: Document, number: int, *path: str) -> float:
     """Return the value at a path of keys of a round; NaN if it is unknown."""
     entry = document["rounds"][number]
     for key in path:
@@ -123,28 +122,28 @@ def of_round(document: Document, number: int, *path: str) -> float:
     return float("nan") if value is None else float(value)
 
 
-def change(document: Document, number: int, *path: str) -> float:
+def change_from_base(document: Document, number: int, *path: str) -> float:
     """Return a round's value minus the base model's."""
-    return of_round(document, number, *path) - of_round(document, 0, *path)
+    return round_value(document, number, *path) - round_value(document, 0, *path)
 
 
-def sides(documents: Sequence[Document], number: int, name: str) -> list[int]:
+def interval_signs(documents: Sequence[Document], number: int, name: str) -> list[int]:
     """Return, for each seed, the sign of a round's interval over problems: 1, -1, or 0 if open."""
     estimates = [document["rounds"][number][name] for document in documents]
     return [interval_sign(entry.get("low"), entry.get("high")) for entry in estimates]
 
 
-def each_seed(documents: Sequence[Document], number: int, name: str) -> str:
+def count_seed_signs(documents: Sequence[Document], number: int, name: str) -> str:
     """Count the seeds whose interval over problems lies above zero, and below."""
-    signs = sides(documents, number, name)
+    signs = interval_signs(documents, number, name)
     return f"{signs.count(1)} of {len(signs)} seeds above zero, {signs.count(-1)} below"
 
 
-def over(
+def mean_over_seeds(
     values: Iterable[float], definition: str, bounds: tuple[float, float] = ANYTHING
 ) -> Estimate:
     """Return the mean over seeds with Student's interval."""
-    return over_draws(np.array(list(values), dtype=float), definition, bounds)
+    return mean_over_draws(np.array(list(values), dtype=float), definition, bounds)
 
 
 def largest_k(documents: Sequence[Document]) -> str:

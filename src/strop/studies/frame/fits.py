@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from strop.distill import RewardDpo, Sft, Trainer
-from strop.distill.base import Row
+from strop.distill.rows import Row
 from strop.engines import is_embedded, model_folder, trained_name
 from strop.improvement.course import Course
 from strop.improvement.rounds import improve
@@ -83,9 +83,9 @@ class Fits:
         study = self.study
         yield "base", self._measure("base", study.model)
         for size in study.sizes:
-            trainer = Sft(**usual(study.model, self.seed), epochs=study.epochs)
+            trainer = Sft(**default_fit(study.model, self.seed), epochs=study.epochs)
             yield from self._trained(f"sft-{size}", trainer, partial(self._best_of, size))
-        regression = RewardDpo(**usual(study.model, self.seed, 0.1), epochs=2 * study.epochs)
+        regression = RewardDpo(**default_fit(study.model, self.seed, 0.1), epochs=2 * study.epochs)
         yield from self._trained(f"reward-dpo-{2 * study.pairs}", regression, self._pairs)
         if self._can_explore():
             name = f"xpo-{2 * study.pairs}"
@@ -99,7 +99,7 @@ class Fits:
         study = self.study
         folder = self.folder / "curve"
         trainer = Sft(
-            **usual(study.model, self.seed),
+            **default_fit(study.model, self.seed),
             steps=study.curve_steps,
             snapshot_every=max(1, study.curve_steps // study.snapshots),
         )
@@ -112,7 +112,7 @@ class Fits:
     # --- fits ---
 
     def _best_of(self, size: int) -> Sequence[Row]:
-        return best_of(self._base_run, size)
+        return best_of_n_rows(self._base_run, size)
 
     def _pairs(self) -> Sequence[Row]:
         logprob_PK = self._base_run.evidence.logprob_PK
@@ -134,7 +134,7 @@ class Fits:
         self, trainer: Trainer, make_rows: Callable[[], Sequence[Row]], out: Path
     ) -> Path | None:
         """Return the folder of the fit, which is made if it is not stored; None without rows."""
-        if holds(out, trainer):
+        if is_fitted(out, trainer):
             return out
         rows = make_rows()
         if not rows:
@@ -149,7 +149,7 @@ class Fits:
         """
         if self._explored_document.exists():
             return True
-        return bool(best_of(self._base_run, 1))
+        return bool(best_of_n_rows(self._base_run, 1))
 
     def _explore(self) -> str:
         """Return the model that XPO trains; it is trained if it is not stored."""
@@ -168,7 +168,7 @@ class Fits:
         study = self.study
         settings = {
             "epochs": 2 * study.epochs,
-            "learning_rate": usual(study.model, 0, 0.1)["learning_rate"],
+            "learning_rate": default_fit(study.model, 0, 0.1)["learning_rate"],
         }
         # The course measures its own rounds too. They are not used, so they are kept small.
         return Course(
@@ -213,8 +213,8 @@ class Fits:
             stored = json.loads(file.read_text())
             if stored.get("asked") == asked:
                 return _with_nan(stored["measured"])
-        measured = worth(self._run(model, "test"), "", self._base)
-        measured |= worth(self._run(model, "train"), "train_", self._base)
+        measured = measure_model(self._run(model, "test"), "", self._base)
+        measured |= measure_model(self._run(model, "train"), "train_", self._base)
         file.parent.mkdir(parents=True, exist_ok=True)
         document = {"asked": asked, "measured": _without_nan(measured)}
         RunFolder(file.parent).write_json(file.name, document)
@@ -258,7 +258,7 @@ def _with_nan(stored: dict[str, float | None]) -> Measured:
     return {name: float("nan") if value is None else value for name, value in stored.items()}
 
 
-def usual(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
+def default_fit(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
     """Return the default settings of a fit.
 
     The learning rate suits the embedded models; other models get a hundredth of it. ``times`` is a
@@ -268,7 +268,7 @@ def usual(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
     return {"learning_rate": times * rate, "batch_size": BATCH, "seed": seed}
 
 
-def best_of(run: Run, size: int) -> Sequence[Row]:
+def best_of_n_rows(run: Run, size: int) -> Sequence[Row]:
     """Return SFT-Sharpening's rows: the likeliest of each problem's first ``size`` responses."""
     first_PK = np.arange(run.plan.samples) < size
     # Best-of-N never chooses a response without a score.
@@ -277,7 +277,7 @@ def best_of(run: Run, size: int) -> Sequence[Row]:
     return weighted(run, weight_PK * first_PK).rows
 
 
-def worth(run: Run, prefix: str, base: Path) -> Measured:
+def measure_model(run: Run, prefix: str, base: Path) -> Measured:
     """Measure a model by one run of it.
 
     The numbers are the accuracy of one sample, of greedy decoding and of the likeliest of K,
@@ -302,7 +302,7 @@ def _base_likelihood_P(run: Run, base: Path) -> Floats:
     return result
 
 
-def holds(out: Path, trainer: Trainer) -> bool:
+def is_fitted(out: Path, trainer: Trainer) -> bool:
     """Return whether a folder holds the finished fit of this trainer.
 
     The trained rows are not compared: they follow from stored runs, and need no model this way.

@@ -15,7 +15,7 @@ from strop.measure.intervals import Floats, undefined
 from strop.measure.replicates import mean_of_cells
 from strop.measure.summary import nothing_to_filter
 from strop.records import Estimate
-from strop.run.analysis import Evidence
+from strop.run.evidence import Evidence
 from strop.run.run import Run
 from strop.weigh import Product, parse_weight
 
@@ -131,7 +131,7 @@ def mean_over_tasks(ratios: Sequence[Ratio], what: str) -> Ratio:
 # --- numbers in tables and sentences ---
 
 
-def told(estimate: Estimate) -> dict[str, Any]:
+def estimate_columns(estimate: Estimate) -> dict[str, Any]:
     """Return the columns of an estimate in a finding's data."""
     return {
         "value": estimate.value,
@@ -144,20 +144,20 @@ def told(estimate: Estimate) -> dict[str, Any]:
 
 def points(estimate: Estimate) -> str:
     """Write a difference in percentage points: ``+3.2 [1.0, 5.4]``."""
-    return written(estimate, 100, "+.1f", ".1f")
+    return format_estimate(estimate, 100, "+.1f", ".1f")
 
 
 def per_cent(estimate: Estimate) -> str:
     """Write a share in per cent: ``43.2 [41.0, 45.4]``."""
-    return written(estimate, 100, ".1f", ".1f")
+    return format_estimate(estimate, 100, ".1f", ".1f")
 
 
 def share(estimate: Estimate) -> str:
     """Write a number as it is: ``0.43 [0.41, 0.45]``."""
-    return written(estimate, 1, ".2f", ".2f")
+    return format_estimate(estimate, 1, ".2f", ".2f")
 
 
-def written(estimate: Estimate, times: float, first: str, ends: str) -> str:
+def format_estimate(estimate: Estimate, times: float, first: str, ends: str) -> str:
     """Write a value, ``times`` a factor, with its interval.
 
     ``first`` is the format of the value and ``ends`` that of the interval. The text is a dash if
@@ -179,7 +179,7 @@ def side(estimate: Estimate) -> int:
     return estimate.interval_sign
 
 
-def tally(estimates: Iterable[Estimate]) -> str:
+def count_signs(estimates: Iterable[Estimate]) -> str:
     """Count the intervals above and below zero, beside the number expected by chance alone."""
     signs = [estimate.interval_sign for estimate in estimates]
     # A 95% interval lies above a true zero in 2.5% of all cases, and below it in as many.
@@ -190,14 +190,8 @@ def tally(estimates: Iterable[Estimate]) -> str:
     )
 
 
-def short(model: str) -> str:
+def short_name(model: str) -> str:
     """Return a model's name for figures: without ``ladder/``, or without the folders above it."""
     if model.startswith("ladder/"):
         return model.removeprefix("ladder/")
     return model.rstrip("/").split("/")[-1].partition("?")[0]
-
-
-def listed(names: Iterable[str]) -> str:
-    """Write ``a, b and c``; ``none`` if there are no names."""
-    *others, last = [*names] or ["none"]
-    return f"{', '.join(others)} and {last}" if others else last

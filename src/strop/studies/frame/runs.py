@@ -118,7 +118,7 @@ class Grid(Protocol):
     def seed(self) -> int: ...
 
 
-def each(study: Grid, **changes: Any) -> dict[tuple[str, str], RunSpec]:
+def run_grid(study: Grid, **changes: Any) -> dict[tuple[str, str], RunSpec]:
     """Return the run of each model on each task, by model and the task's label."""
     settings: dict[str, Any] = {
         "verifiers": study.verifiers,
@@ -135,7 +135,7 @@ def each(study: Grid, **changes: Any) -> dict[tuple[str, str], RunSpec]:
     return grid
 
 
-def merged(wanted: Iterable[RunSpec]) -> list[RunSpec]:
+def merge_specs(wanted: Iterable[RunSpec]) -> list[RunSpec]:
     """Return each run once, with the verifiers and judges of all its specifications."""
     by_folder: dict[str, RunSpec] = {}
     for spec in wanted:
@@ -160,7 +160,7 @@ class Runs:
 
     def make(self, wanted: Sequence[RunSpec]) -> None:
         """Sample and verify everything that is not stored yet, model by model."""
-        # Sorted by model, so that each is loaded once, and by draws, because a run of several draws
+        # Sorted by model, so that run_grid is loaded once, and by draws, because a run of several draws
         # copies the responses of the run of one.
         for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
             self._draw(spec)

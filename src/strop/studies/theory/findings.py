@@ -7,8 +7,8 @@ from collections.abc import Callable
 import altair as alt
 import polars as pl
 
-from strop.studies.frame.base import Finding, markdown_table
 from strop.studies.frame.figures import level
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.theory.figures import LINEAR, LOG, LOG_X, curves
 from strop.studies.theory.small import (
     best_of_n_failures,

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from strop.measure.intervals import Floats
-from strop.studies.frame.base import Finding, markdown_table
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.theory.figures import (
     FITTED_HEADER,
     LINEAR,

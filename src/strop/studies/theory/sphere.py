@@ -18,7 +18,7 @@ import polars as pl
 
 from strop.measure.intervals import Floats
 from strop.seeds import derive
-from strop.studies.frame.base import Finding, markdown_table
+from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.theory.figures import LINEAR, LOG, curves, gave_up, growth_rows
 from strop.studies.theory.fits import (
     Fitted,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from strop.studies.frame.base import Study, write_findings
+from strop.studies.frame.base import Study
+from strop.studies.frame.findings import write_findings
 from strop.studies.theory.findings import first_findings, last_findings
 from strop.studies.theory.growth import Grids, growth_findings
 from strop.studies.theory.sphere import sphere_finding

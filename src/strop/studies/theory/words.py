@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from strop.studies.frame.base import Finding
+from strop.studies.frame.findings import Finding
 
 
 class Words(NamedTuple):

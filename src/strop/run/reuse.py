@@ -1,0 +1,63 @@
+"""Copy parts from another run, where they are those that this run would make.
+
+A part's rows depend on the model, the task, the settings of drawing and the problems, and on nothing
+else. So a larger run may take over what a smaller one has made of its first problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from strop.run.store import PART_PROBLEMS, RunFolder
+
+OTHER_SETTINGS = ("problems", "verifiers", "draws", "verifier_model", "fingerprints")
+"""Settings of a run that its responses do not depend on; the generator's fingerprint is compared
+apart."""
+
+
+def reuse_responses(folder: RunFolder, other: Path | None) -> None:
+    """Copy the parts of responses that both runs have in common and this folder lacks."""
+    for number in _common_parts(folder, other):
+        assert other is not None
+        for stage in ("responses", "greedy"):
+            _copy(folder, RunFolder(other), stage, number)
+
+
+def reuse_scores(
+    folder: RunFolder, other: Path | None, stage: str, verifier: dict[str, Any]
+) -> None:
+    """Copy the parts of scores that a verifier with the same record made in the other run."""
+    for number in _common_parts(folder, other):
+        assert other is not None
+        record = RunFolder(other).record()
+        made = record["verifiers"].get(stage) or record.get("begun", {}).get(stage)
+        if made == verifier:
+            _copy(folder, RunFolder(other), f"scores/{stage}", number)
+
+
+def _common_parts(folder: RunFolder, other: Path | None) -> Iterator[int]:
+    """Yield the parts whose problems, prompts and settings of drawing are the same in both runs."""
+    if other is None or not (other / "run.json").is_file():
+        return
+    source = RunFolder(other)
+    if _drawn_by(folder.record()) != _drawn_by(source.record()):
+        return
+    here, there = folder.problems(), source.problems()
+    for number in range(-(-there.height // PART_PROBLEMS)):
+        start = number * PART_PROBLEMS
+        if here.slice(start, PART_PROBLEMS).equals(there.slice(start, PART_PROBLEMS)):
+            yield number
+
+
+def _drawn_by(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a run's responses depend on."""
+    asked = record["asked"]
+    settings = {name: value for name, value in asked.items() if name not in OTHER_SETTINGS}
+    return settings | {"fingerprint": asked["fingerprints"][0]}
+
+
+def _copy(folder: RunFolder, source: RunFolder, stage: str, number: int) -> None:
+    if source.has_part(stage, number) and not folder.has_part(stage, number):
+        folder.copy_part(stage, number, source.part_path(stage, number))
