@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from strop.measure.pooling import SHARE_MEAN, Cell, Pool
+from strop.measure.pooling import Cell, Pool
 
 FACTORS = ("task", "model")
 
@@ -16,7 +16,7 @@ def cell(predictor: float, task: str, model: str, outcome: float = float("nan"))
 
 def test_without_cells_the_prior_speaks() -> None:
     prediction = Pool([], FACTORS).predict(cell(0.2, "a", "x"))
-    assert prediction.mean == pytest.approx(SHARE_MEAN * 0.2)
+    assert prediction.mean == pytest.approx(0.5 * 0.2)
     assert prediction.quantile(0.025) < 0 < 0.2 < prediction.quantile(0.975)
 
 

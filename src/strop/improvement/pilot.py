@@ -12,6 +12,7 @@ had one. The round that follows uses the pilot's samples and checks again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ class Pilot:
             "effective_samples": self.effective_samples,
             "share_of_round": self.share_of_round,
         }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Pilot:
+        """Return the pilot that ``as_json`` wrote."""
+        fields = {name: value for name, value in document.items() if name != "gain"}
+        return cls(gain=Estimate.from_json(document["gain"]), **fields)
 
 
 def pilot_problems(train_problems: int) -> int:

@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop.distill.base import check_training_extra
 from strop.engines import model_folder
 from strop.errors import CorruptPartError, HopelessError, RunMismatchError, UsageError
 from strop.improvement.course import Course

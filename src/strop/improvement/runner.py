@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from strop.improvement.replay import DOCUMENTS, ROWS, Replay, documents, mixed
 from strop.improvement.round import Round
 from strop.improvement.training_rows import one_of_each, rows_for, unfiltered
 from strop.progress import Titled, Watcher
+from strop.run.circumstances import PILOT
 from strop.run.executors import Execution, Executor
 from strop.run.gap import sample, verify_run
 from strop.run.run import Run, write_estimates
+from strop.run.store import RunFolder
 from strop.run.verification import Verification
 from strop.seeds import derive
 from strop.text import slug
@@ -76,22 +79,32 @@ class RoundRunner:
         return self._pilot_folder / "train"
 
     def pilot(self, held_out: Run) -> Pilot | None:
-        """Make a pilot of the first round, judged on the held-out run of the base model."""
+        """Make a pilot of the first round, judged on the held-out run of the base model.
+
+        A pilot that is stored is read, not made again. None if the filter keeps nothing.
+        """
         course = self.course
         if course.trainer.online:
             raise UsageError(
                 f"--pilot: --method {course.method} draws its own responses; leave --pilot out"
             )
+        stored = self._pilot_folder / PILOT
+        if stored.is_file():
+            return Pilot.from_json(json.loads(stored.read_text(encoding="utf-8")))
         model = course.model
         engine = self.executor.load(model)
         problems = pilot_problems(course.train_problems)
-        train = self._sample(engine, 0, "pilot/train", "train", problems)
+        whole = self.path / "round-0" / "train"
+        train = self._sample(engine, 0, "pilot/train", "train", problems, reuse=whole)
         judge = course.verify_with or model
-        train = self._verify(train, engine, 0, course.filter, judge)
+        train = self._verify(train, engine, 0, course.filter, judge, reuse=whole)
         kept_by = as_stage_names(course.filter, judge, model)
         assert kept_by is not None
         watcher = Titled(self.watcher, "pilot")
-        return run_pilot(course, held_out, train, kept_by, self._pilot_folder, watcher)
+        pilot = run_pilot(course, held_out, train, kept_by, self._pilot_folder, watcher)
+        if pilot is not None:
+            RunFolder(self._pilot_folder).write_json(PILOT, pilot.as_json())
+        return pilot
 
     def make_rows(self, current: Round) -> Round:
         """Return the round with its training samples verified and turned into training rows."""

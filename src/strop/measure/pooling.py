@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SHARE_MEAN, SHARE_SD = 0.5, 0.5
-"""Prior of the mean share before any cell is seen: most trainings keep between nothing and all."""
 LARGEST_SPREAD = 0.6
 """Spreads of the shares are LARGEST_SPREAD * u^2 with u uniform: half of them are below 0.15."""
 LARGEST_NOISE = 0.03
@@ -83,20 +81,25 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Pool:
-    """The cells that came before, and the factors that may explain how their shares differ."""
+    """The cells that came before, and the factors that may explain how their shares differ.
+
+    ``share_mean`` and ``share_sd``: the normal prior of the mean share, before any cell is seen.
+    """
 
     cells: Sequence[Cell]
     factors: tuple[str, ...]
+    share_mean: float = 0.5
+    share_sd: float = 0.5
 
     def predict(self, new: Cell) -> Prediction:
         """Return the predictive law of a new outcome; without cells, the prior's."""
         # Condition a normal law: how the new cell's share covaries with the outcomes seen.
         alike_FN = np.array([self._alike(new, factor) for factor in self.factors])
         alike_FN = alike_FN.reshape(len(self.factors), len(self.cells))
-        covariance_GN = (SHARE_SD**2 + self._variance_GF @ alike_FN) * self._predictor_N
+        covariance_GN = (self.share_sd**2 + self._variance_GF @ alike_FN) * self._predictor_N
         cross_GN = np.linalg.solve(self._root_GNN, covariance_GN[:, :, None])[:, :, 0]
-        share_G = SHARE_MEAN + (cross_GN * self._whitened_GN).sum(axis=1)
-        prior_variance_G = SHARE_SD**2 + self._own_G**2 + self._variance_GF.sum(axis=1)
+        share_G = self.share_mean + (cross_GN * self._whitened_GN).sum(axis=1)
+        prior_variance_G = self.share_sd**2 + self._own_G**2 + self._variance_GF.sum(axis=1)
         variance_G = np.maximum(prior_variance_G - (cross_GN**2).sum(axis=1), 0)
         # The predictor is known up to its standard error, and is multiplied by the share.
         from_share_G = new.predictor**2 * variance_G
@@ -119,7 +122,7 @@ class Pool:
     def _root_GNN(self) -> Floats:
         """The Cholesky roots of the outcomes' covariance."""
         count = len(self.cells)
-        share_GNN: Floats = np.full((SETTINGS, count, count), SHARE_SD**2)
+        share_GNN: Floats = np.full((SETTINGS, count, count), self.share_sd**2)
         share_GNN += self._own_G[:, None, None] ** 2 * np.eye(count)
         for index, factor in enumerate(self.factors):
             alike = [self._alike(cell, factor) for cell in self.cells]
@@ -134,7 +137,7 @@ class Pool:
     @cached_property
     def _whitened_GN(self) -> Floats:
         outcome_N = np.array([cell.outcome for cell in self.cells])
-        residual_N = outcome_N - SHARE_MEAN * self._predictor_N
+        residual_N = outcome_N - self.share_mean * self._predictor_N
         residual_GN1 = np.broadcast_to(residual_N[:, None], (SETTINGS, len(residual_N), 1))
         solved_GN1 = np.linalg.solve(self._root_GNN, residual_GN1)
         return np.asarray(solved_GN1[:, :, 0], dtype=np.float64)

@@ -1,10 +1,10 @@
-"""Which source forecasts a round, and what it says: a pilot, rounds that are over, or the run alone.
+"""Forecast a round by the best source there is: a pilot, past rounds, or the run alone.
 
-The best source that is there is used, and named:
+The source that is used is named:
 
-pilot   a small fit on the run's own task and model: nothing else sees what training does there
-past    rounds of other models or tasks of the same kind: which share of a gap they kept
-run     the run alone: the gain is at most the gap, and its size stays open
+pilot   a small fit on the run's own task and model: it sees what training does there
+past    rounds of other models on the same task: which share of their gap they kept
+run     the run alone: the gain is at most about the gap, and its size stays open
 """
 
 from __future__ import annotations
@@ -66,23 +66,27 @@ def forecast_round(
         )
     if gap.value is None or gap.low is None:
         return SourcedForecast("run", "this run alone", None)
-    kindred = [update for update in past if _is_kindred(update, setting)]
-    if not kindred:
+    same_task = [update for update in past if _is_kindred(update, setting)]
+    if not same_task:
         return SourcedForecast("run", "this run alone", None)
     pool = pool_of_gaps(past)
-    same_task = sum(update.task.partition(":")[0] == setting.labels["task"] for update in kindred)
     words = (
-        f"the share of the gap that {len(pool.cells)} other rounds kept, {same_task} of them on "
-        f"{setting.labels['task']}"
+        f"the share of the gap that {len(same_task)} other rounds on {setting.labels['task']} kept, "
+        f"and {len(pool.cells) - len(same_task)} on other tasks"
     )
     prediction = pool.predict(_cell(setting, gap))
     return SourcedForecast("past", words, Forecast.of(prediction, accuracy, gap.n, f"by {words}"))
 
 
 def _is_kindred(update: Update, setting: Setting) -> bool:
-    """Whether a past round is of the same family of models: only these say something of its gaps."""
-    family = labels_of(update.model, update.task, update.filter, update.trainer)["family"]
-    return family == setting.labels["family"]
+    """Whether a past round is on the same task, with a model of the same family.
+
+    The task decides which share of a gap training keeps. A study of 36 rounds on three tasks held
+    only 69% of 95% intervals on a task that it had not seen: such forecasts are not made.
+    """
+    labels = labels_of(update.model, update.task, update.filter, update.trainer)
+    here = setting.labels
+    return labels["family"] == here["family"] and labels["task"] == here["task"]
 
 
 def _cell(setting: Setting, predictor: Estimate) -> Cell:

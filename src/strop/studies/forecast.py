@@ -1,12 +1,13 @@
-"""How well does the gap predict what a round brings (an open question of "Mind the Gap")? Forecasts against what came.
+"""How well is the gain of one round forecast before it is trained?
 
-The cells were listed before any of them was trained. Each is forecast from the eps_update of others: of other models and tasks alone,
-those on the same task where there are enough, as ``strop gap`` does it.
+An open question of "Mind the Gap" (section 7): which metric predicts that a task can be improved, and
+how well does the gap? The rounds were listed and divided before any was
+trained (``forecast_cells.py``). One half fits the forecast, the other half judges it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,343 +16,363 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.improvement.course import Course
-from strop.measure import kept_accuracy
-from strop.measure.forecast import FEWEST, forecast
-from strop.measure.intervals import Floats
-from strop.measure.student import t_quantile
-from strop.records import Estimate
-from strop.run.run import Run
-from strop.run.updates import Update, others, write
-from strop.studies.frame.base import Study
+from strop.measure.forecast import WORTH
+from strop.run.updates import Update, shipped, write
+from strop.studies.forecast_cells import (
+    METHOD_VERIFIER,
+    UNSEEN_TASK,
+    ForecastCell,
+    Outcome,
+    listed_cells,
+    outcome_of,
+)
+from strop.studies.forecast_scores import Judged, Score, judge_all, score
+from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.frame.cost import Cost, cost_of_course
-from strop.studies.frame.courses import Courses, Document, mean_over_seeds, round_value
+from strop.studies.frame.courses import Courses
 from strop.studies.frame.figures import COLUMN
-from strop.studies.frame.findings import Finding, markdown_table, write_findings
-from strop.studies.frame.numbers import points, short_name
-from strop.studies.frame.runs import Tell
 from strop.studies.improvement import SIZES
 from strop.tasks import Task, find_task
 
-CELLS = (
-    ("ladder/125k", "arithmetic", "cot-binary"),
-    ("ladder/125k", "sudoku4", "cot-binary"),
-    ("ladder/125k", "signs", "cot-binary"),
-    ("ladder/125k", "recall", "cot-binary"),
-    ("ladder/125k", "arithmetic", "cot-score"),
-    ("ladder/125k", "arithmetic", "logprob"),
-    ("ladder/125k", "arithmetic", "chance"),
-    ("ladder/125k", "sudoku4", "cot-score"),
-    ("ladder/70k", "arithmetic", "cot-binary"),
-    ("ladder/70k", "sudoku4", "cot-binary"),
-    ("ladder/250k", "arithmetic", "cot-binary"),
-    ("ladder/250k", "sudoku4", "cot-binary"),
-    ("ladder/250k", "signs", "cot-binary"),
-    ("ladder/400k", "arithmetic", "cot-binary"),
-)
-"""Model, task and verifier."""
-FEW = {"recall": 400}
-"""Training problems of tasks that have no more than about so many."""
-OWN = "cot-binary"
-"""The verifier of the method."""
 UPDATES = "updates.csv"
-PAPER = "a metric that predicts whether a task can be self-improved, and how well the gap does, are open questions (conclusion)."
-
-Cell = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Came:
-    """One cell over its seeds: gap, gain, eps_update (strict and flexible), and what came of the answer's form alone; values of M seeds."""
-
-    cell: Cell
-    gap_M: Floats
-    gain_M: Floats
-    eps_M: Floats
-    flexible_M: Floats
-    format_M: Floats
-    after_M: Floats
-
-    @classmethod
-    def of(cls, cell: Cell, documents: Sequence[Document]) -> Came:
-        def each(name: str, number: int = 1) -> Floats:
-            return np.array([round_value(one, number, name) for one in documents])
-
-        names = ("gain", "eps_update", "eps_update_flexible", "gain_in_format", "accuracy")
-        return cls(cell, each("gap_filter", 0), *map(each, names))
-
-    def update(self, course: Course) -> Update:
-        """Means over seeds, as forecasts of other cells read them."""
-        numbers = (float(values.mean()) for values in (self.gap_M, self.gain_M, self.eps_M))
-        return Update(course.model, course.task.label, course.filter.spec, course.method, *numbers)
+PAPER = (
+    "a metric that predicts whether a task can be self-improved, and how well the gap does, are "
+    "open questions (conclusion)."
+)
+SOURCES = {
+    "no change": "a round gains nothing",
+    "whole gap": "a round keeps the whole gap",
+    "min(gap, headroom)": "the gap, but not more than greedy decoding gains",
+    "gap x (2 AUROC - 1)": "the gap, as far as the likelihood knows right from wrong",
+    "past": "the share of the gap that past rounds kept, partially pooled",
+    "pilot": "the gain of a pilot fit, scaled as in past rounds",
+}
+BINS = 5
 
 
 @dataclass(frozen=True)
 class ForecastStudy(Study):
-    """One round of rft for each of the ``cells`` and seeds; or every one of ``models`` on every one of ``tasks``, where these are given."""
+    """One round of rft for each of the ``cells``.
 
-    cells: tuple[Cell, ...] = CELLS
+    With ``models`` or ``tasks``, every such model on every such task is trained and judged by the
+    updates that the package holds.
+    """
+
+    cells: tuple[ForecastCell, ...] = field(default_factory=listed_cells)
     models: tuple[str, ...] = ()
     tasks: tuple[str | Task, ...] = ()
-    seeds: int = 3
+    seed: int = 0
     sizes: dict[str, Any] = field(default_factory=lambda: dict(SIZES))
 
     name: ClassVar[str] = "forecast"
-    description: ClassVar[str] = (
-        "the accuracy forecast from the gap before training, against what came of one round"
-    )
+    description: ClassVar[str] = "the gain forecast before training, against what came of one round"
 
     @classmethod
     def quick(cls) -> ForecastStudy:
         small = {"train_problems": 64, "train_samples": 4, "problems": 32, "samples": 8}
-        cells = tuple(
-            (model, task, "majority")
-            for model in ("ladder/25k", "ladder/40k")
-            for task in ("arithmetic", "recall")
-        )
-        return cls(cells=cells, seeds=1, sizes=small)
-
-    def courses(self) -> dict[Cell, list[Course]]:
-        """One for each seed."""
-        tasks = {
-            found.label: found
-            for found in map(find_task, (*(task for _, task, _ in self.cells), *self.tasks))
-        }
-        return {
-            cell: [self._course(cell, tasks[cell[1]], seed) for seed in range(self.seeds)]
-            for cell in self._cells
-        }
+        cells = []
+        for model in ("ladder/25k", "ladder/40k"):
+            for task in ("arithmetic", "recall"):
+                cells.append(ForecastCell(model, task, "majority", fits=model == "ladder/25k"))
+        return cls(cells=tuple(cells), sizes=small)
 
     @property
-    def _cells(self) -> tuple[Cell, ...]:
+    def setting(self) -> str:
+        """The description and the settings, for the head of the page."""
+        fitting = sum(cell.fits for cell in self._chosen)
+        sizes = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in self.sizes.items())
+        return (
+            f"{self.description}. {len(self._chosen)} rounds of rft, seed {self.seed}: {fitting} "
+            f"fit the forecast and {len(self._chosen) - fitting} judge it; {sizes}."
+        )
+
+    @property
+    def _chosen(self) -> tuple[ForecastCell, ...]:
         if not (self.models or self.tasks):
             return self.cells
-        models, tasks = (dict.fromkeys(cell[place] for cell in self.cells) for place in (0, 1))
-        named = [find_task(task).label for task in self.tasks] or tasks
-        return tuple((model, task, OWN) for model in self.models or models for task in named)
-
-    def _course(self, cell: Cell, task: Task, seed: int) -> Course:
-        model, name, verifier = cell
-        sizes = self.sizes | {
-            "train_problems": min(
-                self.sizes["train_problems"], FEW.get(name, self.sizes["train_problems"])
-            )
-        }
-        own = (
-            None if verifier == OWN else verifier
-        )  # the method's own, as the improvement study leaves it
-        return Course(model, task, "rft", 1, filter_by=own, seed=seed, **sizes)
+        models = self.models or tuple(dict.fromkeys(cell.model for cell in self.cells))
+        tasks = self.tasks or tuple(dict.fromkeys(cell.task for cell in self.cells))
+        labels = [find_task(task).label for task in tasks]
+        return tuple(
+            ForecastCell(model, task, METHOD_VERIFIER, fits=False)
+            for model in models
+            for task in labels
+        )
 
     def besides(self) -> Iterable[Cost]:
-        return (cost_of_course(course) for own in self.courses().values() for course in own)
+        return (cost_of_course(cell.course(self.sizes, self.seed)) for cell in self._chosen)
 
     def run(self, out: Path, tell: Tell) -> Path:
-        stored, courses = Courses(out.parent / "courses", tell), self.courses()
-        documents = {
-            cell: [stored.document(course) for course in own] for cell, own in courses.items()
-        }
-        came = [
-            one
-            for one in (Came.of(cell, own) for cell, own in documents.items())
-            if not np.isnan(one.gain_M).any()
-        ]
-        updates = [one.update(courses[one.cell][0]) for one in came]
-        told_ahead = {one.cell: self._forecasts(stored, courses[one.cell], updates) for one in came}
+        courses = Courses(out.parent / "courses", tell)
+        outcomes = []
+        for cell in self._chosen:
+            outcome = outcome_of(cell, cell.course(self.sizes, self.seed), courses)
+            if outcome is not None:
+                outcomes.append(outcome)
+        updates = [outcome.update for outcome in outcomes]
         out.mkdir(parents=True, exist_ok=True)
         write(updates, out / UPDATES)
-        return write_findings(
-            out,
-            "Forecast and outcome",
-            self.setting + stored.ended,
-            self._findings(came, updates, told_ahead),
-            self.name,
-        )
-
-    def _forecasts(
-        self, stored: Courses, courses: Sequence[Course], updates: Sequence[Update]
-    ) -> list[Estimate]:
-        """Of each seed's accuracy after the round, from the run before it and the updates of other cells."""
-        found = []
-        for course in courses:
-            run = Run(stored.folder(course) / "round-0" / "held-out", (), course.task)
-            samples = run.evidence.samples
-            kept = kept_accuracy(
-                samples.utility_PK, run.evidence.weigh(course.filter), samples.mask_PK
-            )
-            eps = [
-                one.eps_update
-                for one in others(updates, course.model, course.task.label, course.method, FEWEST)
-            ]
-            found.append(forecast(kept, np.array(eps)))
-        return found
+        fitting = [outcome.update for outcome in outcomes if outcome.cell.fits]
+        judging = [outcome for outcome in outcomes if not outcome.cell.fits]
+        introduction = self.setting + courses.ended
+        findings = self._findings(judging, outcomes, fitting or shipped())
+        return write_findings(out, "Forecast and outcome", introduction, findings, self.name)
 
     def _findings(
-        self,
-        came: Sequence[Came],
-        updates: Sequence[Update],
-        ahead: Mapping[Cell, Sequence[Estimate]],
+        self, judging: Sequence[Outcome], outcomes: Sequence[Outcome], past: Sequence[Update]
     ) -> Iterator[Finding]:
-        title = "Forecast of one round, and what came"
-        if not came:
-            yield Finding(
-                "forecast",
-                title,
-                PAPER,
-                "no cell could be trained.",
-                "Not testable here.",
-                pl.DataFrame({"model": []}),
-            )
+        if not judging:
+            yield _nothing_trained()
             return
-        rows = list(self._rows(came, updates, ahead))
-        data = pl.DataFrame(rows, infer_schema_length=None)
-        pairs = [
-            (one, value)
-            for cell in came
-            for one, value in zip(ahead[cell.cell], cell.after_M, strict=True)
-        ]
-        held = [
-            one.low <= value <= one.high
-            for one, value in pairs
-            if one.low is not None and one.high is not None
-        ]
-        predictors = _predictors(data)
-        errors = {
-            name: (data["gain"] - values).abs().to_numpy() for name, values in predictors.items()
-        }
-        mean_errors = "; ".join(f"{name} {_size(error)}" for name, error in errors.items())
-        against = {
-            name: mean_over_seeds(errors["forecast"] - error, "")
-            for name, error in errors.items()
-            if name != "forecast"
-        }
-        beside = ", ".join(f"{points(value)} against {name}" for name, value in against.items())
-        correlation = "; ".join(
-            f"{name} {_correlation(values.to_numpy(), data['gain'].to_numpy())}"
-            for name, values in predictors.items()
-            if values.n_unique() > 1
-        )
-        in_format = [one.cell for one in came if abs(one.format_M.mean()) > 0.005]
-        seen = (
-            f"over {len(came)} cells, mean absolute error of the gain in points: {mean_errors} (paired by cell: {beside}). Correlation "
-            f"with the gain that came: {correlation or 'unknown'}. {sum(held)} of {len(held)} 95% intervals for the accuracy after the "
-            f"round held what came. Cells whose gain is a matter of format by more than half a point: {len(in_format)}."
-        )
-        better = [name for name, value in against.items() if value.interval_sign < 0]
-        holds = (
-            f"The forecast errs less than {' and '.join(better)}, whole interval."
-            if better
-            else "The forecast errs no less than the simpler ones, as far as these cells tell."
-        )
-        yield Finding(
-            "forecast", title, PAPER, seen, holds, data, self._figure(data), self._table(came, data)
-        )
+        judged = judge_all(judging, past)
+        yield _errors(judged)
+        yield _reliability(judged)
+        yield _retention(outcomes)
 
-    def _rows(
-        self,
-        came: Sequence[Came],
-        updates: Sequence[Update],
-        ahead: Mapping[Cell, Sequence[Estimate]],
-    ) -> Iterator[dict[str, Any]]:
-        for one, update in zip(came, updates, strict=True):
-            model, task, verifier = one.cell
-            every = [other.eps_update for other in updates if other is not update]
-            near = [
-                other.eps_update
-                for other in others(updates, update.model, update.task, update.method, FEWEST)
-            ]
-            gain = mean_over_seeds(one.gain_M, "gain", (-1, 1))
-            values = [estimate.value for estimate in ahead[one.cell] if estimate.value is not None]
+
+def _nothing_trained() -> Finding:
+    data = pl.DataFrame({"model": []})
+    seen = "no judging round could be trained."
+    return Finding("forecast", "Forecasts", PAPER, seen, "Not testable here.", data)
+
+
+# --- errors by source ---
+
+
+def _errors(judged: dict[str, list[Judged]]) -> Finding:
+    """Compare the predictors on all judging cells, and on the cells of the unseen task."""
+    scores = {name: score(cells) for name, cells in judged.items() if cells}
+    sentences = []
+    for name, found in scores.items():
+        sentence = f"{name} {_points(found.error.value)}"
+        if name in ("past", "pilot"):
+            sentence += (
+                f" (correlation {found.correlation:.2f}, {found.held:.0%} of 95% intervals held, "
+                f"right on more than two points in {found.right:.0%})"
+            )
+        sentences.append(sentence)
+    count = len(judged["no change"])
+    seen = f"mean absolute error of the gain in points over {count} rounds: {'; '.join(sentences)}."
+    pilots = [one.outcome.pilot for one in judged["pilot"] if one.outcome.pilot is not None]
+    if pilots:
+        shares = [pilot.share_of_round for pilot in pilots]
+        seen += f" A pilot took {np.median(shares):.0%} of a round's FLOPs (median)."
+    return Finding(
+        "forecast",
+        "Forecast of one round, and what came",
+        PAPER,
+        seen,
+        _goal(scores),
+        pl.DataFrame(list(_cell_rows(judged)), infer_schema_length=None),
+        _scatter(judged),
+        _score_table(judged),
+    )
+
+
+def _goal(scores: dict[str, Score]) -> str:
+    """Say which of the goals set for a forecast each source met."""
+    nothing = scores["no change"].error.value or 0.0
+    whole = scores["whole gap"].error.value or 0.0
+    verdicts = []
+    for name in ("past", "pilot"):
+        if name not in scores:
+            continue
+        found = scores[name]
+        error = found.error.value or 0.0
+        met = {
+            "half the error of no change and of the whole gap": error <= min(nothing, whole) / 2,
+            "correlation of at least 0.9": found.correlation >= 0.9,
+            "90 to 98% of intervals hold": 0.9 <= found.held <= 0.98,
+            "right in at least 90%": found.right >= 0.9,
+        }
+        missed = [goal for goal, is_met in met.items() if not is_met]
+        verdicts.append(
+            f"{name}: " + (f"missed {'; '.join(missed)}" if missed else "all goals met")
+        )
+    return ". ".join(verdicts) + "." if verdicts else "No source could forecast."
+
+
+def _score_table(judged: dict[str, list[Judged]]) -> str:
+    header = (
+        "Predictor", "Cells", "Judged on", "Error [95%]", "Correlation", "> 2 points right",
+        "Intervals held", "Decided", "Decided right",
+    )  # fmt: skip  # a table's head reads as one row
+    rows = []
+    for name, cells in judged.items():
+        unseen = [one for one in cells if _task(one) == UNSEEN_TASK]
+        others = [one for one in cells if _task(one) != UNSEEN_TASK]
+        groups = {"all": cells, f"unseen task ({UNSEEN_TASK})": unseen, "seen tasks": others}
+        for group, members in groups.items():
+            if len(members) > 1:
+                rows.append((f"{name}: {SOURCES[name]}", *_score_row(group, score(members))))
+    return markdown_table(header, rows)
+
+
+def _score_row(group: str, found: Score) -> tuple[str, ...]:
+    error = found.error
+    interval = f"[{_points(error.low)}, {_points(error.high)}]"
+    return (
+        str(found.cells),
+        group,
+        f"{_points(error.value)} {interval}",
+        _number(found.correlation, ".2f"),
+        _number(found.right, ".0%"),
+        _number(found.held, ".0%"),
+        _number(found.decided, ".0%"),
+        _number(found.decided_right, ".0%"),
+    )
+
+
+def _cell_rows(judged: dict[str, list[Judged]]) -> Iterator[dict[str, Any]]:
+    for name, cells in judged.items():
+        for one in cells:
+            outcome = one.outcome
             yield {
-                "model": model,
-                "task": task,
-                "verifier": verifier,
-                "gap": update.gap,
-                "gain": update.gain,
-                "gain_low": gain.low,
-                "gain_high": gain.high,
-                "eps_update": update.eps_update,
-                "eps_update_flexible": float(one.flexible_M.mean()),
-                "gain_in_format": float(one.format_M.mean()),
-                "forecast_gain": update.gap - float(np.mean(near or [np.nan])),
-                "forecast_gain_all_cells": update.gap - float(np.mean(every or [np.nan])),
-                "other_cells": len(near),
-                "forecast_accuracy": float(np.mean(values)) if values else None,
-                "accuracy": float(one.after_M.mean()),
-                "seeds": len(one.gap_M),
+                "predictor": name,
+                "model": outcome.cell.model,
+                "task": outcome.cell.task,
+                "verifier": outcome.cell.verifier,
+                "accuracy": 100 * outcome.accuracy,
+                "gap": 100 * outcome.update.gap,
+                "pilot": 100 * outcome.update.pilot,
+                "predicted": 100 * one.predicted,
+                "low": None if one.low is None else 100 * one.low,
+                "high": None if one.high is None else 100 * one.high,
+                "probability": one.worth,
+                "gain": 100 * outcome.update.gain,
             }
 
-    def _figure(self, data: pl.DataFrame) -> Any:
-        rows = data.with_columns(
-            pl.col("forecast_gain", "gain", "gain_low", "gain_high") * 100
-        ).with_columns(
-            pl.format(
-                "{}, {}, {}",
-                pl.col("model").map_elements(short_name, pl.String),
-                "task",
-                "verifier",
-            ).alias("cell")
-        )
-        x = alt.X("forecast_gain:Q", title="gain forecast, points")
-        base = alt.Chart(rows).encode(x=x, color=alt.Color("task:N", title=None))
-        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-            y=alt.Y("gain_low:Q", title="gain that came, points"), y2="gain_high:Q"
-        )
-        marks = base.mark_point(filled=True, size=40, opacity=1).encode(
-            y="gain:Q", shape=alt.Shape("model:N", title=None)
-        )
-        ends = rows["forecast_gain"].drop_nans().to_list()
-        if not ends:
-            return None
-        corners = alt.Data(values=[{"at": one} for one in (min(ends), max(ends))])
-        same = alt.Chart(corners).mark_line(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
-        return alt.layer(same.encode(x="at:Q", y="at:Q"), spans, marks).properties(
-            width=COLUMN, height=240
-        )
 
-    def _table(self, came: Sequence[Came], data: pl.DataFrame) -> str:
-        header = [
-            "model",
-            "task",
-            "verifier",
-            "gap",
-            "forecast gain",
-            "gain that came",
-            "eps_update",
-            "in format alone",
-        ]
-        lines = []
-        for one, row in zip(came, data.iter_rows(named=True), strict=True):
-            measured = [
-                mean_over_seeds(values, "", (-1, 1))
-                for values in (one.gain_M, one.eps_M, one.format_M)
-            ]
-            ahead = "–" if np.isnan(row["forecast_gain"]) else f"{100 * row['forecast_gain']:+.1f}"
-            lines.append([*one.cell, f"{100 * row['gap']:+.1f}", ahead, *map(points, measured)])
-        return markdown_table(header, lines)
+def _scatter(judged: dict[str, list[Judged]]) -> Any:
+    """Draw what came against what was forecast, with intervals, one panel a source."""
+    data = pl.DataFrame(list(_cell_rows(judged)), infer_schema_length=None)
+    panels = []
+    for name in ("whole gap", "past", "pilot"):
+        rows = data.filter(pl.col("predictor") == name)
+        if rows.height == 0:
+            continue
+        limits = [*rows["predicted"], *rows["gain"]]
+        diagonal = alt.Chart(pl.DataFrame({"at": [min(limits), max(limits)]})).mark_line(
+            strokeDash=[4, 4], color="gray"
+        )
+        x = alt.X("predicted:Q", title="forecast gain (points)")
+        points = alt.Chart(rows).mark_point(filled=True, size=30)
+        bars = alt.Chart(rows).mark_rule(opacity=0.35)
+        panel = alt.layer(
+            diagonal.encode(x="at:Q", y="at:Q"),
+            bars.encode(x="low:Q", x2="high:Q", y="gain:Q"),
+            points.encode(
+                x=x,
+                y=alt.Y("gain:Q", title="gain that came (points)"),
+                color=alt.Color("task:N", title="task"),
+            ),
+        )
+        panels.append(panel.properties(width=COLUMN // 2, height=COLUMN // 2, title=name))
+    return alt.hconcat(*panels)
 
 
-def _predictors(data: pl.DataFrame) -> dict[str, pl.Series]:
-    """Gains predicted for each cell: by the forecast, by the same with the updates of all other cells, by no change, by the whole gap."""
+# --- reliability ---
+
+
+def _reliability(judged: dict[str, list[Judged]]) -> Finding:
+    """Compare the probability of a gain above two points with how often it came."""
+    rows = []
+    for name in ("past", "pilot"):
+        cells = [one for one in judged[name] if one.worth is not None]
+        for index in range(BINS):
+            low, high = index / BINS, (index + 1) / BINS
+            members = [one for one in cells if low <= (one.worth or 0) < high + (index == BINS - 1)]
+            if members:
+                rows.append(_bin_row(name, members))
+    sentences = [
+        f"{row['source']}, {row['forecast']:.0%} expected: {row['came']:.0%} of {row['cells']}"
+        for row in rows
+    ]
+    data = pl.DataFrame(rows, infer_schema_length=None)
+    return Finding(
+        "reliability",
+        "Are the probabilities right?",
+        PAPER,
+        "; ".join(sentences) + ".",
+        "A source is reliable where expected and observed shares agree.",
+        data,
+        _reliability_figure(data),
+    )
+
+
+def _bin_row(name: str, members: Sequence[Judged]) -> dict[str, Any]:
+    came = [one.outcome.update.gain > WORTH for one in members]
     return {
-        "forecast": data["forecast_gain"],
-        "updates of all other cells": data["forecast_gain_all_cells"],
-        "no change": pl.Series([0.0] * data.height),
-        "whole gap": data["gap"],
+        "source": name,
+        "forecast": float(np.mean([one.worth for one in members])),
+        "came": float(np.mean(came)),
+        "cells": len(members),
     }
 
 
-def _size(error: Floats) -> str:
-    """The mean of the errors that are known, in points."""
-    known = error[~np.isnan(error)]
-    return f"{100 * known.mean():.1f}" if len(known) else "unknown"
+def _reliability_figure(data: pl.DataFrame) -> Any:
+    diagonal = alt.Chart(pl.DataFrame({"at": [0.0, 1.0]})).mark_line(
+        strokeDash=[4, 4], color="gray"
+    )
+    points = alt.Chart(data).mark_point(filled=True)
+    return alt.layer(
+        diagonal.encode(x="at:Q", y="at:Q"),
+        points.encode(
+            x=alt.X("forecast:Q", title="forecast probability of more than two points"),
+            y=alt.Y("came:Q", title="share of rounds that gained more"),
+            size=alt.Size("cells:Q", title="rounds"),
+            color=alt.Color("source:N", title="source"),
+        ),
+    ).properties(width=COLUMN, height=COLUMN)
 
 
-def _correlation(one: Any, other: Any) -> str:
-    """Pearson's correlation with Fisher's interval, cells being the unit."""
-    known = ~(np.isnan(one) | np.isnan(other))
-    if known.sum() < 4:
-        return "unknown (fewer than four cells)"
-    value = float(np.corrcoef(one[known], other[known])[0, 1])
-    reach = t_quantile(0.975, 1e9) / (known.sum() - 3) ** 0.5
-    low, high = np.tanh(np.arctanh(np.clip(value, -0.999999, 0.999999)) + np.array([-reach, reach]))
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+# --- which share of the gap training keeps ---
+
+
+def _retention(outcomes: Sequence[Outcome]) -> Finding:
+    """Return the share of the gap that rounds kept, by task: sum of gains over sum of gaps."""
+    rows = []
+    for task in dict.fromkeys(outcome.cell.task for outcome in outcomes):
+        members = [outcome.update for outcome in outcomes if outcome.cell.task == task]
+        gaps = sum(update.gap for update in members)
+        gains = sum(update.gain for update in members)
+        kept = gains / gaps if gaps > 0.02 * len(members) else None
+        rows.append({"task": task, "rounds": len(members), "gap": 100 * gaps / len(members)})
+        rows[-1] |= {"gain": 100 * gains / len(members), "kept": kept}
+    known = [row for row in rows if row["kept"] is not None]
+    seen = "; ".join(f"{row['task']} {row['kept']:.2f}" for row in known) or "no task has a gap"
+    table = markdown_table(
+        ("Task", "Rounds", "Mean gap", "Mean gain", "Share kept"),
+        [
+            (
+                str(row["task"]),
+                str(row["rounds"]),
+                f"{row['gap']:.1f}",
+                f"{row['gain']:.1f}",
+                "–" if row["kept"] is None else f"{row['kept']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+    return Finding(
+        "retention",
+        "Which share of the gap training keeps",
+        PAPER,
+        f"mean gain over mean gap, by task: {seen}.",
+        "The task decides it: the same gap means much on one task and nothing on another.",
+        pl.DataFrame(rows, infer_schema_length=None),
+        None,
+        table,
+    )
+
+
+def _task(judged: Judged) -> str:
+    return judged.outcome.cell.task.partition(":")[0]
+
+
+def _points(share: float | None) -> str:
+    return "–" if share is None or np.isnan(share) else f"{100 * share:.1f}"
+
+
+def _number(value: float, spec: str) -> str:
+    return "–" if np.isnan(value) else format(value, spec)
