@@ -103,9 +103,7 @@ def test_a_study_of_rounds_runs_on_a_fresh_llama_and_says_that_nothing_was_kept(
         "improvement": ImprovementStudy(
             fresh, ("recall",), (), "ladder/25k", rounds=2, seeds=1, sizes=SMALLEST
         ),
-        "forecast": ForecastStudy(
-            seeds=1, models=(fresh,), tasks=("recall", "signs"), sizes=SMALLEST
-        ),
+        "forecast": ForecastStudy(models=(fresh,), tasks=("recall", "signs"), sizes=SMALLEST),
         "diversity": DiversityStudy(
             fresh, "recall", ("plain", "base"), rounds=1, seeds=1, sizes=SMALLEST
         ),

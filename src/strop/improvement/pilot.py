@@ -107,7 +107,7 @@ def run_pilot(
 
 @dataclass(frozen=True)
 class Change:
-    """log q_fitted(y|x) - log q_base(y|x) in nats, NaN where unknown, and the tokens read for it."""
+    """log q_fitted(y|x) - log q_base(y|x) in nats, NaN where unknown; and the tokens read."""
 
     value_PK: Floats
     tokens: int

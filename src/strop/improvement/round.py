@@ -14,8 +14,8 @@ class Round:
     """One model of the course, measured on held-out problems and on its training problems.
 
     ``train`` is None before the training problems are sampled. ``training_rows``: what the next
-    model was trained on, None after the last round. ``replayed``: the number of rows that were mixed
-    in. ``pilot``: the pilot fit before the first round, if there was one.
+    model was trained on, None after the last round. ``replayed``: the number of rows that were
+    mixed in. ``pilot``: the pilot fit before the first round, if there was one.
     """
 
     number: int

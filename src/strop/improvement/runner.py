@@ -71,6 +71,11 @@ class RoundRunner:
         return replace(current, train=train)
 
     @property
+    def has_pilot(self) -> bool:
+        """Whether a pilot is stored."""
+        return (self._pilot_folder / PILOT).is_file()
+
+    @property
     def _pilot_folder(self) -> Path:
         return self.path / "round-0" / "pilot"
 
@@ -88,9 +93,10 @@ class RoundRunner:
             raise UsageError(
                 f"--pilot: --method {course.method} draws its own responses; leave --pilot out"
             )
-        stored = self._pilot_folder / PILOT
-        if stored.is_file():
-            return Pilot.from_json(json.loads(stored.read_text(encoding="utf-8")))
+        if self.has_pilot:
+            stored = self._pilot_folder / PILOT
+            document = json.loads(stored.read_text(encoding="utf-8"))
+            return Pilot.from_json(document) if document else None
         model = course.model
         engine = self.executor.load(model)
         problems = pilot_problems(course.train_problems)
@@ -102,8 +108,8 @@ class RoundRunner:
         assert kept_by is not None
         watcher = Titled(self.watcher, "pilot")
         pilot = run_pilot(course, held_out, train, kept_by, self._pilot_folder, watcher)
-        if pilot is not None:
-            RunFolder(self._pilot_folder).write_json(PILOT, pilot.as_json())
+        document = pilot.as_json() if pilot is not None else {}
+        RunFolder(self._pilot_folder).write_json(PILOT, document)
         return pilot
 
     def make_rows(self, current: Round) -> Round:

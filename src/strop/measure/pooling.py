@@ -31,6 +31,7 @@ SMALLEST = 1e-4
 """A spread of exactly zero would make the covariance singular where nothing was measured."""
 SETTINGS = 512
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
+"""The bases of Halton's sequence: one for every dimension, noise and own included."""
 
 
 @dataclass(frozen=True)

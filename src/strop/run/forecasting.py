@@ -14,10 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from strop.measure.forecast import Forecast
 from strop.measure.pooling import Cell
 from strop.records import Estimate
-from strop.run.updates import NORMAL_95, Update, labels_of, pool_of_gaps, pool_of_pilots
+from strop.run.updates import (
+    GAIN_SE,
+    GAIN_SE_PROBLEMS,
+    NORMAL_95,
+    Update,
+    labels_of,
+    pool_of_gaps,
+    pool_of_pilots,
+)
 
 Source = Literal["pilot", "past", "run"]
 
@@ -60,7 +70,7 @@ def forecast_round(
     if pilot is not None and pilot.value is not None and pilot.low is not None:
         pool = pool_of_pilots(past)
         words = f"a pilot fit, scaled as in {len(pool.cells)} rounds that had one"
-        prediction = pool.predict(_cell(setting, pilot))
+        prediction = pool.predict(_cell(setting, pilot, past))
         return SourcedForecast(
             "pilot", words, Forecast.of(prediction, accuracy, pilot.n, f"by {words}")
         )
@@ -74,7 +84,7 @@ def forecast_round(
         f"the share of the gap that {len(same_task)} other rounds on {setting.labels['task']} kept, "
         f"and {len(pool.cells) - len(same_task)} on other tasks"
     )
-    prediction = pool.predict(_cell(setting, gap))
+    prediction = pool.predict(_cell(setting, gap, past))
     return SourcedForecast("past", words, Forecast.of(prediction, accuracy, gap.n, f"by {words}"))
 
 
@@ -89,8 +99,19 @@ def _is_kindred(update: Update, setting: Setting) -> bool:
     return labels["family"] == here["family"] and labels["task"] == here["task"]
 
 
-def _cell(setting: Setting, predictor: Estimate) -> Cell:
+def _cell(setting: Setting, predictor: Estimate, past: Sequence[Update]) -> Cell:
+    """Return the round to forecast: its gain as it will be measured, on as many problems."""
     assert predictor.value is not None and predictor.low is not None and predictor.high is not None
     half_width = (predictor.high - predictor.low) / 2
-    standard_error = half_width / NORMAL_95 if math.isfinite(half_width) else 0.0
-    return Cell(predictor.value, setting.labels, predictor_se=standard_error)
+    return Cell(
+        predictor.value,
+        setting.labels,
+        predictor_se=half_width / NORMAL_95,
+        outcome_se=_gain_se(past) * math.sqrt(GAIN_SE_PROBLEMS / max(1, predictor.n)),
+    )
+
+
+def _gain_se(past: Sequence[Update]) -> float:
+    """Return the median standard error of a measured gain, of about 200 problems."""
+    known = [update.gain_se for update in past if math.isfinite(update.gain_se)]
+    return float(np.median(known)) if known else GAIN_SE

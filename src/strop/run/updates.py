@@ -23,12 +23,15 @@ SHIPPED = "ladder/updates.csv"
 UPDATES = "updates.csv"
 """The file of a run folder that holds the updates named with ``--past``, if any were."""
 FACTORS = ("task", "setting", "model", "filter", "family", "trainer")
-"""What may decide which share of a gap training keeps. ``setting`` is a task at one difficulty."""
+"""What may decide which share of a gap training keeps.
+
+``setting``: a task at one difficulty.
+"""
 NORMAL_95 = 1.959964
 PILOT_FACTOR, PILOT_FACTOR_SD = 1.2, 0.3
 """Prior of a round's gain over its pilot's: 23 rounds of an earlier trial gave 1.20."""
-GAP_SE, GAIN_SE = 0.02, 0.012
-"""Standard errors assumed where an update does not state them: those of about 200 problems x 16."""
+GAP_SE, GAIN_SE, GAIN_SE_PROBLEMS = 0.02, 0.012, 200
+"""Standard errors where none are stated: those of about 200 problems with 16 responses."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How well is the gain of one round forecast before it is trained?
 
-An open question of "Mind the Gap" (section 7): which metric predicts that a task can be improved, and
-how well does the gap? The rounds were listed and divided before any was
-trained (``forecast_cells.py``). One half fits the forecast, the other half judges it.
+"Mind the Gap" leaves open which metric predicts that a task can be improved, and how well the gap
+does. The rounds were listed and divided before any was trained (``forecast_cells.py``): one half
+fits the forecast, the other half judges it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from strop.studies.forecast_cells import (
     listed_cells,
     outcome_of,
 )
+from strop.studies.forecast_later import LONG_CELLS, ROUNDS, later_finding
 from strop.studies.forecast_scores import Judged, Score, judge_all, score
 from strop.studies.frame.base import Finding, Study, Tell, markdown_table, write_findings
 from strop.studies.frame.cost import Cost, cost_of_course
@@ -54,11 +55,12 @@ BINS = 5
 class ForecastStudy(Study):
     """One round of rft for each of the ``cells``.
 
-    With ``models`` or ``tasks``, every such model on every such task is trained and judged by the
-    updates that the package holds.
+    ``longer``: cells of which later rounds are trained too. With ``models`` or ``tasks``, every
+    such model on every such task is trained, and judged by the updates that the package holds.
     """
 
     cells: tuple[ForecastCell, ...] = field(default_factory=listed_cells)
+    longer: tuple[ForecastCell, ...] = LONG_CELLS
     models: tuple[str, ...] = ()
     tasks: tuple[str | Task, ...] = ()
     seed: int = 0
@@ -74,7 +76,7 @@ class ForecastStudy(Study):
         for model in ("ladder/25k", "ladder/40k"):
             for task in ("arithmetic", "recall"):
                 cells.append(ForecastCell(model, task, "majority", fits=model == "ladder/25k"))
-        return cls(cells=tuple(cells), sizes=small)
+        return cls(cells=tuple(cells), longer=(), sizes=small)
 
     @property
     def setting(self) -> str:
@@ -100,7 +102,11 @@ class ForecastStudy(Study):
         )
 
     def besides(self) -> Iterable[Cost]:
-        return (cost_of_course(cell.course(self.sizes, self.seed)) for cell in self._chosen)
+        for cell in self._chosen:
+            yield cost_of_course(cell.course(self.sizes, self.seed))
+        if not (self.models or self.tasks):
+            for cell in self.longer:
+                yield cost_of_course(cell.course(self.sizes, self.seed, ROUNDS))
 
     def run(self, out: Path, tell: Tell) -> Path:
         courses = Courses(out.parent / "courses", tell)
@@ -115,7 +121,9 @@ class ForecastStudy(Study):
         fitting = [outcome.update for outcome in outcomes if outcome.cell.fits]
         judging = [outcome for outcome in outcomes if not outcome.cell.fits]
         introduction = self.setting + courses.ended
-        findings = self._findings(judging, outcomes, fitting or shipped())
+        findings = list(self._findings(judging, outcomes, fitting or shipped()))
+        if self.longer and not (self.models or self.tasks):
+            findings.append(later_finding(self.longer, self.sizes, self.seed, courses, updates))
         return write_findings(out, "Forecast and outcome", introduction, findings, self.name)
 
     def _findings(

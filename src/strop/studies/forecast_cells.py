@@ -47,14 +47,14 @@ class ForecastCell:
     def label(self) -> str:
         return f"{self.model} / {self.task} / {self.verifier}"
 
-    def course(self, sizes: dict[str, Any], seed: int) -> Course:
+    def course(self, sizes: dict[str, Any], seed: int, rounds: int = 1) -> Course:
         """Return the course of this cell."""
         limit = FEW.get(self.task, sizes["train_problems"])
         sizes = sizes | {"train_problems": min(sizes["train_problems"], limit)}
         # The method's own verifier is left to the method, as in the study of rounds.
         filter_by = None if self.verifier == METHOD_VERIFIER else self.verifier
         return Course(
-            self.model, find_task(self.task), "rft", 1, filter_by=filter_by, seed=seed, **sizes
+            self.model, find_task(self.task), "rft", rounds, filter_by=filter_by, seed=seed, **sizes
         )
 
 
@@ -98,8 +98,9 @@ def outcome_of(cell: ForecastCell, course: Course, courses: Courses) -> Outcome 
         return None
     folder = courses.folder(course)
     held_out = Run(folder / "round-0" / "held-out", (), course.task)
-    courses.tell(f"pilot: {cell.label}")
     runner = RoundRunner(folder.resolve(), course, as_executor(None), Silent())
+    if not runner.has_pilot:
+        courses.tell(f"pilot: {cell.label}")
     pilot = runner.pilot(held_out)
     accuracy = round_value(document, 0, "accuracy")
     auroc = held_out.document["verdict"]["likelihood_auroc"]["value"]
