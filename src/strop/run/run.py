@@ -30,7 +30,7 @@ from strop.run.stored import StoredRun
 from strop.run.updates import UPDATES, Update, read, relevant, shipped
 from strop.run.verdict import METHOD
 from strop.tasks import Task
-from strop.weigh import BestOfN, Product, Quantile, Weight
+from strop.weigh import Product, Weight, curve_weights
 
 if TYPE_CHECKING:
     from strop.report import ReportRun
@@ -234,17 +234,12 @@ class Run:
 
 def _one_family(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of one family of thresholds, sorted by threshold; quantiles are preferred."""
-    families = {spec: spec.split(":")[0] for spec in rows}
-    names = [name for name in families.values() if name != BestOfN.name]
-    if not names:
-        return []
-    family = Quantile.name if Quantile.name in names else names[0]
-    chosen = [
-        {"threshold": float(spec.split(":")[1]), "weigh": spec} | row
-        for spec, row in rows.items()
-        if families[spec] == family
-    ]
-    return sorted(chosen, key=lambda row: float(row["threshold"]))
+    family = []
+    for weight in curve_weights(rows):
+        assert weight.parameter is not None, "only a weight with a number can lie on a curve"
+        threshold = {"threshold": float(weight.parameter), "weigh": weight.spec}
+        family.append(threshold | rows[weight.spec])
+    return family
 
 
 def write_estimates(run: Run) -> Run:
