@@ -48,6 +48,18 @@ def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     assert code_lines(ROOT / "examples" / "4_new_task.py") <= 60
 
 
+def test_the_contributing_guide_names_real_files_and_their_length() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for name in re.findall(r"`((?:src|tests|examples|docs)/[\w/]+(?:\.py|\.md)?)`", text):
+        assert (ROOT / name.replace("NAME.py", "__init__.py")).exists(), name
+    named = re.findall(r"`((?:src|tests|examples)/[\w/]+\.py)`(?: \(|, )(\d+) lines", text)
+    assert len(named) >= 9
+    for name, lines in named:
+        # A few lines more or less do not make the guide untrue.
+        actual = len((ROOT / name).read_text().splitlines())
+        assert abs(actual - int(lines)) <= 5, f"{name} has {actual} lines, the guide says {lines}"
+
+
 CLI = sorted((ROOT / "src" / "strop" / "cli").glob("*.py"))
 
 
