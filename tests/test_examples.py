@@ -39,7 +39,7 @@ def code_lines(path: Path) -> int:
     return text - sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in docstrings)
 
 
-@pytest.mark.parametrize(("room", "lines"), [("weigh", 35), ("verify", 100)])
+@pytest.mark.parametrize(("room", "lines"), [("weigh", 50), ("verify", 100)])
 def test_a_new_file_of_a_room_is_short(room: str, lines: int) -> None:
     for path in (ROOT / "src" / "strop" / room).glob("*.py"):
         if path.stem not in ("__init__", "base"):

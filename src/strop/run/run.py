@@ -182,10 +182,10 @@ class Run:
 
     @property
     def past(self) -> Sequence[Update]:
-        """The first rounds of other courses, on which the verdict rests.
+        """The first rounds of other courses, which the verdict forecasts from.
 
-        These are the courses that were named (``--past``), and those that the package holds of its
-        embedded models.
+        They belong to the courses that ``--past`` names, and to those that the package ships for
+        its embedded models.
         """
         named = self.path / UPDATES
         updates = shipped()
