@@ -1,7 +1,7 @@
-"""A task of your own: reverse a word. Run it with  python examples/4_new_task.py [FOLDER].
+"""A new task in one file: reverse a word. Run it with ``python examples/4_new_task.py [FOLDER]``.
 
-To keep it, put the class into a file in src/strop/tasks/ and add it to the registry in
-src/strop/tasks/__init__.py. The contract tests then check everything that a task must do.
+To keep it, put the class into a file in ``src/strop/tasks/`` and add it to ``TASKS`` in
+``src/strop/tasks/__init__.py``. The contract tests then check what every task promises.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The values that walk between the rooms. They are frozen, and only read their own fields.
+"""The values that rooms pass to each other. They are frozen, and only read their own fields.
 
     Problem     one question with its reference              tasks      -> everyone
     Message     one turn of a prompt                         prompts    -> engines
@@ -8,7 +8,7 @@
     Usage       tokens, FLOPs, seconds                       engines    -> report
     Estimate    a number with its interval and definition    measure    -> report, users
 
-Graders alone see a problem's reference.
+Only graders see a problem's reference.
 
 Axes of arrays are named in suffixes: P problems, K responses, M verification draws, T tokens,
 B bootstrap resamples.
