@@ -1,6 +1,6 @@
 """A new verifier in one file: the model's confidence in a response, per character.
 
-It needs no question in words, no label and no sampling. Run it with
+It asks the model no question, needs no label, and samples nothing. Run it with
 ``python examples/3_new_verifier.py [FOLDER]``. To keep it, put the class into a file in
 ``src/strop/verify/`` and add it to ``VERIFIERS`` in ``src/strop/verify/__init__.py``. The contract
 tests then check what every verifier promises.

@@ -1,7 +1,7 @@
-"""A task of your own: reverse a word. Run it with  python examples/4_new_task.py [FOLDER].
+"""A new task in one file: reverse a word. Run it with ``python examples/4_new_task.py [FOLDER]``.
 
-To keep it, put the class into a file in src/strop/tasks/ and add it to the registry in
-src/strop/tasks/__init__.py. The contract tests then check everything that a task must do.
+To keep it, put the class into a file in ``src/strop/tasks/`` and add it to ``TASKS`` in
+``src/strop/tasks/__init__.py``. The contract tests then check what every task promises.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any, ClassVar
 
 import strop
 from strop.records import Problem
-from strop.seeds import fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct
+from strop.tasks.base import Check, Grade, Task, draw_distinct, split_of
 from strop.tasks.extraction import Found, whole
 
 
@@ -38,7 +37,7 @@ class Reverse(Task):
     def draw(self, rng: random.Random) -> Problem:
         word = "".join(rng.choices("abcdefghij", k=self.length))
         # The split depends on the word alone: no word can be in both.
-        split = "test" if fraction("held out", self.name, word) < 0.5 else "train"
+        split = split_of(0.5, self.name, word)
         return Problem(f"reverse-{word}", split, question=word, reference=word[::-1])
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:

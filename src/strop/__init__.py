@@ -3,19 +3,19 @@
     run = strop.gap(model="ladder/250k", task="arithmetic")
     run.estimates, run.responses, run.scores, run.report()
 
-The rooms, and the question that each one answers:
+The rooms (folders), and what each one does:
 
-    tasks       what is asked, and what is right?      verify      what does the model think?
-    engines     who answers?                           weigh       which responses count, how much?
-    prompts     how is it put into words?              measure     what was gained, give or take?
-    generate    draw responses                         distill     move the model toward them
-    run         one run: plan, execute, store, read    report      the page of a run
-    improvement rounds of self-improvement             cluster     a run on a Ray cluster
-    ladder      the embedded models                    cli         the command line
-    theory      the sharpening paper's exact world     studies     figures, tables and theorems
+    tasks        draw problems, grade responses      run          plan, execute, store, read one run
+    engines      load models, sample from them       improvement  rounds of self-improvement
+    prompts      write the prompts                   report       tables, charts, the HTML page
+    generate     draw responses to problems          cli          the command line
+    verify       score responses                     cluster      run on a Ray cluster
+    weigh        turn scores into weights            ladder       train the embedded models
+    measure      estimate gaps, with intervals       theory       the sharpening paper's exact world
+    distill      train on weighted responses         studies      the papers' figures and tables
 
-``run/loop.py`` is the spine: it strings one round together. ``cross_verification``, ``scaling`` and
-``sharpening`` use several models or several samples.
+To read one round, begin with ``run/gap.py``, then ``run/loop.py``. ``cross_verification``,
+``scaling`` and ``sharpening`` measure several models or several numbers of samples.
 """
 
 from __future__ import annotations

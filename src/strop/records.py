@@ -1,4 +1,4 @@
-"""The values that walk between the rooms. They are frozen, and only read their own fields.
+"""The values that rooms pass to each other. They are frozen, and only read their own fields.
 
     Problem     one question with its reference              tasks      -> everyone
     Message     one turn of a prompt                         prompts    -> engines
@@ -8,7 +8,7 @@
     Usage       tokens, FLOPs, seconds                       engines    -> report
     Estimate    a number with its interval and definition    measure    -> report, users
 
-Graders alone see a problem's reference.
+Only graders see a problem's reference.
 
 Axes of arrays are named in suffixes: P problems, K responses, M verification draws, T tokens,
 B bootstrap resamples.
@@ -149,7 +149,10 @@ def total_usage(usages: Iterable[Usage]) -> Usage:
 
 
 def interval_sign(low: float | None, high: float | None) -> int:
-    """Return 1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
+    """Return 1 if the whole interval lies above zero, -1 if below, and else 0.
+
+    It is 0 if the interval contains zero, and if there is none.
+    """
     if low is None or high is None:
         return 0
     return int(low > 0) - int(high < 0)
@@ -176,7 +179,7 @@ class Estimate:
 
     @property
     def interval_sign(self) -> int:
-        """1 if the whole interval lies above zero, -1 if below, and 0 if it does not tell."""
+        """1 if the whole interval lies above zero, -1 if below, and else 0."""
         return interval_sign(self.low, self.high)
 
     def as_json(self, definition: bool = False) -> dict[str, Any]:

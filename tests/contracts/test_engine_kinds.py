@@ -47,7 +47,8 @@ def examples(tmp_path: Path) -> dict[str, str]:
 
 
 def test_every_kind_loads_or_is_refused_in_one_line(examples: dict[str, str]) -> None:
-    assert examples.keys() == ENGINE_KINDS.keys()
+    missing = ENGINE_KINDS.keys() - examples.keys()
+    assert not missing, f"add a name of the kind {', '.join(sorted(missing))} to examples"
     for prefix, name in examples.items():
         kind, address = find_kind(name)
         assert kind is ENGINE_KINDS[prefix] and f"{prefix}{address}" == name

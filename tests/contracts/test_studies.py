@@ -28,7 +28,7 @@ def no_engine(*_: object, **__: object) -> Any:
 
 
 def embedded_only(name: str) -> Any:
-    """Load a small judge that a study fixes itself; the model that is with_settings for is never loaded."""
+    """Load a small judge that a study names itself; the model of --model is never loaded."""
     assert name.startswith("ladder/"), f"{name} was loaded"
     return load_engine(name)
 

@@ -24,15 +24,17 @@ def specs(weights: list[Weight]) -> list[str]:
 
 
 def test_the_registry_takes_its_keys_from_the_classes() -> None:
-    assert list(WEIGHTS) == ["quantile", "threshold", "tilt", "survivors", "best-of"]
+    assert list(WEIGHTS)[:5] == ["quantile", "threshold", "tilt", "survivors", "best-of"]
     assert all(weight.name == name for name, weight in WEIGHTS.items())
 
 
 def test_a_weight_knows_its_axis_and_whether_it_is_a_filter() -> None:
     filters = {name for name, weight in WEIGHTS.items() if weight.is_filter}
-    assert filters == {"quantile", "threshold", "survivors"}
-    assert {name for name, weight in WEIGHTS.items() if weight.axis is None} == {"best-of"}
-    assert {name for name, weight in WEIGHTS.items() if weight.whole_axis} == {"survivors"}
+    assert {"quantile", "threshold", "survivors"} <= filters
+    assert not {"tilt", "best-of"} & filters
+    assert WEIGHTS["best-of"].axis is None
+    assert WEIGHTS["quantile"].axis and WEIGHTS["tilt"].axis
+    assert WEIGHTS["survivors"].whole_axis and not WEIGHTS["quantile"].whole_axis
     assert parse_weight("quantile:0.3").parameter == 0.3
     assert parse_weight("best-of:K").parameter is None
 

@@ -170,9 +170,9 @@ def _plans(
 def _run_plans(
     plans: list[Plan], arguments: dict[str, Any], executor: Executor, out: Path | None
 ) -> list[Run]:
-    """Run every plan in a folder of its own, and load every model once.
+    """Run every plan in its own folder, and load every model once.
 
-    ``arguments`` are those of ``strop.gap`` that are no field of a plan.
+    ``arguments``: the arguments of ``strop.gap`` that are not fields of a plan.
     """
     from strop.progress import Bars
     from strop.run.gap import gap

@@ -91,7 +91,7 @@ class CourseOptions:
     ] = None
 
     def find_task(self) -> Task:
-        """Return the task. UsageError for one without training problems of its own."""
+        """Return the task. Raise UsageError for a task without training problems."""
         [task] = find_tasks([self.task], None, self.data, self.data_revision)
         if self.task.startswith("lm-eval:"):
             raise UsageError(

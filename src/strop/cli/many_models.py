@@ -50,7 +50,7 @@ def cross(
 ) -> None:
     """Measure the matrix of gaps, generator by verifying model.
 
-    Each model is loaded once; a stopped command goes on cell by cell.
+    Each model is loaded once; a stopped command resumes at the next cell.
     """
     from strop import cross_verification
     from strop.progress import Bars

@@ -165,7 +165,7 @@ class RayCluster:
     ) -> None:
         """Have all parts made; each worker makes one part at a time.
 
-        The part of a lost worker is the next one that is handed out.
+        The next free worker gets the part of a lost worker.
         """
         self._check_sendable(stage, engine)
         model = None
@@ -332,7 +332,7 @@ def _import_ray() -> Any:
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if Path(TOKEN_FILE).expanduser().is_file():
-        # Ray shows the token to its own cluster; to one given by address only if told to.
+        # Ray shows the token to its own cluster; to one given by address only on request.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray

@@ -1,4 +1,4 @@
-"""Move the model toward f[w]: one fit on the rows it is handed."""
+"""Move the model toward f[w]: one fit on given training rows. TRAINERS is the registry."""
 
 from __future__ import annotations
 

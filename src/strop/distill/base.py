@@ -1,4 +1,4 @@
-"""Move the model toward f[w]: one fit on the rows it is handed.
+"""Move the model toward f[w]: one fit on given training rows.
 
 A trainer is a frozen dataclass whose fields are its hyper-parameters. A fit writes an ordinary
 Hugging Face folder. torch, TRL and PEFT are imported only while a fit runs (extra: train).

@@ -1,6 +1,6 @@
-"""Adaptive best-of-N: draw until a problem's likeliest response is likely enough for their number.
+"""Adaptive best-of-N: draw responses until the likeliest one is likely enough to stop.
 
-"Sharpening", Appendix D; the rule itself stands in ``strop.measure.adaptive``.
+"Sharpening", Appendix D. ``strop.measure.adaptive`` has the stopping rule.
 """
 
 from __future__ import annotations

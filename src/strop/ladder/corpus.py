@@ -181,7 +181,7 @@ def _judgement(kind: str, task: Task, problem: Problem, rng: random.Random) -> S
 def training_problem(task: EmbeddedTask, rng: random.Random) -> Problem:
     """Return a problem that is not held out, and does not begin with one that is.
 
-    Facts of ``recall`` are taught whatever their split: the test is of memory.
+    Facts of ``recall`` are taught in both splits: the task tests memory.
     """
     while True:
         problem = task.draw(rng)

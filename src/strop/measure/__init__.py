@@ -1,4 +1,4 @@
-"""Measurement: what was gained, with intervals. NumPy only: arrays in, estimates out."""
+"""Measurement: gaps and accuracies with intervals. NumPy only: arrays in, estimates out."""
 
 from __future__ import annotations
 

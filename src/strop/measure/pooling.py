@@ -1,4 +1,4 @@
-"""Partial pooling: predict an outcome as a share of a predictor, from cells that came before.
+"""Partial pooling: predict an outcome as a share of a predictor, from earlier cells.
 
     outcome = predictor * (share + effect of the task + effect of the model + ... + own) + noise
 
@@ -36,7 +36,7 @@ PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 @dataclass(frozen=True)
 class Cell:
-    """An outcome that came, or one to predict (``outcome`` is NaN).
+    """An observed outcome, or one to predict (``outcome`` is NaN).
 
     ``labels`` names the cell's level of each factor. ``predictor_se`` and ``outcome_se`` are the
     standard errors of what was measured: noise whose size is known.
@@ -111,7 +111,7 @@ class Pool:
 
     @cached_property
     def _weight_G(self) -> Floats:
-        """How likely each setting makes the outcomes that came; sums to 1."""
+        """Return each setting's posterior weight, from its likelihood; the weights sum to 1."""
         diagonal_GN = np.diagonal(self._root_GNN, axis1=1, axis2=2)
         log_determinant_G = np.log(diagonal_GN).sum(axis=1)
         log_likelihood_G = -0.5 * (self._whitened_GN**2).sum(axis=1) - log_determinant_G

@@ -47,7 +47,7 @@ class Samples:
 class Weighed:
     """Responses under one weight.
 
-    ``score_PK`` is None for an ensemble, which has weights but no score of its own.
+    ``score_PK`` is None for an ensemble, which has weights but no score.
     """
 
     score_PK: Floats | None

@@ -22,7 +22,7 @@ Kind = Literal["multiple_choice", "binary", "score"]
 def next_question(frame: str) -> str:
     """Return how a frame begins, after a line break; "" if it has no words before its holes.
 
-    A base model that nothing stops goes on with this text: it invents the next question.
+    A base model that is not stopped continues with this text: it invents the next question.
     """
     words = frame.split("{", 1)[0].split("\n")
     first_line = next((line.strip() for line in words if line.strip()), "")

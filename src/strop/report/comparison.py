@@ -1,4 +1,4 @@
-"""Runs side by side, and the differences between those that share problems."""
+"""Compare runs: numbers side by side, and paired differences of runs that share problems."""
 
 from __future__ import annotations
 

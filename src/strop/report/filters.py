@@ -1,7 +1,6 @@
-"""The weights that report knows by name: which of them are filters, and what their parameter means.
+"""Filters for the page: which responses a weight keeps, and the label of its parameter.
 
-Everything in this folder that depends on the name of a weight stands here. What is kept is
-computed by the weight itself (``strop.weigh``).
+The weight itself answers both (``strop.weigh``). Only WEIGHT_NOTES lists weights by name.
 """
 
 from __future__ import annotations
@@ -11,20 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.weigh import parse_weight
+from strop.weigh import WEIGHTS, Threshold, parse_weight
 
 Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
-
-_PARAMETERS = {
-    "quantile": "quantile filtered out, q",
-    "threshold": "threshold on the score",
-    "survivors": "rounds survived",
-}
-"""Weights that keep or reject each response, and the title of their parameter's axis.
-
-Other weights (best-of, tilt) give every response a share, so that "kept" has no meaning.
-"""
 
 WEIGHT_NOTES = {
     "threshold:t": "keeps scores of at least t",
@@ -33,22 +22,28 @@ WEIGHT_NOTES = {
     "survivors:r": "keeps what is left after r rounds of a tournament",
     "tilt:β": "weighs by exp(score / β)",
 }
-"""The meaning of each weight, for readers of the page."""
+"""The meaning of each weight, for readers of the page. A weight without a note is left out."""
 
 
 def is_filter(weigh: str) -> bool:
-    """Return whether the weight keeps or rejects each response."""
-    return _name(weigh) in _PARAMETERS
+    """Return whether the weight keeps or rejects each response.
+
+    Other weights (best-of, tilt, an ensemble) give every response a share.
+    """
+    name = _name(weigh)
+    return name in WEIGHTS and WEIGHTS[name].is_filter
 
 
 def parameter_title(weigh: str) -> str:
-    """Return the axis title for a filter's parameter."""
-    return _PARAMETERS.get(_name(weigh), _PARAMETERS["threshold"])
+    """Return the axis title for the parameter of a weight."""
+    weight = WEIGHTS.get(_name(weigh), Threshold)
+    return str(weight.axis or Threshold.axis)
 
 
 def has_whole_parameter(weigh: str) -> bool:
     """Return whether the parameter is a count, so that its axis shows whole numbers only."""
-    return _name(weigh) == "survivors"
+    name = _name(weigh)
+    return name in WEIGHTS and WEIGHTS[name].whole_axis
 
 
 def kept_grid(score_PK: Floats, weigh: str) -> Marks | None:

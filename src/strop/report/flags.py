@@ -28,10 +28,10 @@ def evenly_spaced(total: int, limit: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Flag:
-    """The responses that one of the reader's filters shows.
+    """The responses that one of the reader's filters shows, such as "wrong but kept".
 
-    ``responses`` counts those that any verifier makes part of it, ``by_verifier`` those of each
-    verifier, and ``problems`` are the indices of the problems that have such a response.
+    ``responses`` counts the responses that match for at least one verifier, ``by_verifier`` those
+    that match for each verifier. ``problems`` are the indices of problems with a matching response.
     """
 
     responses: int

@@ -1,8 +1,8 @@
 """The page's reader: a sample of problems, their distinct responses, and every verifier's opinion.
 
-Model texts are hostile. They leave here with control and direction characters made visible and cut
-at ``TEXT_LIMIT`` characters, as JSON that cannot close the script element around it; the page shows
-them through ``textContent`` alone.
+Model texts are untrusted. Their control and direction characters are made visible, and each text is
+cut at ``TEXT_LIMIT`` characters. The JSON cannot close the script element around it, and the page
+shows texts only through ``textContent``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 PROBLEM_LIMIT = 40
 RARE_SHARE = 8
-"""Each of the reader's filters is to have at least one in ``RARE_SHARE`` of the problems shown.
+"""At least one in ``RARE_SHARE`` of the shown problems should match each of the reader's filters.
 
-If it has fewer, as many more problems are added, so that rare responses can be read.
+If fewer match, more problems are added, so that rare responses can be read.
 """
 RESPONSE_LIMIT = 16
 DRAW_LIMIT = 3

@@ -1,4 +1,4 @@
-"""Read from a run what its verdict needs beside samples and scores."""
+"""Read the facts that a run's verdict needs beside samples and scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strop.run.verdict import Circumstances
 PILOT = "pilot.json"
 """The file of a run folder that holds its pilot (``strop gap --pilot``)."""
 TRAIN_PROBLEMS = 400
-"""Training problems of a round of ``strop improve`` as it stands; each gets the run's samples."""
+"""Training problems of a round of ``strop improve`` by default, each with K samples."""
 
 
 def circumstances_of(stored: StoredRun) -> Circumstances:
@@ -56,7 +56,7 @@ def read_pilots(folder: Path) -> dict[str, Estimate]:
 
 
 def _has_folder(model: str) -> bool:
-    """Whether the model's weights lie in a local folder, so that ``strop improve`` can train it."""
+    """Return whether the weights lie in a local folder: then ``strop improve`` can train them."""
     try:
         model_folder(model)
     except ModelError:
@@ -73,7 +73,7 @@ def _unreadable(stored: StoredRun) -> dict[str, float]:
 
 
 def _all_identical(stored: StoredRun) -> bool:
-    """Whether all responses to every problem are the same text, of two or more each."""
+    """Return whether every problem has two or more responses, all of them the same text."""
     by_problem = stored.responses.group_by("problem").agg(
         pl.col("text").n_unique().alias("texts"), pl.len().alias("responses")
     )
@@ -82,9 +82,9 @@ def _all_identical(stored: StoredRun) -> bool:
 
 
 def _cost_of_round(stored: StoredRun) -> dict[str, float]:
-    """Return what sampling and verifying one round's training problems takes, as in this run.
+    """Return the cost of sampling and verifying one round's training problems, at this run's rates.
 
-    The fit itself comes on top. Seconds are summed over workers.
+    The cost of the fit is not included. Seconds are summed over workers.
     """
     plan = stored.plan
     responses = TRAIN_PROBLEMS * plan.samples

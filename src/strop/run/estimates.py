@@ -16,7 +16,7 @@ from strop.measure.gap import SHARE, mean_over_problems
 from strop.records import Estimate
 from strop.run.arrays import RunArrays
 from strop.run.stored import StoredRun
-from strop.weigh import BestOfN, Product, Weight, parse_product, parse_weight
+from strop.weigh import Product, Weight, parse_product, parse_weight
 
 ESTIMATE_SCHEMA: dict[str, type[pl.DataType]] = {
     "verifier": pl.String,
@@ -81,11 +81,11 @@ class RunEstimates:
                     )
 
     def _check_best_of(self, plain: list[Weight], ensembles: list[Product]) -> None:
-        """Raise UsageError for a best-of-n with n larger than the number of responses."""
+        """Raise UsageError for a weight that needs more responses than some problem has."""
         fewest = int(self.arrays.samples.mask_PK.sum(axis=1).min())
         in_ensembles = [weight for product in ensembles for _, weight in product.factors]
         for weight in plain + in_ensembles:
-            if isinstance(weight, BestOfN) and weight.n is not None and weight.n > fewest:
+            if weight.least_responses > fewest:
                 raise UsageError(
                     f"{weight.spec}: the problem with the fewest responses has {fewest}; "
                     f"ask for best-of:{fewest} or less"
@@ -116,12 +116,12 @@ class RunEstimates:
     def _why_undefined(self, product: Product) -> str | None:
         """Return the reason why a weighing has no meaning, or None.
 
-        Best-of-n of scores that depend on all K responses is not the best of n: drawing n
-        responses would have given other scores.
+        If scores depend on all K responses, n responses alone would have other scores. So
+        best-of-n cannot be computed from them.
         """
         for name, weight in product.factors:
             pointwise = self.stored.verifiers[name].get("pointwise", True)
-            if isinstance(weight, BestOfN) and weight.n is not None and not pointwise:
+            if weight.needs_pointwise and not pointwise:
                 return (
                     f"the scores of {name} depend on all of a problem's responses; "
                     f"its best-of:K has a meaning, {weight.spec} has none"

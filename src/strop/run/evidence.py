@@ -16,11 +16,10 @@ from strop.measure import Ratio, Samples, gap
 from strop.measure.crossfit import balanced_folds
 from strop.measure.gap import kept_share
 from strop.measure.intervals import Floats, Groups
-from strop.weigh import Product, Quantile, Survivors, Threshold, Weight
+from strop.weigh import Product, Weight
+from strop.weigh import sweep_weights as sweep_weights_of
 
 FOLDS = 5
-FEW_LEVELS = 12
-"""Scores with at most this many different values have a threshold between each two of them."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +110,5 @@ def groups_of(questions: Sequence[str]) -> Groups | None:
 
 
 def sweep_weights(judge: Judge) -> list[Weight]:
-    """Return the thresholds to try on these scores: rounds of a tournament, or ranks and levels."""
-    if isinstance(judge.weight, Survivors):
-        rounds = int(np.nanmax(judge.score_PK, initial=1))
-        return [Survivors(survived) for survived in range(1, rounds + 1)]
-    levels = np.unique(judge.score_PK[np.isfinite(judge.score_PK)])
-    weights: list[Weight] = []
-    if len(levels) > 2:
-        weights += [Quantile(tenth / 10) for tenth in range(1, 10)]
-    if len(levels) <= FEW_LEVELS:
-        between = (levels[1:] + levels[:-1]) / 2
-        weights += [Threshold(float(level)) for level in between]
-    elif levels.min() >= 0 and levels.max() <= 1:
-        weights += [Threshold(tenth / 10) for tenth in range(1, 10)]
-    return weights
+    """Return the weights to try on a verifier's scores, beside its default weight."""
+    return sweep_weights_of(judge.weight, judge.score_PK)

@@ -77,7 +77,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads of this process; one only, if the engine does not gain by more."""
+    """Threads of this process. An engine that does not gain from several threads gets one."""
 
     workers: int
 
@@ -135,7 +135,7 @@ def default_workers() -> int:
 def one_blas_thread(engine: Engine | None) -> Iterator[None]:
     """Limit BLAS to one thread while an engine runs in several threads of ours.
 
-    This is faster, and rounding is the same whatever the number of cores.
+    This is faster, and rounding does not depend on the number of cores.
     """
     if not (engine and engine.worker_threads):
         yield

@@ -93,7 +93,7 @@ def sample(
     """Draw responses alone, with the ``options`` of ``gap``.
 
     Add verifiers with ``verify_run``; ``write_estimates`` then measures the run. ``reuse``: another
-    run, whose responses are copied if they are those that would be drawn.
+    run; its responses are copied if this run would draw the same ones.
     """
     execution = Execution(as_executor(workers), watcher or Silent())
     return _run_plan(engine, find_task(task), engine, (), out, execution, options, reuse=reuse)
@@ -128,9 +128,9 @@ def add_verifier(
 def verify_run(
     run: Run, verification: Verification, execution: Execution, reuse: Path | None = None
 ) -> None:
-    """Score every response of a complete run with a loaded model; existing scores are kept.
+    """Score every response of a complete run, with a loaded model. Existing scores are kept.
 
-    ``reuse``: another run, whose scores are copied if they are those that would be made.
+    ``reuse``: another run; its scores are copied if this run would make the same ones.
     """
     plan = run.plan
     problems = run.stored_problems()

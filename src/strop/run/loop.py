@@ -1,4 +1,4 @@
-"""The spine: one round of measuring, in parts that survive being killed.
+"""Sample and verify one run, in parts, so that a killed run can go on.
 
     problems  --engine.sample-->  responses  --verifier-->  scores
 
@@ -47,10 +47,10 @@ def run_round(
     execution: Execution,
     reuse: Path | None = None,
 ) -> None:
-    """Draw the responses and score them; whatever the folder holds already is kept.
+    """Draw the responses and score them. Parts that the folder holds already are kept.
 
-    Everything that can be refused is checked before the folder is written to. ``reuse``: another
-    run, whose responses are copied if they are those that would be drawn.
+    Wrong settings are refused before anything is written to the folder. ``reuse``: another run; its
+    responses are copied if this run would draw the same ones.
     """
     frame = problem_frame(plan, engine, problems)
     check_adaptive(plan, engine)

@@ -135,11 +135,12 @@ def plan_from_assumptions(
 
 def _assumed_variances(world: Assumed, weight: Weight, samples: tuple[int, ...]) -> Variances:
     """Return the variance of the gap at each K; best-of:n has none below n samples."""
-    if not isinstance(weight, BestOfN) or weight.n is None or weight.n <= min(samples):
+    least = weight.least_responses
+    if least <= min(samples):
         return world.gap_variances(weight, samples)
-    known = world.gap_variances(weight, [size for size in samples if size >= weight.n])
+    known = world.gap_variances(weight, [size for size in samples if size >= least])
     by_samples = {size: known.by_samples.get(size, float("nan")) for size in samples}
-    return Variances(by_samples, f"{weight.spec} needs at least {weight.n} samples", known.notes)
+    return Variances(by_samples, f"{weight.spec} needs at least {least} samples", known.notes)
 
 
 def _check(half_width: float) -> None:

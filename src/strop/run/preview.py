@@ -1,4 +1,4 @@
-"""Show what a run would send and cost, before anything is sent (``--dry-run``)."""
+"""Show the prompts and the cost of a run before anything is sent (``--dry-run``)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Questions:
-    """All questions of one verifier: how many, their prompt tokens, and their longest answer."""
+    """All questions of one verifier: their number, prompt tokens and longest answer."""
 
     count: int
     prompt_tokens: int

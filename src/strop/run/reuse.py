@@ -1,7 +1,7 @@
-"""Copy parts from another run, where they are those that this run would make.
+"""Copy parts from another run if this run would make the same parts.
 
-A part's rows depend on the model, the task, the settings of drawing and the problems, and on nothing
-else. So a larger run may take over what a smaller one has made of its first problems.
+The rows of a part depend on the model, the task, the sampling settings and the problems, and on
+nothing else. So a larger run can copy the parts of its first problems from a smaller run.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from strop.run.store import PART_PROBLEMS, RunFolder
 
 OTHER_SETTINGS = ("problems", "verifiers", "draws", "verifier_model", "fingerprints")
-"""Settings of a run that its responses do not depend on; the generator's fingerprint is compared
-apart."""
+"""Settings that a run's responses do not depend on. The generator's fingerprint is compared
+separately."""
 
 
 def reuse_responses(folder: RunFolder, other: Path | None) -> None:
@@ -38,7 +38,7 @@ def reuse_scores(
 
 
 def _common_parts(folder: RunFolder, other: Path | None) -> Iterator[int]:
-    """Yield the parts whose problems, prompts and settings of drawing are the same in both runs."""
+    """Yield the parts whose problems, prompts and sampling settings are the same in both runs."""
     if other is None or not (other / "run.json").is_file():
         return
     source = RunFolder(other)

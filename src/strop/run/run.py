@@ -30,7 +30,7 @@ from strop.run.stored import StoredRun
 from strop.run.updates import UPDATES, Update, read, relevant, shipped
 from strop.run.verdict import METHOD
 from strop.tasks import Task
-from strop.weigh import BestOfN, Product, Quantile, Weight
+from strop.weigh import Product, Weight, curve_weights
 
 if TYPE_CHECKING:
     from strop.report import ReportRun
@@ -182,10 +182,10 @@ class Run:
 
     @property
     def past(self) -> Sequence[Update]:
-        """The first rounds of other courses, on which the verdict rests.
+        """The first rounds of other courses, which the verdict forecasts from.
 
-        These are the courses that were named (``--past``), and those that the package holds of its
-        embedded models.
+        They belong to the courses that ``--past`` names, and to those that the package ships for
+        its embedded models.
         """
         named = self.path / UPDATES
         updates = shipped()
@@ -234,17 +234,12 @@ class Run:
 
 def _one_family(rows: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of one family of thresholds, sorted by threshold; quantiles are preferred."""
-    families = {spec: spec.split(":")[0] for spec in rows}
-    names = [name for name in families.values() if name != BestOfN.name]
-    if not names:
-        return []
-    family = Quantile.name if Quantile.name in names else names[0]
-    chosen = [
-        {"threshold": float(spec.split(":")[1]), "weigh": spec} | row
-        for spec, row in rows.items()
-        if families[spec] == family
-    ]
-    return sorted(chosen, key=lambda row: float(row["threshold"]))
+    family = []
+    for weight in curve_weights(rows):
+        assert weight.parameter is not None, "only a weight with a number can lie on a curve"
+        threshold = {"threshold": float(weight.parameter), "weigh": weight.spec}
+        family.append(threshold | rows[weight.spec])
+    return family
 
 
 def write_estimates(run: Run) -> Run:

@@ -1,4 +1,4 @@
-"""The run folder: append-only Parquet parts that survive being killed, and a lock for the writer.
+"""The run folder: Parquet parts, which are written whole or not at all, and a lock for the writer.
 
     run.json                    the settings, resolved
     problems.parquet

@@ -1,6 +1,6 @@
-"""Analyse the verifiers themselves: calibration, correlations, and what each would bring.
+"""Analyse the verifiers: calibration, correlations, and a forecast for each.
 
-Only verifiers that see no reference and are no control take part (``Evidence.blind``).
+Only verifiers that see no reference and are not controls are analysed (``Evidence.blind``).
 """
 
 from __future__ import annotations

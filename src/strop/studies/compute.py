@@ -1,6 +1,6 @@
 """Compute-optimal verification, an open question of "Mind the Gap" (section 4.2).
 
-The study asks two questions. First, the responses are given: K responses of one generator to run_grid
+The study asks two questions. First, the responses are given: K responses of one generator to each
 problem. Which verifier, verifying model and number of verifications give the largest gap for a
 budget of FLOPs? Second, nothing is given. Which model, number of samples and way of choosing give
 the most accurate single answer for a budget of FLOPs per problem?
@@ -66,7 +66,7 @@ class BestChoice(NamedTuple):
 
 @dataclass(frozen=True)
 class ComputeStudy(Study):
-    """All ``models`` verify the responses of ``generator``, up to ``draws`` times run_grid."""
+    """All ``models`` verify the responses of ``generator``, up to ``draws`` times each."""
 
     models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
     generator: str = ""

@@ -206,7 +206,7 @@ class DiversityStudy(Study):
         """Return the winner that loses least of pass@K, and the best one that is not informed."""
         changes = self._changes(documents)
         winners = _winners(changes)
-        # A loss is a negative change_from_base, so the smallest loss comes first.
+        # A loss is a negative change, so the smallest loss comes first.
         winners.sort(key=lambda option: changes[option].pass_k.value or 0.0, reverse=True)
         uninformed = [option for option in winners if option not in INFORMED]
         # The two are the same option if the first winner is not informed.

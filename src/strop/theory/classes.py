@@ -125,6 +125,6 @@ def xpo_objective_F(law_FN2: Floats, logprob_N2: Floats, beta: float, alpha: flo
 
 
 def first_least(value_F: Floats) -> int:
-    """Return the first of the values that are least but for rounding."""
+    """Return the index of the first smallest value; values equal up to rounding count as equal."""
     least = float(value_F.min())
     return int(np.argmax(value_F <= least + TIE * max(1.0, abs(least))))

@@ -1,4 +1,4 @@
-"""Verifiers: what a model thinks of responses. One file per method; VERIFIERS is the registry."""
+"""Verifiers: scores of responses. One file per method; VERIFIERS is the registry."""
 
 from __future__ import annotations
 

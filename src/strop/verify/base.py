@@ -1,9 +1,9 @@
-"""The interface of a verifier, and what it works with.
+"""The interface of a verifier: its input (Candidate, VerificationContext) and output (Verdicts).
 
-A verifier scores responses without ever seeing a reference: problems reach it blind. Prompted
-verifiers (mc, cot-binary, cot-score, tournament) ask a model, the generator or another one ("Mind
-the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) need only what sampling
-left behind ("Sharpening", section 2). ``oracle`` alone receives the utility, as a skyline.
+A verifier scores responses without seeing a reference: the problems that it gets are blind.
+Prompted verifiers (mc, cot-binary, cot-score, tournament) ask a model, the generator or another one
+("Mind the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) read only the
+stored samples ("Sharpening", section 2). Only ``oracle`` receives the utility, as an upper bound.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class VerificationContext:
 
     @property
     def engine(self) -> Engine:
-        """The model; an AssertionError where there is none."""
+        """The model. Raises AssertionError if there is none."""
         assert self.model is not None, "a verifier that declares asks_model = False asked a model"
         return self.model
 
@@ -82,7 +82,7 @@ class Verifier(ABC):
     - ``needs``: what its model must do beside writing: "score" given texts, or report the
       "logprob" of its samples.
     - ``sees_references``: it receives the utility.
-    - ``control``: it is not a verifier to use, only one to compare others with.
+    - ``control``: it is only a baseline that other verifiers are compared with.
     - ``probability``: a score claims to be the chance that the response is right, and so can be
       calibrated.
     - ``default_weight``: the weight that the papers use with it.
@@ -170,9 +170,9 @@ class PromptedVerifier(Verifier):
         return str(getattr(self.wording, self.worded[0])) if self.worded else WORDING.solution
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
-        """Return the beginning of the next question, as the verifier's frame begins.
+        """Return the words with which the verifier's frame begins: those of an invented question.
 
-        A frame without words before its first hole has none.
+        Return nothing if the frame has no words before its first hole.
         """
         invented = next_question(self.frame)
         has_examples = shots or (self.worded and self.wording.examples)

@@ -1,6 +1,6 @@
-"""Single elimination: which responses meet, and which go on.
+"""Single elimination: which responses meet, and which advance.
 
-Everything depends on seeds alone, whatever else is in the batch.
+All draws depend on seeds alone, not on the rest of the batch.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier
 
 @dataclass(frozen=True)
 class Chance(Verifier):
-    """A random number between 0 and 1, independent of the response: its gap is 0 but for chance.
+    """A random number between 0 and 1, independent of the response: its expected gap is 0.
 
-    Training on what it keeps shows the effect of training alone, on unfiltered responses. A gain
-    under this control is not due to verification.
+    Training on the responses that it keeps shows the effect of training on unfiltered responses.
+    A gain under this control is not due to verification.
     """
 
     name: ClassVar[str] = "chance"

@@ -18,7 +18,8 @@ from strop.verify.base import Candidate, PromptedVerifier, Verdicts, Verificatio
 class MultipleChoice(PromptedVerifier):
     """P("Correct") / (P("Correct") + P("Incorrect")), each option by its whole token sequence.
 
-    The score is deterministic and always parsed.
+    The score is deterministic. It is unparsed only where the model gives neither option a
+    probability.
     """
 
     name: ClassVar[str] = "mc"
@@ -44,11 +45,12 @@ class MultipleChoice(PromptedVerifier):
         scored = context.engine.score(prompts, options)
         # p / (p + q) = 1 / (1 + exp(log q - log p)); clipped, since exp(710) overflows.
         correct, incorrect = scored.logprobs_PC[:, 0], scored.logprobs_PC[:, 1]
-        difference = np.clip(incorrect - correct, -700, 700)
+        with np.errstate(invalid="ignore"):  # both are minus infinity: the difference is NaN
+            difference = np.clip(incorrect - correct, -700, 700)
         probabilities = 1 / (1 + np.exp(difference))
         scores = []
         for probability in probabilities:
-            # A server may know neither option's log-probability.
+            # A server, or a table of probabilities, may know neither option.
             known = bool(np.isfinite(probability))
             scores.append(Score(float(probability) if known else 0.0, known))
         return Verdicts(scores, scored.usage)

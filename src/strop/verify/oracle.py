@@ -1,4 +1,4 @@
-"""The oracle: the skyline that no verifier without references can pass."""
+"""The oracle: the upper bound for every verifier that does not see the references."""
 
 from __future__ import annotations
 

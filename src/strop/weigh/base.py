@@ -25,8 +25,7 @@ Mask = NDArray[np.bool_]
 class Weight(ABC):
     """A weight function. Subclasses are frozen dataclasses with one field, the parameter.
 
-    What other rooms need to know of a weight stands here, so that none of them knows a weight by
-    its name:
+    Other rooms read these class variables; they know no weight by its name:
 
     - ``rank_based``: a strictly rising transform of the scores leaves the weights unchanged.
     - ``is_filter``: the weight keeps a response or rejects it, so ``kept`` can say which.

@@ -95,7 +95,7 @@ class RunSpec:
         stages = {}
         for verifier in find_verifiers(self.verifiers):
             for judge in (self.model, *self.judged_by):
-                # A verifier that asks no model gives one stage, whoever the judges are.
+                # A verifier that asks no model gives one stage, no matter who the judges are.
                 model = judge if verifier.asks_model else self.model
                 stages[stage_name(verifier.name, model, self.model)] = (verifier, model)
         return stages
@@ -160,7 +160,7 @@ class Runs:
 
     def make(self, wanted: Sequence[RunSpec]) -> None:
         """Sample and verify everything that is not stored yet, model by model."""
-        # Sorted by model, so that run_grid is loaded once, and by draws, because a run of several draws
+        # Sorted by model, so that each is loaded once, and by draws, because a run of several draws
         # copies the responses of the run of one.
         for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
             self._draw(spec)
