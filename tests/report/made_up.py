@@ -86,7 +86,9 @@ def document(
     rows = [{"verifier": name, **values} for name, values in verifiers.items()]
     verdict = {
         "train": "yes",
-        "why": "the gap exceeds what training lost in 12 other trainings",
+        "why": "a gain of more than 2 points is 97% probable, by past rounds",
+        "situation": "",
+        "next": "strop improve --model ladder/250k --task arithmetic",
         "verifier": "cot-binary",
     }
     verdict |= {
@@ -98,6 +100,9 @@ def document(
     verdict |= {
         "method": "rft",
         "other_courses": 12,
+        "source": "past",
+        "source_words": "past rounds",
+        "probability_worth": 0.97,
         "unknown": ["what comes after the first round"],
     }
     return {

@@ -9,8 +9,6 @@ import pytest
 from strop.report.headline import QUESTION, headline_of
 from tests.report.made_up import document
 
-UPPER = {"value": 0.15, "low": None, "high": None, "why": "eps_update is unknown"}
-
 
 def with_verdict(**changed: Any) -> dict[str, Any]:
     made = document()
@@ -32,27 +30,27 @@ def test_an_expected_gain_has_its_interval_and_its_courses() -> None:
     assert headline is not None and headline.unknown == ["what comes after the first round"]
     sentence = headline.sentence.replace("\u00a0", " ")
     assert sentence.startswith(
-        "The gap exceeds what training lost in 12 other trainings. "
+        "A gain of more than 2 points is 97% probable, by past rounds. "
         "One round of rft on what cot-binary@threshold:0.5 keeps"
     )
-    assert "is expected to bring +9.0 points [5.0, 13.0]" in sentence
+    assert "is expected to bring +9.0 points [5.0, 13.0], by past rounds" in sentence
+    assert headline.command == "strop improve --model ladder/250k --task arithmetic"
     tiles = {tile.label: (tile.value, tile.detail) for tile in headline.tiles}
     assert tiles["accuracy now"] == ("41.2%", "[36.0, 46.4]") and tiles["after one round"] == (
         "50.2%",
         "[46.2, 54.2]",
     )
     assert any("+13.1\u00a0points" in step for step in headline.steps) and any(
-        "12 other trainings" in step for step in headline.steps
+        "forecast by past rounds" in step for step in headline.steps
     )
 
 
-def test_a_gain_without_an_interval_is_the_most_to_expect() -> None:
-    headline = headline_of(with_verdict(gain=UPPER, expected_accuracy=UPPER, other_courses=0))
-    assert (
-        headline is not None
-        and "brings at most +15.0\u00a0points, if training loses nothing" in headline.sentence
-    )
-    assert "gain of one round, at most" in {tile.label for tile in headline.tiles}
+def test_a_gain_of_unknown_size_is_at_most_about_the_gap() -> None:
+    unknown = {"value": None, "why": "not known"}
+    headline = headline_of(with_verdict(gain=unknown, expected_accuracy=unknown, source="run"))
+    assert headline is not None
+    assert "gains at most about the gap; its size is not known" in headline.sentence
+    assert any("a pilot would tell" in step for step in headline.steps)
 
 
 def test_another_model_s_judgement_is_named() -> None:

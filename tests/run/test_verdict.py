@@ -1,35 +1,31 @@
-"""The verdict of a gap, and the updates of other courses that it rests on."""
+"""The verdict of a run: verdict.py and circumstances.py, and the updates that it rests on."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import shlex
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import strop
-from strop.errors import CorruptPartError, UsageError
-from strop.report.verdict import unknown_line, verdict_lines
+from strop.cli.main import app
+from strop.errors import CorruptPartError
+from strop.records import Estimate
+from strop.run.circumstances import PILOT, circumstances_of
 from strop.run.run import Run
-from strop.run.updates import Update, of_courses, others, read, write
-from strop.run.verdict import verdict
+from strop.run.stored import StoredRun
+from strop.run.updates import UPDATES, Update, shipped
+from strop.run.verdict import MANY_UNREADABLE, Circumstances, verdict
 
-ONE = Update("ladder/40k", "arithmetic", "cot-binary@threshold:0.5", "rft", 0.1, 0.08, 0.02)
-
-
-def past(*eps: float, task: str = "arithmetic") -> list[Update]:
-    return [
-        replace(ONE, model=f"m{number}", task=task, eps_update=value)
-        for number, value in enumerate(eps)
-    ]
+FILTER = "cot-binary@threshold:0.5"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A gap well above zero, a verifier that knows nothing, and one that knows everything."""
+    """A gap well above zero, a verifier that knows nothing, and the controls."""
     out = tmp_path_factory.mktemp("verdict") / "run"
     return strop.gap(
         "ladder/125k",
@@ -40,134 +36,211 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
 
 
-def told(run: Run, *eps: float) -> dict[str, Any]:
-    return verdict(run.evidence, run.counts_BP, past(*eps))
+def rounds(share: float, task: str = "arithmetic") -> list[Update]:
+    """Return eight past rounds that kept this share of their gaps, and had pilots."""
+    updates = []
+    for number in range(8):
+        gap = 0.1 + 0.03 * number
+        gain = share * gap
+        updates.append(
+            Update(
+                f"ladder/m{number}",
+                task,
+                FILTER,
+                "rft",
+                gap,
+                gain,
+                gap - gain,
+                0.01,
+                0.005,
+                gain / 2,
+                0.005,
+                "lr 0.0003 x 1 epochs, batch 64",
+            )
+        )
+    return updates
 
 
-def test_it_trains_where_the_gap_exceeds_what_training_lost_elsewhere(run: Run) -> None:
-    found = told(run, 0.0, 0.01, 0.02, 0.01)
-    assert found["train"] == "yes" and found["verifier"] == "cot-binary"
-    gap, accuracy = found["gap"]["value"], run.document["accuracy"]["value"]
-    assert found["gain"]["value"] == pytest.approx(gap - 0.01) and found["gain"]["low"] > 0
-    assert found["expected_accuracy"]["value"] == pytest.approx(accuracy + gap - 0.01)
+def judge(run: Run, past: list[Update], **changed: Any) -> dict[str, Any]:
+    circumstances = circumstances_of(StoredRun(run.path))
+    fields = {**vars(circumstances), **changed}
+    return verdict(run.evidence, run.counts_BP, past, Circumstances(**fields))
 
 
-def test_it_does_not_where_training_lost_more(run: Run) -> None:
-    assert told(run, 0.5, 0.51, 0.52, 0.51)["train"] == "no"
-    assert told(run, -0.4, 0.5, 0.1, 0.3)["train"] == "unclear"
+def imported(tmp_path: Path, rows: list[dict[str, Any]]) -> Run:
+    """Return a run of made-up samples."""
+    file = tmp_path / "samples.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return strop.import_samples(file, tmp_path / "run")
 
 
-def test_without_other_courses_it_is_an_upper_figure(run: Run) -> None:
-    found = told(run, 0.01, 0.01)
-    assert (
-        found["train"] == "unclear"
-        and found["expected_accuracy"]["low"] is None
-        and "--past" in found["why"]
-    )
+def rows(right: list[list[int]], scores: bool = True) -> list[dict[str, Any]]:
+    """Return samples of problems, right (1) or wrong (0), with a verifier that knows it."""
+    made = []
+    for problem, labels in enumerate(right):
+        for number, label in enumerate(labels):
+            row = {"problem": str(problem), "text": f"text {number}", "utility": label}
+            made.append(row | ({"scores": {"judge": label}} if scores else {}))
+    return made
+
+
+def known_command(command: str) -> bool:
+    """Whether the command line knows the command and its options; values are not tried."""
+    words = shlex.split(command)
+    assert words[0] == "strop"
+    help_text = CliRunner().invoke(app, [words[1], "--help"], env={"COLUMNS": "200"}).output
+    return all(word in help_text for word in words[2:] if word.startswith("--"))
+
+
+# --- ordinary runs ---
+
+
+def test_it_trains_where_past_rounds_kept_their_gaps(run: Run) -> None:
+    found = judge(run, rounds(0.9))
+    assert (found["train"], found["source"], found["verifier"]) == ("yes", "past", "cot-binary")
+    assert found["probability_worth"] >= 0.9 and "probable" in found["why"]
+    assert found["next"].startswith("strop improve --model ladder/125k --task arithmetic")
+    assert known_command(found["next"])
+
+
+def test_it_does_not_where_past_rounds_lost_them(run: Run) -> None:
+    found = judge(run, rounds(0.0))
+    assert (found["train"], found["next"]) == ("no", "")
+    assert found["probability_worth"] <= 0.1
+
+
+def test_a_task_that_no_round_was_on_asks_for_a_pilot(run: Run) -> None:
+    found = judge(run, rounds(0.9, task="signs"))
+    assert (found["train"], found["source"]) == ("unclear", "run")
+    assert found["gain"]["value"] is None and found["expected_accuracy"]["value"] is None
+    assert found["next"].endswith("--pilot") and known_command(found["next"])
+    elsewhere = judge(run, [], can_train=False)
+    assert "--past" in elsewhere["why"] and elsewhere["next"] == ""
+
+
+def test_a_pilot_decides(run: Run) -> None:
+    pilot = Estimate(0.08, 0.06, 0.1, 0.95, 80, "pilot")
+    found = judge(run, rounds(0.9), pilots={FILTER: pilot})
+    assert (found["train"], found["source"]) == ("yes", "pilot")
+    nothing = Estimate(0.0, -0.005, 0.005, 0.95, 2000, "pilot")
+    assert judge(run, rounds(0.9), pilots={FILTER: nothing})["train"] == "no"
+    other = judge(run, rounds(0.9), pilots={"mc@quantile:0.7": pilot})
+    assert other["source"] == "past", "a pilot of another filter says nothing of this one"
 
 
 def test_controls_are_never_chosen(run: Run) -> None:
-    assert set(run.evidence.blind) == {"cot-binary", "mc"}
-    ignorant = replace(
-        run.evidence, judges={name: run.evidence.judges[name] for name in ("chance", "oracle")}
+    assert judge(run, [])["verifier"] == "cot-binary"
+
+
+def test_forecasts_stay_within_what_is_possible(run: Run) -> None:
+    for share in (0.0, 0.9, 3.0):
+        found = judge(run, rounds(share))
+        expected, gain = found["expected_accuracy"], found["gain"]
+        assert 0 <= expected["low"] <= expected["value"] <= expected["high"] <= 1
+        assert gain["value"] == pytest.approx(
+            expected["value"] - run.document["accuracy"]["value"], abs=1e-9
+        )
+
+
+def test_what_the_format_and_the_likelihood_say_stands_beside(run: Run) -> None:
+    found = judge(run, [])
+    assert found["format_gain"]["value"] == pytest.approx(
+        run.document["accuracy_flexible"]["value"] - run.document["accuracy"]["value"]
     )
-    assert verdict(ignorant, run.counts_BP, [])["why"] == "no verifier that could filter was asked"
+    assert 0.5 < found["likelihood_auroc"]["low"] < found["likelihood_auroc"]["high"] <= 1
+    assert found["cost_of_round"]["responses"] == 400 * 8
 
 
-def test_a_verifier_that_knows_nothing_earns_no_yes(run: Run) -> None:
-    ignorant = replace(
-        run.evidence, judges={"chance": replace(run.evidence.judges["chance"], control=False)}
-    )
-    found = verdict(ignorant, run.counts_BP, past(0.0, 0.0, 0.001))
-    assert found["train"] in ("unclear", "no") and found["gap"]["low"] <= 0 <= found["gap"]["high"]
+def test_a_gap_that_may_be_zero_says_how_many_problems_would_tell(tmp_path: Path) -> None:
+    run = strop.gap("ladder/25k", "recall", problems=16, samples=4, out=tmp_path / "run")
+    found = judge(run, [])
+    assert found["train"] in ("unclear", "no")
+    if found["situation"] == "gap_unclear":
+        assert found["next"].startswith("strop plan") and known_command(found["next"])
 
 
-def test_nothing_to_choose_among_is_a_no(run: Run) -> None:
-    samples = replace(
-        run.evidence.samples, utility_PK=np.ones_like(run.evidence.samples.utility_PK)
-    )
-    found = verdict(replace(run.evidence, samples=samples), run.counts_BP, past(0.0, 0.01, 0.02))
-    assert found["train"] == "no" and "nothing to choose among" in found["why"]
+# --- special situations ---
 
 
-def test_it_is_told_in_80_columns_of_words(run: Run) -> None:
-    lines = list(verdict_lines(run.document | {"verdict": told(run, 0.0, 0.01, 0.02)}))
-    assert lines[0].startswith("arithmetic, ladder/125k: train. ") and "expected" in lines[-1]
-    assert "training keeps" in unknown_line(run.document)
-    assert not list(
-        verdict_lines({name: value for name, value in run.document.items() if name != "verdict"})
-    )
+def test_one_response_each(tmp_path: Path) -> None:
+    found = imported(tmp_path, rows([[1], [0], [1]])).document["verdict"]
+    assert (found["train"], found["situation"]) == ("unclear", "one_response")
+    assert "gain" not in found
 
 
-def test_the_same_task_goes_before_others() -> None:
-    known = past(0.1, 0.2, 0.3) + past(0.9, task="signs")
-    assert [one.eps_update for one in others(known, "m0", "arithmetic", "rft", 2)] == [0.2, 0.3]
-    assert [one.eps_update for one in others(known, "m0", "arithmetic", "rft", 3)] == [
-        0.2,
-        0.3,
-        0.9,
+@pytest.mark.parametrize(
+    ("right", "situation", "train"),
+    [
+        ([[0, 0, 0]] * 12, "all_wrong", "no"),
+        ([[1, 1, 1]] * 12, "all_right", "no"),
+        ([[1, 1, 1], [0, 0, 0]] * 6, "all_or_nothing", "no"),
+    ],
+)
+def test_nothing_to_choose_among(
+    tmp_path: Path, right: list[list[int]], situation: str, train: str
+) -> None:
+    found = imported(tmp_path, rows(right)).document["verdict"]
+    assert (found["train"], found["situation"]) == (train, situation)
+    assert "probability_worth" not in found
+
+
+def test_a_format_that_nobody_met_is_not_a_no(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    texts = ["The answer is 1.", "The answer is 2."]
+    lines = [
+        {"problem": str(problem), "text": text, "reference": "#### 1", "scores": {"j": 1}}
+        for problem in range(10)
+        for text in texts
     ]
-    assert others(known, "m0", "arithmetic", "rpo", 2) == []
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = strop.import_samples(file, tmp_path / "run", task="gsm8k")
+    found = run.document["verdict"]
+    assert (found["train"], found["situation"]) == ("unclear", "format")
+    assert "50.0%" in found["why"] and found["format_gain"]["value"] == pytest.approx(0.5)
 
 
-def test_updates_are_written_and_read(tmp_path: Path) -> None:
-    write([ONE], tmp_path / "updates.csv")
-    assert read(tmp_path / "updates.csv") == (ONE,)
-    (tmp_path / "updates.csv").write_text("model,task\nx,y\n")
-    with pytest.raises(CorruptPartError, match="cannot be read; it was changed"):
-        read(tmp_path / "updates.csv")
-
-
-def test_courses_tell_their_updates(tmp_path: Path) -> None:
-    rounds = [
-        {"gap_filter": {"value": 0.1}},
-        {"gain": {"value": 0.08}, "eps_update": {"value": 0.02}},
+def test_identical_responses(tmp_path: Path) -> None:
+    samples = [
+        {"problem": str(problem), "text": "same", "utility": problem % 2, "scores": {"j": 1}}
+        for problem in range(8)
+        for _ in range(4)
     ]
-    document = {
-        "model": ONE.model,
-        "task": ONE.task,
-        "filter_by": ONE.filter,
-        "method": "rft",
-        "rounds": rounds,
-    }
-    (tmp_path / "improve.json").write_text(json.dumps(document))
-    assert of_courses([tmp_path]) == (ONE,)
-    for broken in (
-        "{",
-        "[]",
-        json.dumps(document | {"rounds": rounds[:1]}),
-        json.dumps(document | {"rounds": [{}, {}]}),
-    ):
-        (tmp_path / "improve.json").write_text(broken)
-        with pytest.raises(
-            UsageError,
-            match=f"--past {tmp_path}: expected a folder that strop improve has finished a",
-        ):
-            of_courses([tmp_path])
+    found = imported(tmp_path, samples).document["verdict"]
+    assert (found["train"], found["situation"]) == ("unclear", "identical")
+    assert "seed" in found["why"]
 
 
-def test_named_courses_are_kept_with_the_run(tmp_path: Path) -> None:
-    for number, eps in enumerate((0.01, 0.02, 0.03)):
-        rounds = [
-            {"gap_filter": {"value": 0.1}},
-            {"gain": {"value": 0.1 - eps}, "eps_update": {"value": eps}},
-        ]
-        document = {
-            "model": f"m{number}",
-            "task": "arithmetic",
-            "filter_by": ONE.filter,
-            "method": "rft",
-            "rounds": rounds,
-        }
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "improve.json").write_text(json.dumps(document))
-    folders = [tmp_path / str(number) for number in range(3)]
-    options: dict[str, Any] = {
-        "problems": 16,
-        "samples": 4,
-        "out": tmp_path / "run",
-        "verifiers": ["mc"],
-    }
-    found = strop.gap("ladder/25k", "arithmetic", past=folders, **options)
-    assert found.document["verdict"]["other_courses"] == 3
-    assert Run(tmp_path / "run").document["verdict"] == found.document["verdict"]
+def test_unreadable_checks_are_no_verdict(run: Run) -> None:
+    worst = dict.fromkeys(("cot-binary", "mc"), 0.95)
+    found = judge(run, rounds(0.9), unreadable=worst)
+    assert (found["train"], found["situation"]) == ("unclear", "unreadable")
+    assert "95%" in found["why"] and known_command(found["next"])
+    some = judge(run, rounds(0.9), unreadable={"cot-binary": MANY_UNREADABLE + 0.1})
+    assert "20% of the checks of cot-binary" in some["caution"]
+    one = judge(run, rounds(0.9), unreadable={"cot-binary": 0.95})
+    assert one["verifier"] == "mc", "an unreadable verifier is not chosen"
+
+
+def test_no_verifier_that_could_filter(tmp_path: Path) -> None:
+    found = imported(tmp_path, rows([[1, 0], [0, 1]] * 6, scores=False)).document["verdict"]
+    assert (found["train"], found["situation"]) == ("unclear", "no_verifier")
+    assert known_command(found["next"])
+
+
+# --- what it rests on ---
+
+
+def test_the_package_s_updates_and_named_ones_are_both_used(run: Run, tmp_path: Path) -> None:
+    own_pair = [u for u in shipped() if (u.model, u.task) == ("ladder/125k", "arithmetic")]
+    assert own_pair, "the pair was trained"
+    assert len(run.past) == len(shipped()) - len(own_pair), "its own outcome is left out"
+    (run.path / UPDATES).write_text("nonsense\n1,2\n")
+    with pytest.raises(CorruptPartError, match="cannot be read"):
+        _ = Run(run.path).past
+    (run.path / UPDATES).unlink()
+
+
+def test_a_damaged_pilot_is_as_none(run: Run) -> None:
+    (run.path / PILOT).write_text("{")
+    assert circumstances_of(StoredRun(run.path)).pilots == {}
+    (run.path / PILOT).unlink()

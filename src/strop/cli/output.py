@@ -60,16 +60,18 @@ def print_runs(runs: list[Run], page_folder: Path | None, as_json: bool) -> None
     from strop.report.verdict import unknown_line, verdict_lines
 
     console = _console()
-    console.print(gap_table(documents))
+    # Words first: the verdict is what a reader acts on, the numbers say why.
+    for document in documents:
+        for line in verdict_lines(document):
+            # A command to copy is not broken into lines.
+            console.print(line, markup=False, soft_wrap="  Next: " in line)
+    console.print(unknown_line(documents[0]), markup=False)
+    console.print("", gap_table(documents))
     for note in notes(documents):
         console.print(note, markup=False)
     costs = cost_table(documents)
     if costs is not None:
         console.print("", costs)
-    for document in documents:
-        for line in verdict_lines(document):
-            console.print(line, markup=False)
-    console.print(unknown_line(documents[0]), markup=False)
     console.print(f"\nReport: {page}", soft_wrap=True, markup=False)
 
 

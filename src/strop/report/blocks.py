@@ -94,7 +94,8 @@ class Tile:
 class Headline:
     """The answer of a chapter.
 
-    ``steps`` say how it was measured, ``unknown`` what is not known yet.
+    ``steps`` say how it was measured, ``unknown`` what is not known yet; ``command`` is the next
+    one to type.
     """
 
     kind: Kind
@@ -104,6 +105,7 @@ class Headline:
     tiles: list[Tile] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

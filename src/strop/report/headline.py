@@ -44,11 +44,6 @@ class _Verdict:
         model = f" of {self.judge}" if self.judge != self.document["model"] else ""
         return weight + model
 
-    @property
-    def is_upper_bound(self) -> bool:
-        """True if the gain has no interval: it is then the most that a round could bring."""
-        return known(self.verdict.get("gain"), "low") is None
-
 
 def headline_of(document: Mapping[str, Any]) -> Headline | None:
     """Return the verdict (``strop.run.verdict``) in words, or None for a document without one."""
@@ -61,12 +56,15 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
     question = QUESTION.format(document["model"], document["task"])
     why = capital(verdict["why"])
     unknown = [str(text) for text in verdict.get("unknown") or []]
+    command = str(verdict.get("next") or "")
     # No verifier could be chosen: there is nothing to expect, and no step to explain.
     if "verifier" not in verdict:
-        return Headline(kind, question, answer, why, [_accuracy_tile(document)], [], unknown)
+        tiles = [_accuracy_tile(document)]
+        return Headline(kind, question, answer, why, tiles, [], unknown, command)
     chosen = _Verdict(document, verdict, _chosen_row(document, verdict))
     sentence = f"{why}. {_expectation(chosen)}"
-    return Headline(kind, question, answer, sentence, _tiles(chosen), list(_steps(chosen)), unknown)
+    steps = list(_steps(chosen))
+    return Headline(kind, question, answer, sentence, _tiles(chosen), steps, unknown, command)
 
 
 def _chosen_row(document: Mapping[str, Any], verdict: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -84,24 +82,18 @@ def _expectation(chosen: _Verdict) -> str:
     filter_name = chosen.verifier + chosen.weight_and_model
     training = f"One round of {verdict.get('method', 'training')} on what {filter_name} keeps"
     if known(gain, "value") is None:
-        return f"{training} has an unknown effect"
-    if chosen.is_upper_bound:
-        return f"{training} brings at most {points(gain)}, if training loses nothing"
-    others = f"{verdict.get('other_courses', 0)} other trainings"
-    return (
-        f"{training} is expected to bring {points(gain)}, based on what training lost in {others}"
-    )
+        return f"{training} gains at most about the gap; its size is not known before training"
+    return f"{training} is expected to bring {points(gain)}, by {verdict['source_words']}"
 
 
 def _tiles(chosen: _Verdict) -> list[Tile]:
     verdict = chosen.verdict
     expected, gain, gap = (verdict.get(key) for key in ("expected_accuracy", "gain", "gap"))
-    most = ", at most" if chosen.is_upper_bound else ""
     cost = round_cost(chosen.document, verdict.get("verifier"), chosen.row)
     return [
         _accuracy_tile(chosen.document),
-        Tile(f"after one round{most}", f"{number(expected)}%", interval(expected)),
-        Tile(f"gain of one round{most}", f"{number(gain, '+')} points", interval(gain)),
+        Tile("after one round", f"{number(expected)}%", interval(expected)),
+        Tile("gain of one round", f"{number(gain, '+')} points", interval(gain)),
         Tile("gap: accuracy kept − accuracy", f"{number(gap, '+')} points", interval(gap)),
         Tile("filter to train on", chosen.verifier, chosen.weight_and_model),
         Tile("cost per 1,000 training problems", cost.short, cost.detail),
@@ -129,16 +121,12 @@ def _steps(chosen: _Verdict) -> Iterator[str]:
         "To avoid an optimistic choice among verifiers, each fifth of the problems is judged by "
         f"the verifier that did best on the other four: {points(verdict.get('gap'))}"
     )
-    if verdict.get("other_courses"):
-        others = f"{verdict['other_courses']} other trainings"
-        yield (
-            "The gain of a round is that gap minus the part of a gap that training lost in "
-            f"{others}; the spread of those losses widens its interval"
-        )
+    if known(verdict.get("gain"), "value") is None:
+        yield "Which part of the gap training keeps is not known here: a pilot would tell"
     else:
         yield (
-            "How much of the gap training loses is unknown, so the gain is the most that a round "
-            "could bring"
+            f"The gain of a round is forecast by {verdict['source_words']}; its interval is for "
+            "the gain that would be measured"
         )
     yield (
         "Intervals say how far a number could move with other problems of this kind: whole "
