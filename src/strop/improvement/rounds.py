@@ -116,8 +116,8 @@ def _refuse_hopeless(so_far: Improvement) -> None:
     if why is not None:
         raise HopelessError(
             f"{so_far.course.model} on {so_far.course.task.label}: do not train: {why}; nothing "
-            "was trained, and the measurement is kept: repeat the command with --anyway to train all "
-            "the same"
+            "was trained, and the measurement is kept: repeat the command with --anyway to train "
+            "all the same"
         )
 
 

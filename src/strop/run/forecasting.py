@@ -64,8 +64,8 @@ def forecast_round(
 ) -> SourcedForecast:
     """Forecast the gain of a round with the best source there is.
 
-    ``gap`` is that of the filter, ``pilot`` the gain of the pilot fit, both as shares of 1 with their
-    intervals. Without an interval of the predictor there is no forecast.
+    ``gap`` is that of the filter, ``pilot`` the gain of the pilot fit, both as shares of 1 with
+    their intervals. Without an interval of the predictor there is no forecast.
     """
     if pilot is not None and pilot.value is not None and pilot.low is not None:
         pool = pool_of_pilots(past)
@@ -81,8 +81,8 @@ def forecast_round(
         return SourcedForecast("run", "this run alone", None)
     pool = pool_of_gaps(past)
     words = (
-        f"the share of the gap that {len(same_task)} other rounds on {setting.labels['task']} kept, "
-        f"and {len(pool.cells) - len(same_task)} on other tasks"
+        f"the share of the gap that {len(same_task)} other rounds on {setting.labels['task']} "
+        f"kept, and {len(pool.cells) - len(same_task)} on other tasks"
     )
     prediction = pool.predict(_cell(setting, gap, past))
     return SourcedForecast("past", words, Forecast.of(prediction, accuracy, gap.n, f"by {words}"))

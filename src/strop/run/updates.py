@@ -38,9 +38,9 @@ GAP_SE, GAIN_SE, GAIN_SE_PROBLEMS = 0.02, 0.012, 200
 class Update:
     """One first round: what was trained and how, the gap before it, and the gain; shares of 1.
 
-    ``eps_update`` is gap - gain ("Mind the Gap", section 2.1). ``pilot`` is the gain of a pilot fit on
-    the stored held-out responses (``strop.improvement.pilot``), NaN where none was made. ``trainer``
-    names the trainer and its settings, "" where they are unknown.
+    ``eps_update`` is gap - gain ("Mind the Gap", section 2.1). ``pilot`` is the gain of a pilot fit
+    on the stored held-out responses (``strop.improvement.pilot``), NaN where none was made.
+    ``trainer`` names the trainer and its settings, "" where they are unknown.
     """
 
     model: str
@@ -133,7 +133,7 @@ def trainer_label(settings: Mapping[str, Any]) -> str:
 
 
 def default_trainer_label(embedded: bool) -> str:
-    """Return the label of the trainer that ``strop improve`` uses where nothing else is asked for."""
+    """Return the label of the trainer that ``strop improve`` uses by default."""
     rate = 3e-4 if embedded else 1e-5
     return trainer_label({"learning_rate": rate, "epochs": 1.0, "batch_size": 64})
 

@@ -154,8 +154,8 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
     if strict == 0 and flexible > 0:
         why = (
             f"no response has the format that the task asks for, though {flexible:.1%} of the "
-            "answers are right when read flexibly: mend the format first, since a round would teach "
-            "little else"
+            "answers are right when read flexibly: mend the format first, since a round would "
+            "teach little else"
         )
         return Ruling("unclear", why, "format", _gap(run, "--shots 4"))
     if strict == 0:
