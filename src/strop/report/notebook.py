@@ -89,7 +89,10 @@ def result_html(command: Literal["sharpen", "improve", "cross"], document: dict[
 def _in_words(table: WordTable) -> Table:
     rows = []
     for name, cells in table.rows:
-        rows.append([name, *(f"{cell.value} {cell.interval}".strip() for cell in cells)])
+        row = [name]
+        for cell in cells:
+            row.append(f"{cell.value} {cell.interval}".strip())
+        rows.append(row)
     return table.title, table.header, rows
 
 
@@ -100,9 +103,10 @@ def _html(chapter: Chapter, tables: Sequence[Table], document: Mapping[str, Any]
     charts: list[Chart] = []
     for group in chapter.groups:
         charts += [block for block in group.blocks if isinstance(block, Chart)]
-    pictures = [
-        (chart.title, chart.description, Markup(_picture(chart))) for chart in charts[:MOST_CHARTS]
-    ]
+    pictures = []
+    for chart in charts[:MOST_CHARTS]:
+        # The picture is strop's own SVG; everything else in the template is escaped.
+        pictures.append((chart.title, chart.description, Markup(_picture(chart))))
     foot = ""
     if document.get("run"):
         foot = f"{clean(document['run'])}: .report() writes the whole page"

@@ -43,8 +43,11 @@ def build_page(
     chapters = []
     for chapter in _chapters(runs, results):
         chapters.append((chapter, _groups(chapter.groups, charts)))
-    compared = comparison_groups(runs, comparison) if len(runs) > 1 else []
+    compared: list[Group] = []
+    if len(runs) > 1:
+        compared = comparison_groups(runs, comparison)
     documents = [run.document for run in runs]
+    all_documents = [*documents, *(result.document for result in results)]
     beside = _groups(compared, charts)
     return _render(
         charts,
@@ -55,7 +58,7 @@ def build_page(
         rows=gap_rows(documents),
         notes=notes(documents),
         weights=WEIGHT_NOTES,
-        definitions=_definitions([*documents, *(result.document for result in results)]),
+        definitions=_definitions(all_documents),
         several_models=len({models(document) for document in documents}) > 1,
         several_browsed=len(browsed) > 1,
         results=len(results),
@@ -132,14 +135,18 @@ def _facts(run: ReportRun) -> Row:
     import json
 
     document = clean(run.document)
-    problems, samples = document["problems"], document["samples"]
+    problems = document["problems"]
+    samples = document["samples"]
+    design = document.get("design", "fixed")
     usage = document.get("usage") or {}
+    costs = []
+    for key, amount in usage.items():
+        unit = key.replace("_", " ")
+        costs.append(f"{amount:,.6g} {unit}")
     return {
         "label": run.title,
-        "size": (
-            f"{problems:,} problems × {samples:,} samples, {document.get('design', 'fixed')} design"
-        ),
-        "cost": ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage),
+        "size": f"{problems:,} problems × {samples:,} samples, {design} design",
+        "cost": ", ".join(costs),
         "spent": cost_rows([run.document]),
         "folder": document.get("run", ""),
         "record": json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str),
@@ -154,7 +161,9 @@ def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResu
         names = document.get("generators") or [str(document["model"])]
         generators.update(dict.fromkeys(names))
         tasks[str(document["task"])] = None
-    title = f"{_listed(list(generators), 'models')} on {_listed(list(tasks), 'tasks')}"
+    all_generators = _listed(list(generators), "models")
+    all_tasks = _listed(list(tasks), "tasks")
+    title = f"{all_generators} on {all_tasks}"
     commands = {result.what for result in results}
     if len(commands) == 1:
         title = f"{title}: {commands.pop()}"
@@ -162,7 +171,10 @@ def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResu
 
 
 def _listed(names: list[str], noun: str) -> str:
-    return ", ".join(names) if len(names) < 5 else f"{len(names)} {noun}"
+    """Return the names, or only their number if there are five or more."""
+    if len(names) < 5:
+        return ", ".join(names)
+    return f"{len(names)} {noun}"
 
 
 def _chart_library() -> str:
@@ -183,7 +195,8 @@ def _policy(scripts: Sequence[str]) -> str:
     sources = []
     for script in scripts:
         digest = hashlib.sha256(script.encode()).digest()
-        sources.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+        encoded = base64.b64encode(digest).decode()
+        sources.append(f"'sha256-{encoded}'")
     rules = [
         "default-src 'none'",
         f"script-src {' '.join(sources)}",

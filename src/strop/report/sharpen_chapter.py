@@ -40,9 +40,8 @@ _ANSWERS: dict[Kind, str] = {
 
 def sharpen_chapter(document: Document) -> Chapter:
     """Return the chapter of one sharpening."""
-    claims = [
-        _claim(name, entry, document) for name, entry in (document.get("selection") or {}).items()
-    ]
+    selection = document.get("selection") or {}
+    claims = [_claim(name, entry, document) for name, entry in selection.items()]
     groups = [
         Group(
             "Best of N",
@@ -62,13 +61,16 @@ def sharpen_chapter(document: Document) -> Chapter:
 
 
 def _claim(name: str, entry: Document, document: Document) -> Claim:
+    """Return what choosing by one self-reward changes, compared with greedy decoding."""
     gain = entry["gain_over_greedy"]
     largest = max(entry["accuracy"], key=int)
     accuracy = number(entry["accuracy"][largest])
+    greedy = number(document["greedy"])
     chosen = f"The best of {document['samples']} by {name} is right in {accuracy}% of the problems"
-    text = f"{chosen}, greedy decoding in {number(document['greedy'])}%: {points(gain)}"
+    text = f"{chosen}, greedy decoding in {greedy}%: {points(gain)}"
     if entry.get("falls"):
-        text += f". Accuracy falls as N grows: {'; '.join(entry['why'])}"
+        reasons = "; ".join(entry["why"])
+        text += f". Accuracy falls as N grows: {reasons}"
     return Claim(kind_of(gain), text)
 
 
@@ -88,6 +90,7 @@ def _sharpen_headline(document: Document) -> Headline:
         f"{document['samples']} samples"
     )
     tiles = list(_tiles(document, gains))
+    # The best of several was picked by its result here, so its gain is optimistic.
     unknown = []
     if len(gains) > 1:
         unknown.append(
@@ -127,8 +130,10 @@ def _steps(document: Document) -> list[str]:
 
 
 def _selection_blocks(document: Document) -> Iterator[Block]:
+    """Yield the curves of accuracy and of log-likelihood over N, then the table of gains."""
     selection = document.get("selection") or {}
-    accuracies, likelihoods = [], []
+    accuracies = []
+    likelihoods = []
     for name, entry in selection.items():
         for n, estimate in entry["accuracy"].items():
             accuracies.append(mark(estimate, x=int(n), series=name))
@@ -136,12 +141,16 @@ def _selection_blocks(document: Document) -> Iterator[Block]:
             likelihoods.append(mark(estimate, scale=1.0, x=int(n), series=name))
     greedy = known(document.get("greedy"), "value")
     if drawn(accuracies):
-        title, note = "Accuracy of the chosen response", "Dashed: greedy decoding."
-        level = None if greedy is None else ("greedy", 100 * greedy)
+        level = None
+        if greedy is not None:
+            level = ("greedy", 100 * greedy)
+        title = "Accuracy of the chosen response"
+        note = "Dashed: greedy decoding."
         axes = Axes("accuracy, %", "responses, N", log=True)
         yield line_chart(title, note, accuracies, axes, level)
     if drawn(likelihoods):
-        title, note = "Log-likelihood of the chosen response", "Under the model itself, in nats."
+        title = "Log-likelihood of the chosen response"
+        note = "Under the model itself, in nats."
         axes = Axes("log-likelihood, nats", "responses, N", digits=2, log=True)
         yield line_chart(title, note, likelihoods, axes)
     if selection:
@@ -166,15 +175,22 @@ def _gains_table(selection: Document) -> WordTable:
 
 
 def _likelihood_blocks(document: Document) -> Iterator[Block]:
+    """Yield the quantiles of right and of wrong responses, then the tests of dominance."""
     likelihoods = document.get("log_probabilities")
     if not likelihoods:
         return
     marks = []
     for group in ("right", "wrong"):
-        quantiles, responses = likelihoods[group]["quantiles"], likelihoods[group]["responses"]
+        quantiles = likelihoods[group]["quantiles"]
+        responses = likelihoods[group]["responses"]
         if quantiles:
-            ends = {"value": quantiles["0.5"], "low": quantiles["0.05"], "high": quantiles["0.95"]}
-            marks.append({"name": f"{group} ({responses:,})", **ends})
+            mark_of_group = {
+                "name": f"{group} ({responses:,})",
+                "value": quantiles["0.5"],
+                "low": quantiles["0.05"],
+                "high": quantiles["0.95"],
+            }
+            marks.append(mark_of_group)
     if marks:
         note = "Median, and the range from the 5th to the 95th percentile of the responses."
         axes = Axes("log-probability, nats", digits=2)
@@ -189,7 +205,8 @@ def _dominance_table(likelihoods: Document) -> WordTable:
         test = likelihoods[key]
         cells = [Cell(test["verdict"])]
         for p in (test.get("right_p"), test.get("wrong_p")):
-            cells.append(Cell(DASH if p is None else f"{p:.3f}"))
+            text = DASH if p is None else f"{p:.3f}"
+            cells.append(Cell(text))
         rows.append((name, cells))
     note = (
         "Stochastic dominance between the log-probabilities of right responses and of wrong ones."

@@ -73,6 +73,7 @@ def _greedy(models: int) -> Finding:
         high=pl.when(is_group).then("high").otherwise("share"),
     )
     figure = curves(rows, ("pi(y*)", LINEAR), ("greedy finds y*", LINEAR))
+    # More than half of the mass on y* is enough for greedy decoding (Proposition 3.1).
     half = alt.Chart(alt.Data(values=[{"x": 0.5}])).encode(x="x:Q")
     half = half.mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
     return WORDS["greedy"].finding("theory-prop-3-1", seen, data, alt.layer(figure, half))

@@ -91,10 +91,14 @@ class Cell:
         if self.learner == DPO:
             return 2.0
         if self.learner == ADAPTIVE:
-            mass, answers = self.instance.delta_mass, self.instance.answers
+            mass = self.instance.delta_mass
+            answers = self.instance.answers
             mu = mu_for(self.delta)
-            _, draws_on_rare = adaptive_law(raised_YY(answers, 2 / answers)[0], mu)
-            return (1 - mass) * ceil(mu) + mass * draws_on_rare
+            # The certain prompt has probability 1 on its answer: it stops at the first k >= mu.
+            draws_on_certain = ceil(mu)
+            rare_law_Y = raised_YY(answers, 2 / answers)[0]
+            _, draws_on_rare = adaptive_law(rare_law_Y, mu)
+            return (1 - mass) * draws_on_certain + mass * draws_on_rare
         return float(self.instance.samples_for(self.delta))
 
 
@@ -107,7 +111,8 @@ def samples_needed(cell: Cell, rng: np.random.Generator) -> float:
     oracle = Oracle(base, rng)
     fit, prompts = _learner(cell, base, oracle)
     for _ in range(PATIENCE):
-        if is_sharpened(fit(oracle.prompts(prompts)), base, cell.eps, cell.delta):
+        law_XY = fit(oracle.prompts(prompts))
+        if is_sharpened(law_XY, base, cell.eps, cell.delta):
             return float(oracle.drawn)
     return float("nan")
 

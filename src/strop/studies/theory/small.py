@@ -267,7 +267,8 @@ def cuts_of_one_graph() -> pl.DataFrame:
     """
     rng = np.random.default_rng(derive("theory", "one graph"))
     edges = list(combinations(range(6), 2))
-    weight_VV = _symmetric(6, edges, rng.exponential(0.5, size=len(edges)))
+    weights = rng.exponential(0.5, size=len(edges))
+    weight_VV = _symmetric(6, edges, weights)
     logprob = np.log(max_cut_model(weight_VV).probability)
     return pl.DataFrame(
         {

@@ -86,9 +86,10 @@ def _imitate(ball: LinearBall, base: BaseModel, oracle: Oracle) -> None:
     likeliest = -np.inf
     while True:
         response_11, logprob_11 = oracle.respond(prompt_1)
+        logprob = logprob_11[0, 0]
         # The best of N changes only with a likelier response.
-        if logprob_11[0, 0] > likeliest:
-            likeliest = logprob_11[0, 0]
+        if logprob > likeliest:
+            likeliest = logprob
             law_XY = ball.maximum_likelihood(prompt_1, response_11[0])
             if is_sharpened(law_XY, base, 0, DELTA):
                 return
