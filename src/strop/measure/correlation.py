@@ -168,9 +168,9 @@ def _pooled(first_PK: Floats, second_PK: Floats, known_PK: Mask, definition: str
     value = float(np.clip(product_N.mean(), -1, 1))
     moves_N = product_N - value * (first_N**2 + second_N**2) / 2
     problem_N = np.nonzero(known_PK)[0]
-    moves_P = np.bincount(problem_N, moves_N, minlength=problems)
+    total_P = np.bincount(problem_N, moves_N, minlength=problems)
     # Moves are shares of all responses; the ratio below is a mean over problems.
-    moves_P = moves_P * problems / len(first_N)
+    moves_P = np.asarray(total_P * problems / len(first_N), dtype=float)
     return Ratio(
         value + moves_P,
         np.ones(problems),

@@ -395,7 +395,7 @@ def _snap(figure: Floats) -> Floats:
     # All are 0, or none is finite: there is nothing to round.
     if not scale:
         return figure
-    return np.round(figure / scale, 12)
+    return np.asarray(np.round(figure / scale, 12))
 
 
 def _check(above_MP: Floats, below_MP: Floats, flops_M: Floats, counts_BP: Floats) -> None:

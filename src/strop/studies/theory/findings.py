@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -124,7 +125,7 @@ def _tilt(bases: int) -> Finding:
     return WORDS["tilt"].finding("theory-tilt", seen, data, _tilt_figure(data), table)
 
 
-def _tilt_figure(data: pl.DataFrame) -> alt.LayerChart:
+def _tilt_figure(data: pl.DataFrame) -> Any:
     """Return the mass off y* over beta, with the bound and the theorem's beta."""
     # Smaller masses would only stretch the logarithmic axis.
     is_visible = (pl.col("off") > 1e-6) & (pl.col("bound") > 1e-6)
