@@ -131,6 +131,7 @@ def _bins(score_N: Floats, binning: str) -> Indices:
 
 def _sums_PL(value_N: Floats, problem_N: Indices, bin_N: Indices, problems: int) -> Floats:
     """Return the sum of the values of each problem in each bin."""
+    # The index of each response's cell (problem, bin) in the flattened table.
     bins = int(bin_N.max()) + 1
     cell_N = problem_N * bins + bin_N
     sums = np.bincount(cell_N, value_N, minlength=problems * bins)

@@ -90,10 +90,13 @@ def _jointly(first: _Ranked, second: _Ranked) -> tuple[_Ranked, _Ranked]:
     if (first.known_PK == second.known_PK).all():
         return first, second
     known_PK = first.known_PK & second.known_PK
-    return _Ranked.of(first.score_PK, known_PK), _Ranked.of(second.score_PK, known_PK)
+    first = _Ranked.of(first.score_PK, known_PK)
+    second = _Ranked.of(second.score_PK, known_PK)
+    return first, second
 
 
 def _ratios(first: _Ranked, second: _Ranked) -> dict[str, Ratio]:
+    """Return the four correlations of two verifiers that have scored the same responses."""
     known_PK = first.known_PK
     return {
         "pearson": _within(first.score_PK, second.score_PK, known_PK, "Pearson"),

@@ -32,7 +32,8 @@ GAP_DEFINITION = (
 def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
     """Raise ValueError, with the shapes, unless all arrays have one shape (P, K)."""
     shapes = [array.shape for array in arrays_PK]
-    if len(set(shapes)) != 1 or len(shapes[0]) != 2:
+    distinct = set(shapes)
+    if len(distinct) != 1 or len(shapes[0]) != 2:
         raise ValueError(f"got arrays of shapes {shapes}; expected one shape (problems, responses)")
 
 

@@ -290,9 +290,13 @@ def _family(
 def line_B(x_S: Floats, figure_BS: Floats) -> tuple[Floats, Floats]:
     """Return the slopes and intercepts (B,) of the least-squares lines of each row on x."""
     # With x centred the slope is sum(x y) / sum(x^2), and y need not be centred.
-    centred_S = x_S - x_S.mean()
-    slope_B = np.asarray(figure_BS @ centred_S / (centred_S**2).sum())
-    intercept_B = np.asarray(figure_BS.mean(axis=1) - slope_B * x_S.mean())
+    mean_x = x_S.mean()
+    centred_S = x_S - mean_x
+    square = (centred_S**2).sum()
+    slope_B = np.asarray(figure_BS @ centred_S / square)
+    # The line goes through the means of x and y.
+    mean_B = figure_BS.mean(axis=1)
+    intercept_B = np.asarray(mean_B - slope_B * mean_x)
     return slope_B, intercept_B
 
 

@@ -152,6 +152,7 @@ def _chosen_PN(score_PK: Floats, value_PK: NDArray[np.generic], mask_PK: Mask) -
 
 def _tie_means_PK(value_PK: NDArray[np.generic], sorted_PK: Floats) -> Floats:
     """Replace each value by the mean value of its tie group: the neighbours with the same key."""
+    # A group starts at the beginning of a row, and wherever the key changes.
     starts_PK = np.ones(sorted_PK.shape, bool)
     starts_PK[:, 1:] = sorted_PK[:, 1:] != sorted_PK[:, :-1]
     # Numbered over the flattened rows: each row starts a new group.

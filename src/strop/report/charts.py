@@ -153,8 +153,12 @@ def _line_x(marks: list[Mark], axes: Axes) -> alt.X:
 
 def _level_line(name: str, value: float) -> alt.Chart:
     """Return a dashed horizontal line with its name as tooltip."""
-    tooltip = [alt.Tooltip("name:N"), alt.Tooltip("level:Q", format=".1f")]
-    data = alt.Data(values=[{"level": value, "name": name}])
+    tooltip = [
+        alt.Tooltip("name:N"),
+        alt.Tooltip("level:Q", format=".1f"),
+    ]
+    row = {"level": value, "name": name}
+    data = alt.Data(values=[row])
     line: alt.Chart = alt.Chart(data).mark_rule(strokeDash=[4, 4], color="@zero")
     return line.encode(y="level:Q", tooltip=tooltip)
 

@@ -56,8 +56,11 @@ def cross_chapter(document: Document) -> Chapter:
 def _claims(document: Document) -> Iterator[Claim]:
     """Yield, for each generator, the judge with the largest gap, beside its own judgement."""
     for generator in document["generators"]:
-        cells = [cell for cell in document["cells"] if cell["generator"] == generator]
-        cells = [cell for cell in cells if known(cell["gap"], "value") is not None]
+        cells = []
+        for cell in document["cells"]:
+            is_known = known(cell["gap"], "value") is not None
+            if cell["generator"] == generator and is_known:
+                cells.append(cell)
         if not cells:
             yield Claim("unknown", f"No gap of {generator} is known")
             continue

@@ -110,6 +110,7 @@ def _claim(judge: str, accuracy: EstimateJson | None, entry: Mapping[str, Any]) 
 
 
 def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
+    """Yield the groups of the chapter, empty ones too; ``filled`` drops those."""
     analysis = document.get("analysis") or {}
     yield Group(
         "What filtering changes",
@@ -145,12 +146,19 @@ def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
 
 
 def _table_groups(analysis: Mapping[str, Any]) -> Iterator[Group]:
-    for table in (correlations_table(analysis), diversity_table(analysis), choice_table(analysis)):
+    """Yield a group for each table that the analysis has numbers for."""
+    tables = [
+        correlations_table(analysis),
+        diversity_table(analysis),
+        choice_table(analysis),
+    ]
+    for table in tables:
         if table is not None:
             yield Group(table.title, "", [table], wide=True)
 
 
 def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield the accuracies before and after filtering, then the gaps."""
     specification = accuracy_figure(document)
     if specification is None:
         return
@@ -194,6 +202,7 @@ def _curves(sweeps: Sweeps) -> Iterator[Block]:
 
 
 def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield the gaps of ensembles beside those of single verifiers, then the table of all."""
     ensembles = analysis.get("ensembles") or {}
     if not ensembles:
         return

@@ -156,9 +156,11 @@ def notes_on(estimates: Iterable[tuple[str, Document]]) -> Iterator[Text]:
 
 def _grouped_notes(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
     """Yield each note once, after the names of all that it is about."""
-    names_of: dict[str, dict[str, None]] = {}
+    names_of: dict[str, list[str]] = {}
     for note, name in notes:
-        names_of.setdefault(note, {})[name] = None
+        names = names_of.setdefault(note, [])
+        if name not in names:
+            names.append(name)
     for note, names in names_of.items():
         all_names = "; ".join(names)
         yield Text(f"{all_names}: {note}")

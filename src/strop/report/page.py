@@ -113,6 +113,7 @@ def _groups(groups: Sequence[Group], charts: list[Row]) -> list[Row]:
 
 
 def _block(block: Block, charts: list[Row]) -> Row:
+    """Return a block as the template reads it; a chart's specification goes to ``charts``."""
     row: Row = {"title": block.title, "note": block.note, "chart": None, "table": block}
     if isinstance(block, Chart):
         row.update(chart=len(charts), table=block.table, description=block.description)
@@ -122,11 +123,15 @@ def _block(block: Block, charts: list[Row]) -> Row:
 
 def _definitions(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return the name and the definition of every measured quantity, without repetition."""
+    # A dictionary drops repetitions and keeps the order.
     definitions: dict[tuple[str, str], None] = {}
     for document in map(clean, documents):
-        for part in (document, document.get("analysis") or {}):
-            for name, text in (part.get("definitions") or {}).items():
-                definitions[name.replace("_", " "), str(text)] = None
+        analysis = document.get("analysis") or {}
+        for part in (document, analysis):
+            defined = part.get("definitions") or {}
+            for name, text in defined.items():
+                quantity = name.replace("_", " ")
+                definitions[quantity, str(text)] = None
     return list(definitions)
 
 
@@ -155,14 +160,14 @@ def _facts(run: ReportRun) -> Row:
 
 def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResult]) -> str:
     """Return "MODELS on TASKS", followed by what was done if it was one thing."""
-    generators: dict[str, None] = {}
-    tasks: dict[str, None] = {}
+    generators: list[str] = []
+    tasks: list[str] = []
     for document in [*documents, *(result.document for result in results)]:
-        names = document.get("generators") or [str(document["model"])]
-        generators.update(dict.fromkeys(names))
-        tasks[str(document["task"])] = None
-    all_generators = _listed(list(generators), "models")
-    all_tasks = _listed(list(tasks), "tasks")
+        # A matrix has several generators, any other result has one.
+        generators += document.get("generators") or [str(document["model"])]
+        tasks.append(str(document["task"]))
+    all_generators = _listed(list(dict.fromkeys(generators)), "models")
+    all_tasks = _listed(list(dict.fromkeys(tasks)), "tasks")
     title = f"{all_generators} on {all_tasks}"
     commands = {result.what for result in results}
     if len(commands) == 1:

@@ -75,6 +75,7 @@ def _claim(name: str, entry: Document, document: Document) -> Claim:
 
 
 def _sharpen_headline(document: Document) -> Headline:
+    """Return whether the best of the choosers beats greedy decoding."""
     gains = _known_gains(document)
     question = (
         f"Does choosing the best of N by its own opinion help {document['model']} on "
@@ -104,22 +105,34 @@ def _known_gains(document: Document) -> dict[str, Document]:
     """Return the known gains over greedy decoding, by the name of what chooses."""
     choosers = document.get("selection")
     if not choosers:
+        # A run with adaptive stopping has no selection curves, only this one choice.
         choosers = {"the likeliest, with adaptive stopping": document["adaptive"]}
-    gains = {name: entry.get("gain_over_greedy") for name, entry in choosers.items()}
-    return {name: gain for name, gain in gains.items() if known(gain, "value") is not None}
+    gains = {}
+    for name, entry in choosers.items():
+        gain = entry.get("gain_over_greedy")
+        if known(gain, "value") is not None:
+            gains[name] = gain
+    return gains
 
 
 def _tiles(document: Document, gains: dict[str, Document]) -> Iterator[Tile]:
+    """Yield greedy accuracy, the gain of each chooser, and the accuracy of a perfect choice."""
     greedy = document["greedy"]
-    yield Tile("greedy decoding", f"{number(greedy)}%", interval(greedy))
+    yield _rate_tile("greedy decoding", greedy)
     for name, gain in gains.items():
-        yield Tile(f"gain of {name}", f"{number(gain, '+')} points", interval(gain))
+        change = number(gain, "+")
+        yield Tile(f"gain of {name}", f"{change} points", interval(gain))
     if "coverage" in document:
-        coverage = document["coverage"]
-        yield Tile("any of them right", f"{number(coverage)}%", interval(coverage))
+        yield _rate_tile("any of them right", document["coverage"])
+
+
+def _rate_tile(label: str, estimate: Document) -> Tile:
+    """Return a tile with a rate in per cent, and its interval below."""
+    return Tile(label, f"{number(estimate)}%", interval(estimate))
 
 
 def _steps(document: Document) -> list[str]:
+    """Return how the gains were measured, a sentence a step."""
     return [
         f"{document['model']} answered {document['problems']:,} problems {document['samples']} "
         f"times each at temperature {document['temperature']:g}, and once greedily",
@@ -199,6 +212,7 @@ def _likelihood_blocks(document: Document) -> Iterator[Block]:
 
 
 def _dominance_table(likelihoods: Document) -> WordTable:
+    """Return the tests of dominance, pooled and within problems, with both p-values."""
     header = ["", "Which dominates", "p, right dominates", "p, wrong dominates"]
     rows = []
     for name, key in (("all problems together", "pooled"), ("within a problem", "within_problem")):
@@ -215,6 +229,7 @@ def _dominance_table(likelihoods: Document) -> WordTable:
 
 
 def _adaptive_blocks(document: Document) -> Iterator[Block]:
+    """Yield the table of adaptive stopping, if it was measured."""
     adaptive = document.get("adaptive") or {}
     if "accuracy" not in adaptive:
         return

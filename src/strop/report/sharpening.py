@@ -33,6 +33,7 @@ def sharpen_tables(documents: Sequence[Document]) -> Iterator[Table | Text]:
     """Yield one table per run, in 80 columns, with its notes below; then the definition."""
     for document in clean(list(documents)):
         run = f"{document['task']}, {models(document)}"
+        # Adaptive stopping breaks exchangeability: its samples have no curve over N.
         if document["design"] == "fixed":
             yield _selection_table(document, run)
         yield from map(Text, _lines(document))
@@ -114,19 +115,25 @@ def _lines(document: Document) -> Iterator[str]:
 
 
 def _adaptive_line(document: Document) -> str:
+    """Return the results of adaptive stopping in one line, or why there are none."""
     adaptive = document["adaptive"]
     if "why" in adaptive:
         return f"adaptive best-of-N: {DASH}: {adaptive['why']}"
     rule = f"until k max pi >= {adaptive['mu']:.2f}, delta {adaptive['delta']:g}"
-    drawn = f"{known(adaptive['samples'], 'value'):.1f} samples a problem"
-    saved = f"{number(adaptive['saved'])}% of {document['samples']} saved"
-    stopping = f"{number(adaptive['reached'])}% of problems stop"
-    accuracy = f"accuracy {with_interval(adaptive['accuracy'])}"
-    gain = f"over greedy {with_interval(adaptive['gain_over_greedy'], '+')}"
-    return f"adaptive best-of-N ({rule}): {drawn}, {saved}, {stopping}; {accuracy}, {gain}"
+    samples = known(adaptive["samples"], "value")
+    saved = number(adaptive["saved"])
+    stopping = number(adaptive["reached"])
+    accuracy = with_interval(adaptive["accuracy"])
+    gain = with_interval(adaptive["gain_over_greedy"], "+")
+    return (
+        f"adaptive best-of-N ({rule}): {samples:.1f} samples a problem, "
+        f"{saved}% of {document['samples']} saved, {stopping}% of problems stop; "
+        f"accuracy {accuracy}, over greedy {gain}"
+    )
 
 
 def _dominance(test: dict[str, Any]) -> str:
+    """Return the verdict of a test of dominance with both p-values, or why there is none."""
     if test["why"]:
         return f"{test['verdict']} ({test['why']})"
     right = f"p {test['right_p']:.3f}"

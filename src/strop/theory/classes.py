@@ -115,8 +115,10 @@ class ProductClass:
         chosen_X = np.zeros(len(self.laws), np.int64)
         for x in np.unique(pairs.prompt_N):
             here_N = pairs.prompt_N == x
-            law_FN2 = self.laws[x][:, pairs.response_N2[here_N]]
-            objective_F = xpo_objective_F(law_FN2, pairs.logprob_N2[here_N], beta, alpha)
+            response_N2 = pairs.response_N2[here_N]
+            logprob_N2 = pairs.logprob_N2[here_N]
+            law_FN2 = self.laws[x][:, response_N2]
+            objective_F = xpo_objective_F(law_FN2, logprob_N2, beta, alpha)
             chosen_X[x] = first_least(objective_F)
         return self._member(chosen_X)
 

@@ -22,6 +22,7 @@ class Bracket:
     """
 
     def __init__(self, entrants: Iterable[int], seed: int) -> None:
+        """Seat the samples in an order that the seed gives: neighbours meet first."""
         self.seed = seed
         self.round = 1
         self.players = sorted(entrants, key=lambda sample: derive(seed, "place", sample))

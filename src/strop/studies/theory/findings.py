@@ -126,7 +126,10 @@ def _tilt(bases: int) -> Finding:
 
 
 def _tilt_figure(data: pl.DataFrame) -> Any:
-    """Return the mass off y* over beta, with the bound and the theorem's beta."""
+    """Return the mass off y* over beta: lines, the bound as crosses, the theorem's beta as rules.
+
+    The two bases of a margin differ in the dash of their lines; the bound is that of the worst one.
+    """
     # Smaller masses would only stretch the logarithmic axis.
     is_visible = (pl.col("off") > 1e-6) & (pl.col("bound") > 1e-6)
     shown = data.filter(is_visible)

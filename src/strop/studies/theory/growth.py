@@ -26,7 +26,7 @@ from strop.studies.theory.figures import (
     gave_up,
     growth_rows,
 )
-from strop.studies.theory.fits import exponent, exponent_of, mean_over_runs
+from strop.studies.theory.fits import exponent, exponent_of, geometric_mean, mean_over_runs
 from strop.studies.theory.samples import (
     ADAPTIVE,
     DPO,
@@ -226,28 +226,33 @@ def _short_laws_curve(runs: int, grids: Grids, workers: int) -> Curve:
 # --- Theorem D.1 ---
 
 
+def _over_eps_curve(learner: str, needed_RS: Floats, grids: Grids) -> Curve:
+    """Return a learner's curve over eps on the hard instance, with C_cov held fixed."""
+    cells = over_eps(learner, grids.eps, RARE, COVER, DELTA)
+    return _curve(learner, grids.eps, needed_RS, cells)
+
+
 def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
     """Compare the adaptive learner with a fixed N."""
-    of_learner = {}
-    for learner in (SFT, ADAPTIVE):
-        cells = over_eps(learner, grids.eps, RARE, COVER, DELTA)
-        of_learner[learner] = _curve(learner, grids.eps, eps_runs[learner], cells)
-    fixed = of_learner[SFT].fit(SFT, "eps", -2)
-    adaptive = of_learner[ADAPTIVE].fit(ADAPTIVE, "eps", -1)
-    # Savings are ratios, so their mean is taken in logarithms.
-    log_saving_RS = np.log(eps_runs[SFT] / eps_runs[ADAPTIVE])
+    fixed_curve = _over_eps_curve(SFT, eps_runs[SFT], grids)
+    adaptive_curve = _over_eps_curve(ADAPTIVE, eps_runs[ADAPTIVE], grids)
+    fixed = fixed_curve.fit(SFT, "eps", -2)
+    adaptive = adaptive_curve.fit(ADAPTIVE, "eps", -1)
+    saving_RS = eps_runs[SFT] / eps_runs[ADAPTIVE]
     savings = []
+    # At the largest and at the smallest eps.
     for point in (0, len(grids.eps) - 1):
-        log_saving = mean_over_runs(log_saving_RS[:, point])
-        mean, low, high = np.exp([log_saving.value, log_saving.low, log_saving.high])
+        # Savings are ratios, so their mean is taken in logarithms.
+        saving = geometric_mean(saving_RS[:, point])
+        interval = f"[{saving.low:.1f}, {saving.high:.1f}]"
         eps = grids.eps[point]
-        savings.append(f"{mean:.1f} [{low:.1f}, {high:.1f}] times at eps = {eps:g}")
+        savings.append(f"{saving.value:.1f} {interval} times at eps = {eps:g}")
     all_savings = " and ".join(savings)
     seen = (
         f"exponent {adaptive.exponent} against {fixed.exponent} with N fixed; it saves"
         f" {all_savings}.{gave_up(*eps_runs.values())}"
     )
-    data = pl.DataFrame(of_learner[SFT].rows() + of_learner[ADAPTIVE].rows())
+    data = pl.DataFrame(fixed_curve.rows() + adaptive_curve.rows())
     figure = curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True)
     return WORDS["adaptive"].finding("theory-d-1", seen, data, figure, _table([fixed, adaptive]))
 
@@ -258,10 +263,9 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
 def _dpo(eps_runs: dict[str, Floats], grids: Grids, workers: int) -> Finding:
     """Vary eps and delta, and show the mass on y* over beta."""
     runs = len(eps_runs[DPO])
-    eps_cells = over_eps(DPO, grids.eps, RARE, COVER, DELTA)
+    over_eps_grid = _over_eps_curve(DPO, eps_runs[DPO], grids)
     delta_cells = [Cell(DPO, _instance(), delta) for delta in grids.delta]
     delta_RS = repeated(delta_cells, runs, "dpo delta", workers)
-    over_eps_grid = _curve(DPO, grids.eps, eps_runs[DPO], eps_cells)
     over_delta = _curve(DPO, grids.delta, delta_RS, delta_cells)
     eps_fit = over_eps_grid.fit(DPO, "eps", -2)
     delta_fit = over_delta.fit(DPO, "delta", -2)

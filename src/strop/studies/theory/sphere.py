@@ -98,7 +98,10 @@ def _imitate(ball: LinearBall, base: BaseModel, oracle: Oracle) -> None:
 def _learn_offline(ball: LinearBall, base: BaseModel, oracle: Oracle, beta: float) -> None:
     """Run reward-based DPO on growing numbers of pairs of base responses."""
     pairs = base_pairs(oracle, oracle.prompts(1))
-    while not is_sharpened(ball.regress(pairs, beta), base, 0, DELTA):
+    while True:
+        law_XY = ball.regress(pairs, beta)
+        if is_sharpened(law_XY, base, 0, DELTA):
+            return
         more = max(1, int((GROWTH - 1) * len(pairs.prompt_N)))
         new_pairs = base_pairs(oracle, oracle.prompts(more))
         pairs = pairs.and_also(new_pairs)
