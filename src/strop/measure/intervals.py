@@ -117,7 +117,7 @@ def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
         np.ones_like(moved_P),
         definition,
         bounds=(least, greatest),
-        # Every entry above is not 0 now, so the arrays no longer show which problems contribute.
+        # Every problem has a sum other than 0 now: the arrays do not show which ones contribute.
         problems=min(first.contributing, second.contributing),
     )
 
@@ -179,9 +179,10 @@ def estimate_all(
     """Return every ratio with its interval, all from the same resamples.
 
     ``counts_BP`` is as from ``resample_counts`` with the same groups. ``group_P`` gives the group
-    of each problem, where some are copies of one another. A ratio that has no value, or whose
-    problems do not differ, gets an estimate with the reason. Raises ValueError where the arrays do
-    not fit the resamples.
+    of each problem, where some are copies of one another. A ratio without a value gets an estimate
+    with the reason. One whose problems do not differ gets an interval that allows for problems not
+    seen, if it has bounds, and else none. Raises ValueError where the arrays do not fit the
+    resamples.
     """
     for ratio in ratios.values():
         _check_fit(ratio, counts_BP)
@@ -225,8 +226,8 @@ def studentised(
 
     The value is v = sum a / sum b, and its standard error, by the delta method,
     se = sqrt(n / (n - 1)) sqrt(sum c^2) / |sum b| with c = a - v b and n contributing problems.
-    Each resample gives t* = (v* - v) / se*, and the interval is the mean of two: the bootstrap's
-    [v - se q(t*, 97.5%), v - se q(t*, 2.5%)] and Student's v -+ se t(97.5%, n - 1).
+    Each resample gives t* = (v* - v) / se*, and the interval is the mean of two, at level 95% the
+    bootstrap's [v - se q(t*, 97.5%), v - se q(t*, 2.5%)] and Student's v -+ se t(97.5%, n - 1).
     """
     total_below_E = below_PE.sum(axis=0)
     value_E = above_PE.sum(axis=0) / total_below_E

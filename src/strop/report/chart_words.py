@@ -10,6 +10,7 @@ from strop.report.formatting import DASH, capital, decimal
 from strop.report.marks import Axes, Mark, unique
 
 MOST_ROWS_DESCRIBED = 12
+"""A longer sentence is of no use to a listener; the table has all rows."""
 
 
 def mark_table(title: str, marks: list[Mark], axes: Axes) -> WordTable:

@@ -40,7 +40,9 @@ def _charts(runs: Sequence[ReportRun]) -> list[Block]:
         document = clean(run.document)
         accuracies.append(mark(document.get("accuracy"), name=run.title))
         for stage, entry in document["verifiers"].items():
-            series = f"{stage}@{entry.get('weigh', '')}"
+            # One series for each verifier and weight: its gaps of all runs have one colour.
+            weigh = entry.get("weigh", "")
+            series = f"{stage}@{weigh}"
             gaps.append(mark(entry.get("gap"), name=run.title, series=series))
     charts: list[Block] = []
     if len(drawn(accuracies)) > 1:

@@ -14,6 +14,7 @@ from strop.report.formatting import DASH, Document, clean, known
 
 Usages = Sequence[Mapping[str, Any]]
 
+# Fields without an entry are whole numbers, and a heading is the field's name in words.
 _FORMATS = {"flops": ".1e", "seconds": ",.1f", "cost": ",.4f"}
 _HEADINGS = {"flops": "FLOPs"}
 _ALWAYS_SHOWN = ("prompt_tokens", "generated_tokens", "seconds")

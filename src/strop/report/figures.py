@@ -142,10 +142,10 @@ def calibration_figure(marks: Rows, probability: bool) -> Specification:
 
 
 def _diagonal() -> alt.Chart:
+    """Return the line of perfect calibration: a score of 1 is right in 100% of the cases."""
     ends = [{"x": 0, "y": 0}, {"x": 1, "y": 100}]
-    line: alt.Chart = alt.Chart(alt.Data(values=ends)).mark_line(
-        strokeDash=[4, 4], color="@zero", strokeWidth=1
-    )
+    base = alt.Chart(alt.Data(values=ends))
+    line: alt.Chart = base.mark_line(strokeDash=[4, 4], color="@zero", strokeWidth=1)
     return line.encode(x="x:Q", y="y:Q")
 
 
@@ -185,6 +185,7 @@ def _points(estimate: EstimateJson | None, key: str) -> float | None:
 
 
 def _in_points(estimate: EstimateJson | None) -> dict[str, float | None]:
+    """Return the value and the ends of the interval in points, under the names of chart fields."""
     return {key: _points(estimate, key) for key in ("value", "low", "high")}
 
 

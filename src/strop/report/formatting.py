@@ -34,6 +34,7 @@ def visible(text: str) -> str:
 
 def clean(value: Any) -> Any:
     """Return a JSON value with ``visible`` applied to every text in it, keys included."""
+    # Texts first: a string is a sequence too.
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):

@@ -85,6 +85,7 @@ def folder_key(verifiers: Sequence[Verifier]) -> list[Any]:
 
 
 def _check_name(name: str) -> None:
+    """Raise UsageError unless the name can name a folder as it is."""
     if not name or slug(name) != name:
         raise UsageError(
             f"verifier name {name!r}: expected letters, digits, dots, dashes and underscores, "
@@ -93,6 +94,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_wording_is_used(verifiers: Sequence[Verifier]) -> None:
+    """Raise UsageError if no verifier has a question whose wording could be changed."""
     if any(isinstance(verifier, PromptedVerifier) for verifier in verifiers):
         return
     prompted = [name for name, method in VERIFIERS.items() if issubclass(method, PromptedVerifier)]

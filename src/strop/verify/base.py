@@ -225,6 +225,7 @@ def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:
 
     A group holds the candidates of one problem in one draw, by sample number.
     """
+    # (problem, draw) to sample number to index; a dictionary keeps the groups in order.
     groups: dict[tuple[str, int], dict[int, int]] = {}
     for index, candidate in enumerate(candidates):
         group = groups.setdefault((candidate.problem.id, candidate.draw), {})

@@ -91,7 +91,7 @@ def curves(
     colour = alt.Color("series:N", title=None, scale=colour_scale, legend=legend)
     over_x = alt.X("x:Q", title=x_title, scale=x_scale)
     base = alt.Chart(rows).encode(x=over_x, color=colour)
-    # The title stands with one layer only: Vega-Lite joins the titles of all layers.
+    # Explicit in one layer, the title takes the place of the other layers' field names.
     low = alt.Y("low:Q", title=y_title, scale=y_scale)
     value = alt.Y("value:Q", scale=y_scale)
     layers = [
