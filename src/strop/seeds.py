@@ -12,7 +12,8 @@ import hashlib
 def derive(*parts: str | int) -> int:
     """Return a 64-bit seed from the parts, the same on every machine and in every Python.
 
-    Python's ``hash()`` would not do: for strings it differs from process to process.
+    The seed is an integer in [0, 2^64). A number and its text give the same seed. Python's
+    ``hash()`` would not do: for strings it differs from process to process.
     """
     # The separator cannot occur in an id by accident, so ("a", "bc") and ("ab", "c") differ.
     text = "\x1f".join(str(part) for part in parts)

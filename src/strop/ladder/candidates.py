@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import product
 from string import ascii_lowercase
 
 from strop.records import Problem
@@ -19,18 +20,22 @@ from strop.tasks.signs import choices, read_question
 from strop.tasks.sudoku4 import GRIDS, in_rows, is_held_out, is_solution
 
 SLIP_SHARE = 0.30
+"""Share of the facts of arithmetic that slip in solution documents."""
 SLIP_PROBABILITY = 0.40
+"""The probability that such a fact slips, each time that it occurs."""
 
 
 def _designed_slips() -> dict[tuple[int, str, int], int]:
     """Return the one wrong result of each fact that slips: one more or less than the right one."""
     slips = {}
-    for a in range(10):
-        for op in OPERATIONS:
-            for b in range(10):
-                if fraction("slip", a, op, b) < SLIP_SHARE:
-                    offset = 1 if fraction("slip direction", a, op, b) < 0.5 else -1
-                    slips[a, op, b] = (apply(a, op, b) + offset) % 10
+    for a, op, b in product(range(10), OPERATIONS, range(10)):
+        # A hash of the fact decides, so the slips are the same in every corpus and process.
+        if fraction("slip", a, op, b) >= SLIP_SHARE:
+            continue
+        offset = -1
+        if fraction("slip direction", a, op, b) < 0.5:
+            offset = 1
+        slips[a, op, b] = (apply(a, op, b) + offset) % 10
     return slips
 
 
@@ -46,14 +51,17 @@ def worked(question: str, rng: random.Random, slip: float = 0.0, noise: float = 
     """Return a worked solution with errors.
 
     A step of SLIPS slips with probability ``slip``; any other step is random with probability
-    ``noise``.
+    ``noise``. Later steps go on from the wrong result, as a model's would.
     """
     current, steps = read_chain(question)
     results = []
     for op, operand in steps:
+        fact = (current, op, operand)
         result = apply(current, op, operand)
-        if (current, op, operand) in SLIPS and rng.random() < slip:
-            result = SLIPS[current, op, operand]
+        # The number of draws a step depends on its fact: the order of these conditions is part of
+        # what a corpus seed means.
+        if fact in SLIPS and rng.random() < slip:
+            result = SLIPS[fact]
         elif rng.random() < noise:
             result = rng.randrange(10)
         results.append(result)
@@ -66,15 +74,20 @@ def arithmetic_candidate(problem: Problem, rng: random.Random, hard: bool) -> st
 
     ``hard``: in 80%, and most of those have about half of their lines wrong.
     """
-    gold = write_solution(problem.question, solve(problem.question))
-    if rng.random() < (0.2 if hard else 0.4):
+    question = problem.question
+    gold = write_solution(question, solve(question))
+    right_share = 0.2 if hard else 0.4
+    noise_beside_slips = 0.15 if hard else 0.05
+    noise = 0.5 if hard else 0.3
+    if rng.random() < right_share:
         return gold
     while True:
         # A third are mostly the generator's designed slips; the others are random errors.
         if rng.random() < 0.35:
-            candidate = worked(problem.question, rng, slip=0.6, noise=0.15 if hard else 0.05)
+            candidate = worked(question, rng, slip=0.6, noise=noise_beside_slips)
         else:
-            candidate = worked(problem.question, rng, noise=0.5 if hard else 0.3)
+            candidate = worked(question, rng, noise=noise)
+        # No error may have happened; then draw again.
         if candidate != gold:
             return candidate
 
@@ -82,12 +95,12 @@ def arithmetic_candidate(problem: Problem, rng: random.Random, hard: bool) -> st
 def signs_candidate(problem: Problem, rng: random.Random) -> str:
     """Return a candidate that reaches the target in 40% of cases."""
     target = read_question(problem.question)[1]
-    reaches_target = rng.random() < 0.4
-    candidates = [
-        choice
-        for choice in choices(problem.question)
-        if (solve(choice)[-1] == target) is reaches_target
-    ]
+    shall_reach = rng.random() < 0.4
+    candidates = []
+    for choice in choices(problem.question):
+        reaches = solve(choice)[-1] == target
+        if reaches is shall_reach:
+            candidates.append(choice)
     return rng.choice(candidates)
 
 
@@ -111,9 +124,12 @@ def _changed_grid(clues: str, grid: str, rng: random.Random) -> str:
     cells = list(grid)
     draw = rng.random()
     if draw < 0.45:
-        for cell in rng.sample(blanks, min(len(blanks), rng.randint(1, 3))):
+        # One to three blanks are filled anew.
+        wrong = min(len(blanks), rng.randint(1, 3))
+        for cell in rng.sample(blanks, wrong):
             cells[cell] = rng.choice("1234")
     elif draw < 0.65:
+        # Two cells of one row change places.
         row = 4 * rng.randrange(4)
         a, b = rng.sample(range(4), 2)
         cells[row + a], cells[row + b] = cells[row + b], cells[row + a]
@@ -123,13 +139,19 @@ def _changed_grid(clues: str, grid: str, rng: random.Random) -> str:
         nearest: str = min(others, key=lambda other: _broken_clues(clues, other))
         cells = list(nearest)
     else:
+        # All blanks are guessed.
         for cell in blanks:
             cells[cell] = rng.choice("1234")
     return "".join(cells)
 
 
 def _broken_clues(clues: str, grid: str) -> int:
-    return sum(clue not in (".", cell) for clue, cell in zip(clues, grid, strict=True))
+    """Return the number of clues that a grid does not keep; "." is no clue."""
+    broken = 0
+    for clue, cell in zip(clues, grid, strict=True):
+        if clue not in (".", cell):
+            broken += 1
+    return broken
 
 
 def recall_candidate(problem: Problem, rng: random.Random) -> str:
@@ -145,7 +167,13 @@ def recall_candidate(problem: Problem, rng: random.Random) -> str:
 
 
 def _with_typos(text: str, rng: random.Random) -> str:
-    letters = [char if rng.random() < 0.5 else rng.choice(ascii_lowercase) for char in text]
+    """Return the text with about half of its characters replaced by random letters."""
+    letters = []
+    for char in text:
+        if rng.random() < 0.5:
+            letters.append(char)
+        else:
+            letters.append(rng.choice(ascii_lowercase))
     return "".join(letters)
 
 

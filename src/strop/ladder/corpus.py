@@ -46,6 +46,7 @@ Weights = Mapping[tuple[str, str], float]
 
 
 def _document_weights() -> Weights:
+    """Return the full family's weights: of each worksheet, and of each kind for each task."""
     worksheets = {"facts": 20, "judged facts": 20, "equalities": 12, "units": 6}
     of_task = {  # one weight for each of KINDS
         "arithmetic": (20, 10, 20, 5, 6),
@@ -65,14 +66,17 @@ def _document_weights() -> Weights:
 DOCUMENT_WEIGHTS = _document_weights()
 
 LEAN_SHARE = 0.1
+"""The frequency of judged candidates in the lean family, as a share of the full family's."""
 
 
 def _lean_weights() -> Weights:
+    """Return the full family's weights, with those of judged candidates multiplied by a tenth."""
     judged = KINDS[1:]
-    return {
-        key: weight * (LEAN_SHARE if key[1] in judged else 1)
-        for key, weight in DOCUMENT_WEIGHTS.items()
-    }
+    weights: dict[tuple[str, str], float] = {}
+    for (subject, kind), weight in DOCUMENT_WEIGHTS.items():
+        factor = LEAN_SHARE if kind in judged else 1
+        weights[subject, kind] = weight * factor
+    return weights
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ VERDICT_WEIGHT = 6.0
 MARK = re.compile(r"([0-9a-z?.:]*?)([yn])(?= |\n|$)")
 """The mark of a check, y or n, and the copied unit in front of it."""
 MARK_WEIGHT = 1.5
+"""The loss weight of a mark's token, and of the unit in front of an n."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +159,18 @@ class _Mixture:
 
 
 def document(subject: str, kind: str, rng: random.Random) -> Segments:
-    """Return a worksheet, or a solution or judgement of a fresh training problem."""
+    """Return a worksheet, or a solution or judgement of a fresh training problem.
+
+    ``subject`` and ``kind`` are a key of DOCUMENT_WEIGHTS.
+    """
     if subject == "worksheet":
         return [*WORKSHEETS[kind](rng), (END, 0.0)]
     task = rng.choice(CORPUS_TASKS[subject])
     problem = training_problem(task, rng)
     if kind == "solution":
         prompt = plain_text(solution_prompt(task, problem, []))
-        return [(prompt, 0.0), (" " + imperfect_response(task, problem, rng), 1.0), (END, 1.0)]
+        response = imperfect_response(task, problem, rng)
+        return [(prompt, 0.0), (f" {response}", 1.0), (END, 1.0)]
     if kind == "tournament":
         return _tournament(task, problem, rng)
     return _judgement(kind, task, problem, rng)
@@ -195,7 +204,9 @@ def _begins_held_out(task: EmbeddedTask, question: str) -> bool:
     """Return whether a chain of arithmetic begins with a shorter one that is held out."""
     if task.name != "arithmetic":
         return False
-    return any(is_held_out(question[:end]) for end in range(3, len(question), 2))
+    # "9*3" is the shortest chain; each further operation and operand adds two characters.
+    ends = range(3, len(question), 2)
+    return any(is_held_out(question[:end]) for end in ends)
 
 
 def imperfect_response(task: Task, problem: Problem, rng: random.Random) -> str:
@@ -234,7 +245,8 @@ def _weigh_marks(text: str) -> Segments:
     for match in MARK.finditer(text):
         unit, mark = match.groups()
         segments.append((text[end : match.start()], 1.0))
-        segments.append((unit, MARK_WEIGHT if mark == "n" else 1.0))
+        unit_weight = MARK_WEIGHT if mark == "n" else 1.0
+        segments.append((unit, unit_weight))
         segments.append((mark, MARK_WEIGHT))
         end = match.end()
     segments.append((text[end:], 1.0))

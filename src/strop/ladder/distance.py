@@ -27,19 +27,23 @@ def distance(folder: Path, other: Path) -> dict[str, Any]:
     """
     model = LlamaForCausalLM.from_pretrained(folder)
     other_model = LlamaForCausalLM.from_pretrained(other)
-    weights, other_weights = _flat_weights(model), _flat_weights(other_model)
-    losses = {
-        kind: (loss_on(model, kind), loss_on(other_model, kind)) for kind in ("worksheet", *KINDS)
-    }
+    weights = _flat_weights(model)
+    other_weights = _flat_weights(other_model)
+    difference = weights - other_weights
+    losses = {}
+    for kind in ("worksheet", *KINDS):
+        losses[kind] = (loss_on(model, kind), loss_on(other_model, kind))
     return {
         "same": torch.equal(weights, other_weights),
-        "weights": float((weights - other_weights).norm() / other_weights.norm()),
+        "weights": float(difference.norm() / other_weights.norm()),
         "losses": losses,
     }
 
 
 def _flat_weights(model: LlamaForCausalLM) -> torch.Tensor:
-    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    """Return all weights of a model as one vector."""
+    parts = [parameter.detach().flatten() for parameter in model.parameters()]
+    return torch.cat(parts)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # mypy does not analyse torch
@@ -55,7 +59,10 @@ def loss_on(model: LlamaForCausalLM, kind: str) -> float:
     rows = []
     for number in range(FRESH):
         subject, document_kind = subjects[number % len(subjects)]
-        packer = Packer(ROW_LENGTHS[-1])  # a row of its own for each document
-        packer.add(*encode(tokenizer, document(subject, document_kind, rng)))
+        segments = document(subject, document_kind, rng)
+        ids, weights = encode(tokenizer, segments)
+        # A row of its own for each document.
+        packer = Packer(ROW_LENGTHS[-1])
+        packer.add(ids, weights)
         rows.append(packer.pop_fullest())
     return float(mean_loss(model, rows))

@@ -20,20 +20,26 @@ from strop.seeds import derive
 
 LEARNED = 4_000
 TRIED = 2_000
+"""Candidates that the classifier learns from, and others that it is tried on."""
 
 Feature = tuple[str, int]
 """A character and its count, or "length" and the length."""
 
 
 def surface_auroc(subject: str) -> float:
-    """Return the classifier's AUROC on fresh candidates of a task; 0.5 is chance."""
+    """Return the classifier's AUROC on fresh candidates of a task; 0.5 is chance.
+
+    ``subject`` is a task of CORPUS_TASKS. The candidates, and so the result, are always the same.
+    """
     rng = random.Random(derive("leakage", subject))
     examples = [_example(subject, rng) for _ in range(LEARNED + TRIED)]
-    learned, tried = examples[:LEARNED], examples[LEARNED:]
+    learned = examples[:LEARNED]
+    tried = examples[LEARNED:]
     # Naive Bayes: count the features among right and among wrong candidates.
-    totals = Counter(is_right for _, is_right in learned)
+    totals: Counter[bool] = Counter()
     counts = {True: Counter[Feature](), False: Counter[Feature]()}
     for features, is_right in learned:
+        totals[is_right] += 1
         counts[is_right].update(features)
 
     def evidence(feature: Feature) -> float:
@@ -42,15 +48,24 @@ def surface_auroc(subject: str) -> float:
         among_wrong = (counts[False][feature] + 0.5) / (totals[False] + 1)
         return log(among_right / among_wrong)
 
-    score_N = np.array([sum(map(evidence, features)) for features, _ in tried])
-    right_N = np.array([float(is_right) for _, is_right in tried])
-    return auroc_within(score_N[None], right_N[None], np.ones((1, TRIED), bool)).value
+    # Features are taken as independent, so their log-likelihood ratios add up.
+    scores = []
+    rights = []
+    for features, is_right in tried:
+        scores.append(sum(map(evidence, features)))
+        rights.append(float(is_right))
+    # All candidates as the responses to one problem: (1, N).
+    score_1N = np.array([scores])
+    right_1N = np.array([rights])
+    mask_1N = np.ones((1, TRIED), bool)
+    return auroc_within(score_1N, right_1N, mask_1N).value
 
 
 def _example(subject: str, rng: random.Random) -> tuple[list[Feature], bool]:
     """Return the features of a fresh candidate, and whether it is right."""
     task = rng.choice(CORPUS_TASKS[subject])
     problem = training_problem(task, rng)
-    text = candidate(problem, rng, hard=rng.random() < 0.5)
+    is_hard = rng.random() < 0.5
+    text = candidate(problem, rng, is_hard)
     features = [*Counter(text).items(), ("length", len(text))]
     return features, task.check(problem, text).correct

@@ -35,9 +35,12 @@ def new_model(recipe: Recipe) -> LlamaForCausalLM:
         eos_token_id=2,
     )
     model = LlamaForCausalLM(config)
+    # Norms (vectors) keep their initial ones. Drawing in the order of the parameters is part of
+    # what a recipe's seed means.
     for name, parameter in model.named_parameters():
         if parameter.dim() == 2:
-            torch.nn.init.normal_(parameter, std=_initial_scale(name, parameter, recipe.layers))
+            scale = _initial_scale(name, parameter, recipe.layers)
+            torch.nn.init.normal_(parameter, std=scale)
     return model
 
 
@@ -53,26 +56,37 @@ def _initial_scale(name: str, matrix: torch.Tensor, layers: int) -> float:
 
 
 def tokens_in(batch: list[PackedRow]) -> int:
-    """Return the tokens of a batch without padding."""
-    return sum(token > 0 for row in batch for token in row.ids)
+    """Return the number of tokens of a batch without padding, whose id is 0."""
+    tokens = 0
+    for row in batch:
+        tokens += sum(token > 0 for token in row.ids)
+    return tokens
 
 
 def mean_loss(model: LlamaForCausalLM, batch: list[PackedRow]) -> torch.Tensor:
-    """Return the weighted cross-entropy; a document attends to itself only."""
+    """Return the weighted cross-entropy; a document attends to itself only.
+
+    Every token is predicted from those before it in its document, and counts by its loss weight:
+    sum(w loss) / sum(w) over the batch, in nats.
+    """
     ids = torch.tensor([row.ids for row in batch])
     weights = torch.tensor([row.weights for row in batch])
-    documents = torch.tensor([row.documents for row in batch])[:, :-1]
+    documents = torch.tensor([row.documents for row in batch])
+    # The token at each position is the target of the one before it: the last has none to predict.
     inputs = ids[:, :-1]
+    targets = ids[:, 1:]
+    documents = documents[:, :-1]
     length = inputs.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     same_document = documents[:, :, None] == documents[:, None, :]
     mask = (same_document & causal)[:, None]  # one mask for all heads
     logits = model(input_ids=inputs, attention_mask=mask, use_cache=False).logits
     losses = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+        logits.flatten(0, 1), targets.flatten(), reduction="none"
     )
     target_weights = weights[:, 1:].flatten()
-    return (losses * target_weights).sum() / target_weights.sum()
+    weighted = losses * target_weights
+    return weighted.sum() / target_weights.sum()
 
 
 def write_model(model: LlamaForCausalLM, folder: Path) -> None:

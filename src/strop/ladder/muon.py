@@ -24,16 +24,22 @@ ADAM_SIZE = 0.2
 
 
 def orthogonal(matrices_MRC: torch.Tensor) -> torch.Tensor:
-    """Move the singular values of each matrix towards 1, by Newton and Schulz's iteration."""
+    """Move the singular values of each matrix towards 1, by Newton and Schulz's iteration.
+
+    With X = U S V' a step gives a X + b (X X') X + c (X X')^2 X = U (a S + b S^3 + c S^5) V': it
+    applies the polynomial to every singular value, and leaves the directions as they are.
+    """
     a, b, c = QUINTIC
     # The products below are smaller when the matrix is wide.
     is_tall = matrices_MRC.shape[1] > matrices_MRC.shape[2]
     x = matrices_MRC.mT if is_tall else matrices_MRC
     # The norm bounds the largest singular value: the iteration converges from values up to 1.
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    norm_M11 = x.norm(dim=(1, 2), keepdim=True)
+    x = x / norm_M11.clamp(min=1e-7)
     for _ in range(STEPS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        polynomial = b * gram + c * gram @ gram
+        x = a * x + polynomial @ x
     return x.mT if is_tall else x
 
 
@@ -63,6 +69,8 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]  # mypy does not analys
                 parameters = list(same_shape)
                 momenta = [self._momentum(parameter, group) for parameter in parameters]
                 directions = orthogonal(torch.stack(momenta))
+                # An orthogonal R x C matrix has min(R, C) singular values of 1, so the root mean
+                # square of its entries is 1 / sqrt(max(R, C)).
                 scale = group["lr"] * ADAM_SIZE * max(rows, columns) ** 0.5
                 decay = 1 - group["lr"] * group["weight_decay"]
                 for parameter, direction in zip(parameters, directions, strict=True):

@@ -15,6 +15,7 @@ ROW_LENGTHS = (144, 256)
 """Most documents are short; the few long ones have rows and batches of their own length."""
 BATCH_TOKENS = 1024
 OPEN_ROWS = 12
+"""A packer with more open rows than this gives up its fullest one."""
 START = 1
 """The token ``<s>``."""
 
@@ -41,15 +42,23 @@ class Packer:
     open_rows: list[PackedRow] = field(default_factory=list)
 
     def add(self, ids: list[int], weights: list[float]) -> PackedRow | None:
-        """Add a document; return the fullest row if there are too many open ones."""
+        """Add a document of at most ``length`` tokens.
+
+        Returns the fullest row if there are too many open ones, None otherwise.
+        """
         row = self._row_with_room(len(ids))
-        number = 1 + (row.documents[-1] if row.documents else 0)
+        number = 1
+        if row.documents:
+            number += row.documents[-1]
         row.documents.extend([number] * len(ids))
         row.ids.extend(ids)
         row.weights.extend(weights)
-        return self.pop_fullest() if len(self.open_rows) > OPEN_ROWS else None
+        if len(self.open_rows) > OPEN_ROWS:
+            return self.pop_fullest()
+        return None
 
     def _row_with_room(self, tokens: int) -> PackedRow:
+        """Return the first open row that has room for this many tokens, or a new one."""
         for row in self.open_rows:
             if len(row.ids) + tokens <= self.length:
                 return row
@@ -59,23 +68,35 @@ class Packer:
 
     def pop_fullest(self) -> PackedRow:
         """Remove the fullest row and return it, padded with zeros."""
-        fullest = max(range(len(self.open_rows)), key=lambda i: len(self.open_rows[i].ids))
+        lengths = [len(row.ids) for row in self.open_rows]
+        # Of equal ones the oldest: ``index`` finds the first.
+        fullest = lengths.index(max(lengths))
         row = self.open_rows.pop(fullest)
         pad = self.length - len(row.ids)
-        return PackedRow(row.ids + [0] * pad, row.weights + [0.0] * pad, row.documents + [0] * pad)
+        return PackedRow(
+            ids=row.ids + [0] * pad,
+            weights=row.weights + [0.0] * pad,
+            documents=row.documents + [0] * pad,
+        )
 
 
 def batches(tokenizer: Tokenizer, documents: Iterator[Segments]) -> Iterator[list[PackedRow]]:
-    """Yield batches of about BATCH_TOKENS tokens, all rows of a batch of one length."""
+    """Yield batches of about BATCH_TOKENS tokens, all rows of a batch of one length.
+
+    Rows that do not fill a batch at the end of the stream are dropped. No document may be longer
+    than the longest row.
+    """
     packers = [Packer(length) for length in ROW_LENGTHS]
     waiting: list[list[PackedRow]] = [[] for _ in packers]
     for document in documents:
         ids, weights = encode(tokenizer, document)
-        size = next(i for i, packer in enumerate(packers) if len(ids) <= packer.length)
+        # The shortest rows that hold the document.
+        size = next(i for i, length in enumerate(ROW_LENGTHS) if len(ids) <= length)
         row = packers[size].add(ids, weights)
         if row is not None:
             waiting[size].append(row)
-        if len(waiting[size]) == BATCH_TOKENS // ROW_LENGTHS[size]:
+        rows_a_batch = BATCH_TOKENS // ROW_LENGTHS[size]
+        if len(waiting[size]) == rows_a_batch:
             yield waiting[size]
             waiting[size] = []
 

@@ -31,9 +31,12 @@ from strop.ladder.rows import PackedRow, batches
 from strop.ladder.tokenizer import build_tokenizer
 
 EARLY_SHARE = 0.15
+"""Share of the tokens that come from the early mix, at the beginning of a training."""
 WARM_UP_STEPS = 80
 FINAL_RATE_SHARE = 0.05
+"""The learning rate at the end, as a share of the recipe's."""
 CHECKPOINT_STEPS = 500
+"""A checkpoint is written, and the progress reported, every so many steps."""
 CHECKPOINT = "training.pt"
 CARD = "card.json"
 
@@ -63,8 +66,12 @@ class Training:
         inner: list[torch.nn.Parameter] = []
         outer: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
+            # Orthogonalisation suits matrices between layers; embeddings are rows of a table.
             is_inner_matrix = parameter.dim() == 2 and "embed" not in name
-            (inner if is_inner_matrix else outer).append(parameter)
+            if is_inner_matrix:
+                inner.append(parameter)
+            else:
+                outer.append(parameter)
         muon = Muon(inner, lr=recipe.muon_rate)
         adam = torch.optim.AdamW(outer, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.05)
         return cls(recipe, model, [muon, adam])
@@ -110,7 +117,10 @@ class Training:
         self.losses = [*self.losses[1 - CHECKPOINT_STEPS :], loss.item()]
 
     def _set_rates(self) -> None:
-        """Set the learning rates: a linear warm-up, times a cosine from 1 to FINAL_RATE_SHARE."""
+        """Set the learning rates: a linear warm-up, times a cosine from 1 to FINAL_RATE_SHARE.
+
+        The warm-up counts steps and the cosine tokens: a resumed training continues both.
+        """
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
         decay = FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * cosine
         warm_up = min(1.0, (self.steps + 1) / WARM_UP_STEPS)
@@ -205,13 +215,13 @@ def _finished_card(recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 
 def _progress_line(training: Training) -> str:
-    recipe = training.recipe
+    """Return the tokens read so far, the mean loss since the last checkpoint, and the speed."""
+    name = training.recipe.name
+    seen = training.seen / 1e6
+    planned = training.recipe.tokens / 1e6
     loss = np.mean(training.losses)
     rate = training.seen / training.seconds
-    return (
-        f"{recipe.name}: {training.seen / 1e6:.2f}M of {recipe.tokens / 1e6:.0f}M tokens, "
-        f"loss {loss:.4f}, {rate:,.0f} tokens/s"
-    )
+    return f"{name}: {seen:.2f}M of {planned:.0f}M tokens, loss {loss:.4f}, {rate:,.0f} tokens/s"
 
 
 def save(training: Training, folder: Path) -> dict[str, Any]:

@@ -32,14 +32,19 @@ def stopping_times_P(
     """Return the number of responses drawn for each problem, and whether the rule was met.
 
     Where it is never met, all K are drawn. A response of unknown log-probability (NaN: truncated)
-    is drawn and counted, but cannot be the maximum.
+    is drawn and counted, but cannot be the maximum. ``logprob_PK`` is in nats. Raises ValueError
+    for different shapes.
     """
     check_shapes(logprob_PK, mask_PK)
     known_PK = mask_PK & ~np.isnan(logprob_PK)
-    best_PK = np.maximum.accumulate(np.where(known_PK, logprob_PK, -np.inf), axis=1)
+    possible_PK = np.where(known_PK, logprob_PK, -np.inf)
+    best_PK = np.maximum.accumulate(possible_PK, axis=1)
     # k max pi >= mu in logarithms, since probabilities of long responses underflow.
     drawn_K = np.arange(1, mask_PK.shape[1] + 1)
-    stops_PK = mask_PK & (best_PK + np.log(drawn_K) >= math.log(mu))
+    is_enough_PK = best_PK + np.log(drawn_K) >= math.log(mu)
+    stops_PK = mask_PK & is_enough_PK
     reached_P = np.asarray(stops_PK.any(axis=1))
+    # argmax gives the first True.
     first_stop_P = stops_PK.argmax(axis=1) + 1
-    return np.where(reached_P, first_stop_P, mask_PK.sum(axis=1)), reached_P
+    drawn_P = np.where(reached_P, first_stop_P, mask_PK.sum(axis=1))
+    return drawn_P, reached_P

@@ -145,26 +145,30 @@ def plan(
 ) -> Plan:
     """Return the problems needed at each K for an interval of this half-width.
 
-    P >= (z / half-width)^2 V(K), z the normal quantile: rounded up, at least two.
+    P >= (z / half-width)^2 V(K), z the normal quantile: rounded up, at least two. ``available`` is
+    the number of problems there are, None for no limit; it restricts the cheapest need alone.
+    Raises ValueError for a half-width that is not above 0, or a level outside (0, 1).
     """
     if not half_width > 0 or not 0 < level < 1:
         raise ValueError(
             f"a plan needs a half-width above 0 and a level in (0, 1); got {half_width} and {level}"
         )
     scale = NormalDist().inv_cdf(0.5 + level / 2) / half_width
-    needs = tuple(
-        _need(samples, variance, scale, variances.why)
-        for samples, variance in variances.by_samples.items()
-    )
+    needs = []
+    for samples, variance in variances.by_samples.items():
+        needs.append(_need(samples, variance, scale, variances.why))
     known = [need for need in needs if need.responses is not None]
-    most = inf if available is None else available
-    cheapest = min((need for need in known if _within(need, most)), key=_cost, default=None)
+    most = inf
+    if available is not None:
+        most = available
+    possible = [need for need in known if _within(need, most)]
+    cheapest = min(possible, key=_cost, default=None)
     why = None
     if cheapest is None and known:
         why = f"needs more than the {available} problems there are"
     elif cheapest is None:
         why = variances.why or _NO_SPREAD
-    return Plan(half_width, level, needs, cheapest, why, variances.notes)
+    return Plan(half_width, level, tuple(needs), cheapest, why, variances.notes)
 
 
 def _need(samples: int, variance: float, scale: float, why: str | None) -> Need:
@@ -195,11 +199,14 @@ def accuracy_law(utility_PK: Floats, mask_PK: Mask) -> Law:
     if np.ptp(utility_PK[mask_PK]) == 0:
         return Law(None, None, _NO_SPREAD, ())
     between, within = split_variance(utility_PK, mask_PK)
-    caveat = _caveat(value_P)
+    notes = [_caveat(value_P)]
     if np.isnan(within):
-        return Law(float(value_P.var(ddof=1)), None, _ONE_RESPONSE, (caveat,))
-    notes = (caveat, _NO_BETWEEN) if between < 0 else (caveat,)
-    return Law(max(between, 0.0) + within, within, None, notes)
+        single = float(value_P.var(ddof=1))
+        return Law(single, None, _ONE_RESPONSE, tuple(notes))
+    if between < 0:
+        notes.append(_NO_BETWEEN)
+    single = max(between, 0.0) + within
+    return Law(single, within, None, tuple(notes))
 
 
 def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
@@ -207,7 +214,7 @@ def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
 
     E[variance of the problems' means] = between + mean of within_P / K_P. ``between`` may come out
     below 0. Both are NaN where no problem has two responses; a problem that has one gets the mean
-    ``within`` of the others.
+    ``within`` of the others. Raises ValueError for fewer than two problems with a response.
     """
     utility_PK, mask_PK = _with_responses(utility_PK, mask_PK)
     value_P = accuracy_P(utility_PK, mask_PK)
@@ -215,12 +222,14 @@ def split_variance(utility_PK: Floats, mask_PK: Mask) -> tuple[float, float]:
     several_P = count_P > 1
     if not several_P.any():
         return float("nan"), float("nan")
-    square_P = np.where(mask_PK, (utility_PK - value_P[:, None]) ** 2, 0.0).sum(axis=1)
+    square_PK = (utility_PK - value_P[:, None]) ** 2
+    square_P = np.where(mask_PK, square_PK, 0.0).sum(axis=1)
     within_P = square_P / np.maximum(count_P - 1, 1)
     within = float(within_P[several_P].mean())
     # The mean of K responses varies by within / K beside what problems differ by: subtract it.
     noise_P = np.where(several_P, within_P, within) / count_P
-    return float(value_P.var(ddof=1) - noise_P.mean()), within
+    between = float(value_P.var(ddof=1) - noise_P.mean())
+    return between, within
 
 
 def gap_law(gaps: Mapping[int, Floats]) -> Law:
@@ -229,19 +238,23 @@ def gap_law(gaps: Mapping[int, Floats]) -> Law:
     ``gaps[k]`` holds each problem's gap from k of its responses: one draw of k responses a problem,
     since a mean over several draws would hide the spread of responses. The fit is by least squares,
     both parts at 0 or above. Below k = 4 the variance of the gap bends away from the form (at k = 1
-    the gap is always 0): leave such k out.
+    the gap is always 0): leave such k out. Raises ValueError for a k below 2, and for fewer than
+    two problems that have a gap.
     """
     if not gaps or min(gaps) < 2:
         raise ValueError(f"the law of the gap needs sub-sizes of at least 2; got {sorted(gaps)}")
     known = {}
     for k in sorted(gaps):
-        known[k] = gaps[k][~np.isnan(gaps[k])]
-    if min(map(len, known.values())) < FEWEST:
+        is_known_P = ~np.isnan(gaps[k])
+        known[k] = gaps[k][is_known_P]
+    fewest = min(len(gap_P) for gap_P in known.values())
+    if fewest < FEWEST:
         raise ValueError("a pilot needs at least two problems that have a gap")
     variance_N = np.array([gap_P.var(ddof=1) for gap_P in known.values()])
     if (variance_N < NEGLIGIBLE).all():
         return Law(None, None, _NO_SPREAD, (), tuple(known))
-    between, within = fit_law(np.array(list(known), float), variance_N)
+    samples_N = np.array(list(known), float)
+    between, within = fit_law(samples_N, variance_N)
     largest = max(known)
     notes = [_caveat(known[largest]), EACH_K]
     if len(known) == 1:
@@ -259,16 +272,21 @@ def fit_law(samples_N: Floats, variance_N: Floats) -> tuple[float, float]:
 
     From one K alone, b = 0.
     """
+    # A line in 1 / K, by least squares.
     inverse_N = 1 / samples_N
     centred_N = inverse_N - inverse_N.mean()
     square = float((centred_N**2).sum())
-    b = float(centred_N @ variance_N) / square if square else 0.0
+    b = 0.0
+    if square:
+        b = float(centred_N @ variance_N) / square
     a = float(variance_N.mean() - b * inverse_N.mean())
     # The least sum under a constraint lies on its border: there one of the two is 0.
     if b < 0:
         return float(variance_N.mean()), 0.0
     if a < 0:
-        return 0.0, float(inverse_N @ variance_N / (inverse_N @ inverse_N))
+        # A line through the origin: sum(x y) / sum(x^2).
+        through_origin = float(inverse_N @ variance_N / (inverse_N @ inverse_N))
+        return 0.0, through_origin
     return a, b
 
 
@@ -286,7 +304,8 @@ class Assumed:
     rho: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (0 < self.accuracy < 1 and 0 < self.auroc < 1 and 0 <= self.rho <= 1):
+        inside = 0 < self.accuracy < 1 and 0 < self.auroc < 1
+        if not (inside and 0 <= self.rho <= 1):
             raise ValueError(f"accuracy and AUROC must lie in (0, 1) and rho in [0, 1]; got {self}")
 
     @property
@@ -305,11 +324,11 @@ class Assumed:
     def gap_variances(
         self, weigh: Weigh, grid: Iterable[int], seed: int = 0, problems: int = SIMULATED
     ) -> Variances:
-        """Return V(K) of the gap by simulation, separately at each K: no fit."""
-        by_samples = {
-            samples: float(self.gap_P(weigh, samples, seed, problems).var(ddof=1))
-            for samples in grid
-        }
+        """Return V(K) of the gap by simulation, separately at each K of ``grid``: no fit."""
+        by_samples = {}
+        for samples in grid:
+            gap_P = self.gap_P(weigh, samples, seed, problems)
+            by_samples[samples] = float(gap_P.var(ddof=1))
         return Variances(by_samples, _NO_SIMULATED_SPREAD, (self.note, EACH_K))
 
     def gap_P(self, weigh: Weigh, samples: int, seed: int = 0, problems: int = SIMULATED) -> Floats:
@@ -328,9 +347,14 @@ class Assumed:
         rng = np.random.default_rng([seed, samples])
         # The order of the draws (uniforms, accuracies, normals) fixes the results of a seed.
         uniform_PK = rng.random((problems, samples))
-        utility_PK = (uniform_PK < self._chance_P(rng, problems)[:, None]).astype(float)
+        chance_P = self._chance_P(rng, problems)
+        utility_PK = (uniform_PK < chance_P[:, None]).astype(float)
+        noise_PK = rng.normal(size=utility_PK.shape)
+        # The difference of a right and a wrong score is normal with mean d and variance 2, so
+        # AUROC = Phi(d / sqrt(2)).
         apart = sqrt(2) * NormalDist().inv_cdf(self.auroc)
-        return utility_PK, rng.normal(size=utility_PK.shape) + apart * utility_PK
+        score_PK = noise_PK + apart * utility_PK
+        return utility_PK, score_PK
 
     def _chance_P(self, rng: np.random.Generator, problems: int) -> Floats:
         """Draw accuracies of problems: Beta(a s, (1 - a) s) has variance a (1 - a) / (s + 1).
@@ -342,18 +366,20 @@ class Assumed:
             return np.full(problems, self.accuracy)
         if self.rho == 1:
             return (rng.random(problems) < self.accuracy).astype(float)
+        # rho = 1 / (s + 1) is the share of a (1 - a) that lies between problems.
         s = 1 / self.rho - 1
-        return rng.beta(self.accuracy * s, (1 - self.accuracy) * s, size=problems)
+        right = self.accuracy * s
+        wrong = (1 - self.accuracy) * s
+        return rng.beta(right, wrong, size=problems)
 
 
 def _with_responses(utility_PK: Floats, mask_PK: Mask) -> tuple[Floats, Mask]:
     """Return the problems that have a response. Raises ValueError for fewer than two."""
     check_shapes(utility_PK, mask_PK)
     answered_P = mask_PK.any(axis=1)
-    if answered_P.sum() < FEWEST:
-        raise ValueError(
-            f"a pilot needs at least two problems with a response; got {int(answered_P.sum())}"
-        )
+    answered = int(answered_P.sum())
+    if answered < FEWEST:
+        raise ValueError(f"a pilot needs at least two problems with a response; got {answered}")
     return utility_PK[answered_P], mask_PK[answered_P]
 
 
@@ -369,5 +395,6 @@ def _caveat(value_P: Floats) -> str:
     if problems < 4 or not square_P.any():
         return f"{text}: far too few to say how good"
     kurtosis = float((square_P**2).mean() / square_P.mean() ** 2)
-    error = sqrt(max(kurtosis - (problems - 3) / (problems - 1), 0.0) / problems)
+    excess = kurtosis - (problems - 3) / (problems - 1)
+    error = sqrt(max(excess, 0.0) / problems)
     return f"{text}: take the problems needed as good to about {2 * error:.0%}"

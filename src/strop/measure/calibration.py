@@ -81,19 +81,25 @@ def calibration(
     """Return the curve in ten bins of equal width or mass, and the calibration errors.
 
     Scores outside [0, 1] have a bin for each level (at most 10) and no calibration error.
+    ``counts_BP`` and ``group_P`` are as for ``estimate_all``. Raises ValueError for different
+    shapes.
     """
     check_shapes(score_PK, utility_PK, mask_PK)
     problems = len(mask_PK)
     known_PK = mask_PK & ~np.isnan(score_PK)
     unscored = int((mask_PK & ~known_PK).sum())
-    score_N, utility_N = score_PK[known_PK], utility_PK[known_PK]
+    score_N = score_PK[known_PK]
+    utility_N = utility_PK[known_PK]
     problem_N = np.nonzero(known_PK)[0]
     if not len(score_N):
         unknown = no_value(_ECE, _NONE_SCORED)
         return Calibration([], unknown, unknown, unknown, unscored)
     # Only scores that could be probabilities have a distance from the share of right responses.
     probabilities = bool((score_N >= 0).all() and (score_N <= 1).all())
-    bin_N = _bins(score_N, binning if probabilities else "levels")
+    rule: str = binning
+    if not probabilities:
+        rule = "levels"
+    bin_N = _bins(score_N, rule)
     count_PL = _sums_PL(np.ones_like(score_N), problem_N, bin_N, problems)
     score_sum_PL = _sums_PL(score_N, problem_N, bin_N, problems)
     right_PL = _sums_PL(utility_N, problem_N, bin_N, problems)
@@ -101,10 +107,12 @@ def calibration(
     if not probabilities:
         unknown = no_value(_ECE, NOT_PROBABILITIES)
         return Calibration(bins, unknown, unknown, unknown, unscored)
-    squares_P = np.bincount(problem_N, (score_N - utility_N) ** 2, minlength=problems)
-    brier = Ratio(squares_P.astype(float), count_PL.sum(axis=1), _BRIER, bounds=SHARE)
+    square_N = (score_N - utility_N) ** 2
+    squares_P = np.bincount(problem_N, square_N, minlength=problems).astype(float)
+    brier = Ratio(squares_P, count_PL.sum(axis=1), _BRIER, bounds=SHARE)
     ece, debiased = _errors(count_PL, right_PL - score_sum_PL, counts_BP)
-    return Calibration(bins, ece, debiased, estimate(brier, counts_BP, group_P=group_P), unscored)
+    brier_estimate = estimate(brier, counts_BP, group_P=group_P)
+    return Calibration(bins, ece, debiased, brier_estimate, unscored)
 
 
 def _bins(score_N: Floats, binning: str) -> Indices:
@@ -115,12 +123,15 @@ def _bins(score_N: Floats, binning: str) -> Indices:
     levels, level_N = np.unique(score_N, return_inverse=True)
     if binning == "levels" and len(levels) <= BINS:
         return level_N
-    edges = np.unique(np.quantile(score_N, np.arange(1, BINS) / BINS))
+    # Equal mass: the deciles are the edges. Scores with few levels give fewer, distinct edges.
+    shares = np.arange(1, BINS) / BINS
+    edges = np.unique(np.quantile(score_N, shares))
     return np.searchsorted(edges, score_N, side="left")
 
 
 def _sums_PL(value_N: Floats, problem_N: Indices, bin_N: Indices, problems: int) -> Floats:
     """Return the sum of the values of each problem in each bin."""
+    # The index of each response's cell (problem, bin) in the flattened table.
     bins = int(bin_N.max()) + 1
     cell_N = problem_N * bins + bin_N
     sums = np.bincount(cell_N, value_N, minlength=problems * bins)
@@ -144,38 +155,55 @@ def _curve(
     bins = []
     for index, right in rights.items():
         inside_N = score_N[bin_N == index]
-        lowest, highest = float(inside_N.min()), float(inside_N.max())
-        bins.append(Bin(lowest, highest, float(inside_N.mean()), right, len(inside_N)))
+        score_bin = Bin(
+            lowest=float(inside_N.min()),
+            highest=float(inside_N.max()),
+            score=float(inside_N.mean()),
+            right=right,
+            responses=len(inside_N),
+        )
+        bins.append(score_bin)
     return bins
 
 
 def _errors(count_PL: Floats, off_PL: Floats, counts_BP: Floats) -> tuple[Estimate, Estimate]:
     """Return the binned calibration error and its debiased root mean square.
 
-    ``off_PL`` is the sum of (utility - score) of each problem in each bin.
+    ``off_PL`` is the sum of (utility - score) of each problem in each bin. With s_l the share of
+    responses in bin l and o_l their mean of utility - score, the error is sum s_l |o_l|, and the
+    debiased square sum s_l (o_l^2 - var_l). The sampling variance var_l of o_l is that of a ratio
+    over problems (the delta method).
     """
     contributing = int(count_PL.any(axis=1).sum())
+    # Empty bins are dropped: their mean would be 0 / 0.
     count_L = count_PL.sum(axis=0)
     filled_L = count_L > 0
-    count_PL, off_PL, count_L = count_PL[:, filled_L], off_PL[:, filled_L], count_L[filled_L]
+    count_PL = count_PL[:, filled_L]
+    off_PL = off_PL[:, filled_L]
+    count_L = count_L[filled_L]
     share_L = count_L / count_L.sum()
     off_L = off_PL.sum(axis=0) / count_L
 
+    # The same in each resample. A share times a mean is a sum over the total: s |o| = |sum| / n.
     count_BL = counts_BP @ count_PL
     off_BL = counts_BP @ off_PL
     total_B = count_BL.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         ece_B = np.abs(off_BL).sum(axis=1) / total_B
-        square_B = np.where(count_BL > 0, off_BL**2 / count_BL, 0).sum(axis=1) / total_B
-    ece = from_draws(float(share_L @ np.abs(off_L)), ece_B, contributing, _ECE)
+        square_BL = np.where(count_BL > 0, off_BL**2 / count_BL, 0)
+        square_B = square_BL.sum(axis=1) / total_B
+    value = float(share_L @ np.abs(off_L))
+    ece = from_draws(value, ece_B, contributing, _ECE)
     if contributing < 2:
         why = "a sampling variance needs at least two problems"
         return ece, no_value(_DEBIASED, why, LEVEL, contributing)
-    squares_L = ((off_PL - off_L * count_PL) ** 2).sum(axis=0)
+    residual_PL = off_PL - off_L * count_PL
+    squares_L = (residual_PL**2).sum(axis=0)
     variance_L = squares_L / count_L**2 * contributing / (contributing - 1)
+    noise = float(share_L @ variance_L)
+    square = float(share_L @ off_L**2)
+    debiased = np.sqrt(max(0.0, square - noise))
     # A resample's square is too large twice: by the sample's own noise, and by that of drawing
     # from it.
-    noise = float(share_L @ variance_L)
-    value = np.sqrt(max(0.0, float(share_L @ off_L**2) - noise))
     draws_B = np.sqrt(np.maximum(0, square_B - 2 * noise))
-    return ece, from_draws(float(value), draws_B, contributing, _DEBIASED)
+    return ece, from_draws(float(debiased), draws_B, contributing, _DEBIASED)

@@ -63,7 +63,9 @@ def correlations(
     """Return the correlations of every pair of verifiers, in the order given.
 
     Each has ``pearson`` and ``spearman`` within problems, ``pearson_pooled`` and
-    ``spearman_pooled`` over all responses. NaN scores are left out pair by pair.
+    ``spearman_pooled`` over all responses. NaN scores are left out pair by pair. ``score_of`` holds
+    the scores (P, K) by verifier; ``counts_BP`` and ``group_P`` are as for ``estimate_all``. Raises
+    ValueError where scores and mask have different shapes.
     """
     ranked = {name: _Ranked.of(score_PK, mask_PK) for name, score_PK in score_of.items()}
     ratios: dict[tuple[Pair, str], Ratio] = {}
@@ -88,10 +90,13 @@ def _jointly(first: _Ranked, second: _Ranked) -> tuple[_Ranked, _Ranked]:
     if (first.known_PK == second.known_PK).all():
         return first, second
     known_PK = first.known_PK & second.known_PK
-    return _Ranked.of(first.score_PK, known_PK), _Ranked.of(second.score_PK, known_PK)
+    first = _Ranked.of(first.score_PK, known_PK)
+    second = _Ranked.of(second.score_PK, known_PK)
+    return first, second
 
 
 def _ratios(first: _Ranked, second: _Ranked) -> dict[str, Ratio]:
+    """Return the four correlations of two verifiers that have scored the same responses."""
     known_PK = first.known_PK
     return {
         "pearson": _within(first.score_PK, second.score_PK, known_PK, "Pearson"),
@@ -110,9 +115,14 @@ def _within(first_PK: Floats, second_PK: Floats, known_PK: Mask, coefficient: st
     """Mean over problems of the correlation within the problem."""
     first_PK = _centred(first_PK, known_PK)
     second_PK = _centred(second_PK, known_PK)
-    spread_P = np.sqrt((first_PK**2).sum(axis=1) * (second_PK**2).sum(axis=1))
+    # r = sum(x y) / sqrt(sum x^2 sum y^2) of the deviations x and y.
+    product_P = (first_PK * second_PK).sum(axis=1)
+    first_square_P = (first_PK**2).sum(axis=1)
+    second_square_P = (second_PK**2).sum(axis=1)
+    spread_P = np.sqrt(first_square_P * second_square_P)
+    # Where one of the two is constant there is no correlation: the value is 0 and not counted.
     varies_P = spread_P > 0
-    value_P = (first_PK * second_PK).sum(axis=1) / np.where(varies_P, spread_P, 1)
+    value_P = product_P / np.where(varies_P, spread_P, 1)
     definition = (
         f"mean over problems of the {coefficient} correlation of two verifiers' scores, "
         "problems constant in either left out"
@@ -130,12 +140,15 @@ def _centred(score_PK: Floats, known_PK: Mask) -> Floats:
     # Scaled to at most 1, since squares of extreme scores would not be finite. A problem of
     # zeros is divided by 1.
     largest_P1 = np.abs(score_PK).max(axis=1, keepdims=True, initial=0)
-    score_PK = score_PK / (largest_P1 + (score_PK == 0).all(axis=1, keepdims=True))
+    all_zero_P1 = (score_PK == 0).all(axis=1, keepdims=True)
+    score_PK = score_PK / (largest_P1 + all_zero_P1)
     count_P1 = np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
     mean_P1 = score_PK.sum(axis=1, keepdims=True) / count_P1
     deviation_PK = np.where(known_PK, score_PK - mean_P1, 0.0)
+    # The mean of equal scores can differ from them in the last digits: that is no deviation.
     largest_P1 = np.abs(score_PK).max(axis=1, keepdims=True, initial=0)
-    constant_P = (np.abs(deviation_PK) <= 1e-12 * largest_P1).all(axis=1)
+    is_rounding_PK = np.abs(deviation_PK) <= 1e-12 * largest_P1
+    constant_P = is_rounding_PK.all(axis=1)
     deviation_PK[constant_P] = 0
     return deviation_PK
 
@@ -146,15 +159,21 @@ def _pooled(first_PK: Floats, second_PK: Floats, known_PK: Mask, definition: str
     A response moves r by z z' - r (z^2 + z'^2) / 2, a problem by the sum over its responses.
     """
     problems = len(known_PK)
-    first_N, second_N = first_PK[known_PK], second_PK[known_PK]
+    first_N = first_PK[known_PK]
+    second_N = second_PK[known_PK]
     if len(first_N) < 2 or np.ptp(first_N) == 0 or np.ptp(second_N) == 0:
         return undefined(problems, definition, _POOLED_CONSTANT)
-    first_N, second_N = _standardised(first_N), _standardised(second_N)
+    # z and z', with mean 0 and standard deviation 1: r is the mean of z z'.
+    first_N = _standardised(first_N)
+    second_N = _standardised(second_N)
+    product_N = first_N * second_N
     # Rounding can leave a correlation a hair beyond 1.
-    value = float(np.clip((first_N * second_N).mean(), -1, 1))
-    moves_N = first_N * second_N - value * (first_N**2 + second_N**2) / 2
+    value = float(np.clip(product_N.mean(), -1, 1))
+    moves_N = product_N - value * (first_N**2 + second_N**2) / 2
     problem_N = np.nonzero(known_PK)[0]
-    moves_P = np.bincount(problem_N, moves_N, minlength=problems) * problems / len(first_N)
+    total_P = np.bincount(problem_N, moves_N, minlength=problems)
+    # Moves are shares of all responses; the ratio below is a mean over problems.
+    moves_P = np.asarray(total_P * problems / len(first_N), dtype=float)
     return Ratio(
         value + moves_P,
         np.ones(problems),
@@ -175,6 +194,8 @@ def _pooled_ranks(score_PK: Floats, known_PK: Mask) -> Floats:
     """Return the mid-rank of each known score among those of all problems, NaN elsewhere."""
     rank_PK = np.full(score_PK.shape, np.nan)
     _, level_N, count_L = np.unique(score_PK[known_PK], return_inverse=True, return_counts=True)
-    midrank_L = count_L.cumsum() - (count_L - 1) / 2
+    # A level's responses have the ranks up to the running count; the mean of these is its middle.
+    last_rank_L = count_L.cumsum()
+    midrank_L = last_rank_L - (count_L - 1) / 2
     rank_PK[known_PK] = midrank_L[level_N]
     return rank_PK

@@ -51,15 +51,20 @@ def balanced_folds(
 ) -> Indices:
     """Return a random fold for each problem; problems of one group share a fold.
 
-    Each group goes to the fold that holds the fewest problems, the largest groups first.
+    Each group goes to the fold that holds the fewest problems, the largest groups first. Folds are
+    numbered from 0. Raises ValueError for fewer than two.
     """
     if folds < 2:
         raise ValueError(f"cross-fitting needs at least 2 folds; got {folds}")
-    labels_P = np.arange(problems) if group_P is None else group_P
+    labels_P: NDArray[np.generic] = np.arange(problems)
+    if group_P is not None:
+        labels_P = group_P
     _, index_P = np.unique(labels_P, return_inverse=True)
     size_G = np.bincount(index_P)
     order_G = np.random.default_rng(seed).permutation(len(size_G))
-    order_G = order_G[np.argsort(-size_G[order_G], kind="stable")]
+    # A stable sort keeps the random order among groups of one size.
+    largest_first = np.argsort(-size_G[order_G], kind="stable")
+    order_G = order_G[largest_first]
     fold_G = np.empty(len(size_G), dtype=np.int64)
     held_F = np.zeros(folds)
     for group in order_G:
@@ -77,16 +82,18 @@ def crossfit(
 ) -> Crossfit:
     """Judge, in each fold, the candidate with the largest mean over the other folds.
 
-    Of equal candidates the first is chosen. NaN values are left out of means. The in-sample
-    maximum's bootstrap repeats the maximum. ``judge_PC`` may be another model's values on the same
-    problems: then the value is that of a choice carried over to it.
+    ``choose_PC`` and ``judge_PC`` hold each candidate's value on each problem, by which it is
+    chosen and by which it is judged; ``bounds`` are the least and the greatest possible value. Of
+    equal candidates the first is chosen. NaN values are left out of means. The in-sample maximum's
+    bootstrap repeats the maximum. ``judge_PC`` may be another model's values on the same problems:
+    then the value is that of a choice carried over to it. Raises ValueError for other shapes.
     """
     if choose_PC.shape != judge_PC.shape or len(choose_PC) != len(folds_P):
         raise ValueError(
             f"got values {choose_PC.shape} and {judge_PC.shape} and folds {folds_P.shape}; "
             "expected (P, C) twice and (P,)"
         )
-    folds = int(folds_P.max()) + 1 if len(folds_P) else 0
+    folds = int(folds_P.max(initial=-1)) + 1
     chosen_F = np.empty(folds, dtype=np.int64)
     for fold in range(folds):
         chosen_F[fold] = _choice(choose_PC, folds_P != fold)
@@ -102,12 +109,16 @@ def crossfit(
         why=_NO_CHOICE,
         bounds=bounds,
     )
-    chosen = _choice(choose_PC, np.ones(len(folds_P), bool)) if folds else -1
+    chosen: int | None = None
+    if folds:
+        chosen = _choice(choose_PC, np.ones(len(folds_P), bool))
+    if chosen == -1:
+        chosen = None
     return Crossfit(
         crossfitted=_interval(ratio, choose_PC, judge_PC, folds_P, counts_BP),
         in_sample=_in_sample(choose_PC, judge_PC, counts_BP),
         chosen_F=chosen_F,
-        chosen=chosen if chosen >= 0 else None,
+        chosen=chosen,
     )
 
 
@@ -140,7 +151,8 @@ def repeated_selection(
 def _choice(choose_PC: Floats, among_P: NDArray[np.bool_]) -> int:
     """Return the candidate with the largest mean over some problems, -1 if none has a value."""
     counts_1P = among_P[None, :].astype(float)
-    return int(_best(*_sums(choose_PC, counts_1P))[0])
+    above_1C, below_1C = _sums(choose_PC, counts_1P)
+    return int(_best(above_1C, below_1C)[0])
 
 
 def _sums(values_PC: Floats, counts_BP: Floats) -> tuple[Floats, Floats]:
@@ -149,21 +161,28 @@ def _sums(values_PC: Floats, counts_BP: Floats) -> tuple[Floats, Floats]:
     if known_PC.all():
         # The common case saves a product: every candidate has the same count.
         above_BC: Floats = counts_BP @ values_PC
-        return above_BC, np.broadcast_to(counts_BP.sum(axis=1, keepdims=True), above_BC.shape)
-    return counts_BP @ np.where(known_PC, values_PC, 0.0), counts_BP @ known_PC.astype(float)
+        drawn_B1 = counts_BP.sum(axis=1, keepdims=True)
+        return above_BC, np.broadcast_to(drawn_B1, above_BC.shape)
+    zeroed_PC = np.where(known_PC, values_PC, 0.0)
+    return counts_BP @ zeroed_PC, counts_BP @ known_PC.astype(float)
 
 
 def _best(above_BC: Floats, below_BC: Floats) -> Indices:
     """Return the first candidate with the largest mean in each resample; -1 where none has one."""
     # Rounded, so that the order of summation does not decide between equal candidates.
     with np.errstate(invalid="ignore", divide="ignore"):
-        means_BC = np.where(below_BC > 0.5, np.round(above_BC / below_BC, 12), -np.inf)
-    return np.where((means_BC > -np.inf).any(axis=1), means_BC.argmax(axis=1), -1)
+        means_BC = np.round(above_BC / below_BC, 12)
+    # Counts are whole numbers, but those of other folds come from a subtraction of floats.
+    means_BC = np.where(below_BC > 0.5, means_BC, -np.inf)
+    has_value_B = (means_BC > -np.inf).any(axis=1)
+    return np.where(has_value_B, means_BC.argmax(axis=1), -1)
 
 
 def _value_of_best(best_B: Indices, values_BC: Floats) -> Floats:
     """Return the value of each resample's best candidate; 0 where it has none."""
-    value_B = np.take_along_axis(values_BC, np.maximum(best_B, 0)[:, None], axis=1)[:, 0]
+    # Index -1 (no candidate) is read as candidate 0 and then masked out.
+    candidate_B1 = np.maximum(best_B, 0)[:, None]
+    value_B = np.take_along_axis(values_BC, candidate_B1, axis=1)[:, 0]
     return np.where(best_B < 0, 0.0, value_B)
 
 
@@ -174,19 +193,23 @@ def _in_sample(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Estima
     value = _judged(choose_PC, judge_PC, once_1P)[0]
     if np.isnan(value):
         return no_value(definition, _NO_CHOICE)
-    best = _best(*_sums(choose_PC, once_1P))[0]
-    contributing = int((~np.isnan(judge_PC[:, best])).sum())
-    return from_draws(
-        float(value), _judged(choose_PC, judge_PC, counts_BP), contributing, definition
-    )
+    above_1C, below_1C = _sums(choose_PC, once_1P)
+    best = _best(above_1C, below_1C)[0]
+    known_P = ~np.isnan(judge_PC[:, best])
+    contributing = int(known_P.sum())
+    draws_B = _judged(choose_PC, judge_PC, counts_BP)
+    return from_draws(float(value), draws_B, contributing, definition)
 
 
 def _judged(choose_PC: Floats, judge_PC: Floats, counts_BP: Floats) -> Floats:
     """Return the mean of each resample's best candidate, judged on the same resample."""
-    best_B = _best(*_sums(choose_PC, counts_BP))
+    chosen_above_BC, chosen_below_BC = _sums(choose_PC, counts_BP)
+    best_B = _best(chosen_above_BC, chosen_below_BC)
     above_BC, below_BC = _sums(judge_PC, counts_BP)
+    above_B = _value_of_best(best_B, above_BC)
+    below_B = _value_of_best(best_B, below_BC)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(_value_of_best(best_B, above_BC) / _value_of_best(best_B, below_BC))
+        return np.asarray(above_B / below_B)
 
 
 def _interval(
@@ -208,6 +231,7 @@ def _interval(
     if np.ptp(known_B) == 0:
         return plain
     # The plain interval's own spread is not used: it ignores that the choice is random.
-    reach = t_quantile(0.5 + LEVEL / 2, plain.n - 1.0) * float(known_B.std(ddof=1))
+    quantile = t_quantile(0.5 + LEVEL / 2, plain.n - 1.0)
+    reach = quantile * float(known_B.std(ddof=1))
     low, high = interval_around(plain.value, reach, ratio.bounds)
     return replace(plain, low=low, high=high, why=None)

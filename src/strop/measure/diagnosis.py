@@ -28,11 +28,12 @@ def improvable(utility_PK: Floats, mask_PK: Mask) -> dict[str, Ratio]:
     mean_P1 = accuracy_P(utility_PK, mask_PK)[:, None]
     count_P = mask_PK.sum(axis=1)
     several_P = count_P > 1
-    squares_P = (np.where(mask_PK, utility_PK - mean_P1, 0) ** 2).sum(axis=1)
+    deviation_PK = np.where(mask_PK, utility_PK - mean_P1, 0)
+    squares_P = (deviation_PK**2).sum(axis=1)
     variance_P = squares_P / np.maximum(count_P - 1, 1)
     # Masked entries take the mean, which lies within the range of the others.
-    range_P = np.ptp(np.where(mask_PK, utility_PK, mean_P1), axis=1)
-    mixed_P = range_P > 1e-12
+    filled_PK = np.where(mask_PK, utility_PK, mean_P1)
+    mixed_P = np.ptp(filled_PK, axis=1) > 1e-12
     return {
         "improvable": mean_over_problems(
             np.where(several_P, mixed_P, np.nan),

@@ -24,7 +24,11 @@ NO_ANSWER = "no answer could be parsed"
 
 
 def distinct_answers(answer_PK: Integers, mask_PK: Mask) -> Ratio:
-    """Number of different parsed answers to a problem (codes as in ``group_answers``)."""
+    """Number of different parsed answers to a problem, mean over problems that have one.
+
+    ``answer_PK`` holds an integer code per answer, -1 for a response without one, as in
+    ``group_answers``.
+    """
     _, count_PA = group_answers(answer_PK, mask_PK)
     distinct_P = (count_PA > 0).sum(axis=1).astype(float)
     definition = (
@@ -36,10 +40,14 @@ def distinct_answers(answer_PK: Integers, mask_PK: Mask) -> Ratio:
 
 
 def distinct_answer_share(answer_PK: Integers, mask_PK: Mask) -> Ratio:
-    """Number of different parsed answers over the number K of responses: 1 if all differ."""
+    """Number of different parsed answers over the number K of responses: 1 if all differ.
+
+    K counts responses without a parsed answer too; codes are as in ``group_answers``.
+    """
     _, count_PA = group_answers(answer_PK, mask_PK)
     distinct_P = (count_PA > 0).sum(axis=1)
-    share_P = distinct_P / np.maximum(mask_PK.sum(axis=1), 1)
+    responses_P = mask_PK.sum(axis=1)
+    share_P = distinct_P / np.maximum(responses_P, 1)
     definition = (
         "mean over problems with a parsed answer of (distinct parsed answers) / (responses); "
         "compare at equal K only"
@@ -56,26 +64,33 @@ def answer_entropy(answer_PK: Integers, mask_PK: Mask, miller_madow: bool = Fals
     """
     _, count_PA = group_answers(answer_PK, mask_PK)
     votes_P = count_PA.sum(axis=1)
-    share_PA = count_PA / np.maximum(votes_P, 1)[:, None]
-    # 0 log 0 = 0: an answer without a response takes log 1.
-    log_PA = np.log(1 / np.where(count_PA > 0, share_PA, 1.0))
+    # Problems without a vote are left out below; dividing by 1 avoids 0 / 0.
+    divisor_P = np.maximum(votes_P, 1)
+    share_PA = count_PA / divisor_P[:, None]
+    # H = sum p log(1 / p). 0 log 0 = 0: an answer without a response takes log 1.
+    positive_PA = np.where(count_PA > 0, share_PA, 1.0)
+    log_PA = np.log(1 / positive_PA)
     entropy_P = (share_PA * log_PA).sum(axis=1)
+    method = "plug-in"
     if miller_madow:
+        method = "Miller-Madow corrected"
         different_P = (count_PA > 0).sum(axis=1)
-        entropy_P = entropy_P + (different_P - 1) / (2 * np.maximum(votes_P, 1))
-    method = "Miller-Madow corrected" if miller_madow else "plug-in"
+        entropy_P = entropy_P + (different_P - 1) / (2 * divisor_P)
+    # The entropy of K different answers; the correction adds less than 1/2, since A <= V.
+    largest = float(np.log(mask_PK.shape[1])) + miller_madow / 2
     definition = (
         f"mean over problems with two parsed answers or more of the {method} entropy of their "
         "parsed answers (nats); compare at equal K only"
     )
-    bounds = (0.0, float(np.log(mask_PK.shape[1])) + miller_madow / 2)
-    return _mean(entropy_P, votes_P >= 2, definition, "no problem has two parsed answers", bounds)
+    why = "no problem has two parsed answers"
+    return _mean(entropy_P, votes_P >= 2, definition, why, (0.0, largest))
 
 
 def distinct_ngrams(texts: Texts, n: int) -> Ratio:
     """Distinct-n: share of different n-grams among all n-grams of a problem's responses.
 
-    It falls with their number and length.
+    It falls with their number and length. ``texts`` holds the tokens of each response; a problem
+    whose responses all have fewer than n tokens is left out.
     """
     distinct_P = np.zeros(len(texts))
     total_P = np.zeros(len(texts))
@@ -122,12 +137,16 @@ def _number_ngrams(responses: Sequence[Sequence[Hashable]], n: int) -> tuple[lis
     number_of: dict[tuple[Hashable, ...], int] = {}
     numbered = []
     for response in responses:
-        grams = [number_of.setdefault(gram, len(number_of)) for gram in _ngrams(response, n)]
+        grams = []
+        for gram in _ngrams(response, n):
+            # A gram that was not seen before gets the next number.
+            grams.append(number_of.setdefault(gram, len(number_of)))
         numbered.append(grams)
     return numbered, len(number_of)
 
 
 def _ngrams(response: Sequence[Hashable], n: int) -> Iterator[tuple[Hashable, ...]]:
+    # zip stops with the shortest, so the last n-gram is the last whole one.
     shifted = [response[start:] for start in range(n)]
     return zip(*shifted, strict=False)
 
@@ -138,16 +157,20 @@ def _mean_jaccard(numbered: list[list[int]]) -> float:
     if len(sets) < 2:
         return np.nan
     size_K = np.array([len(grams) for grams in sets])
+    # One entry for each membership: the response, and the number of its n-gram.
+    response = np.repeat(np.arange(len(sets)), size_K)
     gram = np.concatenate(sets)
     # An n-gram of one response alone is in no intersection: without its column the product of
     # the membership matrix with itself is much smaller.
     distinct_G, responses_G = np.unique(gram, return_counts=True)
     shared_G = distinct_G[responses_G > 1]
     has_KG = np.zeros((len(sets), int(gram.max()) + 1), np.float32)
-    has_KG[np.repeat(np.arange(len(sets)), size_K), gram] = 1
+    has_KG[response, gram] = 1
     has_KG = has_KG[:, shared_G]
+    # Entry [i, j] counts the n-grams of both i and j; float32 is exact for such counts.
     both_KK = has_KG @ has_KG.T
     first, second = np.triu_indices(len(sets), k=1)
     intersection = both_KK[first, second].astype(float)
     union = size_K[first] + size_K[second] - intersection
-    return float((intersection / union).mean())
+    similarity = intersection / union
+    return float(similarity.mean())

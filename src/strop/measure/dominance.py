@@ -45,17 +45,21 @@ class Dominance:
 
 
 def within_problem_PK(value_PK: Floats, mask_PK: Mask) -> Floats:
-    """Return the values less their problem's mean, over known ones."""
+    """Return the values (P, K) less the mean of their problem's known values; NaN if unknown."""
     known_PK = mask_PK & np.isfinite(value_PK)
+    # At least 1, so that a problem without a known value is no 0 / 0; all its entries are NaN.
     count_P1 = np.maximum(known_PK.sum(axis=1, keepdims=True), 1)
     total_P1 = np.where(known_PK, value_PK, 0).sum(axis=1, keepdims=True)
-    return np.where(known_PK, value_PK - total_P1 / count_P1, np.nan)
+    mean_P1 = total_P1 / count_P1
+    return np.where(known_PK, value_PK - mean_P1, np.nan)
 
 
 def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Floats) -> Dominance:
     """Test the values of right responses (utility 1) against those of all others, both ways.
 
-    Unknown values (NaN) are left out.
+    Unknown values (NaN) are left out. ``counts_BP`` is as from ``resample_counts``. The verdict is
+    "right dominates", "wrong dominates", "neither dominates" (both rejected), "not told apart"
+    (none rejected) or "unknown". Raises ValueError for different shapes.
     """
     check_shapes(value_PK, utility_PK, mask_PK)
     known_PK = mask_PK & np.isfinite(value_PK)
@@ -66,7 +70,8 @@ def dominance(value_PK: Floats, utility_PK: Floats, mask_PK: Mask, counts_BP: Fl
         why = "no response is right, or none is wrong"
         return Dominance(None, None, None, None, problems, "unknown", why)
     # Quantiles of all values: between two neighbouring ones hardly a response lies.
-    levels_X = np.unique(np.quantile(value_PK[known_PK], np.linspace(0, 1, LEVELS)))
+    shares_X = np.linspace(0, 1, LEVELS)
+    levels_X = np.unique(np.quantile(value_PK[known_PK], shares_X))
     once_1P = np.ones((1, len(mask_PK)))
     seen_X = _difference_BX(value_PK, right_PK, wrong_PK, levels_X, once_1P)[0]
     drawn_BX = _difference_BX(value_PK, right_PK, wrong_PK, levels_X, counts_BP)
@@ -82,7 +87,9 @@ def _test(seen_X: Floats, drawn_BX: Floats) -> tuple[float, float]:
     """Return how far dominance fails, and the p-value of the hypothesis that it does not."""
     fails = max(float(seen_X.max()), 0.0)
     # Centred on what was seen, the resamples show how far it could fail by chance.
-    further_B = (drawn_BX - seen_X).max(axis=1) >= fails
+    by_chance_B = (drawn_BX - seen_X).max(axis=1)
+    further_B = by_chance_B >= fails
+    # The sample itself counts as one more resample, so a p-value is never 0.
     return fails, float((1 + further_B.sum()) / (1 + len(further_B)))
 
 
@@ -98,17 +105,23 @@ def _distribution_BX(
     value_PK: Floats, counted_PK: Mask, levels_X: Floats, counts_BP: Floats
 ) -> Floats:
     """Return the share of the counted responses at or below each level, in each resample."""
+    # Level by level: an array (P, K, X) of all comparisons would be hundreds of times as large.
     below_PX = np.empty((len(value_PK), len(levels_X)))
     for index, level in enumerate(levels_X):
-        below_PX[:, index] = (counted_PK & (value_PK <= level)).sum(axis=1)
-    total_B = counts_BP @ counted_PK.sum(axis=1).astype(float)
+        below_PK = counted_PK & (value_PK <= level)
+        below_PX[:, index] = below_PK.sum(axis=1)
+    counted_P = counted_PK.sum(axis=1).astype(float)
+    total_B = counts_BP @ counted_P
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((counts_BP @ below_PX) / total_B[:, None])
 
 
 def _verdict(right_p: float, wrong_p: float) -> str:
+    """Return which one dominates: its own direction stands, and the other one is rejected."""
     if right_p > ALPHA >= wrong_p:
         return "right dominates"
     if wrong_p > ALPHA >= right_p:
         return "wrong dominates"
-    return "neither dominates" if max(right_p, wrong_p) <= ALPHA else "not told apart"
+    if max(right_p, wrong_p) <= ALPHA:
+        return "neither dominates"
+    return "not told apart"

@@ -19,10 +19,11 @@ def exact_kept_threshold(
     """J(x; f[w]) of K responses under ``threshold:t``.
 
     The kept responses are draws from those that pass. Where none passes, all K failed and all are
-    kept.
+    kept. ``probability_Y`` is the law of a response, with its utility and score; ``samples`` is K.
     """
     passes_Y = score_Y >= threshold
-    none_passes = (1 - probability_Y[passes_Y].sum()) ** samples
+    passing_mass = probability_Y[passes_Y].sum()
+    none_passes = (1 - passing_mass) ** samples
     of_passing = _mean(probability_Y, utility_Y, passes_Y)
     of_failing = _mean(probability_Y, utility_Y, ~passes_Y)
     return float((1 - none_passes) * of_passing + none_passes * of_failing)
@@ -33,9 +34,11 @@ def exact_kept_quantile(
 ) -> float:
     """J(x; f[w]) of K responses under ``quantile:q``.
 
-    Summed over the level of the m-th best response, the number A of responses above that level and
-    the number B at it.
+    The weight keeps every response that scores at least as high as the m-th best, with
+    m = ceil((1 - q) K). The expectation is a sum over the level of the m-th best response, the
+    number A of responses above that level and the number B at it.
     """
+    # The tolerance keeps a whole number whole that rounding has put a hair above.
     keep = max(1, ceil((1 - q) * samples - 1e-9))
     above_A1 = np.arange(keep)[:, None]
     at_1B = np.arange(1, samples + 1)[None, :]
@@ -53,17 +56,22 @@ def exact_kept_quantile(
     )
     kept = 0.0
     for level in np.unique(score_Y):
-        above_Y, at_Y, below_Y = score_Y > level, score_Y == level, score_Y < level
+        above_Y = score_Y > level
+        at_Y = score_Y == level
+        below_Y = score_Y < level
+        mass_above = float(probability_Y[above_Y].sum())
+        mass_at = float(probability_Y[at_Y].sum())
+        mass_below = float(probability_Y[below_Y].sum())
+        # The multinomial probability of A responses above, B at and the rest below the level.
         chance_AB = (
-            np.exp(log_ways_AB)
-            * float(probability_Y[above_Y].sum()) ** above_A1
-            * float(probability_Y[at_Y].sum()) ** at_1B
-            * float(probability_Y[below_Y].sum()) ** below_AB
+            np.exp(log_ways_AB) * mass_above**above_A1 * mass_at**at_1B * mass_below**below_AB
         )
+        # Given A and B, all that are kept are independent draws from above and from the level.
         mean_above = _mean(probability_Y, utility_Y, above_Y)
         mean_at = _mean(probability_Y, utility_Y, at_Y)
         right_AB = above_A1 * mean_above + at_1B * mean_at
-        kept += float((chance_AB * right_AB / (above_A1 + at_1B))[possible_AB].sum())
+        kept_AB = chance_AB * right_AB / (above_A1 + at_1B)
+        kept += float(kept_AB[possible_AB].sum())
     return kept
 
 
@@ -96,4 +104,6 @@ def exact_best_of(probability_Y: Floats, utility_Y: Floats, score_Y: Floats, n: 
 def _mean(probability_Y: Floats, utility_Y: Floats, among_Y: np.ndarray) -> float:
     """Expected utility among some responses; 0 where they never occur, and so count nothing."""
     mass = float(probability_Y[among_Y].sum())
-    return float(probability_Y[among_Y] @ utility_Y[among_Y]) / mass if mass else 0.0
+    if not mass:
+        return 0.0
+    return float(probability_Y[among_Y] @ utility_Y[among_Y]) / mass

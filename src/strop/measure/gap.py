@@ -32,7 +32,8 @@ GAP_DEFINITION = (
 def check_shapes(*arrays_PK: NDArray[np.generic]) -> None:
     """Raise ValueError, with the shapes, unless all arrays have one shape (P, K)."""
     shapes = [array.shape for array in arrays_PK]
-    if len(set(shapes)) != 1 or len(shapes[0]) != 2:
+    distinct = set(shapes)
+    if len(distinct) != 1 or len(shapes[0]) != 2:
         raise ValueError(f"got arrays of shapes {shapes}; expected one shape (problems, responses)")
 
 
@@ -41,21 +42,27 @@ def mean_over_problems(
 ) -> Ratio:
     """Return a mean over problems. A problem whose value is NaN is left out.
 
-    ``n`` of the estimate counts the problems that are in.
+    ``n`` of the estimate counts the problems that are in. ``bounds`` are the least and the greatest
+    possible value.
     """
     known_P = ~np.isnan(value_P)
-    return Ratio(np.where(known_P, value_P, 0.0), known_P.astype(float), definition, bounds=bounds)
+    above_P = np.where(known_P, value_P, 0.0)
+    below_P = known_P.astype(float)
+    return Ratio(above_P, below_P, definition, bounds=bounds)
 
 
 def accuracy(utility_PK: Floats, mask_PK: Mask) -> Ratio:
-    """J(f): mean over problems of the mean utility of their responses."""
-    return mean_over_problems(
-        accuracy_P(utility_PK, mask_PK), "mean over problems of the share of right responses", SHARE
-    )
+    """J(f): mean over problems of the mean utility of their responses, a share.
+
+    Utilities (P, K) lie in [0, 1]; entries outside the mask are never read. Raises ValueError for
+    different shapes.
+    """
+    definition = "mean over problems of the share of right responses"
+    return mean_over_problems(accuracy_P(utility_PK, mask_PK), definition, SHARE)
 
 
 def accuracy_P(utility_PK: Floats, mask_PK: Mask) -> Floats:
-    """J(x; f) of each problem."""
+    """J(x; f) of each problem, the mean utility of its responses. Every problem has one or more."""
     check_shapes(utility_PK, mask_PK)
     # np.where, not a product: masked utilities are never read, and may be NaN.
     total_P = np.where(mask_PK, utility_PK, 0).sum(axis=1)
@@ -72,42 +79,47 @@ def effective_weights_PK(weight_PK: Floats, mask_PK: Mask) -> Floats:
 
     A problem without a survivor keeps all its responses at weight 1, so that its gap is 0.
     """
-    return np.where(
-        has_survivor_P(weight_PK, mask_PK)[:, None],
-        np.where(mask_PK, weight_PK, 0.0),
-        mask_PK.astype(float),
-    )
+    has_survivor_P1 = has_survivor_P(weight_PK, mask_PK)[:, None]
+    existing_PK = np.where(mask_PK, weight_PK, 0.0)
+    all_kept_PK = mask_PK.astype(float)
+    return np.where(has_survivor_P1, existing_PK, all_kept_PK)
 
 
 def kept_accuracy_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
-    """J(x; f[w]) of each problem.
+    """J(x; f[w]) of each problem: sum(w u) / sum(w) over its responses.
 
     A problem without a survivor keeps all its responses at weight 1; ``has_survivor_P`` says which.
+    Raises ValueError for different shapes.
     """
     check_shapes(utility_PK, weight_PK, mask_PK)
     # Self-normalised: a weight function is defined up to a factor for each problem.
     effective_PK = effective_weights_PK(weight_PK, mask_PK)
-    total_P = (effective_PK * np.where(mask_PK, utility_PK, 0)).sum(axis=1)
+    existing_PK = np.where(mask_PK, utility_PK, 0)
+    total_P = (effective_PK * existing_PK).sum(axis=1)
     return np.asarray(total_P / effective_PK.sum(axis=1))
 
 
 def kept_accuracy(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
-    """J(f[w]): mean over problems of their kept accuracy."""
+    """J(f[w]): mean over problems of their kept accuracy, a share."""
     kept_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK)
-    return mean_over_problems(
-        kept_P, "mean over problems of the weighted share of right responses", SHARE
-    )
+    definition = "mean over problems of the weighted share of right responses"
+    return mean_over_problems(kept_P, definition, SHARE)
 
 
 def gap_P(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Floats:
-    """Return the gap of each problem."""
+    """Return the gap of each problem, J(x; f[w]) - J(x; f): a difference of shares."""
     kept_P = kept_accuracy_P(utility_PK, weight_PK, mask_PK)
     return np.asarray(kept_P - accuracy_P(utility_PK, mask_PK))
 
 
 def gap(utility_PK: Floats, weight_PK: Floats, mask_PK: Mask) -> Ratio:
-    """gap(f, g) = J(f[w(û_g)]) - J(f), Def. 2.1."""
-    return mean_over_problems(gap_P(utility_PK, weight_PK, mask_PK), GAP_DEFINITION, (-1.0, 1.0))
+    """gap(f, g) = J(f[w(û_g)]) - J(f), Def. 2.1.
+
+    ``utility_PK`` is u(x, y) in [0, 1], and ``weight_PK`` the weight w >= 0 that the verifier g
+    gives each response; both are (P, K). The gap is a fraction: 0.05 is 5 points.
+    """
+    value_P = gap_P(utility_PK, weight_PK, mask_PK)
+    return mean_over_problems(value_P, GAP_DEFINITION, (-1.0, 1.0))
 
 
 def relative_gap(
@@ -123,8 +135,12 @@ def relative_gap(
     # Dividing by 1 where there is no room avoids 0 / 0; those problems are set to 0 below.
     divisor_P = np.where(has_room_P, room_P, 1)
     relative_P = gap_P(utility_PK, weight_PK, mask_PK) / divisor_P
-    counted_P = np.ones_like(room_P) if zeros else has_room_P.astype(float)
-    rule = "problems without room counted as 0" if zeros else "problems without room left out"
+    if zeros:
+        counted_P = np.ones_like(room_P)
+        rule = "problems without room counted as 0"
+    else:
+        counted_P = has_room_P.astype(float)
+        rule = "problems without room left out"
     return Ratio(
         np.where(has_room_P, relative_P, 0.0),
         counted_P,

@@ -38,12 +38,17 @@ def extrapolated_gap(
     that the weight has no meaning there.
     """
     problems = len(mask_PK)
-    smallest = int(mask_PK.sum(axis=1).min()) if problems else 0
+    smallest = 0
+    if problems:
+        smallest = int(mask_PK.sum(axis=1).min())
     half = smallest // 2
     size = 2 * half
     definition = f"gap with ever more samples: 2 gap_{size} - gap_{half}, mean over problems"
-    whole_mixture = mixture_of(size) if size else ()
-    half_mixture = mixture_of(half) if size else ()
+    whole_mixture: Mixture = ()
+    half_mixture: Mixture = ()
+    if size:
+        whole_mixture = mixture_of(size)
+        half_mixture = mixture_of(half)
     if not (whole_mixture and half_mixture):
         why = "not known from so few samples, or not defined for this weight"
         return undefined(problems, definition, why)
@@ -52,8 +57,11 @@ def extrapolated_gap(
     first_half_P = _gap_P(score_PK[:, :half], utility_PK[:, :half], half_mixture)
     second_half_P = _gap_P(score_PK[:, half:], utility_PK[:, half:], half_mixture)
     half_P = (first_half_P + second_half_P) / 2
-    limit_P = 2 * _gap_P(score_PK, utility_PK, whole_mixture) - half_P
-    return replace(mean_over_problems(limit_P, definition, (-1.0, 1.0)), caution=CAUTION)
+    whole_P = _gap_P(score_PK, utility_PK, whole_mixture)
+    # With gap_K = gap_inf + a / K the terms in a cancel: 2 a / K - a / (K / 2) = 0.
+    limit_P = 2 * whole_P - half_P
+    ratio = mean_over_problems(limit_P, definition, (-1.0, 1.0))
+    return replace(ratio, caution=CAUTION)
 
 
 def _gap_P(score_PK: Floats, utility_PK: Floats, mixture: Mixture) -> Floats:
@@ -61,7 +69,8 @@ def _gap_P(score_PK: Floats, utility_PK: Floats, mixture: Mixture) -> Floats:
     mask_PK = np.ones(score_PK.shape, bool)
     kept_P = np.zeros(len(score_PK))
     for share, weigh in mixture:
-        kept_P += share * kept_accuracy_P(utility_PK, weigh(score_PK, mask_PK), mask_PK)
+        weight_PK = weigh(score_PK, mask_PK)
+        kept_P += share * kept_accuracy_P(utility_PK, weight_PK, mask_PK)
     return np.asarray(kept_P - accuracy_P(utility_PK, mask_PK))
 
 

@@ -68,7 +68,9 @@ class Ratio:
     def value(self) -> float:
         """The ratio; NaN where it is undefined."""
         below = float(self.below_P.sum())
-        return float(self.above_P.sum()) / below if below else float("nan")
+        if not below:
+            return float("nan")
+        return float(self.above_P.sum()) / below
 
     @property
     def contributing(self) -> int:
@@ -81,7 +83,9 @@ class Ratio:
     @property
     def influence_P(self) -> Floats:
         """The distance by which each problem moves the value, times P; the mean is 0."""
-        return np.asarray((self.above_P - self.value * self.below_P) / self.below_P.mean())
+        # The delta method: d(a / b) = (da - (a / b) db) / b.
+        residual_P = self.above_P - self.value * self.below_P
+        return np.asarray(residual_P / self.below_P.mean())
 
 
 def undefined(problems: int, definition: str, why: str) -> Ratio:
@@ -91,21 +95,29 @@ def undefined(problems: int, definition: str, why: str) -> Ratio:
 
 
 def difference(first: Ratio, second: Ratio, definition: str) -> Ratio:
-    """Return first - second on the same problems: paired, since each problem moves both."""
+    """Return first - second on the same problems: paired, since each problem moves both.
+
+    The result is a ratio by its influence: each problem has the difference plus what it moves of
+    it, over 1. The mean is then the difference, and the spread over problems its error. It is
+    undefined where one of the two is. Raises ValueError for different numbers of problems.
+    """
     if first.above_P.shape != second.above_P.shape:
         raise ValueError(
             "a paired difference needs the same problems; "
             f"got {first.above_P.shape} and {second.above_P.shape}"
         )
-    if np.isnan(first.value - second.value):
-        why = first.why if np.isnan(first.value) else second.why
-        return undefined(len(first.below_P), definition, why)
+    for ratio in (first, second):
+        if np.isnan(ratio.value):
+            return undefined(len(first.below_P), definition, ratio.why)
     moved_P = first.value - second.value + first.influence_P - second.influence_P
+    least = first.bounds[0] - second.bounds[1]
+    greatest = first.bounds[1] - second.bounds[0]
     return Ratio(
         moved_P,
         np.ones_like(moved_P),
         definition,
-        bounds=(first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0]),
+        bounds=(least, greatest),
+        # Every problem has a sum other than 0 now: the arrays do not show which ones contribute.
         problems=min(first.contributing, second.contributing),
     )
 
@@ -118,14 +130,19 @@ def resample_counts(
     Problems of one group (copies of one question) are drawn together: the units of resampling are
     then the groups 0, 1, ...
     """
-    units = problems if group_P is None else int(group_P.max()) + 1
+    units = problems
+    if group_P is not None:
+        units = int(group_P.max()) + 1
     rng = np.random.default_rng(seed)
     drawn_BU = rng.integers(units, size=(resamples, units), dtype=np.int32)
     # Row by row: one bincount over all resamples would need a second array of this size.
     counts_BU = np.empty((resamples, units))
     for resample in range(resamples):
         counts_BU[resample] = np.bincount(drawn_BU[resample], minlength=units)
-    return counts_BU if group_P is None else counts_BU[:, group_P]
+    if group_P is None:
+        return counts_BU
+    # Each problem is drawn as often as its group.
+    return counts_BU[:, group_P]
 
 
 def merge_groups(ratio: Ratio, group_P: Groups | None) -> Ratio:
@@ -140,14 +157,16 @@ def merge_groups(ratio: Ratio, group_P: Groups | None) -> Ratio:
     below_P = np.zeros(len(ratio.below_P))
     above_P[first_G] = np.bincount(group_P, ratio.above_P)
     below_P[first_G] = np.bincount(group_P, ratio.below_P)
-    problems = None if ratio.problems is None else min(ratio.problems, len(first_G))
+    problems = ratio.problems
+    if problems is not None:
+        problems = min(problems, len(first_G))
     return replace(ratio, above_P=above_P, below_P=below_P, problems=problems)
 
 
 def estimate(
     ratio: Ratio, counts_BP: Floats, level: float = LEVEL, group_P: Groups | None = None
 ) -> Estimate:
-    """Return one ratio with its interval."""
+    """Return one ratio with its interval; arguments and errors are those of ``estimate_all``."""
     return estimate_all({"": ratio}, counts_BP, level, group_P)[""]
 
 
@@ -159,30 +178,38 @@ def estimate_all(
 ) -> dict[Key, Estimate]:
     """Return every ratio with its interval, all from the same resamples.
 
-    ``group_P`` gives the group of each problem, where some are copies of one another. Raises
-    ValueError where the arrays do not fit the resamples.
+    ``counts_BP`` is as from ``resample_counts`` with the same groups. ``group_P`` gives the group
+    of each problem, where some are copies of one another. A ratio without a value gets an estimate
+    with the reason. One whose problems do not differ gets an interval that allows for problems not
+    seen, if it has bounds, and else none. Raises ValueError where the arrays do not fit the
+    resamples.
     """
     for ratio in ratios.values():
-        if ratio.above_P.shape != ratio.below_P.shape or ratio.above_P.shape != counts_BP.shape[1:]:
-            raise ValueError(
-                f"sums over {ratio.above_P.shape} and {ratio.below_P.shape} problems "
-                f"do not fit resamples of shape {counts_BP.shape}"
-            )
+        _check_fit(ratio, counts_BP)
     merged = {name: merge_groups(ratio, group_P) for name, ratio in ratios.items()}
-    names = [name for name, ratio in merged.items() if _varies(ratio)]
+    varying = [name for name, ratio in merged.items() if _varies(ratio)]
     intervals: dict[Key, tuple[float, float]] = {}
-    for start in range(0, len(names), BLOCK):
-        block = names[start : start + BLOCK]
-        low_E, high_E = studentised(
-            np.stack([merged[name].above_P for name in block], axis=1),
-            np.stack([merged[name].below_P for name in block], axis=1),
-            np.array([merged[name].contributing for name in block]),
-            counts_BP,
-            level,
-        )
-        for name, low, high in zip(block, low_E, high_E, strict=True):
+    for start in range(0, len(varying), BLOCK):
+        names = varying[start : start + BLOCK]
+        block = [merged[name] for name in names]
+        above_PE = np.stack([ratio.above_P for ratio in block], axis=1)
+        below_PE = np.stack([ratio.below_P for ratio in block], axis=1)
+        contributing_E = np.array([ratio.contributing for ratio in block])
+        low_E, high_E = studentised(above_PE, below_PE, contributing_E, counts_BP, level)
+        for name, low, high in zip(names, low_E, high_E, strict=True):
             intervals[name] = (low, high)
     return {name: _estimate(ratio, intervals.get(name), level) for name, ratio in merged.items()}
+
+
+def _check_fit(ratio: Ratio, counts_BP: Floats) -> None:
+    """Raise ValueError unless the sums of a ratio are over the problems of the resamples."""
+    above_shape = ratio.above_P.shape
+    below_shape = ratio.below_P.shape
+    if above_shape != below_shape or above_shape != counts_BP.shape[1:]:
+        raise ValueError(
+            f"sums over {above_shape} and {below_shape} problems "
+            f"do not fit resamples of shape {counts_BP.shape}"
+        )
 
 
 def studentised(
@@ -194,15 +221,22 @@ def studentised(
 ) -> tuple[Floats, Floats]:
     """Return the lower and upper ends (E,) of the intervals of E ratios.
 
-    ``contributing_E`` is the number of problems that contribute to each. The ends are NaN where
-    over a tenth of the resamples leave a ratio undefined.
+    ``contributing_E`` is the number of problems that contribute to each, at least two. The ends are
+    NaN where over a tenth of the resamples leave a ratio undefined.
+
+    The value is v = sum a / sum b, and its standard error, by the delta method,
+    se = sqrt(n / (n - 1)) sqrt(sum c^2) / |sum b| with c = a - v b and n contributing problems.
+    Each resample gives t* = (v* - v) / se*, and the interval is the mean of two, at level 95% the
+    bootstrap's [v - se q(t*, 97.5%), v - se q(t*, 2.5%)] and Student's v -+ se t(97.5%, n - 1).
     """
-    value_E = above_PE.sum(axis=0) / below_PE.sum(axis=0)
+    total_below_E = below_PE.sum(axis=0)
+    value_E = above_PE.sum(axis=0) / total_below_E
     # A problem's contribution to the error of the ratio (the delta method); they sum to 0.
     centred_PE = above_PE - value_E * below_PE
     square_E = (centred_PE**2).sum(axis=0)
     widen_E = np.sqrt(contributing_E / (contributing_E - 1))
-    error_E = widen_E * np.sqrt(square_E) / np.abs(below_PE.sum(axis=0))
+    error_E = widen_E * np.sqrt(square_E) / np.abs(total_below_E)
+    lower = 0.5 - level / 2
     upper = 0.5 + level / 2
     student_E = np.array([_student(upper, int(problems) - 1) for problems in contributing_E])
 
@@ -210,17 +244,24 @@ def studentised(
     with np.errstate(invalid="ignore", divide="ignore"):
         # What is left of equal contributions after subtraction is rounding, not spread.
         squares_BE[squares_BE < 1e-10 * square_E] = 0
-        moved_BE[np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)] = 0
-        studentised_BE = moved_BE * np.abs(below_BE) / (widen_E * np.sqrt(squares_BE))
-    undefined_E = (~np.isnan(moved_BE)).mean(axis=0) < MOSTLY_DEFINED
+        is_rounding_BE = np.abs(moved_BE * below_BE) < 1e-10 * np.sqrt(square_E)
+        moved_BE[is_rounding_BE] = 0
+        # (v* - v) / se*, with se* from the resample's own squares and sum below.
+        spread_BE = widen_E * np.sqrt(squares_BE)
+        studentised_BE = moved_BE * np.abs(below_BE) / spread_BE
+    defined_E = (~np.isnan(moved_BE)).mean(axis=0)
+    undefined_E = defined_E < MOSTLY_DEFINED
     # NaN: a resample that changes nothing (0 / 0), or in which the ratio is undefined.
     studentised_BE[np.isnan(studentised_BE)] = 0
-    np.clip(studentised_BE, -FARTHEST * student_E, FARTHEST * student_E, out=studentised_BE)
-    left_E, right_E = np.quantile(studentised_BE, [0.5 - level / 2, upper], axis=0)
+    farthest_E = FARTHEST * student_E
+    np.clip(studentised_BE, -farthest_E, farthest_E, out=studentised_BE)
+    left_E, right_E = np.quantile(studentised_BE, [lower, upper], axis=0)
     # The upper quantile of the studentised values sets the lower end, and the other way round.
     low_E = value_E - error_E * (student_E + right_E) / 2
     high_E = value_E + error_E * (student_E - left_E) / 2
-    return np.where(undefined_E, np.nan, low_E), np.where(undefined_E, np.nan, high_E)
+    low_E = np.where(undefined_E, np.nan, low_E)
+    high_E = np.where(undefined_E, np.nan, high_E)
+    return low_E, high_E
 
 
 def _resampled(
@@ -229,8 +270,10 @@ def _resampled(
     """Return, for each resample, the move of the ratio, its sum of squares and its sum below.
 
     The squares are those of contributions centred at the resample's value v* = v + moved:
-    sum (c - moved b)^2 = sum c^2 - 2 moved sum c b + moved^2 sum b^2.
+    sum (c - moved b)^2 = sum c^2 - 2 moved sum c b + moved^2 sum b^2. Every sum is one product of
+    the counts with a matrix (P, E), so no array (B, P, E) is ever made.
     """
+    # c sums to 0 over the sample, so sum* a / sum* b - v = sum* c / sum* b.
     moved_BE = counts_BP @ centred_PE
     squares_BE = counts_BP @ centred_PE**2
     if (below_PE == 1).all():
@@ -263,8 +306,9 @@ def no_interval(
 def interval_around(
     value: float, reach: float, bounds: tuple[float, float] = ANYTHING
 ) -> tuple[float, float]:
-    """Return value - reach and value + reach, cut to the bounds."""
-    low, high = np.clip([value - reach, value + reach], *bounds)
+    """Return value - reach and value + reach, cut to the bounds (least, greatest)."""
+    least, greatest = bounds
+    low, high = np.clip([value - reach, value + reach], least, greatest)
     return float(low), float(high)
 
 
@@ -273,7 +317,9 @@ def from_draws(
 ) -> Estimate:
     """Return an estimate that is no ratio, with the percentile interval of its draws.
 
-    Undefined draws (not finite) are left out; with too many of them there is no interval.
+    ``draws_B`` holds its value in each resample, and ``contributing`` the number of problems behind
+    it. Undefined draws (not finite) are left out; with over a tenth of them, or fewer than two
+    problems, there is no interval.
     """
     defined_B = draws_B[np.isfinite(draws_B)]
     if contributing < 2:
@@ -294,13 +340,16 @@ def _varies(ratio: Ratio) -> bool:
     if ratio.contributing < 2 or not ratio.below_P.sum():
         return False
     centred_P = ratio.above_P - ratio.value * ratio.below_P
-    rounding = 1e-12 * max(1.0, np.abs(ratio.above_P).max())
+    largest = max(1.0, np.abs(ratio.above_P).max())
+    rounding = 1e-12 * largest
     return bool((np.abs(centred_P) > rounding).any())
 
 
 def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) -> Estimate:
     """Return the estimate of a ratio; ``interval`` is None where problems do not differ."""
-    value, definition, contributing = ratio.value, ratio.definition, ratio.contributing
+    value = ratio.value
+    definition = ratio.definition
+    contributing = ratio.contributing
     if not ratio.below_P.sum():
         return no_value(definition, ratio.why, level)
     if contributing < 2:
@@ -309,23 +358,30 @@ def _estimate(ratio: Ratio, interval: tuple[float, float] | None, level: float) 
         return _without_variation(ratio, contributing, level)
     if np.isnan(interval[0]):
         return no_interval(value, contributing, definition, _OFTEN_UNDEFINED, level)
-    low, high = (float(end) for end in np.clip(interval, *ratio.bounds))
+    least, greatest = ratio.bounds
+    low, high = np.clip(interval, least, greatest)
     caution = ratio.caution or _caution(ratio)
-    return Estimate(value, low, high, level, contributing, definition, caution=caution)
+    return Estimate(
+        value, float(low), float(high), level, contributing, definition, caution=caution
+    )
 
 
 def _without_variation(ratio: Ratio, contributing: int, level: float) -> Estimate:
     """Return the interval where all problems give one value.
 
     At most a share 1 - (alpha / 2)^(1/n) of all problems can differ from it, each as far as the
-    bounds: with a larger share, n equal ones would have been too unlikely.
+    bounds: with a larger share, n equal ones would have been too unlikely (Clopper and Pearson).
     """
-    value, (least, greatest) = ratio.value, ratio.bounds
+    value = ratio.value
+    least, greatest = ratio.bounds
+    is_bounded = np.isfinite([least, greatest]).all()
+    # Problems of different weight below (a rate over responses) are not n draws of one share.
     counted_P = ratio.below_P[ratio.below_P != 0]
-    if not np.isfinite([least, greatest]).all() or np.ptp(counted_P) > 0:
+    if not is_bounded or np.ptp(counted_P) > 0:
         why = "every problem gives the same value, so resampling shows no spread"
         return no_interval(value, contributing, ratio.definition, why, level)
-    others = 1 - ((1 - level) / 2) ** (1 / contributing)
+    each_tail = (1 - level) / 2
+    others = 1 - each_tail ** (1 / contributing)
     low = value - (value - least) * others
     high = value + (greatest - value) * others
     caution = (
@@ -344,5 +400,7 @@ def _caution(ratio: Ratio) -> str | None:
     effective = float(squares_P.sum() ** 2 / (squares_P**2).sum())
     if effective >= TOO_FEW:
         return None
-    noun = "problem" if round(effective) == 1 else "problems"
+    noun = "problems"
+    if round(effective) == 1:
+        noun = "problem"
     return f"rests on about {effective:.0f} {noun} that differ from the rest; sample more"

@@ -18,14 +18,20 @@ NO_PAIR = "no problem has both numbers"
 
 
 def accuracy_lift(accuracy_P: Floats, greedy_P: Floats) -> Ratio:
-    """(acc - greedy) / greedy of the two mean accuracies: a fraction; the papers give percent."""
+    """(acc - greedy) / greedy of the two mean accuracies: a fraction; the papers give percent.
+
+    Raises ValueError unless there is one number for each problem on both sides.
+    """
     both_P = _both_P(accuracy_P, greedy_P)
+    why = NO_PAIR
+    if both_P.any():
+        why = "greedy decoding is right on no problem"
     return Ratio(
         _difference_P(accuracy_P, greedy_P),
         np.where(both_P, greedy_P, 0.0),
         definition="(accuracy - greedy accuracy) / greedy accuracy, "
         "each a mean over the same problems",
-        why="greedy decoding is right on no problem" if both_P.any() else NO_PAIR,
+        why=why,
         bounds=(-1.0, np.inf),
     )
 

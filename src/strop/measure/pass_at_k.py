@@ -35,25 +35,33 @@ def miss_chances_PN(count_P: NDArray[np.int64], hits_P: NDArray[np.int64], large
     # missed. A product of such factors in [0, 1] never overflows, as binomials would.
     drawn_1N = np.arange(largest)[None, :]
     misses_P1 = (count_P - hits_P)[:, None]
-    factor_PN = np.maximum(misses_P1 - drawn_1N, 0) / (count_P[:, None] - drawn_1N)
+    misses_left_PN = np.maximum(misses_P1 - drawn_1N, 0)
+    left_PN = count_P[:, None] - drawn_1N
+    factor_PN = misses_left_PN / left_PN
     return np.asarray(np.cumprod(factor_PN, axis=1))
 
 
 def pass_at_k_PN(utility_PK: Floats, mask_PK: Mask) -> Floats:
-    """1 - C(K - c, k) / C(K, k) for c right responses of K, k = 1 .. smallest K."""
+    """1 - C(K - c, k) / C(K, k) for c right responses of K, k = 1 .. smallest K: (P, N).
+
+    The unbiased estimator of Chen et al. (2021). Raises ValueError for different shapes, or a
+    problem without a response.
+    """
     check_shapes(utility_PK, mask_PK)
     count_P = response_counts_P(mask_PK)
     right_P = _right_P(utility_PK, mask_PK)
-    return np.asarray(1 - miss_chances_PN(count_P, right_P, int(count_P.min())))
+    smallest = int(count_P.min())
+    return np.asarray(1 - miss_chances_PN(count_P, right_P, smallest))
 
 
 def pass_at_k(utility_PK: Floats, mask_PK: Mask) -> list[Ratio]:
     """Mean over problems of ``pass_at_k_PN``, for k = 1, 2, ..."""
     chance_PN = pass_at_k_PN(utility_PK, mask_PK)
-    return [
-        mean_over_problems(chance_P, _PASS_AT_K.format(k), SHARE)
-        for k, chance_P in enumerate(chance_PN.T, start=1)
-    ]
+    ratios = []
+    for k, chance_P in enumerate(chance_PN.T, start=1):
+        definition = _PASS_AT_K.format(k)
+        ratios.append(mean_over_problems(chance_P, definition, SHARE))
+    return ratios
 
 
 def coverage(utility_PK: Floats, mask_PK: Mask) -> Ratio:

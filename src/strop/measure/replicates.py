@@ -34,18 +34,23 @@ ONE_SEED = "one training seed: the interval covers the draw of problems only, no
 def spread(ratios: Sequence[Ratio]) -> float | None:
     """Return the standard deviation between seeds (n - 1); None below two seeds with a value."""
     value_M = [ratio.value for ratio in ratios if np.isfinite(ratio.value)]
-    return float(np.std(value_M, ddof=1)) if len(value_M) > 1 else None
+    if len(value_M) < 2:
+        return None
+    return float(np.std(value_M, ddof=1))
 
 
 def mean_over_seeds(ratios: Sequence[Ratio]) -> Estimate:
     """Return the mean over seeds, each a ratio on the same problems.
 
-    A seed without a value is left out; ``n`` counts problems.
+    A seed without a value is left out; ``n`` counts problems. The variance of the mean over S seeds
+    and P problems is s_P^2 / P + s_S^2 / S, with s_P the spread of the mean influence over problems
+    and s_S that of the values over seeds.
     """
     known = [ratio for ratio in ratios if np.isfinite(ratio.value)]
     if not known:
         return no_value(ratios[0].definition, ratios[0].why)
-    seeds, problems = len(known), len(known[0].above_P)
+    seeds = len(known)
+    problems = len(known[0].above_P)
     value = float(np.mean([ratio.value for ratio in known]))
     contributing = max(ratio.contributing for ratio in known)
     definition = f"{known[0].definition}; mean over {seeds} training seeds"
@@ -53,19 +58,25 @@ def mean_over_seeds(ratios: Sequence[Ratio]) -> Estimate:
         return no_interval(
             value, contributing, definition, "an interval needs at least two problems"
         )
+    # All seeds share the problems, so a problem moves the mean by the mean of its influences.
     influence_P = np.mean([ratio.influence_P for ratio in known], axis=0)
+    over_problems = float(np.var(influence_P, ddof=1)) / problems
     # Pairs of (variance of the mean, degrees of freedom): over problems, and over seeds.
-    parts = [(float(np.var(influence_P, ddof=1)) / problems, contributing - 1)]
+    parts = [(over_problems, contributing - 1)]
+    caution: str | None = ONE_SEED
     if seeds > 1:
-        parts.append(((spread(known) or 0.0) ** 2 / seeds, seeds - 1))
+        caution = None
+        over_seeds = (spread(known) or 0.0) ** 2 / seeds
+        parts.append((over_seeds, seeds - 1))
     variance = sum(part for part, _ in parts)
     if variance == 0:
         why = "seeds and problems all give the same value"
         return no_interval(value, contributing, definition, why)
+    # Satterthwaite: (sum of the variances)^2 / sum of variance^2 / df.
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
-    reach = t_quantile(0.5 + LEVEL / 2, freedom) * variance**0.5
+    quantile = t_quantile(0.5 + LEVEL / 2, freedom)
+    reach = quantile * variance**0.5
     low, high = interval_around(value, reach, known[0].bounds)
-    caution = ONE_SEED if seeds == 1 else None
     return Estimate(value, low, high, LEVEL, contributing, definition, caution=caution)
 
 
@@ -87,7 +98,8 @@ def mean_over_draws(
     if np.ptp(known_M) == 0:
         why = "all seeds give the same value: their spread is unknown"
         return no_interval(value, count, definition, why)
-    reach = t_quantile(0.5 + LEVEL / 2, count - 1.0) * float(known_M.std(ddof=1)) / count**0.5
+    quantile = t_quantile(0.5 + LEVEL / 2, count - 1.0)
+    reach = quantile * float(known_M.std(ddof=1)) / count**0.5
     low, high = interval_around(value, reach, bounds)
     return Estimate(value, low, high, LEVEL, count, definition)
 

@@ -68,13 +68,19 @@ def trend(
 
     The figure of a model is sum(above_P) / sum(below_P). That of a size is the mean over its seeds:
     the models of one label in ``size_M``; without it every model is a size of its own. ``seed``
-    draws the seeds of a size, and the orders of more than 8 sizes.
+    draws the seeds of a size, and the orders of more than 8 sizes. ``counts_BP`` is as from
+    ``resample_counts``. Raises ValueError for arrays that do not fit, for FLOPs that are not above
+    0, and for one size with several FLOPs.
     """
     _check(above_MP, below_MP, flops_M, counts_BP)
-    labels = list(range(len(flops_M))) if size_M is None else list(size_M)
+    labels: list[Hashable] = list(range(len(flops_M)))
+    if size_M is not None:
+        labels = list(size_M)
     known_M = below_MP.sum(axis=1) != 0
     left_out = int((~known_M).sum())
-    above_MP, below_MP, flops_M = above_MP[known_M], below_MP[known_M], flops_M[known_M]
+    above_MP = above_MP[known_M]
+    below_MP = below_MP[known_M]
+    flops_M = flops_M[known_M]
     labels = [label for label, known in zip(labels, known_M, strict=True) if known]
     members, log_flops_S = _group(labels, flops_M)
     seeds = tuple(len(models) for models in members)
@@ -118,6 +124,9 @@ def trend_of_ratios(
 def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple[float, float, str]:
     """Return P(tau >= seen), P(|tau| >= |seen|) and the method, if all orders were equally likely.
 
+    ``x_S`` and ``figure_S`` hold the sizes' log FLOPs and figures; ``rng`` draws orders where there
+    are too many sizes to count all.
+
     Ties stay ties under every order. So tau-b has the order of its numerator, the pairs in order
     less the pairs out of order, and that alone is counted.
     """
@@ -132,8 +141,10 @@ def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple
     concordant_R = np.zeros(len(orders_RS), int)
     for i in range(sizes):
         # The pairs of the size at position i with all later ones.
-        signs = sign_figure_SS[orders_RS[:, i : i + 1], orders_RS[:, i + 1 :]]
-        concordant_R += signs @ sign_x_SS[i, i + 1 :]
+        at_i_R1 = orders_RS[:, i : i + 1]
+        later_RS = orders_RS[:, i + 1 :]
+        signs_RS = sign_figure_SS[at_i_R1, later_RS]
+        concordant_R += signs_RS @ sign_x_SS[i, i + 1 :]
     # The full matrix holds every pair twice.
     seen = int((sign_x_SS * sign_figure_SS).sum()) // 2
     at_least = (concordant_R >= seen).sum()
@@ -154,35 +165,43 @@ def trend_test(x_S: Floats, figure_S: Floats, rng: np.random.Generator) -> tuple
 
 def _signs_SS(value_S: Floats) -> NDArray[np.int64]:
     """Return the sign of value[j] - value[i] at [i, j]."""
-    return np.sign(value_S[None, :] - value_S[:, None]).astype(int)
+    difference_SS = value_S[None, :] - value_S[:, None]
+    return np.sign(difference_SS).astype(int)
 
 
 def spearman_B(x_S: Floats, figure_BS: Floats) -> Floats:
-    """Pearson's correlation of the mid-ranks.
+    """Return Spearman's rho (B,) in each resample: Pearson's correlation of the mid-ranks.
 
     NaN where either is all ties, or a figure is not finite.
     """
     defined_BS = np.isfinite(figure_BS)
+    # An undefined figure has rank NaN, which makes the mean and the correlation NaN too.
     rank_BS = midranks_PK(_snap(figure_BS), defined_BS)
     rank_BS = rank_BS - rank_BS.mean(axis=1, keepdims=True)
     everything_1S = np.ones((1, len(x_S)), bool)
-    rank_x_S = midranks_PK(x_S[None, :], everything_1S)[0] - (len(x_S) + 1) / 2
+    rank_x_S = midranks_PK(x_S[None, :], everything_1S)[0]
+    # Mid-ranks of n values have mean (n + 1) / 2, whatever their ties.
+    rank_x_S = rank_x_S - (len(x_S) + 1) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread_B = np.sqrt((rank_BS**2).sum(axis=1) * (rank_x_S**2).sum())
+        square_B = (rank_BS**2).sum(axis=1)
+        spread_B = np.sqrt(square_B * (rank_x_S**2).sum())
         return np.asarray((rank_BS @ rank_x_S) / spread_B)
 
 
 def kendall_B(x_S: Floats, figure_BS: Floats) -> Floats:
-    """tau-b; NaN as for Spearman.
+    """Return Kendall's tau-b (B,) in each resample; NaN as for Spearman.
 
     (pairs in order - pairs out of order) / sqrt(pairs untied in x * pairs untied in the figure).
     """
     first_N, second_N = np.triu_indices(len(x_S), 1)
     snapped_BS = _snap(figure_BS)
     with np.errstate(invalid="ignore", divide="ignore"):
+        # Signs are -1, 0 (a tie) or 1, so the sum of their squares counts the untied pairs.
         sign_BN = np.sign(snapped_BS[:, second_N] - snapped_BS[:, first_N])
         sign_x_N = np.sign(x_S[second_N] - x_S[first_N])
-        untied_B = np.sqrt((sign_BN**2).sum(axis=1) * (sign_x_N**2).sum())
+        untied_figure_B = (sign_BN**2).sum(axis=1)
+        untied_x = (sign_x_N**2).sum()
+        untied_B = np.sqrt(untied_figure_B * untied_x)
         return np.asarray((sign_BN @ sign_x_N) / untied_B)
 
 
@@ -235,8 +254,10 @@ class _Sizes:
         result = from_draws(value, value_B[1:], self.contributing, definition)
         if result.low is None or result.high is None:
             return result
-        constant = result.high - result.low <= 1e-12 * max(1.0, abs(value))
-        return replace(result, caution=_CONSTANT if constant else self.caution)
+        rounding = 1e-12 * max(1.0, abs(value))
+        if result.high - result.low <= rounding:
+            return replace(result, caution=_CONSTANT)
+        return replace(result, caution=self.caution)
 
 
 def _family(
@@ -251,23 +272,32 @@ def _family(
     figure_M = above_MP.sum(axis=1) / below_MP.sum(axis=1)
     contributes_P = ((above_MP != 0) | (below_MP != 0)).any(axis=0)
     seeds = tuple(len(models) for models in members)
+    # With two seeds a size, nominal 95% intervals of the slope covered about 90% where the
+    # seeds decide.
+    caution = None
+    if 2 in seeds:
+        caution = _TWO_SEEDS
     return _Sizes(
         x_S=log_flops_S,
         figure_S=np.array([figure_M[models].mean() for models in members]),
         draws_BS=_draws(above_MP, below_MP, counts_BP, members, rng),
         contributing=int(contributes_P.sum()),
         scope=f"over {len(seeds)} sizes; {_scope(seeds)}",
-        # With two seeds a size, nominal 95% intervals of the slope covered about 90% where the
-        # seeds decide.
-        caution=_TWO_SEEDS if 2 in seeds else None,
+        caution=caution,
     )
 
 
 def line_B(x_S: Floats, figure_BS: Floats) -> tuple[Floats, Floats]:
-    """Return the slopes and intercepts of the least-squares lines."""
-    centred_S = x_S - x_S.mean()
-    slope_B = np.asarray(figure_BS @ centred_S / (centred_S**2).sum())
-    return slope_B, np.asarray(figure_BS.mean(axis=1) - slope_B * x_S.mean())
+    """Return the slopes and intercepts (B,) of the least-squares lines of each row on x."""
+    # With x centred the slope is sum(x y) / sum(x^2), and y need not be centred.
+    mean_x = x_S.mean()
+    centred_S = x_S - mean_x
+    square = (centred_S**2).sum()
+    slope_B = np.asarray(figure_BS @ centred_S / square)
+    # The line goes through the means of x and y.
+    mean_B = figure_BS.mean(axis=1)
+    intercept_B = np.asarray(mean_B - slope_B * mean_x)
+    return slope_B, intercept_B
 
 
 def _residual(x_S: Floats, figure_S: Floats) -> float | None:
@@ -275,7 +305,9 @@ def _residual(x_S: Floats, figure_S: Floats) -> float | None:
     if _no_line(x_S) or len(x_S) < 3:
         return None
     slope_B, intercept_B = line_B(x_S, figure_S[None, :])
-    squares = ((figure_S - intercept_B[0] - slope_B[0] * x_S) ** 2).sum()
+    residual_S = figure_S - intercept_B[0] - slope_B[0] * x_S
+    squares = (residual_S**2).sum()
+    # Two numbers, slope and intercept, are fitted: n - 2 degrees of freedom are left.
     return float(np.sqrt(squares / (len(x_S) - 2)))
 
 
@@ -283,7 +315,9 @@ def _no_line(x_S: Floats) -> str | None:
     """Return why there is no line, or None if there is one."""
     if len(x_S) < 2:
         return f"a line needs two sizes with a figure; got {len(x_S)}"
-    return "all sizes have the same FLOPs" if np.ptp(x_S) == 0 else None
+    if np.ptp(x_S) == 0:
+        return "all sizes have the same FLOPs"
+    return None
 
 
 def _no_trend(x_S: Floats, figure_S: Floats) -> str | None:
@@ -323,7 +357,8 @@ def _group(labels: list[Hashable], flops_M: Floats) -> tuple[list[list[int]], Fl
                 f"the seeds of size {label!r} have different FLOPs: {flops_M[models].tolist()}"
             )
     members = sorted(models_of.values(), key=lambda models: float(flops_M[models[0]]))
-    return members, np.log10([flops_M[models[0]] for models in members])
+    flops_S = [flops_M[models[0]] for models in members]
+    return members, np.log10(flops_S)
 
 
 def _draws(
@@ -361,7 +396,10 @@ def _snap(figure: Floats) -> Floats:
     """
     finite: Mask = np.isfinite(figure)
     scale = np.abs(figure[finite]).max(initial=0.0)
-    return np.round(figure / scale, 12) if scale else figure
+    # All are 0, or none is finite: there is nothing to round.
+    if not scale:
+        return figure
+    return np.asarray(np.round(figure / scale, 12))
 
 
 def _check(above_MP: Floats, below_MP: Floats, flops_M: Floats, counts_BP: Floats) -> None:

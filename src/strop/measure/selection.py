@@ -32,11 +32,16 @@ def best_of_chances(count: int, largest: int | None = None) -> Floats:
     C(count - 1 - r, n - 1) / C(count, n), computed as a product of factors in [0, 1]: nothing
     overflows, and no digits cancel.
     """
-    size_N1 = np.arange(1, (count if largest is None else largest) + 1)[:, None]
+    if largest is None:
+        largest = count
+    size_N1 = np.arange(1, largest + 1)[:, None]
     rank_1R = np.arange(1, count)[None, :]
-    # Rank 0 is in the subset with n / count; each later rank divides off the one before it.
-    stays_NR = np.maximum(count - rank_1R - size_N1 + 1, 0) / (count - rank_1R)
-    return np.asarray(np.cumprod(np.concatenate([size_N1 / count, stays_NR], axis=1), axis=1))
+    # Rank 0 is in the subset with probability n / count. Each later rank r multiplies on
+    # C(count - 1 - r, n - 1) / C(count - r, n - 1) = (count - r - n + 1) / (count - r).
+    free_NR = np.maximum(count - rank_1R - size_N1 + 1, 0)
+    stays_NR = free_NR / (count - rank_1R)
+    factor_NR = np.concatenate([size_N1 / count, stays_NR], axis=1)
+    return np.asarray(np.cumprod(factor_NR, axis=1))
 
 
 def response_counts_P(mask_PK: Mask) -> NDArray[np.int64]:
@@ -69,7 +74,7 @@ def selection_curve_PN(score_PK: Floats, value_PK: Floats, mask_PK: Mask) -> Flo
     curve is conditional on a subset that holds a scored one. A problem without any scored response
     keeps all its responses at weight 1. A value may be unknown (NaN: the log-probability of a
     truncated response); the mean is then over the chosen responses whose value is known, and NaN if
-    there is none.
+    there is none. Raises ValueError for different shapes, or a problem without a response.
     """
     check_shapes(score_PK, value_PK, mask_PK)
     known_PK = np.isfinite(value_PK)
@@ -123,11 +128,14 @@ def _chosen_PN(score_PK: Floats, value_PK: NDArray[np.generic], mask_PK: Mask) -
     # The sort key falls with the score. In a problem without any score all responses tie at 0;
     # a response that cannot be chosen has +inf and comes last.
     all_tied_PK = mask_PK & ~scorable_PK.any(axis=1, keepdims=True)
-    key_PK = np.where(scorable_PK, -score_PK, np.where(all_tied_PK, 0.0, np.inf))
+    unscored_key_PK = np.where(all_tied_PK, 0.0, np.inf)
+    key_PK = np.where(scorable_PK, -score_PK, unscored_key_PK)
     order_PK = np.argsort(key_PK, axis=1, kind="stable")
+    # From here on in sorted order.
     key_PK = np.take_along_axis(key_PK, order_PK, axis=1)
+    value_PK = np.take_along_axis(value_PK, order_PK, axis=1)
     scorable_PK = key_PK < np.inf
-    tie_mean_PK = _tie_means_PK(np.take_along_axis(value_PK, order_PK, axis=1), key_PK)
+    tie_mean_PK = _tie_means_PK(value_PK, key_PK)
     shared_PK = np.where(scorable_PK, tie_mean_PK, 0.0)
 
     curve_PN = np.empty((len(count_P), int(count_P.min())))
@@ -136,15 +144,19 @@ def _chosen_PN(score_PK: Floats, value_PK: NDArray[np.generic], mask_PK: Mask) -
         rows = np.nonzero(count_P == count)[0]
         chance_KN = best_of_chances(int(count), curve_PN.shape[1]).T
         weighted_PN = shared_PK[rows, :count] @ chance_KN
-        curve_PN[rows] = weighted_PN / (scorable_PK[rows, :count] @ chance_KN)
+        # The chance that the subset holds a response that can be chosen.
+        total_PN = scorable_PK[rows, :count] @ chance_KN
+        curve_PN[rows] = weighted_PN / total_PN
     return curve_PN
 
 
 def _tie_means_PK(value_PK: NDArray[np.generic], sorted_PK: Floats) -> Floats:
     """Replace each value by the mean value of its tie group: the neighbours with the same key."""
+    # A group starts at the beginning of a row, and wherever the key changes.
     starts_PK = np.ones(sorted_PK.shape, bool)
     starts_PK[:, 1:] = sorted_PK[:, 1:] != sorted_PK[:, :-1]
     # Numbered over the flattened rows: each row starts a new group.
     group = np.cumsum(starts_PK) - 1
-    mean_of_group = np.bincount(group, value_PK.ravel()) / np.bincount(group)
+    total_of_group = np.bincount(group, value_PK.ravel())
+    mean_of_group = total_of_group / np.bincount(group)
     return np.asarray(mean_of_group[group].reshape(value_PK.shape))

@@ -69,20 +69,26 @@ def summarise(
     counts_BP: Floats,
     group_P: Groups | None = None,
 ) -> dict[str, Summary]:
-    """Return the summary of each of many weighings, all from the same resamples."""
+    """Return the summary of each of many weighings, all from the same resamples.
+
+    ``weighed`` holds the weighings by name, and the result has these names. ``counts_BP`` and
+    ``group_P`` are as for ``estimate_all``.
+    """
     # All ratios go to one call, so that all weighings share the resamples and are paired.
     ratios = {}
     for name, weighing in weighed.items():
         for quantity, ratio in summary_ratios(samples, weighing).items():
             ratios[name, quantity] = ratio
     estimates = estimate_all(ratios, counts_BP, group_P=group_P)
-    no_room = int((accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - ROOM).sum())
+    all_right_P = accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - ROOM
+    no_room = int(all_right_P.sum())
     by_name: dict[str, dict[str, Estimate]] = {name: {} for name in weighed}
     for (name, quantity), value in estimates.items():
         by_name[name][quantity] = value
     summaries = {}
     for name, weighing in weighed.items():
-        no_survivor = int((~has_survivor_P(weighing.weight_PK, samples.mask_PK)).sum())
+        survives_P = has_survivor_P(weighing.weight_PK, samples.mask_PK)
+        no_survivor = int((~survives_P).sum())
         summaries[name] = Summary(by_name[name], no_survivor, no_room)
     return summaries
 
@@ -98,9 +104,11 @@ def undefined_summary(why: str) -> Summary:
 
 
 def summary_ratios(samples: Samples, weighed: Weighed) -> dict[str, Ratio]:
-    """Return the ratios behind a summary."""
-    utility_PK, mask_PK = samples.utility_PK, samples.mask_PK
-    weight_PK, score_PK = weighed.weight_PK, weighed.score_PK
+    """Return the ratios behind a summary, by the names of its estimates."""
+    utility_PK = samples.utility_PK
+    mask_PK = samples.mask_PK
+    weight_PK = weighed.weight_PK
+    score_PK = weighed.score_PK
     if score_PK is None:
         within = undefined(len(mask_PK), "", "an ensemble has weights, but no score")
         pooled = within
@@ -143,7 +151,9 @@ def fill_grid(
 
     Entries without a row are ``fill``.
     """
-    width = int(sample.max()) + 1 if len(sample) else 0
+    width = 0
+    if len(sample):
+        width = int(sample.max()) + 1
     grid_PK = np.full((problems, width), fill)
     grid_PK[problem, sample] = value
     return grid_PK

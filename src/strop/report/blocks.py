@@ -149,7 +149,8 @@ def rate_cell(estimate: EstimateJson | None) -> Cell:
 def plain_cell(estimate: EstimateJson | None) -> Cell:
     """Return a cell with the number as it is, to two decimals: a correlation, a count, nats."""
     value = known(estimate, "value")
-    return Cell(DASH if value is None else decimal(value, 2), span(estimate, digits=2))
+    text = DASH if value is None else decimal(value, 2)
+    return Cell(text, span(estimate, digits=2))
 
 
 def shaded(cell: Cell, value: float | None, largest: float, darkest: int = 34) -> Cell:

@@ -33,24 +33,29 @@ def comparison_groups(runs: Sequence[ReportRun], comparison: Sequence[Document])
 
 
 def _charts(runs: Sequence[ReportRun]) -> list[Block]:
+    """Return the accuracy and the gap of every run; a chart of a single run says nothing."""
     accuracies: list[Mark] = []
     gaps: list[Mark] = []
     for run in runs:
         document = clean(run.document)
         accuracies.append(mark(document.get("accuracy"), name=run.title))
         for stage, entry in document["verifiers"].items():
-            series = f"{stage}@{entry.get('weigh', '')}"
+            # One series for each verifier and weight: its gaps of all runs have one colour.
+            weigh = entry.get("weigh", "")
+            series = f"{stage}@{weigh}"
             gaps.append(mark(entry.get("gap"), name=run.title, series=series))
     charts: list[Block] = []
     if len(drawn(accuracies)) > 1:
         charts.append(interval_chart("Accuracy of every run", "", accuracies, Axes("accuracy, %")))
-    if len({mark["name"] for mark in drawn(gaps)}) > 1:
+    runs_with_gap = {mark["name"] for mark in drawn(gaps)}
+    if len(runs_with_gap) > 1:
         note = "Compare gaps only at the same number of samples."
         charts.append(interval_chart("Gap of every run", note, gaps, GAP))
     return charts
 
 
 def _paired_table(pair: Document) -> WordTable:
+    """Return the differences of two runs, a row per quantity and verifier."""
     note = f"{pair['shared']:,} problems in both."
     if pair.get("why"):
         note += f" {pair['why']}."

@@ -14,6 +14,7 @@ from strop.report.formatting import DASH, Document, clean, known
 
 Usages = Sequence[Mapping[str, Any]]
 
+# Fields without an entry are whole numbers, and a heading is the field's name in words.
 _FORMATS = {"flops": ".1e", "seconds": ",.1f", "cost": ",.4f"}
 _HEADINGS = {"flops": "FLOPs"}
 _ALWAYS_SHOWN = ("prompt_tokens", "generated_tokens", "seconds")
@@ -32,18 +33,24 @@ def cost_rows(documents: Sequence[Document]) -> tuple[list[str], list[tuple[str,
         if is_spent or key in _ALWAYS_SHOWN:
             keys.append(key)
     header = ["stage"]
-    header += [_HEADINGS.get(key, key.replace("_", " ")) for key in keys]
+    for key in keys:
+        header.append(_HEADINGS.get(key, key.replace("_", " ")))
     rows = []
     for stage, usages in usages_of.items():
-        rows.append((stage, [usage_in_words(key, _sum(key, usages)) for key in keys]))
+        cells = [usage_in_words(key, _sum(key, usages)) for key in keys]
+        rows.append((stage, cells))
     return header, rows
 
 
 def _usages_by_stage(documents: Sequence[Document]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the usages of all documents by stage; "all stages" comes last if there are several."""
     usages_of: dict[str, list[Mapping[str, Any]]] = {}
     for document in map(clean, documents):
-        for stage, usage in (document.get("usage_by_stage") or {}).items():
-            usages_of.setdefault(stage.removeprefix("scores/"), []).append(usage)
+        by_stage = document.get("usage_by_stage") or {}
+        for stage, usage in by_stage.items():
+            # A verifier's stage is "scores/NAME".
+            name = stage.removeprefix("scores/")
+            usages_of.setdefault(name, []).append(usage)
     if len(usages_of) > 1:
         usages_of["all stages"] = list(chain.from_iterable(usages_of.values()))
     return usages_of
@@ -86,4 +93,6 @@ def usage_in_words(key: str, value: float | None) -> str:
     """Return one field of a usage in words."""
     if value is None:
         return DASH
-    return format(value, _FORMATS.get(key, ",.0f")) if value else "0"
+    if not value:
+        return "0"
+    return format(value, _FORMATS.get(key, ",.0f"))

@@ -56,16 +56,18 @@ def cross_chapter(document: Document) -> Chapter:
 def _claims(document: Document) -> Iterator[Claim]:
     """Yield, for each generator, the judge with the largest gap, beside its own judgement."""
     for generator in document["generators"]:
-        cells = [cell for cell in document["cells"] if cell["generator"] == generator]
-        cells = [cell for cell in cells if known(cell["gap"], "value") is not None]
+        cells = []
+        for cell in document["cells"]:
+            is_known = known(cell["gap"], "value") is not None
+            if cell["generator"] == generator and is_known:
+                cells.append(cell)
         if not cells:
             yield Claim("unknown", f"No gap of {generator} is known")
             continue
         best = max(cells, key=lambda cell: known(cell["gap"], "value") or 0.0)
+        judge = f"{best['verifier_model']} verifies it"
         if best["verifier_model"] == generator:
             judge = "it verifies itself"
-        else:
-            judge = f"{best['verifier_model']} verifies it"
         claim = f"{generator} gains most when {judge} by {best['verifier']}: {points(best['gap'])}"
         for cell in cells:
             # The same verifier, by the generator itself.
@@ -93,11 +95,15 @@ def _matrix(document: Document, verifier: str) -> WordTable:
             row.append(shaded(cell, known(gap, "value"), largest))
         rows.append((generator, row))
     note = "Gap in points; * if the interval excludes zero. A darker cell is a larger gap."
-    header = ["Generator", "Accuracy, %", *(f"verified by {judge}" for judge in judges)]
-    return WordTable(f"{verifier}@{cells[0]['weigh']}", note, header, rows)
+    header = ["Generator", "Accuracy, %"]
+    for judge in judges:
+        header.append(f"verified by {judge}")
+    weigh = cells[0]["weigh"]
+    return WordTable(f"{verifier}@{weigh}", note, header, rows)
 
 
 def _cell_charts(document: Document) -> Iterator[Block]:
+    """Yield one chart of all known gaps, with a row per pair of generator and verifying model."""
     marks = []
     for cell in document["cells"]:
         name = f"{cell['generator']} by {cell['verifier_model']}"
@@ -108,6 +114,7 @@ def _cell_charts(document: Document) -> Iterator[Block]:
 
 
 def _transfer_tables(document: Document) -> Iterator[Block]:
+    """Yield the gaps of filters chosen on one model and used on another, if there are any."""
     rows = []
     for transfer in document.get("transfers") or []:
         cells = [

@@ -70,8 +70,12 @@ def correlations_table(analysis: Analysis) -> WordTable | None:
     )
     rows = []
     for pair in pairs:
-        values = [pair[key] for key in _CORRELATIONS]
-        cells = [shaded(plain_cell(value), known(value, "value"), 1) for value in values]
+        cells = []
+        for key in _CORRELATIONS:
+            estimate = pair[key]
+            cell = plain_cell(estimate)
+            # The darkest shade is a correlation of 1.
+            cells.append(shaded(cell, known(estimate, "value"), largest=1))
         rows.append((" and ".join(pair["verifiers"]), cells))
     header = ["Verifiers", *_CORRELATIONS.values()]
     return WordTable("Similarity of the verifiers", note, header, rows)
@@ -86,5 +90,8 @@ def diversity_table(analysis: Analysis) -> WordTable | None:
         "Means over problems. They depend on the number of samples, so compare only runs with the "
         "same number."
     )
-    rows = [(name.replace("_", " "), [plain_cell(value)]) for name, value in diversity.items()]
+    rows = []
+    for name, value in diversity.items():
+        measure = name.replace("_", " ")
+        rows.append((measure, [plain_cell(value)]))
     return WordTable("Diversity", note, ["", "Mean over problems"], rows)

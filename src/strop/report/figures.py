@@ -18,6 +18,7 @@ from strop.report.formatting import EstimateJson, clean, known
 Rows = Sequence[Mapping[str, Any]]
 
 CURVE_HEIGHT = 180
+"""The height in pixels of a chart that stands beside others."""
 
 
 def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
@@ -30,20 +31,16 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
         return None
     names = [row["name"] for row in rows]
     row_axis = alt.Axis(labelLimit=150, grid=False, domain=False, ticks=False)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("name:N", sort=names, title=None, axis=row_axis),
-        tooltip=[alt.Tooltip("name:N", title="responses"), *_tooltips("value", "low", "high")],
-    )
-    scale = alt.Scale(zero=False, nice=True, padding=12)
-    colour = alt.condition("datum.after", alt.value("@accent"), alt.value("@muted"))
+    y = alt.Y("name:N", sort=names, title=None, axis=row_axis)
+    tooltip = [alt.Tooltip("name:N", title="responses"), *_tooltips("value", "low", "high")]
+    base = alt.Chart(alt.Data(values=rows)).encode(y=y, tooltip=tooltip)
     # The layers share their x axis, so both get the same scale.
-    spans = base.mark_rule(strokeWidth=2.5).encode(
-        x=alt.X("low:Q", scale=scale), x2="high:Q", color=colour
-    )
-    axis = alt.Axis(tickCount=6)
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=alt.X("value:Q", scale=scale, title="accuracy, %", axis=axis), color=colour
-    )
+    scale = alt.Scale(zero=False, nice=True, padding=12)
+    low = alt.X("low:Q", scale=scale)
+    value = alt.X("value:Q", scale=scale, title="accuracy, %", axis=alt.Axis(tickCount=6))
+    colour = alt.condition("datum.after", alt.value("@accent"), alt.value("@muted"))
+    spans = base.mark_rule(strokeWidth=2.5).encode(x=low, x2="high:Q", color=colour)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=value, color=colour)
     layers = [spans, points]
     # The first row is all responses, unless their accuracy is unknown.
     if not rows[0]["after"]:
@@ -53,17 +50,19 @@ def accuracy_figure(document: Mapping[str, Any]) -> Specification | None:
 
 
 def _accuracy_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each known accuracy; ``after`` is True for those after filtering."""
+    # Triples of name, estimate and ``after``.
     named = [
         ("all responses", document.get("accuracy"), False),
         ("greedy", document.get("greedy"), False),
     ]
     for name, entry in document["verifiers"].items():
         named.append((f"kept by {name}", entry.get("accuracy_kept"), True))
-    return [
-        {"name": name, "after": after, **_in_points(estimate)}
-        for name, estimate, after in named
-        if known(estimate, "value") is not None
-    ]
+    rows = []
+    for name, estimate, after in named:
+        if known(estimate, "value") is not None:
+            rows.append({"name": name, "after": after, **_in_points(estimate)})
+    return rows
 
 
 def gap_figure(rows: Rows, domain: tuple[float, float]) -> Specification:
@@ -73,32 +72,30 @@ def gap_figure(rows: Rows, domain: tuple[float, float]) -> Specification:
     """
     values = []
     for row in rows:
-        kept = _points(row.get("kept_share"), "value")
-        weigh = clean(row.get("weigh", ""))
-        values.append(
-            {"threshold": row["threshold"], "weigh": weigh, "kept": kept, **_in_points(row["gap"])}
-        )
-    base = alt.Chart(alt.Data(values=values)).encode(
-        x=_parameter_axis(rows),
-        tooltip=[
-            alt.Tooltip("weigh:N", title="weight"),
-            *_tooltips("value", "low", "high"),
-            alt.Tooltip("kept:Q", format=".1f", title="kept share, %"),
-        ],
-    )
+        value = {
+            "threshold": row["threshold"],
+            "weigh": clean(row.get("weigh", "")),
+            "kept": _points(row.get("kept_share"), "value"),
+        }
+        values.append(value | _in_points(row["gap"]))
+    tooltip = [
+        alt.Tooltip("weigh:N", title="weight"),
+        *_tooltips("value", "low", "high"),
+        alt.Tooltip("kept:Q", format=".1f", title="kept share, %"),
+    ]
+    base = alt.Chart(alt.Data(values=values)).encode(x=_parameter_axis(rows), tooltip=tooltip)
     scale = alt.Scale(domain=list(domain))
-    band = base.mark_area(opacity=0.2, color="@accent").encode(
-        y=_gap_axis("low", scale), y2="high:Q"
-    )
+    area = base.mark_area(opacity=0.2, color="@accent")
+    band = area.encode(y=_gap_axis("low", scale), y2="high:Q")
     dots = alt.OverlayMarkDef(color="@accent", size=36)
-    line = base.mark_line(color="@accent", strokeWidth=2, point=dots).encode(
-        y=_gap_axis("value", scale)
-    )
+    curve = base.mark_line(color="@accent", strokeWidth=2, point=dots)
+    line = curve.encode(y=_gap_axis("value", scale))
     zero = zero_line().encode(y=_gap_axis("zero", scale))
     return layered([zero, band, line], CURVE_HEIGHT)
 
 
 def _parameter_axis(rows: Rows) -> alt.X:
+    """Return the x axis of a sweep: ticks at the values themselves if these are whole numbers."""
     weigh = str(rows[0].get("weigh", ""))
     if has_whole_parameter(weigh):
         thresholds = sorted({row["threshold"] for row in rows})
@@ -110,7 +107,9 @@ def _parameter_axis(rows: Rows) -> alt.X:
 
 
 def _gap_axis(key: str, scale: alt.Scale) -> alt.Y:
-    return alt.Y(f"{key}:Q", title="gap, points", scale=scale, axis=alt.Axis(tickCount=6))
+    """Return the y axis of one layer; all layers share title and scale."""
+    axis = alt.Axis(tickCount=6)
+    return alt.Y(f"{key}:Q", title="gap, points", scale=scale, axis=axis)
 
 
 def calibration_figure(marks: Rows, probability: bool) -> Specification:
@@ -121,19 +120,18 @@ def calibration_figure(marks: Rows, probability: bool) -> Specification:
     x_scale = alt.Scale(zero=False, padding=10)
     if probability:
         x_scale = alt.Scale(domain=[0, 1])
-    base = alt.Chart(alt.Data(values=list(marks))).encode(
-        x=alt.X("x:Q", title="score", scale=x_scale, axis=alt.Axis(tickCount=5)),
-        tooltip=[
-            alt.Tooltip("x:Q", title="score"),
-            *_tooltips("value", "low", "high"),
-            alt.Tooltip("responses:Q", format=","),
-        ],
-    )
+    x = alt.X("x:Q", title="score", scale=x_scale, axis=alt.Axis(tickCount=5))
+    tooltip = [
+        alt.Tooltip("x:Q", title="score"),
+        *_tooltips("value", "low", "high"),
+        alt.Tooltip("responses:Q", format=","),
+    ]
+    base = alt.Chart(alt.Data(values=list(marks))).encode(x=x, tooltip=tooltip)
     y_scale = alt.Scale(domain=[0, 100])
     y = alt.Y("value:Q", scale=y_scale)
-    spans = base.mark_rule(color="@accent", strokeWidth=1.5).encode(
-        y=alt.Y("low:Q", title="right, %", scale=y_scale), y2="high:Q"
-    )
+    low = alt.Y("low:Q", title="right, %", scale=y_scale)
+    spans = base.mark_rule(color="@accent", strokeWidth=1.5).encode(y=low, y2="high:Q")
+    # The area of a dot grows with its number of responses.
     line = base.mark_line(color="@accent", strokeWidth=1, opacity=0.5).encode(y=y)
     size = alt.Size("responses:Q", scale=alt.Scale(range=[30, 220]), legend=None)
     dots = base.mark_point(filled=True, color="@accent", opacity=1).encode(y=y, size=size)
@@ -144,10 +142,10 @@ def calibration_figure(marks: Rows, probability: bool) -> Specification:
 
 
 def _diagonal() -> alt.Chart:
+    """Return the line of perfect calibration: a score of 1 is right in 100% of the cases."""
     ends = [{"x": 0, "y": 0}, {"x": 1, "y": 100}]
-    line: alt.Chart = alt.Chart(alt.Data(values=ends)).mark_line(
-        strokeDash=[4, 4], color="@zero", strokeWidth=1
-    )
+    base = alt.Chart(alt.Data(values=ends))
+    line: alt.Chart = base.mark_line(strokeDash=[4, 4], color="@zero", strokeWidth=1)
     return line.encode(x="x:Q", y="y:Q")
 
 
@@ -155,7 +153,9 @@ def drawable(rows: Rows) -> Rows:
     """Return the rows of a sweep whose gap is defined, or none if they have a single threshold."""
     defined = [row for row in rows if known(row["gap"], "value") is not None]
     thresholds = {row["threshold"] for row in defined}
-    return defined if len(thresholds) > 1 else []
+    if len(thresholds) < 2:
+        return []
+    return defined
 
 
 def shared_domain(sweeps: Mapping[str, Rows]) -> tuple[float, float]:
@@ -166,20 +166,26 @@ def shared_domain(sweeps: Mapping[str, Rows]) -> tuple[float, float]:
     values = [0.0]
     for rows in sweeps.values():
         for row in rows:
-            for end in _in_points(row["gap"]).values():
-                if end is not None:
-                    values.append(end)
+            for number in _in_points(row["gap"]).values():
+                if number is not None:
+                    values.append(number)
+    lowest = min(values)
+    highest = max(values)
     # A chart of zeros alone needs some height too.
-    margin = 0.05 * (max(values) - min(values)) or 1.0
-    return min(values) - margin, max(values) + margin
+    margin = 0.05 * (highest - lowest) or 1.0
+    return lowest - margin, highest + margin
 
 
 def _points(estimate: EstimateJson | None, key: str) -> float | None:
+    """Return one field of an estimate in points, or None where it is unknown."""
     value = known(estimate, key)
-    return None if value is None else round(100 * value, 3)
+    if value is None:
+        return None
+    return round(100 * value, 3)
 
 
 def _in_points(estimate: EstimateJson | None) -> dict[str, float | None]:
+    """Return the value and the ends of the interval in points, under the names of chart fields."""
     return {key: _points(estimate, key) for key in ("value", "low", "high")}
 
 

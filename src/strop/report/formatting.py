@@ -34,6 +34,7 @@ def visible(text: str) -> str:
 
 def clean(value: Any) -> Any:
     """Return a JSON value with ``visible`` applied to every text in it, keys included."""
+    # Texts first: a string is a sequence too.
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, Mapping):
@@ -50,18 +51,26 @@ def capital(text: str) -> str:
 
 def counted(count: int, singular: str, plural: str) -> str:
     """Return "1 row" or "2,000 rows"."""
-    return f"{count:,} {singular if count == 1 else plural}"
+    noun = singular if count == 1 else plural
+    return f"{count:,} {noun}"
 
 
 def known(estimate: EstimateJson | None, key: str) -> float | None:
     """Return one field of an estimate as a finite float, or None."""
     value = (estimate or {}).get(key)
-    return float(value) if value is not None and math.isfinite(value) else None
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def sign_of(estimate: EstimateJson | None) -> int:
-    """Return 1 if the whole interval lies above zero, -1 if below, and 0 otherwise."""
-    return interval_sign(known(estimate, "low"), known(estimate, "high"))
+    """Return 1 if the whole interval lies above zero, -1 if below, and 0 otherwise.
+
+    It is 0 too where there is no interval.
+    """
+    low = known(estimate, "low")
+    high = known(estimate, "high")
+    return interval_sign(low, high)
 
 
 def decimal(value: float, digits: int = 1, sign: str = "") -> str:
@@ -76,7 +85,9 @@ def decimal(value: float, digits: int = 1, sign: str = "") -> str:
 def number(estimate: EstimateJson | None, sign: str = "") -> str:
     """Return an estimate's value as per cent, "41.2", or a dash where it is undefined."""
     value = known(estimate, "value")
-    return DASH if value is None else decimal(100 * value, sign=sign)
+    if value is None:
+        return DASH
+    return decimal(100 * value, sign=sign)
 
 
 def interval(estimate: EstimateJson | None) -> str:
@@ -86,28 +97,36 @@ def interval(estimate: EstimateJson | None) -> str:
 
 def span(estimate: EstimateJson | None, scale: float = 1.0, digits: int = 1) -> str:
     """Return the interval multiplied by ``scale``, or "" where there is none."""
-    low, high = known(estimate, "low"), known(estimate, "high")
+    low = known(estimate, "low")
+    high = known(estimate, "high")
     if low is None or high is None:
         return ""
-    return f"[{decimal(scale * low, digits)}, {decimal(scale * high, digits)}]"
+    low_text = decimal(scale * low, digits)
+    high_text = decimal(scale * high, digits)
+    return f"[{low_text}, {high_text}]"
 
 
 def with_interval(estimate: EstimateJson | None, sign: str = "") -> str:
     """Return "41.2 [36.0, 46.4]", or the value alone where there is no interval."""
-    return f"{number(estimate, sign)} {interval(estimate)}".strip()
+    value = number(estimate, sign)
+    ends = interval(estimate)
+    return f"{value} {ends}".strip()
 
 
 def points(estimate: EstimateJson | None) -> str:
     """Return "+5.0 points [1.0, 9.0]" with spaces that do not break, or a dash."""
     if known(estimate, "value") is None:
         return DASH
-    text = f"{number(estimate, '+')} points {interval(estimate)}"
-    return text.strip().replace(" ", "\u00a0")
+    value = number(estimate, "+")
+    ends = interval(estimate)
+    text = f"{value} points {ends}".strip()
+    return text.replace(" ", "\u00a0")
 
 
 def models(document: Mapping[str, Any]) -> str:
     """Return the generator's name, and the verifying model's where it is another one."""
-    generator, verifier = document["model"], document.get("verifier_model")
+    generator = document["model"]
+    verifier = document.get("verifier_model")
     if verifier in (None, generator):
         return str(generator)
     return f"{generator} verified by {verifier}"

@@ -83,15 +83,21 @@ def _judge(document: Mapping[str, Any], stage: str) -> str:
     if name == "oracle":
         return "the oracle (the reference itself)"
     model = entry.get("verifier_model", document.get("verifier_model"))
-    owner = "the model's own" if model in (None, document["model"]) else f"{model}'s"
-    return f"{owner} {_PHRASES.get(name, f'{name} score')}"
+    owner = f"{model}'s"
+    if model in (None, document["model"]):
+        owner = "the model's own"
+    phrase = _PHRASES.get(name, f"{name} score")
+    return f"{owner} {phrase}"
 
 
 def _claim(judge: str, accuracy: EstimateJson | None, entry: Mapping[str, Any]) -> Claim:
+    """Return the sentence about one verifier, in the words of its kind."""
     gap = entry.get("gap")
     kind = kind_of(gap)
     why = (gap or {}).get("why") or "no reason was recorded"
-    change = f"from {number(accuracy)}% to {number(entry.get('accuracy_kept'))}%: {points(gap)}"
+    before = number(accuracy)
+    after = number(entry.get("accuracy_kept"))
+    change = f"from {before}% to {after}%: {points(gap)}"
     if known(gap, "value") is None:
         return Claim("unknown", f"The effect of filtering by {judge} is unknown: {why}")
     sentences = {
@@ -104,6 +110,7 @@ def _claim(judge: str, accuracy: EstimateJson | None, entry: Mapping[str, Any]) 
 
 
 def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
+    """Yield the groups of the chapter, empty ones too; ``filled`` drops those."""
     analysis = document.get("analysis") or {}
     yield Group(
         "What filtering changes",
@@ -139,12 +146,19 @@ def _groups(document: Mapping[str, Any], sweeps: Sweeps) -> Iterator[Group]:
 
 
 def _table_groups(analysis: Mapping[str, Any]) -> Iterator[Group]:
-    for table in (correlations_table(analysis), diversity_table(analysis), choice_table(analysis)):
+    """Yield a group for each table that the analysis has numbers for."""
+    tables = [
+        correlations_table(analysis),
+        diversity_table(analysis),
+        choice_table(analysis),
+    ]
+    for table in tables:
         if table is not None:
             yield Group(table.title, "", [table], wide=True)
 
 
 def _accuracies(document: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield the accuracies before and after filtering, then the gaps."""
     specification = accuracy_figure(document)
     if specification is None:
         return
@@ -173,9 +187,11 @@ def _row_name(row: Mapping[str, Any]) -> str:
 
 
 def _curves(sweeps: Sweeps) -> Iterator[Block]:
+    """Yield the gap over the filter's parameter, a chart per verifier, all on one scale."""
     curves = {}
     for name, rows in sweeps.items():
-        if drawn_rows := drawable(rows):
+        drawn_rows = drawable(rows)
+        if drawn_rows:
             curves[name] = drawn_rows
     domain = shared_domain(curves)
     for name, rows in curves.items():
@@ -186,6 +202,7 @@ def _curves(sweeps: Sweeps) -> Iterator[Block]:
 
 
 def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield the gaps of ensembles beside those of single verifiers, then the table of all."""
     ensembles = analysis.get("ensembles") or {}
     if not ensembles:
         return
@@ -207,11 +224,15 @@ def _ensembles(document: Mapping[str, Any], analysis: Mapping[str, Any]) -> Iter
 
 
 def _without_weights(spec: str) -> str:
-    return " & ".join(factor.split("@")[0] for factor in spec.split("&"))
+    """Return "mc & logprob" of "mc@threshold:0.5&logprob@best-of:K"."""
+    names = [factor.split("@")[0] for factor in spec.split("&")]
+    return " & ".join(names)
 
 
 def _calibrations(analysis: Mapping[str, Any]) -> Iterator[Block]:
-    for name, calibration in (analysis.get("calibration") or {}).items():
+    """Yield a chart for each verifier whose scores have more than one bin."""
+    calibrations = analysis.get("calibration") or {}
+    for name, calibration in calibrations.items():
         if len(calibration["bins"]) > 1:
             yield _calibration_chart(name, calibration)
 
@@ -229,7 +250,9 @@ def _calibration_chart(name: str, calibration: Mapping[str, Any]) -> Chart:
         marks.append(mark(score_bin["right"], x=x, series="", responses=responses))
     error = calibration.get("ece") or {}
     is_probability = known(error, "value") is not None
-    note = f"Calibration error {number(error)}% {interval(error)}." if is_probability else ""
+    note = ""
+    if is_probability:
+        note = f"Calibration error {number(error)}% {interval(error)}."
     chart = line_chart(name, note, marks, Axes("right, %", "mean score"))
     return replace(
         chart,
@@ -240,8 +263,11 @@ def _calibration_chart(name: str, calibration: Mapping[str, Any]) -> Chart:
 
 def _with_counts(table: WordTable, marks: list[Mark]) -> WordTable:
     """Return the table of a calibration chart with a column for each bin's number of responses."""
+    # The rows of the table are named by x in words, as ``series_table`` writes it.
     count_at = {f"{mark['x']:g}": f"{mark['responses']:,}" for mark in marks}
-    rows = [(x, [*cells, Cell(count_at[x])]) for x, cells in table.rows]
+    rows = []
+    for x, cells in table.rows:
+        rows.append((x, [*cells, Cell(count_at[x])]))
     return WordTable(table.title, "", [*table.header, "responses"], rows)
 
 
@@ -251,8 +277,11 @@ def _best_of(analysis: Mapping[str, Any]) -> Iterator[Block]:
     curves["pass@N: any right"] = analysis.get("pass_at_k") or {}
     marks = []
     for name, curve in curves.items():
-        marks += [mark(curve[size], x=int(size), series=name) for size in doublings(curve)]
-    if len({mark["x"] for mark in drawn(marks)}) > 1:
+        for size in doublings(curve):
+            marks.append(mark(curve[size], x=int(size), series=name))
+    sizes = {mark["x"] for mark in drawn(marks)}
+    # A single size is no curve.
+    if len(sizes) > 1:
         note = (
             "Expected accuracy over subsets of the samples. Click a name in the legend to see it "
             "alone."

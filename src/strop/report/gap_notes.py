@@ -51,8 +51,10 @@ def notes(documents: Sequence[Document]) -> list[str]:
     lines = _definitions(cleaned)
     if _has_clear_gap(cleaned):
         lines.append("* the interval of the gap excludes zero")
-    if len({document["samples"] for document in cleaned if "samples" in document}) > 1:
+    sample_counts = {document["samples"] for document in cleaned if "samples" in document}
+    if len(sample_counts) > 1:
         lines.append(_DIFFERENT_SAMPLES)
+    # A note names the models only where the runs differ in them.
     several_models = len({models(document) for document in cleaned}) > 1
     for document in cleaned:
         lines += _document_notes(document, several_models)
@@ -74,11 +76,13 @@ def _has_clear_gap(documents: Sequence[Document]) -> bool:
 
 
 def _document_notes(document: Document, several_models: bool) -> list[str]:
+    """Return the notes on one run, then those on each of its verifiers and weights."""
     run = str(document["task"])
     if several_models:
         run = f"{run}, {models(document)}"
     lines = []
-    if why := _why(document.get("accuracy")):
+    why = _why(document.get("accuracy"))
+    if why:
         lines.append(f"{run}: accuracy {DASH}: {why}")
     lines += [f"{run}: {note}" for note in document.get("notes") or []]
     truncated = document.get("truncated") or 0
@@ -86,23 +90,39 @@ def _document_notes(document: Document, several_models: bool) -> list[str]:
         text = counted(truncated, "response was truncated", "responses were truncated")
         lines.append(f"{run}: {text}")
     for entry in entries(document):
-        lines += _entry_notes(f"{run}, {entry['verifier']}@{entry.get('weigh', '')}", entry)
+        weigh = entry.get("weigh", "")
+        row = f"{run}, {entry['verifier']}@{weigh}"
+        lines += _entry_notes(row, entry)
     return lines
 
 
 def _entry_notes(row: str, entry: Document) -> list[str]:
-    counts = [counted(entry[key], *words) for key, words in _COUNTS.items() if entry.get(key)]
-    lines = [f"{row}: {'; '.join(counts)}"] if counts else []
+    """Return the counts of what was dropped, the reasons of missing numbers, and the cautions."""
+    lines = []
+    counts = []
+    for key, (singular, plural) in _COUNTS.items():
+        if entry.get(key):
+            counts.append(counted(entry[key], singular, plural))
+    if counts:
+        all_counts = "; ".join(counts)
+        lines.append(f"{row}: {all_counts}")
     # Quantities that share a reason share a line.
     quantities_of: dict[str, list[str]] = {}
     for key in _QUANTITIES:
-        if why := _why(entry.get(key)):
-            missing = DASH if known(entry.get(key), "value") is None else "has no interval"
-            quantities_of.setdefault(f"{missing}: {why}", []).append(key.replace("_", " "))
-    if caution := (entry.get("gap") or {}).get("caution"):
+        why = _why(entry.get(key))
+        if not why:
+            continue
+        missing = "has no interval"
+        if known(entry.get(key), "value") is None:
+            missing = DASH
+        quantity = key.replace("_", " ")
+        quantities_of.setdefault(f"{missing}: {why}", []).append(quantity)
+    caution = (entry.get("gap") or {}).get("caution")
+    if caution:
         quantities_of.setdefault(f"with caution: {caution}", []).append("gap")
     for reason, quantities in quantities_of.items():
-        lines.append(f"{row}: {', '.join(quantities)} {reason}")
+        names = ", ".join(quantities)
+        lines.append(f"{row}: {names} {reason}")
     return lines
 
 

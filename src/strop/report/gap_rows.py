@@ -34,7 +34,9 @@ class GapRow:
     @property
     def starred_gap(self) -> str:
         """The gap, with a star if its interval excludes zero."""
-        return f"{self.gap}*" if self.clear else self.gap
+        if self.clear:
+            return f"{self.gap}*"
+        return self.gap
 
 
 def entries(document: Document) -> list[Document]:
@@ -54,7 +56,9 @@ def gap_rows(documents: Sequence[Document]) -> list[GapRow]:
 
 
 def _row(document: Document, entry: Document) -> GapRow:
-    accuracy, kept, gap = document.get("accuracy"), entry.get("accuracy_kept"), entry.get("gap")
+    accuracy = document.get("accuracy")
+    kept = entry.get("accuracy_kept")
+    gap = entry.get("gap")
     return GapRow(
         task=str(document["task"]),
         model=models(document),

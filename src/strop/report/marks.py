@@ -45,7 +45,10 @@ def mark(estimate: EstimateJson | None, scale: float = 100.0, **position: Any) -
     made = dict(position)
     for key in ("value", "low", "high"):
         number = known(estimate, key)
-        made[key] = None if number is None else round(scale * number, 4)
+        if number is not None:
+            # Four digits are more than a chart shows, and keep the page small.
+            number = round(scale * number, 4)
+        made[key] = number
     return made
 
 
@@ -55,9 +58,16 @@ def drawn(marks: Iterable[Mark]) -> list[Mark]:
 
 
 def doublings(curve: Mapping[str, Any]) -> list[str]:
-    """Return the sizes 1, 2, 4, ... of a curve over sizes, and its last."""
+    """Return the sizes 1, 2, 4, ... of a curve over sizes, and its last.
+
+    The keys of ``curve`` are the sizes as text, as JSON has them.
+    """
     last = max(map(int, curve), default=0)
-    return [size for size in curve if is_power_of_two(int(size)) or int(size) == last]
+    sizes = []
+    for size in curve:
+        if is_power_of_two(int(size)) or int(size) == last:
+            sizes.append(size)
+    return sizes
 
 
 def is_power_of_two(count: int) -> bool:

@@ -28,16 +28,22 @@ def cross_tables(document: Document) -> Iterator[Table | Text]:
 
 
 def _matrix(document: Document, verifier: str) -> Table:
+    """Return one verifier's gaps: a row per generator, a column per verifying model."""
     cells = [cell for cell in document["cells"] if cell["verifier"] == verifier]
     gap_of = {(cell["generator"], cell["verifier_model"]): cell["gap"] for cell in cells}
     judges = document["verifier_models"]
-    table = plain_table(
-        f"gap in points, {verifier}@{cells[0]['weigh']}, {document['task']}",
-        ["generator\nacc. %", *(f"verified by\n{judge}" for judge in judges)],
-    )
+    weigh = cells[0]["weigh"]
+    title = f"gap in points, {verifier}@{weigh}, {document['task']}"
+    header = ["generator\nacc. %"]
+    for judge in judges:
+        header.append(f"verified by\n{judge}")
+    table = plain_table(title, header)
     for generator in document["generators"]:
-        head = f"{generator}\n{number(document['accuracy'][generator])}"
-        table.add_row(Text(head), *(gap_cell(gap_of[generator, judge]) for judge in judges))
+        accuracy = number(document["accuracy"][generator])
+        row = [Text(f"{generator}\n{accuracy}")]
+        for judge in judges:
+            row.append(gap_cell(gap_of[generator, judge]))
+        table.add_row(*row)
     return table
 
 
@@ -59,12 +65,14 @@ def scale_tables(document: Document) -> Iterator[Table | Text]:
 
 
 def _points_table(points: Sequence[Document]) -> Table:
+    """Return a row per model, task and verifier."""
     header = ["model\ntask", "FLOPs", "verifier\n@weight", "relative\ngap", "gap\npoints"]
     table = plain_table("relative gap, %", header)
     for point in points:
+        flops = point["pretraining"]["flops"]
         table.add_row(
             Text(f"{point['model']}\n{point['task']}"),
-            Text(f"{point['pretraining']['flops']:.1e}"),
+            Text(f"{flops:.1e}"),
             Text(f"{point['verifier']}\n@{point['weigh']}"),
             gap_cell(point["relative_gap"]),
             gap_cell(point["gap"]),
@@ -73,16 +81,20 @@ def _points_table(points: Sequence[Document]) -> Table:
 
 
 def _trends_table(trends: Sequence[Document]) -> Table:
+    """Return a row per family, task and verifier."""
     header = ["family\ntask", "verifier", "slope\npoints", "Kendall\ntau", "p, rising", "sizes"]
     table = plain_table("relative gap against log10 FLOPs", header)
     for trend in trends:
-        tau, p_rising = known(trend["kendall"], "value"), trend["p_rising"]
+        tau = known(trend["kendall"], "value")
+        p_rising = trend["p_rising"]
+        tau_text = DASH if tau is None else f"{tau:.2f}"
+        p_text = DASH if p_rising is None else f"{p_rising:.3f}"
         table.add_row(
             Text(f"{trend['family']}\n{trend['task']}"),
             Text(trend["verifier"]),
             gap_cell(trend["slope"]),
-            Text(DASH if tau is None else f"{tau:.2f}"),
-            Text(DASH if p_rising is None else f"{p_rising:.3f}"),
+            Text(tau_text),
+            Text(p_text),
             Text(str(trend["sizes"])),
         )
     return table
@@ -90,9 +102,13 @@ def _trends_table(trends: Sequence[Document]) -> Table:
 
 def plan_table(plans: Sequence[Document]) -> Table:
     """Return the problems needed at each number of samples; ``plan_notes`` adds the cost."""
-    samples = [need["samples"] for need in plans[0]["needs"]]
-    half_width = f"± {100 * plans[0]['half_width']:g} points"
-    table = plain_table("problems needed", [half_width, *(f"K = {k}" for k in samples)])
+    # All plans have the same half-width and consider the same K.
+    first = plans[0]
+    half_width = 100 * first["half_width"]
+    header = [f"± {half_width:g} points"]
+    for need in first["needs"]:
+        header.append(f"K = {need['samples']}")
+    table = plain_table("problems needed", header)
     for plan in clean(list(plans)):
         cells = [_whole(need.get("problems")) for need in plan["needs"]]
         table.add_row(Text(plan["quantity"]), *cells)
@@ -103,7 +119,8 @@ def plan_notes(plans: Sequence[Document]) -> Iterator[Text]:
     """Yield the cheapest plan of each quantity with its cost, then what the plans assume."""
     cleaned: list[Document] = clean(list(plans))
     for plan in cleaned:
-        yield Text(f"{plan['quantity']}: {_cheapest(plan['cheapest'])}")
+        cheapest = _cheapest(plan["cheapest"])
+        yield Text(f"{plan['quantity']}: {cheapest}")
     assumptions = []
     for plan in cleaned:
         assumptions += [(note, plan["quantity"]) for note in plan["notes"]]
@@ -111,9 +128,11 @@ def plan_notes(plans: Sequence[Document]) -> Iterator[Text]:
 
 
 def _cheapest(cheapest: Document) -> str:
+    """Return the cheapest plan in words, with its cost if that is known; or why there is none."""
     if cheapest.get("responses") is None:
         return f"{DASH}: {cheapest['why']}"
-    problems, samples = f"{cheapest['problems']:,} problems", f"{cheapest['samples']} samples"
+    problems = f"{cheapest['problems']:,} problems"
+    samples = f"{cheapest['samples']} samples"
     text = f"fewest responses: {problems} x {samples} = {cheapest['responses']:,} responses"
     tokens = cheapest.get("prompt_tokens", 0) + cheapest.get("generated_tokens", 0)
     if tokens:
@@ -137,11 +156,14 @@ def notes_on(estimates: Iterable[tuple[str, Document]]) -> Iterator[Text]:
 
 def _grouped_notes(notes: Iterable[tuple[str, str]]) -> Iterator[Text]:
     """Yield each note once, after the names of all that it is about."""
-    names_of: dict[str, dict[str, None]] = {}
+    names_of: dict[str, list[str]] = {}
     for note, name in notes:
-        names_of.setdefault(note, {})[name] = None
+        names = names_of.setdefault(note, [])
+        if name not in names:
+            names.append(name)
     for note, names in names_of.items():
-        yield Text(f"{'; '.join(names)}: {note}")
+        all_names = "; ".join(names)
+        yield Text(f"{all_names}: {note}")
 
 
 def plain_table(title: str, headers: Sequence[str]) -> Table:
@@ -164,11 +186,14 @@ def plain_table(title: str, headers: Sequence[str]) -> Table:
 
 def gap_cell(estimate: dict[str, Any]) -> Text:
     """Return a difference with its interval below; bold with a star if that excludes zero."""
-    is_clear = sign_of(estimate) != 0
-    star = "*" if is_clear else ""
-    text = f"{number(estimate, '+')}{star}\n{interval(estimate)}"
-    return Text(text, style="bold" if is_clear else "")
+    value = number(estimate, "+")
+    ends = interval(estimate)
+    if sign_of(estimate) != 0:
+        return Text(f"{value}*\n{ends}", style="bold")
+    return Text(f"{value}\n{ends}")
 
 
 def _whole(count: float | None) -> str:
-    return DASH if count is None else f"{count:,.0f}"
+    if count is None:
+        return DASH
+    return f"{count:,.0f}"

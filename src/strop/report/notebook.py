@@ -69,8 +69,16 @@ def run_html(document: Mapping[str, Any], sweeps: Sweeps) -> str:
     """Return a run of ``strop gap``: its verdict, a row per verifier and weight, and two charts."""
     rows = []
     for row in gap_rows([dict(document)]):
-        gap = f"{row.starred_gap} {row.gap_interval}"
-        rows.append([row.verifier, row.weigh, row.accuracy, row.kept, gap, row.relative_gap])
+        # In the order of _GAP_HEADER.
+        cells = [
+            row.verifier,
+            row.weigh,
+            row.accuracy,
+            row.kept,
+            f"{row.starred_gap} {row.gap_interval}",
+            row.relative_gap,
+        ]
+        rows.append(cells)
     title = run_title(document)
     chapter = gap_chapter(title, document, sweeps)
     return _html(chapter, [(title, _GAP_HEADER, rows)], document)
@@ -83,13 +91,18 @@ def result_html(command: Literal["sharpen", "improve", "cross"], document: dict[
     tables = list(chapter.lead)
     for group in chapter.groups:
         tables += [block for block in group.blocks if isinstance(block, WordTable)]
-    return _html(chapter, [_in_words(table) for table in tables[:MOST_TABLES]], document)
+    shown = [_in_words(table) for table in tables[:MOST_TABLES]]
+    return _html(chapter, shown, document)
 
 
 def _in_words(table: WordTable) -> Table:
+    """Return a table as caption, header and rows; each cell with its interval."""
     rows = []
     for name, cells in table.rows:
-        rows.append([name, *(f"{cell.value} {cell.interval}".strip() for cell in cells)])
+        row = [name]
+        for cell in cells:
+            row.append(f"{cell.value} {cell.interval}".strip())
+        rows.append(row)
     return table.title, table.header, rows
 
 
@@ -100,9 +113,10 @@ def _html(chapter: Chapter, tables: Sequence[Table], document: Mapping[str, Any]
     charts: list[Chart] = []
     for group in chapter.groups:
         charts += [block for block in group.blocks if isinstance(block, Chart)]
-    pictures = [
-        (chart.title, chart.description, Markup(_picture(chart))) for chart in charts[:MOST_CHARTS]
-    ]
+    pictures = []
+    for chart in charts[:MOST_CHARTS]:
+        # The picture is strop's own SVG; everything else in the template is escaped.
+        pictures.append((chart.title, chart.description, Markup(_picture(chart))))
     foot = ""
     if document.get("run"):
         foot = f"{clean(document['run'])}: .report() writes the whole page"

@@ -43,8 +43,11 @@ def build_page(
     chapters = []
     for chapter in _chapters(runs, results):
         chapters.append((chapter, _groups(chapter.groups, charts)))
-    compared = comparison_groups(runs, comparison) if len(runs) > 1 else []
+    compared: list[Group] = []
+    if len(runs) > 1:
+        compared = comparison_groups(runs, comparison)
     documents = [run.document for run in runs]
+    all_documents = [*documents, *(result.document for result in results)]
     beside = _groups(compared, charts)
     return _render(
         charts,
@@ -55,7 +58,7 @@ def build_page(
         rows=gap_rows(documents),
         notes=notes(documents),
         weights=WEIGHT_NOTES,
-        definitions=_definitions([*documents, *(result.document for result in results)]),
+        definitions=_definitions(all_documents),
         several_models=len({models(document) for document in documents}) > 1,
         several_browsed=len(browsed) > 1,
         results=len(results),
@@ -110,6 +113,7 @@ def _groups(groups: Sequence[Group], charts: list[Row]) -> list[Row]:
 
 
 def _block(block: Block, charts: list[Row]) -> Row:
+    """Return a block as the template reads it; a chart's specification goes to ``charts``."""
     row: Row = {"title": block.title, "note": block.note, "chart": None, "table": block}
     if isinstance(block, Chart):
         row.update(chart=len(charts), table=block.table, description=block.description)
@@ -119,11 +123,15 @@ def _block(block: Block, charts: list[Row]) -> Row:
 
 def _definitions(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return the name and the definition of every measured quantity, without repetition."""
+    # A dictionary drops repetitions and keeps the order.
     definitions: dict[tuple[str, str], None] = {}
     for document in map(clean, documents):
-        for part in (document, document.get("analysis") or {}):
-            for name, text in (part.get("definitions") or {}).items():
-                definitions[name.replace("_", " "), str(text)] = None
+        analysis = document.get("analysis") or {}
+        for part in (document, analysis):
+            defined = part.get("definitions") or {}
+            for name, text in defined.items():
+                quantity = name.replace("_", " ")
+                definitions[quantity, str(text)] = None
     return list(definitions)
 
 
@@ -132,14 +140,18 @@ def _facts(run: ReportRun) -> Row:
     import json
 
     document = clean(run.document)
-    problems, samples = document["problems"], document["samples"]
+    problems = document["problems"]
+    samples = document["samples"]
+    design = document.get("design", "fixed")
     usage = document.get("usage") or {}
+    costs = []
+    for key, amount in usage.items():
+        unit = key.replace("_", " ")
+        costs.append(f"{amount:,.6g} {unit}")
     return {
         "label": run.title,
-        "size": (
-            f"{problems:,} problems × {samples:,} samples, {document.get('design', 'fixed')} design"
-        ),
-        "cost": ", ".join(f"{usage[key]:,.6g} {key.replace('_', ' ')}" for key in usage),
+        "size": f"{problems:,} problems × {samples:,} samples, {design} design",
+        "cost": ", ".join(costs),
         "spent": cost_rows([run.document]),
         "folder": document.get("run", ""),
         "record": json.dumps(clean(run.record), indent=2, ensure_ascii=False, default=str),
@@ -148,13 +160,15 @@ def _facts(run: ReportRun) -> Row:
 
 def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResult]) -> str:
     """Return "MODELS on TASKS", followed by what was done if it was one thing."""
-    generators: dict[str, None] = {}
-    tasks: dict[str, None] = {}
+    generators: list[str] = []
+    tasks: list[str] = []
     for document in [*documents, *(result.document for result in results)]:
-        names = document.get("generators") or [str(document["model"])]
-        generators.update(dict.fromkeys(names))
-        tasks[str(document["task"])] = None
-    title = f"{_listed(list(generators), 'models')} on {_listed(list(tasks), 'tasks')}"
+        # A matrix has several generators, any other result has one.
+        generators += document.get("generators") or [str(document["model"])]
+        tasks.append(str(document["task"]))
+    all_generators = _listed(list(dict.fromkeys(generators)), "models")
+    all_tasks = _listed(list(dict.fromkeys(tasks)), "tasks")
+    title = f"{all_generators} on {all_tasks}"
     commands = {result.what for result in results}
     if len(commands) == 1:
         title = f"{title}: {commands.pop()}"
@@ -162,7 +176,10 @@ def _title(documents: Sequence[Mapping[str, Any]], results: Sequence[CommandResu
 
 
 def _listed(names: list[str], noun: str) -> str:
-    return ", ".join(names) if len(names) < 5 else f"{len(names)} {noun}"
+    """Return the names, or only their number if there are five or more."""
+    if len(names) < 5:
+        return ", ".join(names)
+    return f"{len(names)} {noun}"
 
 
 def _chart_library() -> str:
@@ -183,7 +200,8 @@ def _policy(scripts: Sequence[str]) -> str:
     sources = []
     for script in scripts:
         digest = hashlib.sha256(script.encode()).digest()
-        sources.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+        encoded = base64.b64encode(digest).decode()
+        sources.append(f"'sha256-{encoded}'")
     rules = [
         "default-src 'none'",
         f"script-src {' '.join(sources)}",

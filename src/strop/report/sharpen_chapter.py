@@ -40,9 +40,8 @@ _ANSWERS: dict[Kind, str] = {
 
 def sharpen_chapter(document: Document) -> Chapter:
     """Return the chapter of one sharpening."""
-    claims = [
-        _claim(name, entry, document) for name, entry in (document.get("selection") or {}).items()
-    ]
+    selection = document.get("selection") or {}
+    claims = [_claim(name, entry, document) for name, entry in selection.items()]
     groups = [
         Group(
             "Best of N",
@@ -62,17 +61,21 @@ def sharpen_chapter(document: Document) -> Chapter:
 
 
 def _claim(name: str, entry: Document, document: Document) -> Claim:
+    """Return what choosing by one self-reward changes, compared with greedy decoding."""
     gain = entry["gain_over_greedy"]
     largest = max(entry["accuracy"], key=int)
     accuracy = number(entry["accuracy"][largest])
+    greedy = number(document["greedy"])
     chosen = f"The best of {document['samples']} by {name} is right in {accuracy}% of the problems"
-    text = f"{chosen}, greedy decoding in {number(document['greedy'])}%: {points(gain)}"
+    text = f"{chosen}, greedy decoding in {greedy}%: {points(gain)}"
     if entry.get("falls"):
-        text += f". Accuracy falls as N grows: {'; '.join(entry['why'])}"
+        reasons = "; ".join(entry["why"])
+        text += f". Accuracy falls as N grows: {reasons}"
     return Claim(kind_of(gain), text)
 
 
 def _sharpen_headline(document: Document) -> Headline:
+    """Return whether the best of the choosers beats greedy decoding."""
     gains = _known_gains(document)
     question = (
         f"Does choosing the best of N by its own opinion help {document['model']} on "
@@ -88,6 +91,7 @@ def _sharpen_headline(document: Document) -> Headline:
         f"{document['samples']} samples"
     )
     tiles = list(_tiles(document, gains))
+    # The best of several was picked by its result here, so its gain is optimistic.
     unknown = []
     if len(gains) > 1:
         unknown.append(
@@ -101,22 +105,34 @@ def _known_gains(document: Document) -> dict[str, Document]:
     """Return the known gains over greedy decoding, by the name of what chooses."""
     choosers = document.get("selection")
     if not choosers:
+        # A run with adaptive stopping has no selection curves, only this one choice.
         choosers = {"the likeliest, with adaptive stopping": document["adaptive"]}
-    gains = {name: entry.get("gain_over_greedy") for name, entry in choosers.items()}
-    return {name: gain for name, gain in gains.items() if known(gain, "value") is not None}
+    gains = {}
+    for name, entry in choosers.items():
+        gain = entry.get("gain_over_greedy")
+        if known(gain, "value") is not None:
+            gains[name] = gain
+    return gains
 
 
 def _tiles(document: Document, gains: dict[str, Document]) -> Iterator[Tile]:
+    """Yield greedy accuracy, the gain of each chooser, and the accuracy of a perfect choice."""
     greedy = document["greedy"]
-    yield Tile("greedy decoding", f"{number(greedy)}%", interval(greedy))
+    yield _rate_tile("greedy decoding", greedy)
     for name, gain in gains.items():
-        yield Tile(f"gain of {name}", f"{number(gain, '+')} points", interval(gain))
+        change = number(gain, "+")
+        yield Tile(f"gain of {name}", f"{change} points", interval(gain))
     if "coverage" in document:
-        coverage = document["coverage"]
-        yield Tile("any of them right", f"{number(coverage)}%", interval(coverage))
+        yield _rate_tile("any of them right", document["coverage"])
+
+
+def _rate_tile(label: str, estimate: Document) -> Tile:
+    """Return a tile with a rate in per cent, and its interval below."""
+    return Tile(label, f"{number(estimate)}%", interval(estimate))
 
 
 def _steps(document: Document) -> list[str]:
+    """Return how the gains were measured, a sentence a step."""
     return [
         f"{document['model']} answered {document['problems']:,} problems {document['samples']} "
         f"times each at temperature {document['temperature']:g}, and once greedily",
@@ -127,8 +143,10 @@ def _steps(document: Document) -> list[str]:
 
 
 def _selection_blocks(document: Document) -> Iterator[Block]:
+    """Yield the curves of accuracy and of log-likelihood over N, then the table of gains."""
     selection = document.get("selection") or {}
-    accuracies, likelihoods = [], []
+    accuracies = []
+    likelihoods = []
     for name, entry in selection.items():
         for n, estimate in entry["accuracy"].items():
             accuracies.append(mark(estimate, x=int(n), series=name))
@@ -136,12 +154,16 @@ def _selection_blocks(document: Document) -> Iterator[Block]:
             likelihoods.append(mark(estimate, scale=1.0, x=int(n), series=name))
     greedy = known(document.get("greedy"), "value")
     if drawn(accuracies):
-        title, note = "Accuracy of the chosen response", "Dashed: greedy decoding."
-        level = None if greedy is None else ("greedy", 100 * greedy)
+        level = None
+        if greedy is not None:
+            level = ("greedy", 100 * greedy)
+        title = "Accuracy of the chosen response"
+        note = "Dashed: greedy decoding."
         axes = Axes("accuracy, %", "responses, N", log=True)
         yield line_chart(title, note, accuracies, axes, level)
     if drawn(likelihoods):
-        title, note = "Log-likelihood of the chosen response", "Under the model itself, in nats."
+        title = "Log-likelihood of the chosen response"
+        note = "Under the model itself, in nats."
         axes = Axes("log-likelihood, nats", "responses, N", digits=2, log=True)
         yield line_chart(title, note, likelihoods, axes)
     if selection:
@@ -166,15 +188,22 @@ def _gains_table(selection: Document) -> WordTable:
 
 
 def _likelihood_blocks(document: Document) -> Iterator[Block]:
+    """Yield the quantiles of right and of wrong responses, then the tests of dominance."""
     likelihoods = document.get("log_probabilities")
     if not likelihoods:
         return
     marks = []
     for group in ("right", "wrong"):
-        quantiles, responses = likelihoods[group]["quantiles"], likelihoods[group]["responses"]
+        quantiles = likelihoods[group]["quantiles"]
+        responses = likelihoods[group]["responses"]
         if quantiles:
-            ends = {"value": quantiles["0.5"], "low": quantiles["0.05"], "high": quantiles["0.95"]}
-            marks.append({"name": f"{group} ({responses:,})", **ends})
+            mark_of_group = {
+                "name": f"{group} ({responses:,})",
+                "value": quantiles["0.5"],
+                "low": quantiles["0.05"],
+                "high": quantiles["0.95"],
+            }
+            marks.append(mark_of_group)
     if marks:
         note = "Median, and the range from the 5th to the 95th percentile of the responses."
         axes = Axes("log-probability, nats", digits=2)
@@ -183,13 +212,15 @@ def _likelihood_blocks(document: Document) -> Iterator[Block]:
 
 
 def _dominance_table(likelihoods: Document) -> WordTable:
+    """Return the tests of dominance, pooled and within problems, with both p-values."""
     header = ["", "Which dominates", "p, right dominates", "p, wrong dominates"]
     rows = []
     for name, key in (("all problems together", "pooled"), ("within a problem", "within_problem")):
         test = likelihoods[key]
         cells = [Cell(test["verdict"])]
         for p in (test.get("right_p"), test.get("wrong_p")):
-            cells.append(Cell(DASH if p is None else f"{p:.3f}"))
+            text = DASH if p is None else f"{p:.3f}"
+            cells.append(Cell(text))
         rows.append((name, cells))
     note = (
         "Stochastic dominance between the log-probabilities of right responses and of wrong ones."
@@ -198,6 +229,7 @@ def _dominance_table(likelihoods: Document) -> WordTable:
 
 
 def _adaptive_blocks(document: Document) -> Iterator[Block]:
+    """Yield the table of adaptive stopping, if it was measured."""
     adaptive = document.get("adaptive") or {}
     if "accuracy" not in adaptive:
         return

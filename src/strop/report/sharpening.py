@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 from rich.table import Table
@@ -32,6 +33,7 @@ def sharpen_tables(documents: Sequence[Document]) -> Iterator[Table | Text]:
     """Yield one table per run, in 80 columns, with its notes below; then the definition."""
     for document in clean(list(documents)):
         run = f"{document['task']}, {models(document)}"
+        # Adaptive stopping breaks exchangeability: its samples have no curve over N.
         if document["design"] == "fixed":
             yield _selection_table(document, run)
         yield from map(Text, _lines(document))
@@ -40,20 +42,22 @@ def sharpen_tables(documents: Sequence[Document]) -> Iterator[Table | Text]:
 
 
 def _selection_table(document: Document, run: str) -> Table:
+    """Return a row per self-reward: accuracy at a few N, the gain over greedy, and the lift."""
     sizes = _sizes(document)
-    header = [
-        "chosen by",
-        *(f"N = {n}" for n in sizes),
-        "gain over\ngreedy",
-        "log-lik.\nlift, nats",
-    ]
+    header = ["chosen by"]
+    for n in sizes:
+        header.append(f"N = {n}")
+    header += ["gain over\ngreedy", "log-lik.\nlift, nats"]
     table = plain_table(f"{run}: accuracy of the chosen of N, %", header)
     table.columns[0].no_wrap = True
     for name, entry in document["selection"].items():
-        curve = entry["accuracy"]
-        cells = [f"{number(curve.get(n))}\n{interval(curve.get(n))}" for n in sizes]
-        gain, lift = entry["gain_over_greedy"], _nats(entry.get("likelihood_lift"))
-        table.add_row(Text(name), *map(Text, cells), gap_cell(gain), Text(lift))
+        row = [Text(name)]
+        for n in sizes:
+            accuracy = entry["accuracy"].get(n)
+            row.append(Text(f"{number(accuracy)}\n{interval(accuracy)}"))
+        row.append(gap_cell(entry["gain_over_greedy"]))
+        row.append(Text(_nats(entry.get("likelihood_lift"))))
+        table.add_row(*row)
     caption = [
         f"greedy {with_interval(document['greedy'])}",
         f"one sample {with_interval(document['accuracy'])}",
@@ -66,28 +70,39 @@ def _selection_table(document: Document, run: str) -> Table:
 
 def _sizes(document: Document) -> list[str]:
     """Return N = 1 and the largest N, with evenly spaced ones between them."""
-    sizes = sorted({int(n) for entry in document["selection"].values() for n in entry["accuracy"]})
-    step = max(1, -(-len(sizes) // MOST_SIZES))  # rounded up
-    # From the largest downwards, so that the largest is among them.
-    largest = sizes[::-1][::step][: MOST_SIZES - 1]
-    return [str(n) for n in sorted({1, *largest}) if n in sizes]
+    measured: set[int] = set()
+    for entry in document["selection"].values():
+        measured.update(map(int, entry["accuracy"]))
+    falling = sorted(measured, reverse=True)
+    step = max(1, ceil(len(falling) / MOST_SIZES))
+    # From the largest downwards, so that the largest is among them; one column is left for N = 1.
+    shown = set(falling[::step][: MOST_SIZES - 1])
+    if 1 in measured:
+        shown.add(1)
+    return [str(n) for n in sorted(shown)]
 
 
 def _nats(estimate: EstimateJson | None) -> str:
+    """Return a difference of log-likelihoods, with its interval below where it has one."""
     value = known(estimate, "value")
     if value is None:
         return DASH
+    text = decimal(value, 2, "+")
     ends = span(estimate, digits=2)
-    return f"{decimal(value, 2, '+')}\n{ends}" if ends else decimal(value, 2, "+")
+    if ends:
+        text = f"{text}\n{ends}"
+    return text
 
 
 def _lines(document: Document) -> Iterator[str]:
     """Yield warnings and the results that have no column."""
     for name, entry in document.get("selection", {}).items():
         if entry["falls"]:
-            is_below = sign_of(entry["gain_over_sampling"]) < 0
-            change = "lies below one sample's" if is_below else "falls as N grows"
-            yield f"warning: {name}: accuracy {change}: {'; '.join(entry['why'])}"
+            change = "falls as N grows"
+            if sign_of(entry["gain_over_sampling"]) < 0:
+                change = "lies below one sample's"
+            reasons = "; ".join(entry["why"])
+            yield f"warning: {name}: accuracy {change}: {reasons}"
     yield _adaptive_line(document)
     likelihoods = document.get("log_probabilities")
     if likelihoods is not None:
@@ -100,32 +115,38 @@ def _lines(document: Document) -> Iterator[str]:
 
 
 def _adaptive_line(document: Document) -> str:
+    """Return the results of adaptive stopping in one line, or why there are none."""
     adaptive = document["adaptive"]
     if "why" in adaptive:
         return f"adaptive best-of-N: {DASH}: {adaptive['why']}"
     rule = f"until k max pi >= {adaptive['mu']:.2f}, delta {adaptive['delta']:g}"
-    drawn = f"{known(adaptive['samples'], 'value'):.1f} samples a problem"
-    saved = f"{number(adaptive['saved'])}% of {document['samples']} saved"
-    stopping = f"{number(adaptive['reached'])}% of problems stop"
-    accuracy = f"accuracy {with_interval(adaptive['accuracy'])}"
-    gain = f"over greedy {with_interval(adaptive['gain_over_greedy'], '+')}"
-    return f"adaptive best-of-N ({rule}): {drawn}, {saved}, {stopping}; {accuracy}, {gain}"
+    samples = known(adaptive["samples"], "value")
+    saved = number(adaptive["saved"])
+    stopping = number(adaptive["reached"])
+    accuracy = with_interval(adaptive["accuracy"])
+    gain = with_interval(adaptive["gain_over_greedy"], "+")
+    return (
+        f"adaptive best-of-N ({rule}): {samples:.1f} samples a problem, "
+        f"{saved}% of {document['samples']} saved, {stopping}% of problems stop; "
+        f"accuracy {accuracy}, over greedy {gain}"
+    )
 
 
 def _dominance(test: dict[str, Any]) -> str:
+    """Return the verdict of a test of dominance with both p-values, or why there is none."""
     if test["why"]:
         return f"{test['verdict']} ({test['why']})"
-    right, wrong = f"p {test['right_p']:.3f}", f"p {test['wrong_p']:.3f}"
+    right = f"p {test['right_p']:.3f}"
+    wrong = f"p {test['wrong_p']:.3f}"
     return f"{test['verdict']} (right dominates: {right}; wrong dominates: {wrong})"
 
 
 def _estimates(document: Document, run: str) -> list[tuple[str, Document]]:
     """Return every printed estimate with its name, for the notes."""
-    estimates = [
-        (f"{run}, {name}", document[name])
-        for name in ("greedy", "accuracy", "coverage")
-        if name in document
-    ]
+    estimates = []
+    for name in ("greedy", "accuracy", "coverage"):
+        if name in document:
+            estimates.append((f"{run}, {name}", document[name]))
     for name, entry in document.get("selection", {}).items():
         for key in ("gain_over_greedy", "likelihood_lift"):
             if key in entry:

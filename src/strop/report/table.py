@@ -41,8 +41,9 @@ def gap_table(documents: list[Document]) -> Table:
     previous = None
     for row in gap_rows(documents):
         # Task and model stand once, in the first of their rows.
-        run = (row.task, row.model)
-        table.add_row(Text("" if run == previous else "\n".join(run)), *_cells(row))
+        run = f"{row.task}\n{row.model}"
+        first_cell = "" if run == previous else run
+        table.add_row(Text(first_cell), *_cells(row))
         previous = run
     return table
 

@@ -60,29 +60,44 @@ def _check_law(name: str, probability: Floats) -> None:
 
 
 def tabular(probability_XY: ArrayLike, prompt_X: ArrayLike | None = None) -> BaseModel:
-    """Return the model of this table; prompts are equally likely without ``prompt_X``."""
+    """Return the model of this table (X, Y); prompts are equally likely without ``prompt_X``.
+
+    One law (Y,) makes a model of one prompt. Raises ValueError unless every law is >= 0 and sums
+    to 1.
+    """
     table_XY = np.atleast_2d(np.asarray(probability_XY, dtype=float))
     if prompt_X is None:
-        return BaseModel(np.full(len(table_XY), 1 / len(table_XY)), table_XY)
+        prompts = len(table_XY)
+        prompt_X = np.full(prompts, 1 / prompts)
     return BaseModel(np.asarray(prompt_X, dtype=float), table_XY)
 
 
 def linear_softmax(
     feature_XYD: Floats, theta_D: Floats, prompt_X: ArrayLike | None = None
 ) -> BaseModel:
-    """Return the model with pi(y|x) proportional to exp(<phi(x, y), theta>)."""
-    return tabular(softmax(feature_XYD @ theta_D), prompt_X)
+    """Return the model with pi(y|x) proportional to exp(<phi(x, y), theta>).
+
+    ``feature_XYD`` holds phi; prompts are equally likely without ``prompt_X``.
+    """
+    logit_XY = feature_XYD @ theta_D
+    return tabular(softmax(logit_XY), prompt_X)
 
 
 def draw(law_Y: Floats, count: int, rng: np.random.Generator) -> Indices:
-    """Return ``count`` independent draws from a law."""
+    """Return ``count`` independent draws from a law, as indices of responses."""
+    # Inversion: the draw is the first response whose cumulative probability exceeds a uniform
+    # number. Divided by its last entry the cumulative law ends at 1 exactly, so no draw lies
+    # beyond it; side="right" skips responses of probability 0.
     cumulative_Y = np.cumsum(law_Y)
-    # Divided by its last entry the cumulative law ends at 1 exactly, so no draw lies beyond it;
-    # side="right" skips responses of probability 0.
-    return np.searchsorted(cumulative_Y / cumulative_Y[-1], rng.random(count), side="right")
+    cumulative_Y = cumulative_Y / cumulative_Y[-1]
+    uniform_N = rng.random(count)
+    return np.searchsorted(cumulative_Y, uniform_N, side="right")
 
 
 def softmax(logit: Floats) -> Floats:
     """Return exp(logit) divided by its sum along the last axis, without overflow."""
-    shifted = np.exp(logit - logit.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+    # The largest exponent is 0 after the shift, and the shift cancels in the quotient.
+    largest = logit.max(axis=-1, keepdims=True)
+    shifted = np.exp(logit - largest)
+    total = shifted.sum(axis=-1, keepdims=True)
+    return np.asarray(shifted / total)

@@ -49,33 +49,40 @@ class HardInstance:
     @property
     def prompt_X(self) -> Floats:
         """The law of the prompts; x_0 comes first."""
-        return np.append(1 - self.delta_mass, np.full(self.rare, self.delta_mass / self.rare))
+        each_rare = self.delta_mass / self.rare
+        return np.append(1 - self.delta_mass, np.full(self.rare, each_rare))
 
     def base(self, rng: np.random.Generator) -> BaseModel:
         """Return a member with secrets drawn evenly."""
-        # Row s of the table is the law with secret s; the certain prompt comes first.
         secret_D = rng.integers(self.answers, size=self.rare)
-        return tabular(np.vstack([self._certain_Y(), self._secret_YY()[secret_D]]), self.prompt_X)
+        # Row s of the table is the law with secret s; the certain prompt comes first.
+        rare_DY = self._secret_YY()[secret_D]
+        table_XY = np.vstack([self._certain_Y(), rare_DY])
+        return tabular(table_XY, self.prompt_X)
 
     def samples_for(self, delta: float) -> int:
         """Return the least N at which the best-of-N laws have mass 1 - delta on the secrets.
 
         It is about M log(1/delta) / 2.
         """
-        return ceil(log(delta) / log(1 - 2 / self.answers))
+        # The secret is missed by all N with probability (1 - 2 / M)^N.
+        miss_once = 1 - 2 / self.answers
+        return ceil(log(delta) / log(miss_once))
 
     def best_of_n_class(self, samples: int) -> ProductClass:
         """Return the best-of-N laws of all members (Assumption 4.1)."""
         return self._class(best_of_n_law(self._secret_YY()[0], samples))
 
     def adaptive_class(self, mu: float) -> ProductClass:
-        """Return the laws of the adaptive best of all members."""
+        """Return the laws of the adaptive best (Appendix D) of all members."""
         law_Y, _ = adaptive_law(self._secret_YY()[0], mu)
         return self._class(law_Y)
 
     def tilted_class(self, beta: float) -> ProductClass:
-        """Return pi*_beta of all members."""
-        return self._class(tilted(tabular(self._secret_YY()[:1]), beta)[0])
+        """Return pi*_beta, the KL-regularised optimum, of all members."""
+        with_secret_0 = tabular(self._secret_YY()[:1])
+        law_Y = tilted(with_secret_0, beta)[0]
+        return self._class(law_Y)
 
     def _class(self, law_Y: Floats) -> ProductClass:
         """Return the class whose law at a prompt with secret answer 0 is ``law_Y``.
@@ -85,7 +92,9 @@ class HardInstance:
         """
         law_YY = np.full((self.answers, self.answers), law_Y[1])
         np.fill_diagonal(law_YY, law_Y[0])
-        return ProductClass((self._certain_Y()[None, :], *[law_YY] * self.rare))
+        certain_1Y = self._certain_Y()[None, :]
+        rare_laws = [law_YY] * self.rare
+        return ProductClass((certain_1Y, *rare_laws))
 
     def _secret_YY(self) -> Floats:
         return raised_YY(self.answers, 2 / self.answers)
@@ -96,11 +105,16 @@ class HardInstance:
 
 def raised_YY(answers: int, mass: float) -> Floats:
     """Return the table whose row s has ``mass`` on answer s, and the rest shared evenly."""
-    table_YY = np.full((answers, answers), (1 - mass) / (answers - 1))
+    each_other = (1 - mass) / (answers - 1)
+    table_YY = np.full((answers, answers), each_other)
     np.fill_diagonal(table_YY, mass)
     return table_YY
 
 
 def with_coverage(rare: int, delta_mass: float, coverage: float) -> HardInstance:
-    """Return the instance of this coverage: M = 2 (C_cov - 1) / Delta + 2, rounded."""
-    return HardInstance(rare, round(2 * (coverage - 1) / delta_mass + 2), delta_mass)
+    """Return the instance of this coverage: M = 2 (C_cov - 1) / Delta + 2, rounded.
+
+    It is C_cov = 1 - Delta + Delta M / 2, solved for M. Raises ValueError where M is below 4.
+    """
+    answers = round(2 * (coverage - 1) / delta_mass + 2)
+    return HardInstance(rare, answers, delta_mass)

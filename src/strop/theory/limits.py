@@ -25,7 +25,8 @@ def cut_weight(weight_VV: Floats) -> Floats:
     vertices = len(weight_VV)
     total = np.zeros((2,) * vertices)
     for edge in _edges(weight_VV):
-        total = total + weight_VV[tuple(edge)] * _crosses(edge, vertices)
+        weight = weight_VV[tuple(edge)]
+        total = total + weight * _crosses(edge, vertices)
     return total
 
 
@@ -36,19 +37,25 @@ def max_cut_model(weight_VV: Floats) -> NextToken:
     equally likely. Then comes one last token: symbol 1 has a feature for each edge, 1 if the edge
     is cut, and theta has the edges' weights. So pi(sides, 1) = 2^-V / (1 + exp(-weight cut)),
     rising in the cut. The numbers of features and of layers are polynomial in the graph; the
-    sequences are 2^(V+1).
+    sequences are 2^(V+1). Raises ValueError unless the weights are symmetric and >= 0.
     """
     if (weight_VV < 0).any() or not np.array_equal(weight_VV, weight_VV.T):
         raise ValueError("expected a symmetric matrix of weights >= 0")
     vertices = len(weight_VV)
     edges = _edges(weight_VV)
-    # Without a feature the softmax is uniform, whatever theta is.
-    features = [np.zeros((2,) * (h + 1) + (len(edges),)) for h in range(vertices)]
-    crosses = np.zeros((2,) * vertices + (len(edges),))
+    # The tokens of the sides. Without a feature the softmax is uniform, whatever theta is.
+    features = []
+    for h in range(vertices):
+        symbols_so_far = (2,) * (h + 1)
+        features.append(np.zeros((*symbols_so_far, len(edges))))
+    # The last token: symbol 0 has no feature, symbol 1 one for each edge that is cut.
+    crosses = np.zeros((*(2,) * vertices, len(edges)))
     for index, edge in enumerate(edges):
         crosses[..., index] = _crosses(edge, vertices)
-    features.append(np.stack([np.zeros_like(crosses), crosses], axis=-2))
-    return multi_layer_softmax(features, np.array([weight_VV[tuple(edge)] for edge in edges]))
+    last = np.stack([np.zeros_like(crosses), crosses], axis=-2)
+    features.append(last)
+    theta_D = np.array([weight_VV[tuple(edge)] for edge in edges])
+    return multi_layer_softmax(features, theta_D)
 
 
 def unsharpenable(symbols: int, theta: float) -> NextToken:
@@ -80,11 +87,15 @@ def theta_of_base(symbols: int) -> float:
 
 def _edges(weight_VV: Floats) -> np.ndarray:
     """Return the edges as pairs of vertices, each once."""
-    return np.argwhere(np.triu(weight_VV, 1) != 0)
+    # The matrix is symmetric: the part above its diagonal holds every edge.
+    above_VV = np.triu(weight_VV, 1)
+    return np.argwhere(above_VV != 0)
 
 
 def _crosses(edge: np.ndarray, vertices: int) -> Floats:
     """Return 1 for each division that cuts the edge, else 0: one axis of length 2 a vertex."""
     # side[v] holds, for every division, the side of vertex v.
     side = np.indices((2,) * vertices)
-    return np.asarray((side[edge[0]] != side[edge[1]]).astype(float))
+    first, second = edge
+    is_cut = side[first] != side[second]
+    return np.asarray(is_cut.astype(float))

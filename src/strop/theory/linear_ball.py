@@ -23,7 +23,11 @@ STILL = 1e-12
 
 @dataclass(frozen=True)
 class LinearBall:
-    """The class of all theta in a ball. ``feature_YD`` are the responses as vectors."""
+    """The class of all theta in a ball. ``feature_YD`` are the responses as vectors.
+
+    It has the two fits that learners need (maximum likelihood and XPO's regression), like the
+    finite classes; prompts are ignored, since there is one.
+    """
 
     feature_YD: Floats
     radius: float
@@ -36,20 +40,26 @@ class LinearBall:
         """Return the law under which these responses are likeliest.
 
         The likelihood is concave in theta: projected gradient ascent with momentum (Nesterov), from
-        the mean response, at most 300 steps.
+        the mean response, at most 300 steps. The mean log-likelihood <mean y, theta> - log Z(theta)
+        has the gradient mean y - E_theta[y].
         """
         mean_D: Floats = self.feature_YD[response_N].mean(axis=0)
         mean_norm = max(float(np.linalg.norm(mean_D)), RANK)
         theta_D = self._project(self.radius * mean_D / mean_norm)
         ahead_D = theta_D
         # The curvature is a covariance of features, so the largest squared norm bounds it.
-        curvature = float((np.linalg.norm(self.feature_YD, axis=1) ** 2).max())
+        norm_Y = np.linalg.norm(self.feature_YD, axis=1)
+        curvature = float((norm_Y**2).max())
         for step in range(STEPS):
-            gradient_D = mean_D - softmax(self.feature_YD @ ahead_D) @ self.feature_YD
+            law_Y = softmax(self.feature_YD @ ahead_D)
+            expected_D = law_Y @ self.feature_YD
+            gradient_D = mean_D - expected_D
             before_D = theta_D
             theta_D = self._project(ahead_D + gradient_D / curvature)
-            ahead_D = theta_D + step / (step + 3) * (theta_D - before_D)
-            if float(np.abs(theta_D - before_D).max()) < STILL * self.radius:
+            moved_D = theta_D - before_D
+            momentum = step / (step + 3)
+            ahead_D = theta_D + momentum * moved_D
+            if float(np.abs(moved_D).max()) < STILL * self.radius:
                 break
         return self.law(theta_D)
 
@@ -66,13 +76,18 @@ class LinearBall:
         second_ND: Floats = self.feature_YD[pairs.response_N2[:, 1]]
         step_ND = first_ND - second_ND
         logprob_N2 = pairs.logprob_N2
-        goal_N = (1 + 1 / beta) * (logprob_N2[:, 0] - logprob_N2[:, 1])
-        shortest_D = self._project(np.asarray(np.linalg.lstsq(step_ND, goal_N, rcond=RANK)[0]))
+        difference_N = logprob_N2[:, 0] - logprob_N2[:, 1]
+        # Both sides divided by beta.
+        goal_N = (1 + 1 / beta) * difference_N
+        # lstsq returns the shortest of the solutions: it lies in the ball if any of them does.
+        solution_D, *_ = np.linalg.lstsq(step_ND, goal_N, rcond=RANK)
+        shortest_D = self._project(np.asarray(solution_D))
         # The triangular factor has the singular values and directions of all pairs, at the size
         # of the features. Directions beyond the rank leave the error unchanged.
         triangle_RD = np.linalg.qr(step_ND, mode="r")
         _, size_R, direction_RD = np.linalg.svd(triangle_RD)
-        rank = int((size_R > RANK * max(1.0, float(size_R[0]))).sum())
+        smallest = RANK * max(1.0, float(size_R[0]))
+        rank = int((size_R > smallest).sum())
         free_RD = np.asarray(direction_RD)[rank:]
         if not alpha or not len(free_RD):
             return self.law(shortest_D)
@@ -86,20 +101,30 @@ class LinearBall:
         <y - mean y', theta> has a closed form, and the best of these by the exact objective is
         taken.
         """
-        reach = float(np.sqrt(max(0.0, self.radius**2 - float(shortest_D @ shortest_D))))
-        toward_YR = (self.feature_YD - mean_D) @ free_RD.T
+        # The free part is orthogonal to the shortest theta, so its length is the leg of a right
+        # triangle whose hypotenuse is the radius.
+        square = self.radius**2 - float(shortest_D @ shortest_D)
+        reach = float(np.sqrt(max(0.0, square)))
+        # The best free part for <y - mean y', theta> points along the projection of y - mean y'.
+        centred_YD = self.feature_YD - mean_D
+        toward_YR = centred_YD @ free_RD.T
         length_Y = np.linalg.norm(toward_YR, axis=1)
-        bound_Y = (self.feature_YD - mean_D) @ shortest_D + reach * length_Y
+        bound_Y = centred_YD @ shortest_D + reach * length_Y
         # The exact objective is computed for the most promising y only.
         few_C = np.argsort(-bound_Y, kind="stable")[:CANDIDATES]
-        direction_CR = toward_YR[few_C] / np.maximum(length_Y[few_C], RANK)[:, None]
+        length_C = np.maximum(length_Y[few_C], RANK)
+        direction_CR = toward_YR[few_C] / length_C[:, None]
         theta_CD = shortest_D + reach * direction_CR @ free_RD
+        # log Z = log sum exp of the logits, shifted by the largest so that nothing overflows.
         logit_CY = theta_CD @ self.feature_YD.T
         top_C = logit_CY.max(axis=1)
-        log_z_C = top_C + np.log(np.exp(logit_CY - top_C[:, None]).sum(axis=1))
+        shifted_CY = np.exp(logit_CY - top_C[:, None])
+        log_z_C = top_C + np.log(shifted_CY.sum(axis=1))
         value_C = log_z_C - theta_CD @ mean_D
-        return np.asarray(theta_CD[int(value_C.argmax())])
+        best = int(value_C.argmax())
+        return np.asarray(theta_CD[best])
 
     def _project(self, theta_D: Floats) -> Floats:
         """Return the nearest point of the ball."""
-        return theta_D * min(1.0, self.radius / max(float(np.linalg.norm(theta_D)), RANK))
+        norm = max(float(np.linalg.norm(theta_D)), RANK)
+        return theta_D * min(1.0, self.radius / norm)

@@ -52,7 +52,8 @@ class Oracle:
         # All draws of one prompt at once, prompts in rising order: the order fixes the results.
         for x in np.unique(prompt_N):
             here_N = prompt_N == x
-            drawn = draw(self.model.probability_XY[x], int(here_N.sum()) * times, self.rng)
+            count = int(here_N.sum()) * times
+            drawn = draw(self.model.probability_XY[x], count, self.rng)
             response_NK[here_N] = drawn.reshape(-1, times)
         return response_NK, self.model.logprob_XY[prompt_N[:, None], response_NK]
 

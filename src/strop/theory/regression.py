@@ -43,7 +43,7 @@ def reward_dpo(oracle: Oracle, members: RegressionClass, prompts: int, beta: flo
 
 
 def base_pairs(oracle: Oracle, prompt_N: Indices) -> Pairs:
-    """Draw y, y' ~ base for each prompt."""
+    """Draw y, y' ~ base for each prompt, independently. Costs two queries a prompt."""
     response_N2, logprob_N2 = oracle.respond(prompt_N, 2)
     return Pairs(prompt_N, response_N2, logprob_N2)
 
@@ -66,14 +66,18 @@ class Xpo:
     def rounds(
         self, oracle: Oracle, members: RegressionClass, rounds: int, rng: np.random.Generator
     ) -> Iterator[Iterate]:
-        """Yield one iterate a round; ``best`` chooses the one to return."""
+        """Yield one iterate a round; ``best`` chooses the one to return.
+
+        ``rng`` draws y ~ pi_t; prompts and base responses come from the oracle.
+        """
         law_XY: Floats | None = None
         pairs: Pairs | None = None
         for _ in range(rounds):
             fresh = self._pair(oracle, law_XY, rng)
             pairs = fresh if pairs is None else pairs.and_also(fresh)
             law_XY = members.regress(pairs, self.beta, self.alpha)
-            yield Iterate(law_XY, self._value(oracle, law_XY, rng), pairs)
+            value = self._value(oracle, law_XY, rng)
+            yield Iterate(law_XY, value, pairs)
 
     def _pair(self, oracle: Oracle, law_XY: Floats | None, rng: np.random.Generator) -> Pairs:
         """Draw the pair of one round."""
@@ -98,8 +102,11 @@ class Xpo:
         prompt_N = oracle.prompts(self.validation)
         response_N = _draw_responses(law_XY, prompt_N, rng)
         base_N = oracle.evaluate(prompt_N, response_N)
-        law_N = np.log(np.maximum(law_XY[prompt_N, response_N], LEAST))
-        return float(((1 + self.beta) * base_N - self.beta * law_N).mean())
+        probability_N = law_XY[prompt_N, response_N]
+        law_N = np.log(np.maximum(probability_N, LEAST))
+        # log base - beta (log pi - log base), with the two terms in log base put together.
+        value_N = (1 + self.beta) * base_N - self.beta * law_N
+        return float(value_N.mean())
 
 
 def _draw_responses(law_XY: Floats, prompt_N: Indices, rng: np.random.Generator) -> Indices:

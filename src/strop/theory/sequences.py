@@ -51,7 +51,9 @@ class NextToken:
     def most_likely(self) -> tuple[int, ...]:
         """Return y*, by looking at every sequence."""
         joint = self.probability
-        return tuple(int(index) for index in np.unravel_index(np.argmax(joint), joint.shape))
+        position = np.argmax(joint)
+        indices = np.unravel_index(position, joint.shape)
+        return tuple(int(index) for index in indices)
 
 
 def multi_layer_softmax(features: Sequence[Floats], theta_D: Floats) -> NextToken:
@@ -67,4 +69,5 @@ def as_base_model(models: Sequence[NextToken]) -> BaseModel:
 
     The sequences, all of one shape, become responses; the last token runs fastest.
     """
-    return tabular(np.stack([model.probability.ravel() for model in models]))
+    table_XY = np.stack([model.probability.ravel() for model in models])
+    return tabular(table_XY)

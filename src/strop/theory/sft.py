@@ -25,7 +25,8 @@ def sft_sharpening(oracle: Oracle, members: LikelihoodClass, prompts: int, sampl
     Returns a law (X, Y). Costs n N.
     """
     prompt_N = oracle.prompts(prompts)
-    return members.maximum_likelihood(prompt_N, best_of_n(oracle, prompt_N, samples))
+    best_N = best_of_n(oracle, prompt_N, samples)
+    return members.maximum_likelihood(prompt_N, best_N)
 
 
 def adaptive_sft_sharpening(
@@ -41,5 +42,5 @@ def adaptive_sft_sharpening(
 
 
 def mu_for(delta: float) -> float:
-    """mu = ln(2 / delta)."""
+    """mu = ln(2 / delta), with which the adaptive best misses y* with probability delta at most."""
     return log(2 / delta)

@@ -15,30 +15,39 @@ arg-max is."""
 
 
 def argmax_XY(model: BaseModel, gamma: float = 0.0) -> np.ndarray:
-    """Return y*_gamma(x) = {y : pi(y|x) >= (1 - gamma) max pi(.|x)}, as a mask."""
+    """Return y*_gamma(x) = {y : pi(y|x) >= (1 - gamma) max pi(.|x)}, as a mask (X, Y).
+
+    Raises ValueError for a gamma outside [0, 1).
+    """
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma must be at least 0 and below 1; got {gamma}")
     best_X1 = model.probability_XY.max(axis=1, keepdims=True)
-    return np.asarray(model.probability_XY >= (1 - gamma) * best_X1 * (1 - TIE))
+    least_X1 = (1 - gamma) * best_X1 * (1 - TIE)
+    return np.asarray(model.probability_XY >= least_X1)
 
 
 def mass_on_argmax_X(law_XY: Floats, model: BaseModel, gamma: float = 0.0) -> Floats:
-    """Return law(y*_gamma(x) | x), where y* is that of ``model``."""
+    """Return law(y*_gamma(x) | x) of each prompt, where y* is that of ``model``.
+
+    Raises ValueError where law and model have different shapes.
+    """
     if law_XY.shape != model.probability_XY.shape:
         raise ValueError(
             f"the law has shape {law_XY.shape} and the base model {model.probability_XY.shape}: "
             "expected the same"
         )
-    return np.asarray((law_XY * argmax_XY(model, gamma)).sum(axis=1))
+    on_argmax_XY = law_XY * argmax_XY(model, gamma)
+    return np.asarray(on_argmax_XY.sum(axis=1))
 
 
 def coverage(model: BaseModel, gamma: float = 0.0, p: float = 1.0) -> float:
     """C_cov = E_x[1 / pi(y*_gamma(x)|x)^p]^(1/p).
 
-    gamma = 0 and p = 1 give the paper's coefficient.
+    The expectation is over prompts x ~ mu; gamma = 0 and p = 1 give the paper's coefficient.
     """
     mass_X = mass_on_argmax_X(model.probability_XY, model, gamma)
-    return float((model.prompt_X @ mass_X**-p) ** (1 / p))
+    expected = model.prompt_X @ mass_X**-p
+    return float(expected ** (1 / p))
 
 
 def inverse_best(model: BaseModel) -> float:
@@ -46,7 +55,8 @@ def inverse_best(model: BaseModel) -> float:
 
     It is at least C_cov, and equal where y* is unique.
     """
-    return float(model.prompt_X @ (1 / model.probability_XY.max(axis=1)))
+    best_X = model.probability_XY.max(axis=1)
+    return float(model.prompt_X @ (1 / best_X))
 
 
 def margin(model: BaseModel) -> float:
@@ -54,23 +64,27 @@ def margin(model: BaseModel) -> float:
 
     It is inf where nothing lies outside.
     """
+    best_X = model.probability_XY.max(axis=1)
     outside_XY = np.where(argmax_XY(model), 0.0, model.probability_XY)
     second_X = outside_XY.max(axis=1)
+    # A prompt with nothing outside divides by 0, and inf is the answer.
     with np.errstate(divide="ignore"):
-        ratio_X = model.probability_XY.max(axis=1) / second_X
+        ratio_X = best_X / second_X
     return float(ratio_X.min() - 1)
 
 
 def entropy_X(model: BaseModel) -> Floats:
-    """Return the entropy of pi(.|x) in nats."""
+    """Return the entropy of pi(.|x) of each prompt, in nats."""
     # 0 log 0 = 0.
     finite_XY = np.where(model.probability_XY > 0, model.logprob_XY, 0.0)
-    return np.asarray(-(model.probability_XY * finite_XY).sum(axis=1))
+    expected_X = (model.probability_XY * finite_XY).sum(axis=1)
+    return np.asarray(-expected_X)
 
 
 def sharpened_share(law_XY: Floats, model: BaseModel, delta: float, gamma: float = 0.0) -> float:
-    """P_x[law(y*_gamma(x)|x) >= 1 - delta]."""
-    sharpened_X = mass_on_argmax_X(law_XY, model, gamma) >= 1 - delta - TIE
+    """P_x[law(y*_gamma(x)|x) >= 1 - delta], the mass of the prompts that are sharpened."""
+    mass_X = mass_on_argmax_X(law_XY, model, gamma)
+    sharpened_X = mass_X >= 1 - delta - TIE
     return float(model.prompt_X @ sharpened_X)
 
 

@@ -60,14 +60,19 @@ class Shortfall:
         1 / (blocks - slipped) of the visits that one given block would take.
         """
         wanted = self.blocks - self.blocks // 2
-        visits = self.blocks / (self.delta_mass * (1 - RARE) * self.slip)
-        return self.samples * visits * sum(1 / (self.blocks - slipped) for slipped in range(wanted))
+        slip_at_frequent = self.delta_mass * (1 - RARE) * self.slip
+        visits = self.blocks / slip_at_frequent
+        harmonic = sum(1 / (self.blocks - slipped) for slipped in range(wanted))
+        return self.samples * visits * harmonic
 
     def base(self) -> BaseModel:
         """Return the base model; the certain prompt comes first."""
         block = np.array([RARE, 1 - RARE]) * self.delta_mass / self.blocks
-        prompt_X = np.concatenate([[1 - self.delta_mass], np.tile(block, self.blocks)])
-        return tabular(_two_answers([1.0] + [STAR] * 2 * self.blocks), prompt_X)
+        all_blocks = np.tile(block, self.blocks)
+        prompt_X = np.concatenate([[1 - self.delta_mass], all_blocks])
+        # Two prompts a block, a rare and a frequent one, with the same law.
+        star_of_blocks = [STAR] * 2 * self.blocks
+        return tabular(_two_answers([1.0, *star_of_blocks]), prompt_X)
 
     def members(self) -> FiniteClass:
         """Return every choice of a law for each block, the short ones first: they win ties."""

@@ -29,8 +29,10 @@ def packing(
     kept = 0
     for _ in range(ROUNDS):
         # More than needed, since some will be refused.
-        for direction_D in _directions(2 * (count - kept) + 8, dimension, rng):
-            if not kept or float((point_YD[:kept] @ direction_D).max()) <= most_inner:
+        tries = 2 * (count - kept) + 8
+        for direction_D in _directions(tries, dimension, rng):
+            inner_Y = point_YD[:kept] @ direction_D
+            if float(inner_Y.max(initial=-np.inf)) <= most_inner:
                 point_YD[kept] = direction_D
                 kept += 1
             if kept == count:
@@ -43,8 +45,11 @@ def packing(
 
 def with_hidden_pole(count: int, dimension: int, rng: np.random.Generator) -> Floats:
     """Return the pole e_d, then ``count`` - 1 unit vectors of a packing of the equator."""
-    equator_YD = np.pad(packing(count - 1, dimension - 1, rng), ((0, 0), (0, 1)))
-    return np.vstack([np.eye(dimension)[-1:], equator_YD])
+    # The equator is a sphere of one dimension less; its last coordinate is 0.
+    lower_YD = packing(count - 1, dimension - 1, rng)
+    equator_YD = np.pad(lower_YD, ((0, 0), (0, 1)))
+    pole_1D = np.eye(dimension)[-1:]
+    return np.vstack([pole_1D, equator_YD])
 
 
 def sphere_model(point_YD: Floats, star: int = 0) -> BaseModel:
@@ -55,4 +60,5 @@ def sphere_model(point_YD: Floats, star: int = 0) -> BaseModel:
 def _directions(count: int, dimension: int, rng: np.random.Generator) -> Floats:
     """Return unit vectors of uniform direction: normal vectors have none that they prefer."""
     normal_ND = rng.standard_normal((count, dimension))
-    return np.asarray(normal_ND / np.linalg.norm(normal_ND, axis=1, keepdims=True))
+    length_N1 = np.linalg.norm(normal_ND, axis=1, keepdims=True)
+    return np.asarray(normal_ND / length_N1)

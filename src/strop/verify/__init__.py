@@ -40,7 +40,9 @@ def find_verifier(verifier: str | Verifier, wording: Wording = WORDING) -> Verif
     if verifier not in VERIFIERS:
         raise UsageError(f"there is no verifier {verifier!r}; there are {', '.join(VERIFIERS)}")
     method = VERIFIERS[verifier]
-    return method(wording=wording) if issubclass(method, PromptedVerifier) else method()
+    if issubclass(method, PromptedVerifier):
+        return method(wording=wording)
+    return method()
 
 
 def find_verifiers(
@@ -51,8 +53,9 @@ def find_verifiers(
     ``wording`` is used for those given by name. Raises UsageError for two different verifiers of
     one name, since scores are stored under it, and for a changed wording that none of them uses.
     """
+    instances = [find_verifier(verifier, wording) for verifier in verifiers]
     # A dictionary drops repetitions and keeps the order.
-    chosen = list(dict.fromkeys(find_verifier(verifier, wording) for verifier in verifiers))
+    chosen = list(dict.fromkeys(instances))
     if wording != WORDING:
         _check_wording_is_used(chosen)
     names: set[str] = set()
@@ -74,11 +77,15 @@ def folder_key(verifiers: Sequence[Verifier]) -> list[Any]:
     key: list[Any] = []
     for verifier in verifiers:
         settings = verifier.settings()
-        key.append(settings if "wording" in settings else verifier.name)
+        if "wording" in settings:
+            key.append(settings)
+        else:
+            key.append(verifier.name)
     return key
 
 
 def _check_name(name: str) -> None:
+    """Raise UsageError unless the name can name a folder as it is."""
     if not name or slug(name) != name:
         raise UsageError(
             f"verifier name {name!r}: expected letters, digits, dots, dashes and underscores, "
@@ -87,13 +94,14 @@ def _check_name(name: str) -> None:
 
 
 def _check_wording_is_used(verifiers: Sequence[Verifier]) -> None:
+    """Raise UsageError if no verifier has a question whose wording could be changed."""
     if any(isinstance(verifier, PromptedVerifier) for verifier in verifiers):
         return
     prompted = [name for name, method in VERIFIERS.items() if issubclass(method, PromptedVerifier)]
+    possible = ", ".join(prompted)
     given = ", ".join(verifier.name for verifier in verifiers)
     raise UsageError(
-        "--prompts is for verifiers that put a question into words "
-        f"({', '.join(prompted)}); got {given}"
+        f"--prompts is for verifiers that put a question into words ({possible}); got {given}"
     )
 
 

@@ -119,7 +119,9 @@ class Verifier(ABC):
 
         After examples, a base model would go on and invent the next question.
         """
-        return (NEXT_QUESTION,) if shots else ()
+        if shots:
+            return (NEXT_QUESTION,)
+        return ()
 
     def describe(self) -> dict[str, str | bool]:
         """Return what the run record keeps of the verifier, and what measuring needs to know."""
@@ -156,9 +158,12 @@ class PromptedVerifier(Verifier):
         Include only the wording fields that this verifier uses and that differ from the default, so
         that records of default runs do not change.
         """
-        names = [setting.name for setting in fields(self) if setting.name != "wording"]
-        settings = {name: getattr(self, name) for name in names}
-        wording, default = asdict(self.wording), asdict(WORDING)
+        settings = {}
+        for setting in fields(self):
+            if setting.name != "wording":
+                settings[setting.name] = getattr(self, setting.name)
+        wording = asdict(self.wording)
+        default = asdict(WORDING)
         changed = {name: wording[name] for name in self.worded if wording[name] != default[name]}
         if changed:
             settings["wording"] = changed
@@ -167,7 +172,9 @@ class PromptedVerifier(Verifier):
     @property
     def frame(self) -> str:
         """The words around its question."""
-        return str(getattr(self.wording, self.worded[0])) if self.worded else WORDING.solution
+        if not self.worded:
+            return WORDING.solution
+        return str(getattr(self.wording, self.worded[0]))
 
     def stop_strings(self, shots: int) -> tuple[str, ...]:
         """Return the words with which the verifier's frame begins: those of an invented question.
@@ -176,7 +183,9 @@ class PromptedVerifier(Verifier):
         """
         invented = next_question(self.frame)
         has_examples = shots or (self.worded and self.wording.examples)
-        return (invented,) if invented and has_examples else ()
+        if invented and has_examples:
+            return (invented,)
+        return ()
 
     @abstractmethod
     def prompt(
@@ -188,10 +197,12 @@ class PromptedVerifier(Verifier):
         self, candidates: Sequence[Candidate], context: VerificationContext
     ) -> list[Prompt]:
         """Return one question about each candidate."""
-        return [
-            self.prompt(context.task, candidate.problem, (candidate.text,), context.shots)
-            for candidate in candidates
-        ]
+        questions = []
+        for candidate in candidates:
+            responses = (candidate.text,)
+            question = self.prompt(context.task, candidate.problem, responses, context.shots)
+            questions.append(question)
+        return questions
 
     def questions(self, samples: int) -> int:
         """Return the number of questions that the K responses to a problem take."""
@@ -214,6 +225,7 @@ def by_problem(candidates: Sequence[Candidate]) -> list[list[int]]:
 
     A group holds the candidates of one problem in one draw, by sample number.
     """
+    # (problem, draw) to sample number to index; a dictionary keeps the groups in order.
     groups: dict[tuple[str, int], dict[int, int]] = {}
     for index, candidate in enumerate(candidates):
         group = groups.setdefault((candidate.problem.id, candidate.draw), {})

@@ -22,6 +22,7 @@ class Bracket:
     """
 
     def __init__(self, entrants: Iterable[int], seed: int) -> None:
+        """Seat the samples in an order that the seed gives: neighbours meet first."""
         self.seed = seed
         self.round = 1
         self.players = sorted(entrants, key=lambda sample: derive(seed, "place", sample))
@@ -38,7 +39,9 @@ class Bracket:
 
     def settle(self, winners: Sequence[int]) -> None:
         """End a round: ceil(players / 2) samples go on, and a bye counts as survived."""
-        bye = self.players[-1:] if len(self.players) % 2 else []
+        bye = []
+        if len(self.players) % 2:
+            bye = self.players[-1:]
         # The bye goes to the front, so that no sample has two byes in a row.
         self.players = [*bye, *winners]
         self.round += 1
@@ -64,7 +67,9 @@ class Reading:
         """The sample that the letter stands for."""
         if self.letter is None:
             return None
-        return self.first if self.letter == "A" else self.second
+        if self.letter == "A":
+            return self.first
+        return self.second
 
 
 class Contest:
@@ -72,7 +77,9 @@ class Contest:
 
     def __init__(self, entrants: Sequence[Candidate]) -> None:
         self.entrants = {candidate.sample: candidate for candidate in entrants}
-        seed = derive("bracket", *(candidate.seed for candidate in entrants))
+        # A candidate's seed names its problem, sample and draw, and so do these together.
+        seeds = [candidate.seed for candidate in entrants]
+        seed = derive("bracket", *seeds)
         self.bracket = Bracket(self.entrants, seed)
         self.played: dict[int, list[Played]] = {sample: [] for sample in self.entrants}
         self.unread: set[int] = set()
@@ -80,7 +87,9 @@ class Contest:
     def coin(self, pair: tuple[int, int], purpose: str) -> int:
         """Return one of a pair, by a coin that belongs to this match and purpose alone."""
         heads = fraction(self.bracket.seed, purpose, self.bracket.round, *pair) < 0.5
-        return pair[1] if heads else pair[0]
+        if heads:
+            return pair[1]
+        return pair[0]
 
     def settle_round(self, readings: Iterator[Reading], per_match: int) -> None:
         """Decide every match of the round; take ``per_match`` readings for each off the front."""
@@ -106,8 +115,8 @@ class Contest:
         assert winner in pair
         for reading in readings:
             self._record(reading, winner)
-        if any(reading.letter is None for reading in readings):
-            self.unread.update(pair)
+            if reading.letter is None:
+                self.unread.update(pair)
         return winner
 
     def _record(self, reading: Reading, winner: int) -> None:

@@ -18,6 +18,7 @@ from strop.verify.base import Candidate, PromptedVerifier, Verdicts, Verificatio
 from strop.verify.parse_verdict import read_score, read_verdict
 
 UNREADABLE = 0.0
+"""The score of a verification that cannot be read."""
 
 
 def judge_in_writing(
@@ -26,12 +27,15 @@ def judge_in_writing(
     context: VerificationContext,
     read: Callable[[str], Score],
 ) -> Verdicts:
-    """Sample one written check of each candidate, and read the score that it ends in."""
+    """Sample one written check of each candidate, and read the score that it ends in.
+
+    ``read`` turns the text of a check into a score.
+    """
     prompts = verifier.prompts(candidates, context)
-    requests = [
-        Request(prompt, (candidate.seed,))
-        for prompt, candidate in zip(prompts, candidates, strict=True)
-    ]
+    requests = []
+    for prompt, candidate in zip(prompts, candidates, strict=True):
+        # The seed belongs to the candidate, so its check does not depend on the batch.
+        requests.append(Request(prompt, (candidate.seed,)))
     generation = context.engine.sample(requests, context.sampling)
     scores = [read(samples[0].text) for samples in generation.samples]
     return Verdicts(scores, generation.usage)

@@ -29,5 +29,9 @@ class Chance(Verifier):
     control: ClassVar[bool] = True
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
-        numbers = [random.Random(candidate.seed).random() for candidate in candidates]
-        return Verdicts([Score(number, True) for number in numbers], Usage())
+        scores = []
+        for candidate in candidates:
+            # The candidate's own seed: its number does not depend on the batch.
+            number = random.Random(candidate.seed).random()
+            scores.append(Score(number, True))
+        return Verdicts(scores, Usage())

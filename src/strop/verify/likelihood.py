@@ -43,7 +43,9 @@ class Likelihood(Verifier):
             scored = context.engine.score([prompt], texts)
             score_C[whole] = scored.logprobs_PC[0]
             usages.append(scored.usage)
-        return Verdicts([Score(float(score), True) for score in score_C], total_usage(usages))
+        # NaN (truncated or empty) counts as parsed: nothing was written that could not be read.
+        scores = [Score(float(score), True) for score in score_C]
+        return Verdicts(scores, total_usage(usages))
 
 
 def _is_whole(candidate: Candidate) -> bool:

@@ -91,8 +91,13 @@ def position_bias(texts: Iterable[Iterable[str]]) -> PositionBias:
     counts = []
     for texts_of_problem in texts:
         records = [read_matches(text) for text in texts_of_problem]
-        counts.append((*_count_first(records), *_count_disagreements(records)))
-    return PositionBias(*np.array(counts, float).reshape(-1, 4).T)
+        first_won, read = _count_first(records)
+        disagreed, twice = _count_disagreements(records)
+        counts.append((first_won, read, disagreed, twice))
+    # (P, 4) even without a problem, so that the columns below exist.
+    count_P4 = np.array(counts, float).reshape(-1, 4)
+    first_won_P, read_P, disagreed_P, twice_P = count_P4.T
+    return PositionBias(first_won_P, read_P, disagreed_P, twice_P)
 
 
 def _count_first(records: list[list[Played]]) -> tuple[int, int]:
@@ -112,11 +117,14 @@ def _count_disagreements(records: list[list[Played]]) -> tuple[int, int]:
     disagreed = twice = 0
     for record in records:
         # Every match has one winner, so the winners' records hold each match once.
-        for number in {match.round for match in record if match.won}:
+        rounds_won = {match.round for match in record if match.won}
+        for number in rounds_won:
             readings = [match for match in record if match.round == number and match.read]
             if len(readings) != 2:
                 continue
             twice += 1
-            names_winner = [match.read == match.shown for match in readings]
-            disagreed += names_winner[0] != names_winner[1]
+            first, second = readings
+            first_names_winner = first.read == first.shown
+            second_names_winner = second.read == second.shown
+            disagreed += first_names_winner != second_names_winner
     return disagreed, twice

@@ -43,14 +43,17 @@ class MultipleChoice(PromptedVerifier):
         prompts = self.prompts(candidates, context)
         options = (self.wording.correct, self.wording.incorrect)
         scored = context.engine.score(prompts, options)
+        correct_P = scored.logprobs_PC[:, 0]
+        incorrect_P = scored.logprobs_PC[:, 1]
         # p / (p + q) = 1 / (1 + exp(log q - log p)); clipped, since exp(710) overflows.
-        correct, incorrect = scored.logprobs_PC[:, 0], scored.logprobs_PC[:, 1]
         with np.errstate(invalid="ignore"):  # both are minus infinity: the difference is NaN
-            difference = np.clip(incorrect - correct, -700, 700)
-        probabilities = 1 / (1 + np.exp(difference))
+            difference_P = np.clip(incorrect_P - correct_P, -700, 700)
+        probability_P = 1 / (1 + np.exp(difference_P))
         scores = []
-        for probability in probabilities:
-            # A server, or a table of probabilities, may know neither option.
-            known = bool(np.isfinite(probability))
-            scores.append(Score(float(probability) if known else 0.0, known))
+        for probability in probability_P:
+            # A server may know neither option's log-probability: -inf less -inf is NaN.
+            if np.isfinite(probability):
+                scores.append(Score(float(probability), True))
+            else:
+                scores.append(Score(0.0, False))
         return Verdicts(scores, scored.usage)

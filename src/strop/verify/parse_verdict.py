@@ -16,27 +16,44 @@ from strop.verify.matches import LETTERS, Letter
 READ_LIMIT = 20_000
 """Characters at the end of a check that are searched, so that a very long one stays cheap."""
 NUMBER = r"([0-9]{1,2}(?:\.[0-9]{1,3})?)(?![0-9])"
+"""One or two digits, with up to three decimals; no part of a longer number."""
 
 
 def read_verdict(text: str, wording: Wording = WORDING) -> bool | None:
-    """Return True if the verdict says that the response is correct, False if it says incorrect."""
-    verdicts = _verdict_pattern(wording).findall(own_words(text, wording.binary))
-    return verdicts[-1] == wording.correct.strip() if verdicts else None
+    """Return True if the verdict says that the response is correct, False if it says incorrect.
+
+    None where no verdict can be read.
+    """
+    written = own_words(text, wording.binary)
+    verdicts = _verdict_pattern(wording).findall(written)
+    if not verdicts:
+        return None
+    return bool(verdicts[-1] == wording.correct.strip())
 
 
 def read_score(text: str, wording: Wording = WORDING) -> float | None:
-    """Return the score from 1 to 10; a number outside that range is no score."""
-    numbers = _score_pattern(wording).findall(own_words(text, wording.score))
+    """Return the score from 1 to 10; a number outside that range is no score.
+
+    None where no score can be read.
+    """
+    written = own_words(text, wording.score)
+    numbers = _score_pattern(wording).findall(written)
     if not numbers:
         return None
     score = float(numbers[-1])
-    return score if 1 <= score <= 10 else None
+    # An earlier number inside the range does not count in its place: the last one is the answer.
+    if not 1 <= score <= 10:
+        return None
+    return score
 
 
 def read_letter(text: str, wording: Wording = WORDING) -> Letter | None:
-    """Return the letter of the better response."""
-    letters = _letter_pattern(wording).findall(own_words(text, wording.tournament))
-    return cast(Letter, letters[-1]) if letters else None
+    """Return the letter of the better response; None where none can be read."""
+    written = own_words(text, wording.tournament)
+    letters = _letter_pattern(wording).findall(written)
+    if not letters:
+        return None
+    return cast(Letter, letters[-1])
 
 
 def own_words(text: str, frame: str) -> str:
@@ -50,7 +67,8 @@ def own_words(text: str, frame: str) -> str:
 @cache
 def _verdict_pattern(wording: Wording) -> re.Pattern[str]:
     choices = (wording.correct, wording.incorrect)
-    return _pattern_after(wording.verdict, _either(choices, wording.binary), choices)
+    verdict = _either(choices, wording.binary)
+    return _pattern_after(wording.verdict, verdict, choices)
 
 
 @cache
@@ -68,13 +86,17 @@ def _pattern_after(line: str, value: str, choices: tuple[str, ...] = ()) -> re.P
 
     Up to four blanks may stand between, and line breaks only where the wording has some there.
     """
+    # The white space of the wording: at the end of the line, and in front of each choice.
     end_of_line = line[len(line.rstrip()) :]
     between = end_of_line
     for choice in choices:
-        between += choice[: len(choice) - len(choice.lstrip())]
+        indent = len(choice) - len(choice.lstrip())
+        between += choice[:indent]
     only_blanks = not between.strip(" ")
+    # Bounded, so that the search takes linear time in any text.
     space = " {0,4}" if only_blanks else r"\s{0,4}"
-    return re.compile(re.escape(line.strip()) + space + value)
+    words = re.escape(line.strip())
+    return re.compile(words + space + value)
 
 
 def _either(choices: tuple[str, ...], frame: str) -> str:
@@ -82,11 +104,16 @@ def _either(choices: tuple[str, ...], frame: str) -> str:
 
     A model that repeats "Correct or Incorrect" from its question has chosen neither.
     """
-    alternatives = "|".join(re.escape(choice.strip()) for choice in choices)
-    whole_words = [rf"(?<!\w){re.escape(choice.strip())}(?!\w)" for choice in choices]
-    # The texts that join the two words in the frame, such as " or " or "/".
+    words = [re.escape(choice.strip()) for choice in choices]
+    alternatives = "|".join(words)
+    # "correct" is part of "incorrect": only whole words count.
+    whole_words = [rf"(?<!\w){word}(?!\w)" for word in words]
+    # The texts that join the two words in the frame, such as " or " or "/": up to twelve
+    # characters, without a hole.
     links: set[str] = set()
     for first, second in permutations(whole_words):
         links.update(re.findall(rf"{first}([^{{}}]{{1,12}}?){second}", frame))
-    refusals = [rf"(?!{re.escape(link)}(?:{alternatives}))" for link in sorted(links)]
-    return rf"({alternatives})(?!\w)(?! or\b)" + "".join(refusals)
+    pattern = rf"({alternatives})(?!\w)(?! or\b)"
+    for link in sorted(links):
+        pattern += rf"(?!{re.escape(link)}(?:{alternatives}))"
+    return pattern

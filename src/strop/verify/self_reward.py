@@ -21,7 +21,9 @@ def selectable_logprob(candidate: Candidate) -> float:
     A response with NaN is never selected. The sum of a truncated response has too few terms, so it
     would look too likely.
     """
-    return math.nan if candidate.finish == "length" else candidate.logprob
+    if candidate.finish == "length":
+        return math.nan
+    return candidate.logprob
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class LogProbabilityPerToken(Verifier):
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         scores = []
         for candidate in candidates:
+            # Without a token there is no mean: the reward is unknown.
             reward = math.nan
             if candidate.tokens:
                 reward = selectable_logprob(candidate) / candidate.tokens
@@ -84,6 +87,7 @@ class Majority(Verifier):
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         scores = [Score(0.0, False)] * len(candidates)
         for indices in by_problem(candidates):
+            # None is counted too, but no response scores by it.
             votes = Counter(candidates[index].answer for index in indices)
             for index in indices:
                 answer = candidates[index].answer

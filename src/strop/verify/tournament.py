@@ -69,13 +69,17 @@ class Tournament(PromptedVerifier):
         reversed_pair = pair[::-1]
         if self.order == "both":
             return [pair, reversed_pair]
-        return [pair if pair[0] == first else reversed_pair]
+        if pair[0] == first:
+            return [pair]
+        return [reversed_pair]
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         groups = by_problem(candidates)
         contests = []
         for indices in groups:
-            contests.append(Contest([candidates[index] for index in indices]))
+            entrants = [candidates[index] for index in indices]
+            contests.append(Contest(entrants))
+        # All problems play their rounds side by side, so that a round is one large batch.
         usages = [Usage()]
         unfinished = [contest for contest in contests if contest.bracket.pairs]
         while unfinished:
@@ -94,13 +98,15 @@ class Tournament(PromptedVerifier):
         for contest in contests:
             for pair in contest.bracket.pairs:
                 first = contest.coin(pair, "shown first")
-                seated += [(contest, *seats) for seats in self.seats(pair, first)]
+                for shown_as_a, shown_as_b in self.seats(pair, first):
+                    seated.append((contest, shown_as_a, shown_as_b))
         requests = [self._request(*seats, context) for seats in seated]
         generation = context.engine.sample(requests, context.sampling)
         readings = []
         for (_, first, second), samples in zip(seated, generation.samples, strict=True):
             text = samples[0].text
-            readings.append(Reading(first, second, read_letter(text, self.wording), text))
+            letter = read_letter(text, self.wording)
+            readings.append(Reading(first, second, letter, text))
         # Readings stand in the order of contests and matches; each contest takes its share.
         remaining = iter(readings)
         for contest in contests:
@@ -110,9 +116,12 @@ class Tournament(PromptedVerifier):
     def _request(
         self, contest: Contest, first: int, second: int, context: VerificationContext
     ) -> Request:
-        shown_first, shown_second = contest.entrants[first], contest.entrants[second]
+        """Return the question which of two samples is better, in the order of their seats."""
+        shown_first = contest.entrants[first]
+        shown_second = contest.entrants[second]
         texts = (shown_first.text, shown_second.text)
         prompt = self.prompt(context.task, shown_first.problem, texts, context.shots)
+        # The order of the seats is part of the seed: both orders of a match differ in it.
         bracket = contest.bracket
         seed = derive(bracket.seed, "match", bracket.round, first, second)
         return Request(prompt, (seed,))

@@ -50,6 +50,9 @@ def growth_rows(
     rows = []
     for point, x in enumerate(x_S):
         mean = geometric_mean(needed_RS[:, point])
+        formula = None
+        if formula_S is not None:
+            formula = float(formula_S[point])
         row = {
             "series": series,
             "x": float(x),
@@ -58,7 +61,7 @@ def growth_rows(
             "high": mean.high,
             "runs": mean.runs,
             "gave up": len(needed_RS) - mean.runs,
-            "formula": None if formula_S is None else float(formula_S[point]),
+            "formula": formula,
         }
         rows.append(row)
     return rows
@@ -80,13 +83,15 @@ def curves(
     x_title, x_scale = x
     y_title, y_scale = y
     names: list[str] = rows["series"].unique(maintain_order=True).to_list()
-    colour = alt.Color(
-        "series:N",
-        title=None,
-        scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
-        legend=alt.Legend(columns=2) if len(names) > 1 else None,
-    )
-    base = alt.Chart(rows).encode(x=alt.X("x:Q", title=x_title, scale=x_scale), color=colour)
+    # A single series needs no legend.
+    legend = None
+    if len(names) > 1:
+        legend = alt.Legend(columns=2)
+    colour_scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
+    colour = alt.Color("series:N", title=None, scale=colour_scale, legend=legend)
+    over_x = alt.X("x:Q", title=x_title, scale=x_scale)
+    base = alt.Chart(rows).encode(x=over_x, color=colour)
+    # Explicit in one layer, the title takes the place of the other layers' field names.
     low = alt.Y("low:Q", title=y_title, scale=y_scale)
     value = alt.Y("value:Q", scale=y_scale)
     layers = [
@@ -118,18 +123,25 @@ def verdict(fitted: Fitted, theory: float, formula: float | None = None) -> str:
 
 def gave_up(*needed: Floats) -> str:
     """Return a sentence about the runs that never got there; empty if there are none."""
-    count = sum(int(np.isnan(needed_RS).sum()) for needed_RS in needed)
-    return f" {count} runs gave up and are left out." if count else ""
+    count = 0
+    for needed_RS in needed:
+        count += int(np.isnan(needed_RS).sum())
+    if not count:
+        return ""
+    return f" {count} runs gave up and are left out."
 
 
 def fitted_rows(fits: Sequence[Fit]) -> Iterator[list[str]]:
     """Yield the rows of a table under FITTED_HEADER."""
     for fit in fits:
+        formula = "–"
+        if fit.formula is not None:
+            formula = f"{fit.formula:.2f}"
         yield [
             fit.learner,
             fit.against,
             str(fit.exponent),
             f"{fit.theory:g}",
-            "–" if fit.formula is None else f"{fit.formula:.2f}",
+            formula,
             verdict(fit.exponent, fit.theory, fit.formula),
         ]

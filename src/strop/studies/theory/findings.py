@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -73,6 +74,7 @@ def _greedy(models: int) -> Finding:
         high=pl.when(is_group).then("high").otherwise("share"),
     )
     figure = curves(rows, ("pi(y*)", LINEAR), ("greedy finds y*", LINEAR))
+    # More than half of the mass on y* is enough for greedy decoding (Proposition 3.1).
     half = alt.Chart(alt.Data(values=[{"x": 0.5}])).encode(x="x:Q")
     half = half.mark_rule(strokeDash=[3, 3], strokeWidth=0.8, color="#777")
     return WORDS["greedy"].finding("theory-prop-3-1", seen, data, alt.layer(figure, half))
@@ -116,10 +118,22 @@ def _tilt(bases: int) -> Finding:
         f" guarantees, and {short} less than {1 - DELTA:g} at the theorem's beta; the greatest beta"
         f" that is small enough is at least {slack:.1f} times that."
     )
-    # Smaller masses would only stretch the logarithmic axis.
-    shown = data.filter((pl.col("off") > 1e-6) & (pl.col("bound") > 1e-6)).with_columns(
-        series=pl.format("gamma_m = {}", pl.col("margin"))
+    table = (
+        f"Lines: bases of {RESPONSES} responses; crosses: the bound for the worst; vertical: the"
+        f" theorem's beta for delta = {DELTA:g}."
     )
+    return WORDS["tilt"].finding("theory-tilt", seen, data, _tilt_figure(data), table)
+
+
+def _tilt_figure(data: pl.DataFrame) -> Any:
+    """Return the mass off y* over beta: lines, the bound as crosses, the theorem's beta as rules.
+
+    The two bases of a margin differ in the dash of their lines; the bound is that of the worst one.
+    """
+    # Smaller masses would only stretch the logarithmic axis.
+    is_visible = (pl.col("off") > 1e-6) & (pl.col("bound") > 1e-6)
+    shown = data.filter(is_visible)
+    shown = shown.with_columns(series=pl.format("gamma_m = {}", pl.col("margin")))
     x = alt.X("beta:Q", scale=LOG_X, title="beta")
     base = alt.Chart(shown).encode(x=x, color=alt.Color("series:N", title=None))
     worst = base.transform_filter("datum.base == 'worst'")
@@ -128,17 +142,7 @@ def _tilt(bases: int) -> Finding:
     lines = base.mark_line(strokeWidth=1.4).encode(y=off, strokeDash=dash)
     bound = worst.mark_point(size=14, shape="cross").encode(y=alt.Y("bound:Q", scale=LOG))
     marks = worst.mark_rule(strokeDash=[2, 2], strokeWidth=0.8).encode(x="beta for delta:Q")
-    table = (
-        f"Lines: bases of {RESPONSES} responses; crosses: the bound for the worst; vertical: the"
-        f" theorem's beta for delta = {DELTA:g}."
-    )
-    return WORDS["tilt"].finding(
-        "theory-tilt",
-        seen,
-        data,
-        alt.layer(lines, bound, marks),
-        table,
-    )
+    return alt.layer(lines, bound, marks)
 
 
 def _max_cut(random_graphs: int) -> Finding:
@@ -174,14 +178,16 @@ def _max_cut(random_graphs: int) -> Finding:
 def _unsharpenable() -> Finding:
     """Return the finding on Proposition E.2: the mass on y* within a class and outside it."""
     data = unsharpenable_masses(SYMBOLS)
-    rows = data.group_by("symbols", maintain_order=True).agg(
-        pl.col("mass").max(), pl.exclude("mass", "theta").first()
-    )
+    # One row a class: the greatest mass of its members; all else is the same in every row.
+    by_class = data.group_by("symbols", maintain_order=True)
+    rows = by_class.agg(pl.col("mass").max(), pl.exclude("mass", "theta").first())
+    classes = rows.height
     over_bound = rows.filter(pl.col("mass") > pl.col("bound")).height
+    found_by_greedy = rows["greedy finds it"].sum()
     seen = (
-        f"theta from -6 to 6 in steps of 0.05: {over_bound} of {rows.height} classes exceed"
-        f" 1 / (n - 1) anywhere, and greedy finds y* of {rows['greedy finds it'].sum()} of"
-        f" {rows.height} bases."
+        f"theta from -6 to 6 in steps of 0.05: {over_bound} of {classes} classes exceed"
+        f" 1 / (n - 1) anywhere, and greedy finds y* of {found_by_greedy} of"
+        f" {classes} bases."
     )
     shown = data.select(
         pl.col("theta").alias("x"),
@@ -195,13 +201,9 @@ def _unsharpenable() -> Finding:
         y=alt.Y("value:Q", title="mass on y*", scale=y_scale),
         color=alt.Color("series:N", title=None),
     )
-    return WORDS["unsharpenable"].finding(
-        "theory-prop-e-2",
-        seen,
-        data,
-        alt.layer(lines, level(0.5)),
-        _unsharpenable_table(rows),
-    )
+    figure = alt.layer(lines, level(0.5))
+    table = _unsharpenable_table(rows)
+    return WORDS["unsharpenable"].finding("theory-prop-e-2", seen, data, figure, table)
 
 
 def _unsharpenable_table(rows: pl.DataFrame) -> str:

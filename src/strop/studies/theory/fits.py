@@ -45,20 +45,26 @@ def mean_over_runs(value_R: Floats) -> Fitted:
     """Return the mean over the runs that have a value (not NaN); ``runs`` counts these."""
     known_R = value_R[np.isfinite(value_R)]
     runs = len(known_R)
-    # One run says nothing about the spread.
-    if runs < 2:
-        value = float(known_R[0]) if runs else np.nan
-        return Fitted(value, np.nan, np.nan, runs)
+    if runs == 0:
+        return Fitted(np.nan, np.nan, np.nan, 0)
+    if runs == 1:
+        # One run says nothing about the spread.
+        return Fitted(float(known_R[0]), np.nan, np.nan, 1)
     mean = float(known_R.mean())
     deviation = float(known_R.std(ddof=1))
-    reach = t_quantile(0.975, runs - 1) * deviation / runs**0.5
+    quantile = t_quantile(0.975, runs - 1)
+    reach = quantile * deviation / runs**0.5
     return Fitted(mean, mean - reach, mean + reach, runs)
 
 
 def slope(x_S: Floats, y_RS: Floats) -> Fitted:
-    """Return the mean of the runs' least-squares slopes."""
+    """Return the mean of the runs' least-squares slopes.
+
+    ``y_RS`` holds one curve a run, over the points ``x_S``.
+    """
     centred_RS = y_RS - y_RS.mean(axis=1, keepdims=True)
-    return mean_over_runs(centred_RS @ _direction(x_S))
+    slope_R = centred_RS @ _direction(x_S)
+    return mean_over_runs(slope_R)
 
 
 def exponent(x_S: Floats, y_RS: Floats) -> Fitted:
@@ -69,7 +75,8 @@ def exponent(x_S: Floats, y_RS: Floats) -> Fitted:
 def exponent_of(x_S: Floats, y_S: Floats) -> float:
     """Return the exponent of one curve, such as a formula over the range of the runs."""
     log_S = np.log(y_S)
-    return float((log_S - log_S.mean()) @ _direction(np.log(x_S)))
+    centred_S = log_S - log_S.mean()
+    return float(centred_S @ _direction(np.log(x_S)))
 
 
 def geometric_mean(y_R: Floats) -> Fitted:
@@ -91,6 +98,7 @@ def exponential_over_power(x_S: Floats, y_RS: Floats, seed: int) -> Fitted:
     """
     log_RS = np.log(y_RS)
     runs = len(log_RS)
+    # A run is one curve over all x, so whole runs are drawn: its points are not independent.
     rng = np.random.default_rng(seed)
     chosen_BR = rng.integers(runs, size=(RESAMPLES, runs))
     mean_BS = log_RS[chosen_BR].mean(axis=1)
@@ -108,8 +116,10 @@ def _power_minus_exponential(x_S: Floats, log_y_S: Floats) -> float:
 def _residual(x_S: Floats, y_S: Floats) -> float:
     """Return the root mean squared residual of a least-squares line."""
     centred_S = y_S - y_S.mean()
-    line_S = (x_S - x_S.mean()) * (centred_S @ _direction(x_S))
-    return float(np.sqrt(((centred_S - line_S) ** 2).mean()))
+    slope_of_line = centred_S @ _direction(x_S)
+    line_S = (x_S - x_S.mean()) * slope_of_line
+    residual_S = centred_S - line_S
+    return float(np.sqrt((residual_S**2).mean()))
 
 
 def _direction(x_S: Floats) -> Floats:
@@ -119,7 +129,10 @@ def _direction(x_S: Floats) -> Floats:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share."""
+    """Return Wilson's 95% interval of a share.
+
+    With s successes of n trials: (s + z^2 / 2 -+ z sqrt(s (n - s) / n + z^2 / 4)) / (n + z^2).
+    """
     z = 1.959964
     variance = successes * (trials - successes) / trials
     centre = successes + z**2 / 2

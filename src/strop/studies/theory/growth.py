@@ -26,7 +26,7 @@ from strop.studies.theory.figures import (
     gave_up,
     growth_rows,
 )
-from strop.studies.theory.fits import exponent, exponent_of, mean_over_runs
+from strop.studies.theory.fits import exponent, exponent_of, geometric_mean, mean_over_runs
 from strop.studies.theory.samples import (
     ADAPTIVE,
     DPO,
@@ -102,7 +102,8 @@ class Curve:
 
 def _curve(name: str, x_S: Sequence[float], needed_RS: Floats, cells: Sequence[Cell]) -> Curve:
     """Return the curve of these runs beside the cost formula of their cells."""
-    return Curve(name, x_S, needed_RS, [cell.formula for cell in cells])
+    formula_S = [cell.formula for cell in cells]
+    return Curve(name, x_S, needed_RS, formula_S)
 
 
 def growth_findings(
@@ -138,18 +139,20 @@ def _over_eps(grown_RS: Floats, grids: Grids, workers: int) -> Finding:
     grown_fit = grown.fit(SFT, "eps, M of order C/eps", -2)
     fixed_fit = fixed.fit(SFT, "eps, M fixed", -1)
     # The geometric mean, as in the figure.
-    mean_S = np.exp(np.log(grown_RS).mean(axis=0))
+    log_mean_S = np.log(grown_RS).mean(axis=0)
+    mean_S = np.exp(log_mean_S)
     ratio_S = mean_S / [cell.lower_bound for cell in grown_cells]
-    data = pl.DataFrame(grown.rows() + fixed.rows())
-    return WORDS["eps"].finding(
-        "theory-3-1-eps",
+    least = f"{ratio_S.min():.2f}"
+    greatest = f"{ratio_S.max():.2f}"
+    seen = (
         f"{grown_fit.exponent} with C_cov held, {fixed_fit.exponent} with M held, {runs} runs a"
-        f" point; m is {ratio_S.min():.2f} to {ratio_S.max():.2f} times"
-        f" C log |Pi| / (eps^2 (1 + log(C / eps))).{gave_up(grown_RS, fixed_RS)}",
-        data,
-        curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True),
-        _table([grown_fit, fixed_fit]),
+        f" point; m is {least} to {greatest} times"
+        f" C log |Pi| / (eps^2 (1 + log(C / eps))).{gave_up(grown_RS, fixed_RS)}"
     )
+    data = pl.DataFrame(grown.rows() + fixed.rows())
+    figure = curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True)
+    table = _table([grown_fit, fixed_fit])
+    return WORDS["eps"].finding("theory-3-1-eps", seen, data, figure, table)
 
 
 # --- Theorem 4.1 ---
@@ -163,22 +166,26 @@ def _over_the_rest(runs: int, grids: Grids, workers: int) -> Finding:
     panels: list[Any] = []
     rows: list[dict[str, Any]] = []
     for name, curve in sides.items():
-        is_short = name == "1/delta"
-        against = "1/delta, short laws in the class" if is_short else name
+        against = x_title = name
+        if name == "1/delta":
+            against = "1/delta, short laws in the class"
+            x_title = "1 / delta"
         fits.append(curve.fit(SFT, against, 1))
-        x_axis = ("1 / delta" if is_short else name, LOG_X)
         frame = pl.DataFrame(curve.rows())
-        panels.append(curves(frame, x_axis, SAMPLES_AXIS, formula=True, size=(150, 150)))
-        rows += [row | {"panel": name} for row in curve.rows()]
+        panel = curves(frame, (x_title, LOG_X), SAMPLES_AXIS, formula=True, size=(150, 150))
+        panels.append(panel)
+        rows += _with_panel(curve.rows(), name)
     exponents = "; ".join(f"against {fit.against} {fit.exponent}" for fit in fits)
     all_needed = [curve.needed_RS for curve in sides.values()]
-    return WORDS["rest"].finding(
-        "theory-4-1",
-        f"{exponents}, {runs} runs a point.{gave_up(*all_needed)}",
-        pl.DataFrame(rows),
-        (panels[0] | panels[1]) & (panels[2] | panels[3]),
-        _table(fits),
-    )
+    seen = f"{exponents}, {runs} runs a point.{gave_up(*all_needed)}"
+    # In altair | puts charts side by side, and & one below the other.
+    figure = (panels[0] | panels[1]) & (panels[2] | panels[3])
+    return WORDS["rest"].finding("theory-4-1", seen, pl.DataFrame(rows), figure, _table(fits))
+
+
+def _with_panel(rows: list[dict[str, Any]], panel: str) -> list[dict[str, Any]]:
+    """Return the rows with the name of the panel that shows them."""
+    return [row | {"panel": panel} for row in rows]
 
 
 def _instance(rare: int = RARE, cover: float = COVER) -> HardInstance:
@@ -193,10 +200,12 @@ def _hard_instance_curves(runs: int, grids: Grids, workers: int) -> dict[str, Cu
         "log-size of the class": [Cell(SFT, _instance(rare), DELTA) for rare in grids.rare],
         "log(1/delta)": [Cell(SFT, _instance(), delta) for delta in grids.delta],
     }
+    log_sizes = [_instance(rare).log_size for rare in grids.rare]
+    log_inverse_deltas = [-float(np.log(delta)) for delta in grids.delta]
     grid_of: dict[str, list[float]] = {
         "C_cov": list(grids.cover),
-        "log-size of the class": [_instance(rare).log_size for rare in grids.rare],
-        "log(1/delta)": [-float(np.log(delta)) for delta in grids.delta],
+        "log-size of the class": log_sizes,
+        "log(1/delta)": log_inverse_deltas,
     }
     hard_curves = {}
     for name, cells_S in cells.items():
@@ -210,37 +219,42 @@ def _short_laws_curve(runs: int, grids: Grids, workers: int) -> Curve:
     worlds = [Shortfall(8, 0.5, 2 / 3**size) for size in grids.short_samples]
     needed_RS = repeated_shortfall(worlds, runs, workers)
     x_S = [1 / world.delta for world in worlds]
-    return Curve("class with short laws", x_S, needed_RS, [world.formula for world in worlds])
+    formula_S = [world.formula for world in worlds]
+    return Curve("class with short laws", x_S, needed_RS, formula_S)
 
 
 # --- Theorem D.1 ---
 
 
+def _over_eps_curve(learner: str, needed_RS: Floats, grids: Grids) -> Curve:
+    """Return a learner's curve over eps on the hard instance, with C_cov held fixed."""
+    cells = over_eps(learner, grids.eps, RARE, COVER, DELTA)
+    return _curve(learner, grids.eps, needed_RS, cells)
+
+
 def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
     """Compare the adaptive learner with a fixed N."""
-    of_learner = {}
-    for learner in (SFT, ADAPTIVE):
-        cells = over_eps(learner, grids.eps, RARE, COVER, DELTA)
-        of_learner[learner] = _curve(learner, grids.eps, eps_runs[learner], cells)
-    fixed = of_learner[SFT].fit(SFT, "eps", -2)
-    adaptive = of_learner[ADAPTIVE].fit(ADAPTIVE, "eps", -1)
-    # Savings are ratios, so their mean is taken in logarithms.
-    log_saving_RS = np.log(eps_runs[SFT] / eps_runs[ADAPTIVE])
+    fixed_curve = _over_eps_curve(SFT, eps_runs[SFT], grids)
+    adaptive_curve = _over_eps_curve(ADAPTIVE, eps_runs[ADAPTIVE], grids)
+    fixed = fixed_curve.fit(SFT, "eps", -2)
+    adaptive = adaptive_curve.fit(ADAPTIVE, "eps", -1)
+    saving_RS = eps_runs[SFT] / eps_runs[ADAPTIVE]
     savings = []
+    # At the largest and at the smallest eps.
     for point in (0, len(grids.eps) - 1):
-        log_saving = mean_over_runs(log_saving_RS[:, point])
-        mean, low, high = np.exp([log_saving.value, log_saving.low, log_saving.high])
+        # Savings are ratios, so their mean is taken in logarithms.
+        saving = geometric_mean(saving_RS[:, point])
+        interval = f"[{saving.low:.1f}, {saving.high:.1f}]"
         eps = grids.eps[point]
-        savings.append(f"{mean:.1f} [{low:.1f}, {high:.1f}] times at eps = {eps:g}")
-    data = pl.DataFrame(of_learner[SFT].rows() + of_learner[ADAPTIVE].rows())
-    return WORDS["adaptive"].finding(
-        "theory-d-1",
+        savings.append(f"{saving.value:.1f} {interval} times at eps = {eps:g}")
+    all_savings = " and ".join(savings)
+    seen = (
         f"exponent {adaptive.exponent} against {fixed.exponent} with N fixed; it saves"
-        f" {' and '.join(savings)}.{gave_up(*eps_runs.values())}",
-        data,
-        curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True),
-        _table([fixed, adaptive]),
+        f" {all_savings}.{gave_up(*eps_runs.values())}"
     )
+    data = pl.DataFrame(fixed_curve.rows() + adaptive_curve.rows())
+    figure = curves(data, ("eps", LOG_X), SAMPLES_AXIS, formula=True)
+    return WORDS["adaptive"].finding("theory-d-1", seen, data, figure, _table([fixed, adaptive]))
 
 
 # --- Theorem 4.2 ---
@@ -249,35 +263,30 @@ def _adaptive(eps_runs: dict[str, Floats], grids: Grids) -> Finding:
 def _dpo(eps_runs: dict[str, Floats], grids: Grids, workers: int) -> Finding:
     """Vary eps and delta, and show the mass on y* over beta."""
     runs = len(eps_runs[DPO])
-    eps_cells = over_eps(DPO, grids.eps, RARE, COVER, DELTA)
+    over_eps_grid = _over_eps_curve(DPO, eps_runs[DPO], grids)
     delta_cells = [Cell(DPO, _instance(), delta) for delta in grids.delta]
     delta_RS = repeated(delta_cells, runs, "dpo delta", workers)
-    over_eps_grid = _curve(DPO, grids.eps, eps_runs[DPO], eps_cells)
     over_delta = _curve(DPO, grids.delta, delta_RS, delta_cells)
     eps_fit = over_eps_grid.fit(DPO, "eps", -2)
     delta_fit = over_delta.fit(DPO, "delta", -2)
     masses, ticks = _masses_over_beta(runs)
-    left = curves(
-        pl.DataFrame(over_eps_grid.rows()),
-        ("eps", LOG_X),
-        SAMPLES_AXIS,
-        formula=True,
-        size=(190, 170),
-    )
-    right = curves(masses, ("beta", LOG_X), ("mass on y*", LINEAR), formula=True, size=(230, 170))
-    marks = alt.Chart(ticks).mark_rule(strokeDash=[2, 2]).encode(x="x:Q", color="series:N")
-    rows = [row | {"panel": "eps"} for row in over_eps_grid.rows()]
-    rows += [row | {"panel": "beta", "gave up": 0} for row in masses.iter_rows(named=True)]
-    return WORDS["dpo"].finding(
-        "theory-4-2",
+    seen = (
         f"exponent in eps {eps_fit.exponent}, in delta {delta_fit.exponent} (beta = gamma_m / (2"
         f" log(2|Y|/delta)) each time). Right: mass on y* learned from {MASS_PAIRS} pairs of"
         f" {MASS_RESPONSES} answers, dots over {runs} runs; dashed: base^(1 + 1/beta); vertical:"
-        f" that beta for delta = {DELTA:g}.{gave_up(delta_RS)}",
-        pl.DataFrame(rows),
-        alt.hconcat(left, alt.layer(right, marks)).resolve_scale(color="independent"),
-        _table([eps_fit, delta_fit]),
+        f" that beta for delta = {DELTA:g}.{gave_up(delta_RS)}"
     )
+    eps_frame = pl.DataFrame(over_eps_grid.rows())
+    left = curves(eps_frame, ("eps", LOG_X), SAMPLES_AXIS, formula=True, size=(190, 170))
+    right = curves(masses, ("beta", LOG_X), ("mass on y*", LINEAR), formula=True, size=(230, 170))
+    marks = alt.Chart(ticks).mark_rule(strokeDash=[2, 2]).encode(x="x:Q", color="series:N")
+    # The two panels show different series, so each has its own colours.
+    figure = alt.hconcat(left, alt.layer(right, marks)).resolve_scale(color="independent")
+    rows = _with_panel(over_eps_grid.rows(), "eps")
+    for row in masses.iter_rows(named=True):
+        rows.append(row | {"panel": "beta", "gave up": 0})
+    table = _table([eps_fit, delta_fit])
+    return WORDS["dpo"].finding("theory-4-2", seen, pl.DataFrame(rows), figure, table)
 
 
 def _masses_over_beta(runs: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -286,7 +295,8 @@ def _masses_over_beta(runs: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     for gamma in (0.1, 0.3, 1.0):
         series = f"gamma_m = {gamma:g}"
         # From twice the margin down to a fortieth of it.
-        betas = [float(gamma / 10**step) for step in np.linspace(-0.3, 1.6, 12)]
+        steps = np.linspace(-0.3, 1.6, 12)
+        betas = [float(gamma / 10**step) for step in steps]
         learned_RB, exact_B = dpo_masses(MASS_RESPONSES, gamma, betas, MASS_PAIRS, runs)
         for i, beta in enumerate(betas):
             mean = mean_over_runs(learned_RB[:, i])

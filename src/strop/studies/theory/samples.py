@@ -57,7 +57,9 @@ class Cell:
         """Theorem 3.1 without its constant: C log |Pi| / (eps^2 (1 + log(C / eps)))."""
         cover = self.instance.coverage
         logarithm = 1 + log(cover / self.eps)
-        return cover * self.instance.log_size / (self.eps**2 * logarithm)
+        above = cover * self.instance.log_size
+        below = self.eps**2 * logarithm
+        return above / below
 
     @property
     def formula(self) -> float:
@@ -78,7 +80,9 @@ class Cell:
         """The probability that a visit to a rare prompt shows its secret."""
         if self.learner == DPO:
             # Either response of the pair may be the secret.
-            return 1 - (1 - 2 / self.instance.answers) ** 2
+            miss_once = 1 - 2 / self.instance.answers
+            return 1 - miss_once**2
+        # A best of N is the secret, but for the error that the formula leaves out.
         return 1.0
 
     @property
@@ -87,10 +91,14 @@ class Cell:
         if self.learner == DPO:
             return 2.0
         if self.learner == ADAPTIVE:
-            mass, answers = self.instance.delta_mass, self.instance.answers
+            mass = self.instance.delta_mass
+            answers = self.instance.answers
             mu = mu_for(self.delta)
-            _, draws_on_rare = adaptive_law(raised_YY(answers, 2 / answers)[0], mu)
-            return (1 - mass) * ceil(mu) + mass * draws_on_rare
+            # The certain prompt has probability 1 on its answer: it stops at the first k >= mu.
+            draws_on_certain = ceil(mu)
+            rare_law_Y = raised_YY(answers, 2 / answers)[0]
+            _, draws_on_rare = adaptive_law(rare_law_Y, mu)
+            return (1 - mass) * draws_on_certain + mass * draws_on_rare
         return float(self.instance.samples_for(self.delta))
 
 
@@ -103,7 +111,8 @@ def samples_needed(cell: Cell, rng: np.random.Generator) -> float:
     oracle = Oracle(base, rng)
     fit, prompts = _learner(cell, base, oracle)
     for _ in range(PATIENCE):
-        if is_sharpened(fit(oracle.prompts(prompts)), base, cell.eps, cell.delta):
+        law_XY = fit(oracle.prompts(prompts))
+        if is_sharpened(law_XY, base, cell.eps, cell.delta):
             return float(oracle.drawn)
     return float("nan")
 
@@ -114,6 +123,7 @@ Learner = Callable[[np.ndarray], Floats]
 
 def _learner(cell: Cell, base: BaseModel, oracle: Oracle) -> tuple[Learner, int]:
     """Return the learner, and the number of prompts to give it between two checks."""
+    # A rare prompt has mass Delta / d, so d / Delta prompts show each of them once on average.
     prompts = cell.instance.rare / cell.instance.delta_mass / LOOKS
     if cell.learner == DPO:
         # A pair shows the secret of a rare prompt with a probability of about 4 / answers, so
@@ -141,8 +151,10 @@ def _regression(cell: Cell, base: BaseModel, oracle: Oracle) -> Learner:
 def _imitation(cell: Cell, oracle: Oracle) -> Learner:
     """Return SFT-Sharpening, with a fixed N or adaptive."""
     instance = cell.instance
-    samples, mu = instance.samples_for(cell.delta), mu_for(cell.delta)
+    samples = instance.samples_for(cell.delta)
+    mu = mu_for(cell.delta)
     is_adaptive = cell.learner == ADAPTIVE
+    # The class holds the law of what the learner imitates, for every choice of secrets.
     laws = instance.adaptive_class(mu) if is_adaptive else instance.best_of_n_class(samples)
     prompts: list[np.ndarray] = []
     responses: list[np.ndarray] = []
@@ -154,14 +166,20 @@ def _imitation(cell: Cell, oracle: Oracle) -> Learner:
             best_N = best_of_n(oracle, prompt_N, samples)
         prompts.append(prompt_N)
         responses.append(best_N)
-        return laws.maximum_likelihood(np.concatenate(prompts), np.concatenate(responses))
+        all_prompts = np.concatenate(prompts)
+        all_responses = np.concatenate(responses)
+        return laws.maximum_likelihood(all_prompts, all_responses)
 
     return imitate
 
 
 def repeated(cells: Sequence[Cell], runs: int, label: str, workers: int = 1) -> Floats:
-    """Return the samples needed, (runs, cells). Every run has its own secrets."""
-    return np.array(over_runs(partial(_run, cells, label), runs, workers))
+    """Return the samples needed, (runs, cells). Every run has its own secrets.
+
+    ``label`` is part of the seeds; the result does not depend on the number of ``workers``.
+    """
+    needed = over_runs(partial(_run, cells, label), runs, workers)
+    return np.array(needed)
 
 
 def _run(cells: Sequence[Cell], label: str, run: int) -> list[float]:
@@ -176,14 +194,22 @@ def over_eps(
     learner: str, grid: Sequence[float], rare: int, cover: float, delta: float
 ) -> list[Cell]:
     """Return cells of falling eps with C_cov held fixed: M is of order C / eps."""
-    return [Cell(learner, with_coverage(rare, eps / SHARE, cover), delta) for eps in grid]
+    cells = []
+    for eps in grid:
+        instance = with_coverage(rare, eps / SHARE, cover)
+        cells.append(Cell(learner, instance, delta))
+    return cells
 
 
 def over_eps_fixed(
     learner: str, grid: Sequence[float], rare: int, answers: int, delta: float
 ) -> list[Cell]:
     """Return cells of falling eps with M held fixed: C_cov falls to 1 with eps."""
-    return [Cell(learner, HardInstance(rare, answers, eps / SHARE), delta) for eps in grid]
+    cells = []
+    for eps in grid:
+        instance = HardInstance(rare, answers, eps / SHARE)
+        cells.append(Cell(learner, instance, delta))
+    return cells
 
 
 # --- a class with laws that fall short ---
@@ -211,8 +237,9 @@ def shortfall_needed(world: Shortfall, rng: np.random.Generator) -> float:
 
 
 def repeated_shortfall(worlds: Sequence[Shortfall], runs: int, workers: int = 1) -> Floats:
-    """Return the samples needed, (runs, worlds)."""
-    return np.array(over_runs(partial(_shortfall_run, worlds), runs, workers))
+    """Return the samples that SFT-Sharpening needs, (runs, worlds)."""
+    needed = over_runs(partial(_shortfall_run, worlds), runs, workers)
+    return np.array(needed)
 
 
 def _shortfall_run(worlds: Sequence[Shortfall], run: int) -> list[float]:
@@ -234,7 +261,9 @@ def dpo_masses(
     There is one prompt, and DPO sees ``pairs`` pairs. The base has one response 1 + gamma times as
     likely as each other; the class holds pi*_beta for every choice of that response.
     """
-    raised = raised_YY(responses, (1 + gamma) / (responses + gamma))
+    # The masses 1 + gamma, 1, ..., 1 sum to responses + gamma. Row s raises response s.
+    mass_of_star = (1 + gamma) / (responses + gamma)
+    raised = raised_YY(responses, mass_of_star)
     learned_RB = np.empty((runs, len(betas)))
     exact_B = np.empty(len(betas))
     for i, beta in enumerate(betas):
@@ -244,5 +273,6 @@ def dpo_masses(
             rng = np.random.default_rng(derive("theory", "dpo masses", str(gamma), i, run))
             star = int(rng.integers(responses))
             oracle = Oracle(tabular(raised[star]), rng)
-            learned_RB[run, i] = reward_dpo(oracle, members, pairs, beta)[0, star]
+            law_XY = reward_dpo(oracle, members, pairs, beta)
+            learned_RB[run, i] = law_XY[0, star]
     return learned_RB, exact_B

@@ -40,12 +40,15 @@ def random_sequences(rng: np.random.Generator) -> NextToken:
     concentration = 10 ** rng.uniform(-1.5, 0.5)
     laws = []
     for position in range(LENGTH):
+        # Gamma variables divided by their sum are Dirichlet: one law after each prefix.
         gamma = rng.gamma(concentration, size=(SYMBOLS,) * (position + 1))
         # For a small concentration all draws may be 0: the floor and the logarithm keep the
         # normalised law finite.
         log = np.log(np.maximum(gamma, 1e-300))
-        law = np.exp(log - log.max(axis=-1, keepdims=True))
-        laws.append(law / law.sum(axis=-1, keepdims=True))
+        largest = log.max(axis=-1, keepdims=True)
+        law = np.exp(log - largest)
+        total = law.sum(axis=-1, keepdims=True)
+        laws.append(law / total)
     return NextToken(tuple(laws))
 
 
@@ -68,7 +71,8 @@ def greedy_success(models: int) -> pl.DataFrame:
         model = random_sequences(rng)
         star = model.most_likely()
         mass = float(model.probability[star])
-        by_model.append({"mass": mass, "found": model.greedy() == star})
+        is_found = model.greedy() == star
+        by_model.append({"mass": mass, "found": is_found})
     # Each model goes into one of BINS bins of mass, given by its centre.
     # A mass of exactly 1 belongs to the last bin.
     number = (pl.col("mass") * BINS).floor().clip(0, BINS - 1)
@@ -78,7 +82,8 @@ def greedy_success(models: int) -> pl.DataFrame:
     rows = []
     for mass, found, count in random.iter_rows():
         rows.append({"family": "random", "mass": mass, "found": found, "models": count})
-    for mass in np.arange(0.25, 0.8, 0.05).round(2).tolist():
+    split_masses = np.arange(0.25, 0.8, 0.05).round(2)
+    for mass in split_masses.tolist():
         found = int(split_sequences(mass).greedy() == (1, 0))
         rows.append({"family": "split", "mass": mass, "found": found, "models": 1})
     for row in rows:
@@ -103,10 +108,13 @@ def best_of_n_failures(masses: Sequence[float], sizes: Sequence[int], trials: in
         for size in sizes:
             rng = np.random.default_rng(derive("theory", "best-of-n", str(mass), size))
             oracle = Oracle(base, rng)
-            missed = int((best_of_n(oracle, oracle.prompts(trials), size) != 0).sum())
+            # One prompt, asked anew in each trial; its response 0 is y*.
+            best_N = best_of_n(oracle, oracle.prompts(trials), size)
+            missed = int((best_N != 0).sum())
             row = {"mass": mass, "N": size, "missed": missed, "trials": trials}
             row.update(_share(missed, trials))
-            row.update(exact=(1 - mass) ** size, bound=exp(-size * mass))
+            row["exact"] = (1 - mass) ** size
+            row["bound"] = exp(-size * mass)
             rows.append(row)
     return pl.DataFrame(rows)
 
@@ -126,15 +134,19 @@ def tilts(margins: Sequence[float], responses: int, delta: float) -> pl.DataFram
             "worst": one_above(responses, gamma),
             "random": _random_with_margin(responses, gamma, rng),
         }
-        for (name, base_Y), step in product(bases.items(), np.linspace(0, 2.7, 28)):
+        # From the margin down to a five-hundredth of it.
+        steps = np.linspace(0, 2.7, 28)
+        for (name, base_Y), step in product(bases.items(), steps):
             base = tabular(base_Y)
             beta = float(gamma / 10**step)
+            mass_of_star = float(base_Y.max())
+            bound = margin_bound(mass_of_star, margin(base), beta)
             row = {
                 "margin": gamma,
                 "base": name,
                 "beta": beta,
                 "off": 1 - _mass_of_tilt(base, beta),
-                "bound": 1 - margin_bound(float(base_Y.max()), margin(base), beta),
+                "bound": 1 - bound,
                 "beta for delta": beta_for(gamma, responses, delta),
             }
             rows.append(row)
@@ -151,14 +163,17 @@ def tilt_violations(bases: int, delta: float) -> tuple[int, int, float]:
     slack = np.inf
     for _ in range(bases):
         concentration = 10 ** rng.uniform(-1, 1.5)
-        base = tabular(rng.dirichlet(np.full(16, concentration)))
+        base_Y = rng.dirichlet(np.full(16, concentration))
+        base = tabular(base_Y)
         beta = float(10 ** rng.uniform(-3, 1))
-        bound = margin_bound(float(base.probability_XY.max()), margin(base), beta)
+        mass_of_star = float(base.probability_XY.max())
+        bound = margin_bound(mass_of_star, margin(base), beta)
         # The worst base meets the bound exactly, so rounding may put it just below.
         below_bound += _mass_of_tilt(base, beta) < bound - 1e-9
         theorems_beta = beta_for(margin(base), base.responses, delta)
         below_delta += _mass_of_tilt(base, theorems_beta) < 1 - delta
-        slack = min(slack, greatest_beta(base.probability_XY[0], delta) / theorems_beta)
+        ratio = greatest_beta(base.probability_XY[0], delta) / theorems_beta
+        slack = min(slack, ratio)
     return below_bound, below_delta, slack
 
 
@@ -186,7 +201,9 @@ def one_above(responses: int, gamma: float) -> Floats:
 
     Of all bases of that margin and size it is the hardest to sharpen.
     """
-    return np.asarray(raised_YY(responses, (1 + gamma) / (responses + gamma))[0])
+    # The masses 1 + gamma, 1, ..., 1 sum to responses + gamma.
+    mass_of_star = (1 + gamma) / (responses + gamma)
+    return np.asarray(raised_YY(responses, mass_of_star)[0])
 
 
 def _random_with_margin(responses: int, gamma: float, rng: np.random.Generator) -> Floats:
@@ -194,13 +211,15 @@ def _random_with_margin(responses: int, gamma: float, rng: np.random.Generator) 
 
     The others are less likely than the second.
     """
-    odds_Y = np.concatenate([[1 + gamma, 1.0], rng.random(responses - 2)])
+    others_Y = rng.random(responses - 2)
+    odds_Y = np.concatenate([[1 + gamma, 1.0], others_Y])
     return np.asarray(odds_Y / odds_Y.sum())
 
 
 def _mass_of_tilt(base: BaseModel, beta: float) -> float:
     """Return the mass of base^(1 + 1/beta) on the base's y*."""
-    return float(mass_on_argmax_X(tilted(base, beta), base)[0])
+    law_XY = tilted(base, beta)
+    return float(mass_on_argmax_X(law_XY, base)[0])
 
 
 # --- Proposition E.1: max-cut ---
@@ -220,7 +239,8 @@ def graphs(random: int) -> Iterator[tuple[str, Floats]]:
         edges = list(combinations(range(vertices), 2))
         weights = rng.exponential(size=len(edges))
         kept = rng.random(len(edges)) < 0.7
-        yield "random weighted graphs of 6 to 8", _symmetric(vertices, edges, weights * kept)
+        weight_VV = _symmetric(vertices, edges, weights * kept)
+        yield "random weighted graphs of 6 to 8", weight_VV
 
 
 def max_cut_agrees(weight_VV: Floats) -> bool:
@@ -232,8 +252,11 @@ def max_cut_agrees(weight_VV: Floats) -> bool:
     cut = cut_weight(weight_VV)
     # Equal cuts may differ by rounding, as their weights are summed.
     is_maximum = cut >= cut.max() * (1 - 1e-12)
-    likely = argmax_XY(as_base_model([model]))[0].reshape(model.probability.shape)
-    ends_in_0, ends_in_1 = likely[..., 0], likely[..., 1]
+    # One axis for each token again; the last one is the token after the sides.
+    is_likeliest = argmax_XY(as_base_model([model]))[0]
+    is_likeliest = is_likeliest.reshape(model.probability.shape)
+    ends_in_0 = is_likeliest[..., 0]
+    ends_in_1 = is_likeliest[..., 1]
     return bool((ends_in_1 == is_maximum).all() and not ends_in_0.any())
 
 
@@ -244,7 +267,8 @@ def cuts_of_one_graph() -> pl.DataFrame:
     """
     rng = np.random.default_rng(derive("theory", "one graph"))
     edges = list(combinations(range(6), 2))
-    weight_VV = _symmetric(6, edges, rng.exponential(0.5, size=len(edges)))
+    weights = rng.exponential(0.5, size=len(edges))
+    weight_VV = _symmetric(6, edges, weights)
     logprob = np.log(max_cut_model(weight_VV).probability)
     return pl.DataFrame(
         {
@@ -277,17 +301,19 @@ def unsharpenable_masses(symbols: Sequence[int]) -> pl.DataFrame:
     for n in symbols:
         model = unsharpenable(n, theta_of_base(n))
         base = as_base_model([model])
+        likeliest = int(argmax_XY(base).sum())
         of_class = {
             "symbols": n,
             "bound": 1 / (n - 1),
             "base": float(model.probability[1, 0]),
             "tilt": _mass_of_tilt(base, 0.02),
-            "unique": int(argmax_XY(base).sum()) == 1 and model.most_likely() == (1, 0),
+            "unique": likeliest == 1 and model.most_likely() == (1, 0),
             "greedy finds it": model.greedy() == (1, 0),
         }
         for theta in np.linspace(-6, 6, 241).tolist():
             member = unsharpenable(n, theta)
-            rows.append({**of_class, "theta": theta, "mass": float(member.probability[1, 0])})
+            mass = float(member.probability[1, 0])
+            rows.append({**of_class, "theta": theta, "mass": mass})
     return pl.DataFrame(rows)
 
 

@@ -57,7 +57,8 @@ def queries_needed(learner: str, point_YD: Floats, rng: np.random.Generator) -> 
     both are NaN if the learner never was.
     """
     base = sphere_model(point_YD)
-    beta = beta_for(MARGIN, len(point_YD), DELTA)
+    responses = len(point_YD)
+    beta = beta_for(MARGIN, responses, DELTA)
     # The base's parameter is a unit vector, and that of its tilt is 1 + 1 / beta times as long: the
     # ball just holds it.
     ball = LinearBall(point_YD, 1 + 1 / beta)
@@ -67,10 +68,13 @@ def queries_needed(learner: str, point_YD: Floats, rng: np.random.Generator) -> 
     elif learner == DPO:
         _learn_offline(ball, base, oracle, beta)
     else:
-        xpo = Xpo(beta, alpha=float(learner == XPO))
+        # The ball takes the limit of a vanishing bonus: any alpha above 0 is the same.
+        alpha = float(learner == XPO)
+        xpo = Xpo(beta, alpha)
         if not _learn_online(ball, base, oracle, xpo):
             return float("nan"), float("nan")
-    return float(oracle.drawn), float(oracle.drawn + oracle.evaluated)
+    all_queries = oracle.drawn + oracle.evaluated
+    return float(oracle.drawn), float(all_queries)
 
 
 def _imitate(ball: LinearBall, base: BaseModel, oracle: Oracle) -> None:
@@ -82,9 +86,10 @@ def _imitate(ball: LinearBall, base: BaseModel, oracle: Oracle) -> None:
     likeliest = -np.inf
     while True:
         response_11, logprob_11 = oracle.respond(prompt_1)
+        logprob = logprob_11[0, 0]
         # The best of N changes only with a likelier response.
-        if logprob_11[0, 0] > likeliest:
-            likeliest = logprob_11[0, 0]
+        if logprob > likeliest:
+            likeliest = logprob
             law_XY = ball.maximum_likelihood(prompt_1, response_11[0])
             if is_sharpened(law_XY, base, 0, DELTA):
                 return
@@ -93,9 +98,13 @@ def _imitate(ball: LinearBall, base: BaseModel, oracle: Oracle) -> None:
 def _learn_offline(ball: LinearBall, base: BaseModel, oracle: Oracle, beta: float) -> None:
     """Run reward-based DPO on growing numbers of pairs of base responses."""
     pairs = base_pairs(oracle, oracle.prompts(1))
-    while not is_sharpened(ball.regress(pairs, beta), base, 0, DELTA):
+    while True:
+        law_XY = ball.regress(pairs, beta)
+        if is_sharpened(law_XY, base, 0, DELTA):
+            return
         more = max(1, int((GROWTH - 1) * len(pairs.prompt_N)))
-        pairs = pairs.and_also(base_pairs(oracle, oracle.prompts(more)))
+        new_pairs = base_pairs(oracle, oracle.prompts(more))
+        pairs = pairs.and_also(new_pairs)
 
 
 def _learn_online(ball: LinearBall, base: BaseModel, oracle: Oracle, xpo: Xpo) -> bool:
@@ -107,7 +116,8 @@ def _learn_online(ball: LinearBall, base: BaseModel, oracle: Oracle, xpo: Xpo) -
     most_rounds = 100 + round(6 * coverage(base))
     for iterate in xpo.rounds(oracle, ball, most_rounds, oracle.rng):
         iterates.append(iterate)
-        if is_sharpened(best(iterates).law_XY, base, 0, DELTA):
+        law_XY = best(iterates).law_XY
+        if is_sharpened(law_XY, base, 0, DELTA):
             return True
     return False
 
@@ -152,7 +162,8 @@ class _Runs:
     @property
     def complete_R(self) -> np.ndarray:
         """The runs that never gave up; only these are fit."""
-        return np.asarray(np.isfinite(self.queries_RS).all(axis=1))
+        reached_RS = np.isfinite(self.queries_RS)
+        return np.asarray(reached_RS.all(axis=1))
 
     def rows(self, x_S: Floats) -> list[dict[str, Any]]:
         """Return one row for each dimension, for data and figures."""
@@ -188,7 +199,10 @@ def sphere_finding(
         tell(f"sphere, {packing_name}: {learner}")
         drawn_RS, queries_RS = repeated(learner, packing_name, dimensions, runs, workers)
         results.append(_Runs(packing_name, learner, drawn_RS, queries_RS))
-    data = pl.DataFrame([row for result in results for row in result.rows(x_S)])
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        rows += result.rows(x_S)
+    data = pl.DataFrame(rows)
     panels = []
     for packing_name in PACKINGS:
         of_packing = data.filter(packing=packing_name)
@@ -196,7 +210,8 @@ def sphere_finding(
         panels.append(panel.properties(title=packing_name))
     # log C_cov grows by this much for each dimension. The formula is exact for the hidden pole; the
     # coverage of a random packing is of the same order.
-    cover = exponent_of(np.exp(x_S), 1 + (2**x_S - 1) / e)
+    coverage_S = 1 + (2**x_S - 1) / e
+    cover = exponent_of(np.exp(x_S), coverage_S)
     # A run that gave up at any dimension is left out whole, and counts once.
     incomplete = [np.where(result.complete_R, 0.0, np.nan) for result in results]
     seen = (
@@ -216,17 +231,14 @@ def sphere_finding(
     )
     table = markdown_table(header, [result.table_row(x_S) for result in results])
     held = f"Held fixed: delta = {DELTA:g}, gamma_m at least {MARGIN:.3f}, |Y| = 2^d."
-    return WORDS["sphere"].finding(
-        "theory-j-1",
-        seen,
-        data,
-        alt.hconcat(*panels),
-        f"{table}\n\n{held} {QUERIES}",
-    )
+    below = f"{table}\n\n{held} {QUERIES}"
+    return WORDS["sphere"].finding("theory-j-1", seen, data, alt.hconcat(*panels), below)
 
 
 def _growth(better: Fitted) -> str:
     """Name the law of growth that the residuals favour; "either" if they cannot separate them."""
     if better.low > 0:
         return "exponential"
-    return "power" if better.high < 0 else "either"
+    if better.high < 0:
+        return "power"
+    return "either"
