@@ -20,13 +20,13 @@ from strop.records import Estimate
 from strop.run.run import Run
 from strop.run.verification import stage_name
 from strop.studies.frame.base import Study
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, with_short_names
 from strop.studies.frame.figures import COLUMN
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
     FULL,
     counts,
-    estimate_columns,
     estimates,
     gaps,
     points,
@@ -79,7 +79,8 @@ class CrossStudy(Study):
     def findings(self, runs: Runs) -> Iterator[Finding]:
         specs = run_grid(self, judged_by=self._judges)
         compute, _ = compute_of((*self.models, *self._judges), self.flops)
-        for task in dict.fromkeys(task for _, task in specs):
+        tasks = dict.fromkeys(task for _, task in specs)
+        for task in tasks:
             run_of_model = {model: runs.run(specs[model, task]) for model in self.models}
             for verifier in self.verifiers:
                 yield self._finding(task, verifier, run_of_model, compute)
@@ -101,14 +102,21 @@ class CrossStudy(Study):
                 cell_values = estimates(run, cell_ratios)
                 ratios[model, judge] = cell_ratios["gap"]
                 values[model, judge] = cell_values["gap"]
-                labels = {"generator": model, "verifier_model": judge, "verifier": verifier}
-                labels["task"] = task
+                counted = counts(run, stage)
                 for quantity, value in cell_values.items():
-                    row = labels | {"quantity": quantity}
-                    rows.append(row | estimate_columns(value) | counts(run, stage))
+                    row = estimate_row(
+                        value,
+                        generator=model,
+                        verifier_model=judge,
+                        verifier=verifier,
+                        task=task,
+                        quantity=quantity,
+                    )
+                    rows.append(row | counted)
         # All runs hold the same problems, so that one run's resamples serve all.
-        trends = self._trends(ratios, compute, next(iter(run_of_model.values())))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        first_run = next(iter(run_of_model.values()))
+        trends = self._trends(ratios, compute, first_run)
+        data = as_frame(rows)
         # A default run has one finding and plain file names.
         is_only = len(self.tasks) * len(self.verifiers) == 1
         suffix = "" if is_only else f"-{slug(task)}-{verifier}"
@@ -156,10 +164,11 @@ class CrossStudy(Study):
         """Return each generator whose largest gap is under another model, with that model."""
         better = []
         for model in self.models:
+            # The gap under the model itself must be known, to be compared with the others.
             if model not in self._judges or values[model, model].value is None:
                 continue
-            # An unknown gap counts as the lowest possible one.
-            best = max(self._judges, key=lambda judge: values[model, judge].value or -1.0)
+            known = [judge for judge in self._judges if values[model, judge].value is not None]
+            best = max(known, key=lambda judge: values[model, judge].value or 0.0)
             if best != model:
                 better.append(f"{short_name(best)} for {short_name(model)}")
         return better
@@ -173,17 +182,10 @@ class CrossStudy(Study):
         return head + markdown_table(["", *self._judges], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
+        shown = data.filter(pl.col("quantity") == "gap")
+        shown = in_per_cent(with_short_names(shown, "generator", "verifier_model"))
         ends = [pl.col(end).round(0).cast(pl.Int64) for end in ("low", "high")]
-        shown = (
-            data.filter(pl.col("quantity") == "gap")
-            .with_columns(
-                pl.col("value", "low", "high") * 100,
-                pl.col("generator", "verifier_model").map_elements(
-                    short_name, return_dtype=pl.String
-                ),
-            )
-            .with_columns(pl.format("[{}, {}]", *ends).alias("span"))
-        )
+        shown = shown.with_columns(pl.format("[{}, {}]", *ends).alias("span"))
         judge_axis = alt.Axis(labelAngle=0)
         base = alt.Chart(shown).encode(
             x=alt.X("verifier_model:N", sort=None, title="verifying model", axis=judge_axis),
@@ -193,17 +195,15 @@ class CrossStudy(Study):
         colour = alt.Color("value:Q", title="gap, points", scale=scale, legend=None)
         # White text on the dark cells: those whose value is far from zero.
         sizes = [abs(value) for value in shown["value"].to_list() if value is not None]
-        is_dark = f"abs(datum.value) > {0.6 * max(sizes, default=0.0):.6f}"
+        threshold = 0.6 * max(sizes, default=0.0)
+        is_dark = f"abs(datum.value) > {threshold:.6f}"
         ink = alt.condition(is_dark, alt.value("white"), alt.value("black"))
         cells = base.mark_rect(stroke="white").encode(color=colour)
         text = alt.Text("value:Q", format="+.1f")
         texts = base.mark_text(fontSize=10, dy=-5).encode(text=text, color=ink)
         # A gap without interval has no second line of text.
-        spans = (
-            base.transform_filter("isValid(datum.low)")
-            .mark_text(fontSize=8, dy=7)
-            .encode(text="span:N", color=ink)
-        )
+        with_interval = base.transform_filter("isValid(datum.low)")
+        spans = with_interval.mark_text(fontSize=8, dy=7).encode(text="span:N", color=ink)
         # Cells are square, up to the width of a column.
         length = min(COLUMN - 60, 44 * max(len(self.models), len(self._judges)))
         return alt.layer(cells, texts, spans).properties(
@@ -235,7 +235,9 @@ def _answer(trend: Trend, p_two_sided: float, expected_sign: int) -> str:
         return "not shown"
     if sign != expected_sign:
         return "no"
-    return "yes" if p_two_sided <= ALPHA else "yes, by the slope; not in order of size"
+    if p_two_sided > ALPHA:
+        return "yes, by the slope; not in order of size"
+    return "yes"
 
 
 def _seen(trends: Mapping[str, Trend | str]) -> str:
@@ -245,11 +247,13 @@ def _seen(trends: Mapping[str, Trend | str]) -> str:
         head = f"mean over {others}, per factor of ten of the {role}'s FLOPs: "
         if isinstance(trend, str):
             parts.append(f"{head}unknown, since {trend}")
-        elif trend.p_two_sided is None:
-            parts.append(f"{head}{points(trend.slope)} points; {trend.why}")
+            continue
+        slope = points(trend.slope)
+        if trend.p_two_sided is None:
+            parts.append(f"{head}{slope} points; {trend.why}")
         else:
             parts.append(
-                f"{head}{points(trend.slope)} points over {trend.sizes} sizes, two-sided p of "
+                f"{head}{slope} points over {trend.sizes} sizes, two-sided p of "
                 f"Kendall's tau {trend.p_two_sided:.3f}"
             )
     return "; ".join(parts) + "."

@@ -19,11 +19,11 @@ from strop.measure.intervals import difference
 from strop.measure.scaling import Trend
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import as_frame, estimate_row, known_values, with_short_names
+from strop.studies.frame.figures import panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
-    estimate_columns,
     gaps,
     joint_counts,
     mean_over_tasks,
@@ -36,6 +36,9 @@ from strop.tasks import Task
 from strop.text import listed
 
 PAPER = "at temperatures 0.5, 0.7 and 1.0 the relative gap has the same trend (Appendix B)."
+
+QUANTITIES = {"relative_gap": "relative gap", "gap": "gap", "accuracy": "accuracy"}
+"""The quantities in the data, and their names in definitions."""
 
 RunKey = tuple[str, float]
 """Model and temperature."""
@@ -85,7 +88,7 @@ class TemperatureStudy(Study):
         for temperature in self.temperatures:
             for (model, _), spec in run_grid(self, temperature=temperature).items():
                 runs_of.setdefault((model, temperature), []).append(runs.run(spec))
-        data = pl.DataFrame(list(self._rows(runs_of, compute)), infer_schema_length=None)
+        data = as_frame(self._rows(runs_of, compute))
         trends: dict[TrendKey, Trend] = {}
         changes: dict[TrendKey, Trend] = {}
         if not unknown:
@@ -94,9 +97,10 @@ class TemperatureStudy(Study):
         table = _means_table(data)
         if trends:
             table += "\n\n" + self._trend_table(trends, changes)
+        temperatures = listed(f"{temperature:g}" for temperature in self.temperatures)
         yield Finding(
             "temperature",
-            f"The relative gap at temperatures {listed(f'{t:g}' for t in self.temperatures)}",
+            f"The relative gap at temperatures {temperatures}",
             PAPER,
             self._seen(trends, changes, unknown),
             self._holds(trends, changes),
@@ -111,20 +115,17 @@ class TemperatureStudy(Study):
         """Yield one row for each verifier, model, temperature and quantity."""
         for verifier in self.verifiers:
             for (model, temperature), task_runs in runs_of.items():
-                labels = {
-                    "model": model,
-                    "temperature": temperature,
-                    "verifier": verifier,
-                    "flops": compute[model].flops if model in compute else None,
-                }
-                for quantity, what in (
-                    ("relative_gap", "relative gap"),
-                    ("gap", "gap"),
-                    ("accuracy", "accuracy"),
-                ):
-                    ratio = _mean(task_runs, verifier, quantity, what)
-                    value = estimate(ratio, joint_counts(task_runs))
-                    yield labels | {"quantity": quantity} | estimate_columns(value)
+                flops = compute[model].flops if model in compute else None
+                for quantity in QUANTITIES:
+                    ratio = _mean(task_runs, verifier, quantity)
+                    yield estimate_row(
+                        estimate(ratio, joint_counts(task_runs)),
+                        model=model,
+                        temperature=temperature,
+                        verifier=verifier,
+                        flops=flops,
+                        quantity=quantity,
+                    )
 
     def _trends(
         self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
@@ -137,7 +138,7 @@ class TemperatureStudy(Study):
         for verifier in self.verifiers:
             means = {}
             for key, task_runs in runs_of.items():
-                means[key] = _mean(task_runs, verifier, "relative_gap", "relative gap")
+                means[key] = _mean(task_runs, verifier, "relative_gap")
             for temperature in self.temperatures:
                 of_model = {model: means[model, temperature] for model in self.models}
                 trends[verifier, temperature] = trend_over_models(of_model, compute, counts_BP)
@@ -162,6 +163,7 @@ class TemperatureStudy(Study):
                 f"the compute of {listed(unknown)} is unknown, so the study has values and no "
                 "trend; give the compute with --flops."
             )
+        # A single temperature has no other one to compare with.
         differences = _slopes(changes) or "nothing to compare"
         return (
             f"slope per factor of ten in FLOPs: {_slopes(trends)}. Slope minus that at "
@@ -202,36 +204,29 @@ class TemperatureStudy(Study):
         return markdown_table([*header, f"slope minus that at {self._reference:g}"], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(
-            pl.col("quantity") == "relative_gap", pl.col("value").is_not_null()
-        ).with_columns(
-            pl.col("model").map_elements(short_name, return_dtype=pl.String),
-            pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
-        )
-        temperatures = [f"{temperature:g}" for temperature in self.temperatures]
+        shown = known_values(data.filter(pl.col("quantity") == "relative_gap"))
+        as_text = pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String)
+        shown = with_short_names(shown).with_columns(as_text)
         # The temperatures of one model stand beside one another, always in the same order.
+        temperatures = [f"{temperature:g}" for temperature in self.temperatures]
         offset_scale = alt.Scale(domain=temperatures, paddingOuter=1)
         offset = alt.XOffset("temperature:N", scale=offset_scale)
-        panels = []
-        for index, verifier in enumerate(self.verifiers):
-            is_last = index == len(self.verifiers) - 1
-            panel = shown.filter(pl.col("verifier") == verifier)
-            x = alt.X(
-                "model:N",
-                scale=alt.Scale(domain=[*map(short_name, self.models)]),
-                title="model" if is_last else None,
-                axis=alt.Axis(labelAngle=0, labels=is_last),
-            )
-            colour = alt.Color("temperature:N", sort=None, title="temperature")
-            chart = points_with_intervals(panel, x, "value:Q", colour, title="relative gap")
-            layers = alt.layer(level(0), chart.encode(xOffset=offset))
-            panels.append(layers.properties(width=COLUMN, height=120, title=verifier))
-        return alt.vconcat(*panels, spacing=6)
+        models = list(map(short_name, self.models))
+        x = alt.X(
+            "model:N",
+            scale=alt.Scale(domain=models),
+            title="model",
+            axis=alt.Axis(labelAngle=0),
+        )
+        colour = alt.Color("temperature:N", sort=None, title="temperature")
+        panels = panels_by(shown, "verifier", self.verifiers, "relative gap")
+        return stacked_panels(panels, x, colour, height=120, offset=offset)
 
 
-def _mean(runs: Sequence[Run], verifier: str, quantity: str, what: str) -> Ratio:
+def _mean(runs: Sequence[Run], verifier: str, quantity: str) -> Ratio:
     """Return the mean of a quantity over the runs of all tasks."""
-    return mean_over_tasks([gaps(run, verifier)[quantity] for run in runs], what)
+    ratios = [gaps(run, verifier)[quantity] for run in runs]
+    return mean_over_tasks(ratios, QUANTITIES[quantity])
 
 
 def _slopes(trends: Mapping[TrendKey, Trend]) -> str:

@@ -69,11 +69,13 @@ def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
     """
     samples = run.evidence.samples
     weight_PK = weights_of(run.evidence, verifier, weigh)
-    # An accuracy of 1, as far as rounding in a mean of K values lets one tell.
+    parsed = run.scores[verifier]["parsed"]
+    survives_P = has_survivor_P(weight_PK, samples.mask_PK)
+    # The mean of K ones may differ from 1 by rounding.
     no_room_P = accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12
     return {
-        "unparsed": int((~run.scores[verifier]["parsed"]).sum()),
-        "no_survivor": int((~has_survivor_P(weight_PK, samples.mask_PK)).sum()),
+        "unparsed": int((~parsed).sum()),
+        "no_survivor": int((~survives_P).sum()),
         "no_room": int(no_room_P.sum()),
     }
 
@@ -85,9 +87,10 @@ def scores_PKM(run: Run, stage: str) -> Floats:
     scores = run.scores[stage].sort("draw")
     grids = []
     for _, of_draw in scores.group_by("draw", maintain_order=True):
-        rows = of_draw["problem"].replace_strict(row_of, return_dtype=pl.Int64).to_numpy()
+        rows = of_draw["problem"].replace_strict(row_of, return_dtype=pl.Int64)
         columns = of_draw["sample"].to_numpy()
-        grids.append(fill_grid(rows, columns, of_draw["score"].to_numpy(), len(row_of)))
+        values = of_draw["score"].to_numpy()
+        grids.append(fill_grid(rows.to_numpy(), columns, values, len(row_of)))
     return np.stack(grids, axis=2)
 
 
@@ -124,8 +127,13 @@ def mean_over_tasks(ratios: Sequence[Ratio], what: str) -> Ratio:
     """Return the mean of one number over tasks; the number itself if there is one task."""
     if len(ratios) == 1:
         return ratios[0]
-    known = sum(bool(np.isfinite(ratio.value)) for ratio in ratios)
-    return mean_of_cells(ratios, f"{what}, mean over {known} tasks")
+    known = np.isfinite([ratio.value for ratio in ratios])
+    return mean_of_cells(ratios, f"{what}, mean over {known.sum()} tasks")
+
+
+def undefined_estimate(definition: str, why: str | None) -> Estimate:
+    """Return an estimate without a value, with the reason why there is none."""
+    return Estimate(None, None, None, 0.95, 0, definition, why)
 
 
 # --- numbers in tables and sentences ---
@@ -172,11 +180,6 @@ def format_estimate(estimate: Estimate, times: float, first: str, ends: str) -> 
     low = format(times * estimate.low + 0.0, ends)
     high = format(times * estimate.high + 0.0, ends)
     return f"{text} [{low}, {high}]"
-
-
-def side(estimate: Estimate) -> int:
-    """Return the sign of an interval; see ``Estimate.interval_sign``."""
-    return estimate.interval_sign
 
 
 def count_signs(estimates: Iterable[Estimate]) -> str:
