@@ -5,7 +5,7 @@ Shapes: P problems, K samples of each, N samples to choose from, B resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,23 +51,27 @@ class Cell:
 
     @cached_property
     def greedy_P(self) -> Floats:
-        return np.concatenate([run.evidence.greedy_P for run in self.runs])
+        return self._joined(lambda run: run.evidence.greedy_P)
 
     @cached_property
     def utility_PK(self) -> Floats:
-        return np.concatenate([run.evidence.samples.utility_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.samples.utility_PK)
 
     @cached_property
     def mask_PK(self) -> Mask:
-        return np.concatenate([run.evidence.samples.mask_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.samples.mask_PK)
 
     @cached_property
     def logprob_PK(self) -> Floats:
-        return np.concatenate([run.evidence.logprob_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.logprob_PK)
 
     def accuracy_PN(self, reward: str) -> Floats:
         """Return the accuracy of the response with the highest self-reward of N samples."""
-        return np.concatenate([Sharpening(run).accuracy_PN(reward) for run in self.runs])
+        return self._joined(lambda run: Sharpening(run).accuracy_PN(reward))
+
+    def _joined(self, array_of: Callable[[Run], Any]) -> Any:
+        """Return an array of each run, joined along the problems."""
+        return np.concatenate(list(map(array_of, self.runs)))
 
     def log_likelihood_PN(self, reward: str) -> Floats | None:
         """Return the log-likelihood of the response chosen of N, in nats.
@@ -97,12 +101,14 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
     sample_P = accuracy_P(cell.utility_PK, cell.mask_PK)
     # Utilities are 0 or 1: the largest one says whether any response is right.
     has_right_P = cell.utility_PK.max(axis=1)
+    greedy = mean_over_problems(cell.greedy_P, "greedy accuracy", ACCURACY)
     sampling = mean_over_problems(sample_P, "accuracy of one sample", ACCURACY)
-    coverage = "share of problems with a right response"
+    definition = "share of problems with a right response"
+    coverage = mean_over_problems(has_right_P, definition, ACCURACY)
     ratios: dict[tuple[str, str], Ratio] = {
-        ("", "greedy"): mean_over_problems(cell.greedy_P, "greedy accuracy", ACCURACY),
+        ("", "greedy"): greedy,
         ("", "sampling"): sampling,
-        ("", "coverage"): mean_over_problems(has_right_P, coverage, ACCURACY),
+        ("", "coverage"): coverage,
     }
     for reward in SELF_REWARDS:
         curve_PN = cell.accuracy_PN(reward)
@@ -163,8 +169,10 @@ def distribution(value_PK: Floats, cell: Cell) -> Iterator[dict[str, Any]]:
     if not known_PK.any():
         return
     # The lowest hundredth can reach far down and would take most of the axis.
-    levels = np.unique(np.quantile(value_PK[known_PK], np.linspace(0.01, 1, LEVELS)))
-    for kind, selected_PK in (("right", cell.utility_PK == 1), ("wrong", cell.utility_PK != 1)):
+    shares = np.linspace(0.01, 1, LEVELS)
+    levels = np.unique(np.quantile(value_PK[known_PK], shares))
+    is_right_PK = cell.utility_PK == 1
+    for kind, selected_PK in (("right", is_right_PK), ("wrong", ~is_right_PK)):
         values = np.sort(value_PK[known_PK & selected_PK])
         if not len(values):
             continue

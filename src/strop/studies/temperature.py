@@ -27,6 +27,7 @@ from strop.studies.frame.numbers import (
     gaps,
     joint_counts,
     mean_over_tasks,
+    second_or_only,
     share,
     short_name,
 )
@@ -74,7 +75,7 @@ class TemperatureStudy(Study):
 
     @property
     def _reference(self) -> float:
-        return self.temperatures[min(1, len(self.temperatures) - 1)]
+        return second_or_only(self.temperatures)
 
     def wanted(self) -> Sequence[RunSpec]:
         specs: list[RunSpec] = []
@@ -253,4 +254,6 @@ def _means_table(data: pl.DataFrame) -> str:
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:
-    return "–" if value is None else f"{factor * value:.{digits}f}"
+    if value is None:
+        return "–"
+    return f"{factor * value:.{digits}f}"

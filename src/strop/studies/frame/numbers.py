@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,9 @@ FEW = ("ladder/40k", "ladder/125k", "ladder/250k")
 CHECKED = ("arithmetic", "signs", "sudoku4")
 """The embedded tasks whose answers can be checked step by step; a fact of ``recall`` cannot."""
 ALPHA = 0.05
+"""The level of tests."""
+
+Item = TypeVar("Item")
 
 
 # --- numbers of a run ---
@@ -191,6 +194,11 @@ def count_signs(estimates: Iterable[Estimate]) -> str:
         f"{signs.count(1)} of {len(signs)} intervals lie above zero,"
         f" {signs.count(-1)} below ({by_chance})"
     )
+
+
+def second_or_only(items: Sequence[Item]) -> Item:
+    """Return the second item: the default model or temperature of a study that shows one."""
+    return items[min(1, len(items) - 1)]
 
 
 def short_name(model: str) -> str:
