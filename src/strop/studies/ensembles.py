@@ -143,7 +143,7 @@ class EnsemblesStudy(Study):
         # The models stand below one another within each ensemble.
         height = 22 * shown["ensemble"].n_unique()
         tasks = unique_values(shown, "task")
-        titles = [None] * len(tasks)
+        titles: list[str | None] = [None] * len(tasks)
         if titles:
             titles[-1] = "gap minus that of the best member, points"
         panels = []

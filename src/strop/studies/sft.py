@@ -327,7 +327,7 @@ def _curve_in_words(
 # --- means over seeds ---
 
 
-def over(values: Iterable[float], key: str | None) -> Estimate:
+def seed_mean(values: Iterable[float], key: str | None) -> Estimate:
     """Return the mean over seeds with Student's 95% interval.
 
     ``key`` names the quantity, so that the interval of a share is cut at 0 and 1. It is None for a
@@ -339,7 +339,7 @@ def over(values: Iterable[float], key: str | None) -> Estimate:
 
 
 def _mean_over_seeds(measured: Sequence[Measured], key: str) -> Estimate:
-    return over([seed[key] for seed in measured], key)
+    return seed_mean([seed[key] for seed in measured], key)
 
 
 def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str) -> Estimate:
@@ -347,14 +347,14 @@ def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str
     changes = []
     for new, old in zip(after, before, strict=True):
         changes.append(new[key] - old[key])
-    return over(changes, None)
+    return seed_mean(changes, None)
 
 
 def _snapshot_change(
     base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
 ) -> Estimate:
     """Return the mean change of a snapshot against the base model, paired by seed."""
-    return over(_paired_with_base(base, by_seed, key), None)
+    return seed_mean(_paired_with_base(base, by_seed, key), None)
 
 
 def _paired_with_base(

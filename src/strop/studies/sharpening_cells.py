@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ LEVELS = 60
 """Points of a distribution function."""
 ACCURACY = (0.0, 1.0)
 LOG_LIKELIHOOD = (-np.inf, 0.0)
+
+Array = TypeVar("Array", Floats, Mask)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,10 @@ class Cell:
         """Return the accuracy of the response with the highest self-reward of N samples."""
         return self._joined(lambda run: Sharpening(run).accuracy_PN(reward))
 
-    def _joined(self, array_of: Callable[[Run], Any]) -> Any:
+    def _joined(self, array_of: Callable[[Run], Array]) -> Array:
         """Return an array of each run, joined along the problems."""
-        return np.concatenate(list(map(array_of, self.runs)))
+        joined: Array = np.concatenate(list(map(array_of, self.runs)))
+        return joined
 
     def log_likelihood_PN(self, reward: str) -> Floats | None:
         """Return the log-likelihood of the response chosen of N, in nats.

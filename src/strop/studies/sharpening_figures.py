@@ -108,7 +108,6 @@ def curves(data: pl.DataFrame) -> Any:
         accuracy = alt.layer(greedy_line.encode(y="value:Q"), curves_of_accuracy)
         nats = _curve(rows_of_task, "log-likelihood", 1, "log-likelihood, nats", is_last)
         left = accuracy.properties(width=HALF, height=85, title=task)
-        # An empty title keeps both panels of a row at one height.
         right = nats.properties(width=HALF, height=85, title="")
         rows.append(alt.hconcat(left, right, spacing=10))
     note = "dashed: greedy decoding; where curves agree, the last one hides the others"

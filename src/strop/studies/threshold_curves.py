@@ -139,21 +139,22 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     counts_BP = judged.run.counts_BP
     bounds = (-1.0, 1.0)
     # crossfit(choose, judge): the first argument chooses, the second one is measured.
-    own = crossfit(own_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
+    own_choice = crossfit(own_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     carried = crossfit(other_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     definition = (
         "gap under the threshold chosen on another model minus that under the model's own choice, "
         "both cross-fitted"
     )
     if len(common) < MIN_THRESHOLDS:
-        return undefined_estimate(definition, "too few thresholds to choose from"), own
-    if own.value is None or carried.value is None:
-        return undefined_estimate(definition, own.why or carried.why), own
+        return undefined_estimate(definition, "too few thresholds to choose from"), own_choice
+    if own_choice.value is None or carried.value is None:
+        return undefined_estimate(definition, own_choice.why or carried.why), own_choice
     # Both choices are made anew in every resample, so that the interval contains their noise.
     carried_B = repeated_selection(other_PT, own_PT, folds_P, counts_BP)
     own_B = repeated_selection(own_PT, own_PT, folds_P, counts_BP)
-    change = from_draws(carried.value - own.value, carried_B - own_B, own.n, definition)
-    return change, own
+    value = carried.value - own_choice.value
+    change = from_draws(value, carried_B - own_B, own_choice.n, definition)
+    return change, own_choice
 
 
 def _columns(curve: Curve, thresholds: Sequence[float]) -> Floats:

@@ -37,7 +37,9 @@ def weights_of(evidence: Evidence, verifier: str, weigh: str | None = None) -> F
     """Return a verifier's weights (P, K), under its default weight unless one is named."""
     if weigh is None:
         return evidence.weights[verifier]
-    return evidence.weigh(Product(((verifier, parse_weight(weigh)),)))
+    # A product of one weight: evidence weighs by products only.
+    product = Product(((verifier, parse_weight(weigh)),))
+    return evidence.weigh(product)
 
 
 def gaps(run: Run, verifier: str, weigh: str | None = None) -> dict[str, Ratio]:
@@ -85,7 +87,8 @@ def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
 
 def scores_PKM(run: Run, stage: str) -> Floats:
     """Return the scores of every verification draw, (P, K, M)."""
-    row_of = {problem: row for row, problem in enumerate(run.problems["problem"])}
+    problems = run.problems["problem"]
+    row_of = {problem: row for row, problem in enumerate(problems)}
     # Sorted first, so that the groups come in the order of the draws.
     scores = run.scores[stage].sort("draw")
     grids = []
@@ -205,4 +208,6 @@ def short_name(model: str) -> str:
     """Return a model's name for figures: without ``ladder/``, or without the folders above it."""
     if model.startswith("ladder/"):
         return model.removeprefix("ladder/")
-    return model.rstrip("/").split("/")[-1].partition("?")[0]
+    last_part = model.rstrip("/").split("/")[-1]
+    # What follows a question mark are options of the engine.
+    return last_part.partition("?")[0]
