@@ -94,9 +94,9 @@ def points_with_intervals(
         side_by_side = alt.Scale(type="point", padding=10)
         base = base.encode(xOffset=alt.XOffset(apart, sort=None, scale=side_by_side))
     data_only = alt.Scale(zero=False)
-    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(
-        y=alt.Y(low, title=title, scale=data_only), y2=high
-    )
+    # The type is given: it cannot be inferred from a column without any known value.
+    low_y = alt.Y(f"{low}:Q", title=title, scale=data_only)
+    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=low_y, y2=f"{high}:Q")
     layers = [intervals]
     if line:
         layers.append(base.mark_line(strokeWidth=1.4).encode(y=y))
