@@ -327,7 +327,7 @@ def _table(best: Sequence[BestChoice], title: str, write: Callable[[Estimate], s
 def _figure(data: pl.DataFrame, x_title: str, y_title: str, zero: bool = False) -> Any:
     shown = in_per_cent(known_values(data))
     options = shown.filter(pl.col("kind") != BEST)
-    best = shown.filter(pl.col("kind") == BEST)
+    best = shown.filter(kind=BEST)
     x = flops_axis(x_title)
     y = alt.Y("value:Q", title=y_title)
     legend = alt.Legend(columns=4, symbolOpacity=1)

@@ -13,7 +13,6 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio
 from strop.measure.scaling import Trend
 from strop.records import Estimate
@@ -33,7 +32,7 @@ from strop.studies.frame.numbers import (
     short_name,
 )
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
-from strop.studies.scaling import compute_of, trend_over_models
+from strop.studies.scaling import Compute, compute_of, trend_over_models
 from strop.tasks import Task
 from strop.text import listed, slug
 
@@ -44,6 +43,9 @@ PAPER = (
 
 Pair = tuple[str, str]
 """Generator and verifying model."""
+Gaps = Mapping[Pair, Estimate]
+Trends = Mapping[str, Trend | str]
+"""The trend with the compute of the "verifier" and of the "generator", or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class CrossStudy(Study):
         task: str,
         verifier: str,
         run_of_model: Mapping[str, Run],
-        compute: Mapping[str, Pretraining],
+        compute: Compute,
     ) -> Finding:
         ratios: dict[Pair, Ratio] = {}
         values: dict[Pair, Estimate] = {}
@@ -132,7 +134,7 @@ class CrossStudy(Study):
         )
 
     def _trends(
-        self, ratios: Mapping[Pair, Ratio], compute: Mapping[str, Pretraining], run: Run
+        self, ratios: Mapping[Pair, Ratio], compute: Compute, run: Run
     ) -> dict[str, Trend | str]:
         """Return the trend of the mean gap with the verifier's and with the generator's FLOPs."""
         by_judge = {}
@@ -146,7 +148,7 @@ class CrossStudy(Study):
             "generator": _trend(by_model, compute, run),
         }
 
-    def _holds(self, trends: Mapping[str, Trend | str], values: Mapping[Pair, Estimate]) -> str:
+    def _holds(self, trends: Trends, values: Gaps) -> str:
         parts = []
         for role, expected_sign, verb in (("verifier", 1, "grows"), ("generator", -1, "falls")):
             trend = trends[role]
@@ -160,7 +162,7 @@ class CrossStudy(Study):
             f"{listed(self._better_judges(values))}; this compares values and is not tested."
         )
 
-    def _better_judges(self, values: Mapping[Pair, Estimate]) -> list[str]:
+    def _better_judges(self, values: Gaps) -> list[str]:
         """Return each generator whose largest gap is under another model, with that model."""
         better = []
         for model in self.models:
@@ -173,7 +175,7 @@ class CrossStudy(Study):
                 better.append(f"{short_name(best)} for {short_name(model)}")
         return better
 
-    def _table(self, values: Mapping[Pair, Estimate]) -> str:
+    def _table(self, values: Gaps) -> str:
         lines = []
         for model in self.models:
             cells = [points(values[model, judge]) for judge in self._judges]
@@ -182,7 +184,7 @@ class CrossStudy(Study):
         return head + markdown_table(["", *self._judges], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(pl.col("quantity") == "gap")
+        shown = data.filter(quantity="gap")
         shown = in_per_cent(with_short_names(shown, "generator", "verifier_model"))
         ends = [pl.col(end).round(0).cast(pl.Int64) for end in ("low", "high")]
         shown = shown.with_columns(pl.format("[{}, {}]", *ends).alias("span"))
@@ -218,9 +220,7 @@ def _mean(ratios: Sequence[Ratio]) -> Ratio:
     return Ratio(above_P, np.ones_like(above_P), "mean gap over models", bounds=(-1.0, 1.0))
 
 
-def _trend(
-    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], run: Run
-) -> Trend | str:
+def _trend(ratios: Mapping[str, Ratio], compute: Compute, run: Run) -> Trend | str:
     """Return the trend against log10 FLOPs, or the reason why there is none."""
     unknown = [model for model in ratios if model not in compute]
     if unknown:
@@ -240,7 +240,7 @@ def _answer(trend: Trend, p_two_sided: float, expected_sign: int) -> str:
     return "yes"
 
 
-def _seen(trends: Mapping[str, Trend | str]) -> str:
+def _seen(trends: Trends) -> str:
     parts = []
     for role, trend in trends.items():
         others = "generators" if role == "verifier" else "verifying models"

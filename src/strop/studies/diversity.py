@@ -121,6 +121,10 @@ class Changes:
         return keeps_gain and avoids_loss
 
 
+ChangesOf = Mapping[str, Changes]
+"""The changes of every option."""
+
+
 @dataclass(frozen=True)
 class DiversityStudy(Study):
     """``options`` are names of OPTIONS, with the plain one among them.
@@ -232,7 +236,7 @@ class DiversityStudy(Study):
             _table(changes, k),
         )
 
-    def _seen(self, changes: Mapping[str, Changes], k: str) -> str:
+    def _seen(self, changes: ChangesOf, k: str) -> str:
         gain = points(changes[PLAIN].pass_1)
         loss = points(changes[PLAIN].pass_k)
         winners = listed(_winners(changes))
@@ -243,7 +247,7 @@ class DiversityStudy(Study):
         )
 
 
-def _winners(changes: Mapping[str, Changes]) -> list[str]:
+def _winners(changes: ChangesOf) -> list[str]:
     """Return the options that win against plain rft."""
     winners = []
     for option, measured in changes.items():
@@ -252,7 +256,7 @@ def _winners(changes: Mapping[str, Changes]) -> list[str]:
     return winners
 
 
-def _holds(fresh: Mapping[str, Changes]) -> str:
+def _holds(fresh: ChangesOf) -> str:
     """Return whether the winners of the first seeds win on fresh seeds too."""
     if not fresh:
         return (
@@ -275,7 +279,7 @@ def _holds(fresh: Mapping[str, Changes]) -> str:
     )
 
 
-def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, Any]]:
+def _rows(changes: Mapping[str, ChangesOf]) -> Iterator[dict[str, Any]]:
     """Yield one row for each group of seeds, option and quantity."""
     for seeds, of_options in changes.items():
         for option, measured in of_options.items():
@@ -293,8 +297,8 @@ def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, An
 def _figure(data: pl.DataFrame, k: str) -> Any:
     """Return the changes on the first seeds."""
     names = {"one": "pass@1", "all_k": f"pass@{k}"}
-    is_first = pl.col("seeds") == data["seeds"][0]
-    shown = data.filter(is_first, pl.col("quantity").is_in(list(names)))
+    first_seeds = data["seeds"][0]
+    shown = data.filter(pl.col("quantity").is_in(list(names)), seeds=first_seeds)
     shown = in_per_cent(shown).with_columns(pl.col("quantity").replace(names).alias("what"))
     options = unique_values(shown, "option")
     order = list(names.values())
@@ -307,7 +311,7 @@ def _figure(data: pl.DataFrame, k: str) -> Any:
     return chart.properties(width=COLUMN, height=24 * len(options))
 
 
-def _table(changes: Mapping[str, Mapping[str, Changes]], k: str) -> str:
+def _table(changes: Mapping[str, ChangesOf], k: str) -> str:
     lines = []
     for seeds, of_options in changes.items():
         for option, measured in of_options.items():

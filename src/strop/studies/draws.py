@@ -40,6 +40,9 @@ PAPER = (
 
 CellKey = tuple[str, str, str]
 """Model, task and verifier."""
+GapsByDraws = Mapping[CellKey, Mapping[int, Estimate]]
+Changes = Mapping[CellKey, Estimate]
+"""The gap with all verifications minus that with one."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class DrawsStudy(Study):
             self._table(gaps, changes),
         )
 
-    def _seen(self, changes: Mapping[CellKey, Estimate]) -> str:
+    def _seen(self, changes: Changes) -> str:
         known = {cell: change for cell, change in changes.items() if change.value is not None}
         signs = count_signs(known.values())
         text = f"gap with {self.draws} verifications minus gap with one: {signs}."
@@ -97,7 +100,7 @@ class DrawsStudy(Study):
             )
         return text
 
-    def _holds(self, changes: Mapping[CellKey, Estimate]) -> str:
+    def _holds(self, changes: Changes) -> str:
         signs = [change.interval_sign for change in changes.values()]
         return (
             f"Several verifications are better in {signs.count(1)} of {len(signs)} cells and worse "
@@ -106,9 +109,7 @@ class DrawsStudy(Study):
             "the number of verifications is even, so the curve can go down and up again."
         )
 
-    def _table(
-        self, gaps: Mapping[CellKey, Mapping[int, Estimate]], changes: Mapping[CellKey, Estimate]
-    ) -> str:
+    def _table(self, gaps: GapsByDraws, changes: Changes) -> str:
         # A table of all M would be too wide.
         shown = [draws for draws in (1, 2, 4, 8, 16, 32) if draws <= self.draws]
         lines = []
@@ -125,7 +126,7 @@ class DrawsStudy(Study):
         shown = in_per_cent(with_short_names(known_values(data)))
         panels = []
         for verifier, task in shown.select("verifier", "task").unique(maintain_order=True).rows():
-            rows = shown.filter(pl.col("verifier") == verifier, pl.col("task") == task)
+            rows = shown.filter(verifier=verifier, task=task)
             panels.append(Panel(rows, "gap, points", f"{verifier}, {task}"))
         title = "verifications of each response"
         x = alt.X("draws:O", title=title, axis=alt.Axis(labelAngle=0))
@@ -133,7 +134,7 @@ class DrawsStudy(Study):
         return stacked_panels(panels, x, colour, height=85)
 
 
-def _rows(gaps: Mapping[CellKey, Mapping[int, Estimate]]) -> Iterator[dict[str, Any]]:
+def _rows(gaps: GapsByDraws) -> Iterator[dict[str, Any]]:
     """Yield one row for each cell and number of verifications."""
     for (model, task, verifier), by_draws in gaps.items():
         for draws, gap in by_draws.items():

@@ -54,6 +54,8 @@ Group = tuple[str, ...]
 """The verifiers of an ensemble; a single verifier is an ensemble of one."""
 GainKey = tuple[str, str, str]
 """Model, task and ensemble."""
+Gains = Mapping[GainKey, Estimate]
+"""The gap of each ensemble minus that of its best member."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class EnsemblesStudy(Study):
 
     def _figure(self, data: pl.DataFrame) -> Any:
         """Draw the gains of the ensembles of two, one panel for each task."""
-        shown = data.filter(pl.col("quantity") == "gain", pl.col("members") == 2)
+        shown = data.filter(quantity="gain", members=2)
         shown = in_per_cent(with_short_names(known_values(shown)))
         # The models stand below one another within each ensemble.
         height = 22 * shown["ensemble"].n_unique()
@@ -148,7 +150,7 @@ class EnsemblesStudy(Study):
             titles[-1] = "gap minus that of the best member, points"
         panels = []
         for task, title in zip(tasks, titles, strict=True):
-            base = alt.Chart(shown.filter(pl.col("task") == task)).encode(
+            base = alt.Chart(shown.filter(task=task)).encode(
                 y=alt.Y("ensemble:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
                 yOffset=alt.YOffset("model:N", sort=None),
                 color=alt.Color("model:N", sort=None, title=None),
@@ -167,7 +169,7 @@ def _gain(group: Group, gap_of: Mapping[Group, Ratio]) -> Ratio:
     return difference(gap_of[group], gap_of[best], "gap minus that of the best member")
 
 
-def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
+def _above(gains: Gains) -> list[str]:
     """Return the ensembles whose whole interval lies above zero."""
     above = []
     for (model, task, ensemble), gain in gains.items():
@@ -176,7 +178,7 @@ def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
     return above
 
 
-def _seen(gains: Mapping[GainKey, Estimate]) -> str:
+def _seen(gains: Gains) -> str:
     above = _above(gains)
     if above:
         listed_above = f"These lie wholly above zero: {listed(above)}."
@@ -188,7 +190,7 @@ def _seen(gains: Mapping[GainKey, Estimate]) -> str:
     )
 
 
-def _holds(gains: Mapping[GainKey, Estimate]) -> str:
+def _holds(gains: Gains) -> str:
     above = len(_above(gains))
     below = sum(gain.interval_sign < 0 for gain in gains.values())
     answer = "In some cells" if above else "No"
@@ -200,7 +202,7 @@ def _holds(gains: Mapping[GainKey, Estimate]) -> str:
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]], gains: Gains) -> str:
     # Members are ensembles of one: their gaps are rows of the data too.
     gap_rows = {}
     for row in rows:

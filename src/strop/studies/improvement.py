@@ -29,7 +29,7 @@ from strop.studies.frame.courses import (
     mean_difference,
 )
 from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, unique_values
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.figures import Panel, panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table, write_findings
 from strop.studies.frame.numbers import per_cent, points
 from strop.studies.frame.runs import Tell
@@ -282,9 +282,9 @@ class ImprovementStudy(Study):
     def _pass_figure(self, data: pl.DataFrame) -> Any:
         """Return pass@k before and after the rounds, for k = 1, 2, 4, ..."""
         shown = data.filter(
-            pl.col("arm") == PLAIN,
             pl.col("quantity").str.starts_with("pass@"),
             pl.col("round").is_in([0, self.rounds]),
+            arm=PLAIN,
         )
         k_of_quantity = pl.col("quantity").str.strip_prefix("pass@").cast(pl.Int64)
         shown = in_per_cent(shown).with_columns(
@@ -296,12 +296,8 @@ class ImprovementStudy(Study):
         colour = alt.Color("after:N", title=None)
         panels = []
         for task in unique_values(shown, "task"):
-            panel = shown.filter(pl.col("task") == task)
-            chart = points_with_intervals(
-                panel, x, "value:Q", colour, title="pass@k, %", apart="after:N"
-            )
-            panels.append(chart.properties(title=task, width=COLUMN, height=120))
-        return alt.vconcat(*panels, spacing=8)
+            panels.append(Panel(shown.filter(task=task), "pass@k, %", task, has_zero=False))
+        return stacked_panels(panels, x, colour, height=120, apart="after:N", all_labels=True)
 
     # --- controls ---
 
@@ -367,16 +363,9 @@ def _largest_k(documents: Documents) -> str:
 def _gap_figure(data: pl.DataFrame) -> Any:
     """Return the gap by round under the own verifier and under the base model's."""
     names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
-    shown = data.filter(pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names)))
+    shown = data.filter(pl.col("quantity").is_in(list(names)), arm=PLAIN)
     shown = in_per_cent(shown).with_columns(pl.col("quantity").replace(names).alias("what"))
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0))
     colour = alt.Color("what:N", title=None, sort=list(names.values()))
-    panels = []
-    for task in unique_values(shown, "task"):
-        panel = shown.filter(pl.col("task") == task)
-        chart = points_with_intervals(
-            panel, x, "value:Q", colour, title="gap, points", apart="what:N"
-        )
-        layers = alt.layer(level(0), chart)
-        panels.append(layers.properties(title=task, width=COLUMN, height=140))
-    return alt.vconcat(*panels, spacing=8)
+    panels = panels_by(shown, "task", unique_values(shown, "task"), "gap, points")
+    return stacked_panels(panels, x, colour, height=140, apart="what:N", all_labels=True)

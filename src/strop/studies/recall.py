@@ -114,7 +114,7 @@ class RecallStudy(Study):
     def _figure(self, data: pl.DataFrame) -> Any:
         # The figure has room for one task; the table has all.
         first_task = data["task"][0]
-        shown = data.filter(pl.col("quantity") == "gap", pl.col("task") == first_task)
+        shown = data.filter(quantity="gap", task=first_task)
         shown = in_per_cent(with_short_names(known_values(shown)))
         base = alt.Chart(shown).encode(
             x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),

@@ -52,6 +52,9 @@ PAPER = (
 
 TrendKey = tuple[str, str, str]
 """Family, verifier and quantity."""
+Trends = Mapping[TrendKey, Trend]
+Compute = Mapping[str, Pretraining]
+"""The pre-training compute of models, by their names."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ class ScalingStudy(Study):
         return find_task(self.tasks[0]).label
 
     def _trends(
-        self, runs_of_model: Mapping[str, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of_model: Mapping[str, Sequence[Run]], compute: Compute
     ) -> dict[TrendKey, Trend]:
         trends = {}
         families = dict.fromkeys(pretraining.family for pretraining in compute.values())
@@ -166,9 +169,7 @@ class ScalingStudy(Study):
                     trends[family, verifier, quantity] = trend
         return trends
 
-    def _seen(
-        self, data: pl.DataFrame, trends: Mapping[TrendKey, Trend], unknown: Sequence[str]
-    ) -> str:
+    def _seen(self, data: pl.DataFrame, trends: Trends, unknown: Sequence[str]) -> str:
         parts = []
         for family, verifier, trend in _tested(trends, "relative_gap"):
             absolute = _trend_summary(trends[family, verifier, "gap"], in_points=True)
@@ -188,16 +189,12 @@ class ScalingStudy(Study):
 
     def _smallest_seen(self, data: pl.DataFrame) -> str:
         """Return a sentence about the smallest model of known compute, if there is one."""
-        rows = data.filter(
-            pl.col("flops").is_not_null(),
-            pl.col("task") == self._mean_label,
-            pl.col("quantity") == "gap",
-        )
+        rows = data.filter(pl.col("flops").is_not_null(), task=self._mean_label, quantity="gap")
         if not rows.height:
             return ""
         model = rows.sort("flops")["model"][0]
         above = []
-        for row in rows.filter(pl.col("model") == model).iter_rows(named=True):
+        for row in rows.filter(model=model).iter_rows(named=True):
             if interval_sign(row["low"], row["high"]) > 0:
                 above.append(row["verifier"])
         return (
@@ -205,7 +202,7 @@ class ScalingStudy(Study):
             f"{listed(above)}."
         )
 
-    def _holds(self, trends: Mapping[TrendKey, Trend]) -> str:
+    def _holds(self, trends: Trends) -> str:
         relative = list(_tested(trends, "relative_gap"))
         absolute = list(_tested(trends, "gap"))
         if not relative and not absolute:
@@ -243,11 +240,10 @@ class ScalingStudy(Study):
         return markdown_table(["model", "FLOPs", "task", *columns], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = known_values(data).filter(
-            pl.col("task") == self._mean_label, pl.col("flops").is_not_null()
-        )
-        relative = shown.filter(pl.col("quantity") == "relative_gap")
-        absolute = scaled(shown.filter(pl.col("quantity") == "gap"), 100)
+        shown = data.filter(pl.col("flops").is_not_null(), task=self._mean_label)
+        shown = known_values(shown)
+        relative = shown.filter(quantity="relative_gap")
+        absolute = scaled(shown.filter(quantity="gap"), 100)
         upper_x, lower_x = shared_x(flops_axis("pre-training FLOPs"), 2)
         colour = alt.Color("verifier:N", title=None)
         layers, legend = by_family(relative, upper_x, colour, title=QUANTITIES["relative_gap"])
@@ -276,9 +272,7 @@ def compute_of(
     return compute, unknown
 
 
-def trend_over_models(
-    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], counts_BP: Floats
-) -> Trend:
+def trend_over_models(ratios: Mapping[str, Ratio], compute: Compute, counts_BP: Floats) -> Trend:
     """Return the trend of a number of each model against log10 of its pre-training FLOPs."""
     flops = [compute[model].flops for model in ratios]
     # Models of equal FLOPs are training seeds of one size, hence size_M.
@@ -294,7 +288,7 @@ def _total(counted: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _tested(trends: Mapping[TrendKey, Trend], quantity: str) -> Iterator[tuple[str, str, Trend]]:
+def _tested(trends: Trends, quantity: str) -> Iterator[tuple[str, str, Trend]]:
     """Yield family, verifier and trend of one quantity, where the trend could be tested."""
     for (family, verifier, name), trend in trends.items():
         if name == quantity and trend.p_rising is not None:

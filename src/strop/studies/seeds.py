@@ -236,7 +236,7 @@ class SeedsStudy(Study):
             quantity, y_title = "accuracy", "accuracy of one sample, %"
             x_title, angle = None, -30
             colour = None
-        shown = in_per_cent(known_values(data.filter(pl.col("quantity") == quantity)))
+        shown = in_per_cent(known_values(data.filter(quantity=quantity)))
         # The draws of data are named from 1 on, as text: they are categories.
         shown = shown.with_columns((pl.col("data") + 1).cast(pl.String))
         x = alt.X("fit:N", sort=None, title=x_title, axis=alt.Axis(labelAngle=angle))

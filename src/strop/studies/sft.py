@@ -54,6 +54,11 @@ CURVE = (
 EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
 NOT_TESTABLE = "Not testable here."
 
+Models = Mapping[str, Sequence[Measured]]
+"""The measurements of every model, one for each seed."""
+Snapshots = Mapping[int, Mapping[int, Measured]]
+"""The measurements of snapshots by step and by the index of the seed."""
+
 
 @dataclass(frozen=True)
 class SftStudy(Study):
@@ -140,7 +145,7 @@ class SftStudy(Study):
 
     # --- all models ---
 
-    def _table(self, models: Mapping[str, Sequence[Measured]], left_out: str) -> Finding:
+    def _table(self, models: Models, left_out: str) -> Finding:
         """Return the accuracies of all models, and their changes against the base model."""
         base = models["base"]
         values: dict[str, Estimates] = {}
@@ -181,7 +186,7 @@ class SftStudy(Study):
                     rows.append(row)
         return as_frame(rows)
 
-    def _kept(self, models: Mapping[str, Sequence[Measured]]) -> str:
+    def _kept(self, models: Models) -> str:
         """Return the share of best-of-K's lift over one sample that each way of training keeps."""
         base = models["base"]
         parts = []
@@ -202,7 +207,7 @@ class SftStudy(Study):
 
     # --- the effect of N ---
 
-    def _effect(self, models: Mapping[str, Sequence[Measured]]) -> Finding:
+    def _effect(self, models: Models) -> Finding:
         """Return the change of SFT-Sharpening against the base model by N."""
         rows = []
         for size in self.sizes:
@@ -224,7 +229,7 @@ class SftStudy(Study):
             effect_figure(data),
         )
 
-    def _effect_in_words(self, models: Mapping[str, Sequence[Measured]]) -> tuple[str, str]:
+    def _effect_in_words(self, models: Models) -> tuple[str, str]:
         """Compare the smallest N with the largest: the sentences ``seen`` and ``holds``."""
         smallest, largest = self.sizes[0], self.sizes[-1]
         before = models.get(f"sft-{smallest}")
@@ -250,13 +255,8 @@ class SftStudy(Study):
 
     # --- the training curve ---
 
-    def _curve(
-        self, base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
-    ) -> Finding:
-        """Return the changes of snapshots against the base model by step.
-
-        ``snapshots`` holds measurements by step and by the index of the seed.
-        """
+    def _curve(self, base: Sequence[Measured], snapshots: Snapshots) -> Finding:
+        """Return the changes of snapshots against the base model by step."""
         rows = []
         for step, by_seed in sorted(snapshots.items()):
             for key, (what, where) in CURVES.items():
@@ -291,9 +291,7 @@ def _share_kept(gain: float, lift: float) -> str:
     return "no lift to keep"
 
 
-def _curve_in_words(
-    base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
-) -> tuple[str, str]:
+def _curve_in_words(base: Sequence[Measured], snapshots: Snapshots) -> tuple[str, str]:
     """Return the sentences ``seen`` and ``holds`` of the training curve."""
     if not snapshots:
         return "no snapshot could be made.", NOT_TESTABLE

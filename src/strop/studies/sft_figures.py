@@ -126,8 +126,8 @@ def curve_figure(data: pl.DataFrame) -> Any:
     """Draw accuracy above log-likelihood, with one axis of steps below both."""
     known = known_values(data)
     # Accuracies are shares; log-likelihoods are in nats already.
-    accuracy = in_per_cent(known.filter(pl.col("what") == "accuracy"))
-    log_likelihood = known.filter(pl.col("what") == "log-likelihood")
+    accuracy = in_per_cent(known.filter(what="accuracy"))
+    log_likelihood = known.filter(what="log-likelihood")
     panels = [
         Panel(accuracy, "accuracy, points"),
         Panel(log_likelihood, "log-likelihood, nats"),

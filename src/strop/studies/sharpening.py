@@ -214,7 +214,7 @@ class SharpeningStudy(Study):
             "samples. The points of a curve use the same samples, so neighbouring points go up and "
             "down together.",
             data,
-            figures.curves(data.filter(pl.col("model") == self._shown)),
+            figures.curves(data.filter(model=self._shown)),
         )
 
     # --- log-probabilities ---
@@ -252,7 +252,7 @@ class SharpeningStudy(Study):
             "largest amount by which its distribution function lies above the other; problems are "
             "resampled.",
             data,
-            figures.distributions(data.filter(pl.col("model") == self._shown)),
+            figures.distributions(data.filter(model=self._shown)),
             markdown_table(header, lines),
         )
 

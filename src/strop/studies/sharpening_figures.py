@@ -39,14 +39,15 @@ def heatmaps(data: pl.DataFrame, samples: int) -> Any:
     tasks = alt.Scale(domain=unique_values(shown, "task"))
     panels = []
     # Two panels side by side: only the left ones have model names, the bottom ones task names.
-    for index, ((reward, quantity), title) in enumerate(titles.items()):
+    for index, (key, title) in enumerate(titles.items()):
+        reward, quantity = key
         is_left = index % 2 == 0
         is_bottom = index >= len(titles) - 2
         y_axis = alt.Axis(labels=is_left, ticks=is_left)
         y = alt.Y("model:N", title=None, scale=models, axis=y_axis)
         x_axis = alt.Axis(labelAngle=-40, labels=is_bottom, ticks=is_bottom)
         x = alt.X("task:N", title=None, scale=tasks, axis=x_axis)
-        panel = shown.filter(pl.col("reward") == reward, pl.col("quantity") == quantity)
+        panel = shown.filter(reward=reward, quantity=quantity)
         is_lift = quantity == "lift"
         with_text = _with_text(known_values(panel), is_lift)
         panels.append(_heatmap(with_text, title, is_lift, x, y))
@@ -101,9 +102,9 @@ def curves(data: pl.DataFrame) -> Any:
     rows = []
     for task in tasks:
         is_last = task == tasks[-1]
-        rows_of_task = known_values(data.filter(pl.col("task") == task))
+        rows_of_task = known_values(data.filter(task=task))
         curves_of_accuracy = _curve(rows_of_task, "accuracy", 100, "accuracy, %", is_last)
-        greedy = scaled(rows_of_task.filter(pl.col("reward") == "greedy"), 100)
+        greedy = scaled(rows_of_task.filter(reward="greedy"), 100)
         greedy_line = alt.Chart(greedy).mark_rule(strokeDash=[4, 3], color="#333")
         accuracy = alt.layer(greedy_line.encode(y="value:Q"), curves_of_accuracy)
         nats = _curve(rows_of_task, "log-likelihood", 1, "log-likelihood, nats", is_last)
@@ -118,7 +119,7 @@ def _curve(data: pl.DataFrame, quantity: str, factor: float, title: str, has_x_a
     """Return the curves of one quantity over N, one for each self-reward and for coverage."""
     rewards = [*SELF_REWARDS, "coverage"]
     # Greedy decoding has one value, for no N.
-    shown = data.filter(pl.col("quantity") == quantity, pl.col("reward") != "greedy")
+    shown = data.filter(pl.col("reward") != "greedy", quantity=quantity)
     shown = scaled(shown, factor)
     x = alt.X(
         "samples:Q",
@@ -149,7 +150,7 @@ def distributions(data: pl.DataFrame) -> Any:
         y_title = "share below" if index % 2 == 0 else None
         x = alt.X("logprob:Q", title=x_title)
         y = alt.Y("below:Q", title=y_title, scale=alt.Scale(domain=[0, 1]))
-        rows = data.filter(pl.col("task") == task)
+        rows = data.filter(task=task)
         line = alt.Chart(rows).mark_line(interpolate="step-after", strokeWidth=1.5)
         line = line.encode(x=x, y=y, color=colour)
         panels.append(line.properties(width=HALF, height=95, title=task))

@@ -54,6 +54,7 @@ PAPER = (
 
 ValueKey = tuple[str, str, str, str]
 """Model, number of blanks, verifier and quantity."""
+Values = Mapping[ValueKey, Estimate]
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class SudokuStudy(Study):
             return self.shown
         return self.verifiers[0]
 
-    def _seen(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _seen(self, values: Values, all_blanks: Sequence[str]) -> str:
         verifier = self._verifier
         parts = []
         # Without duplicates: there may be one number of blanks only.
@@ -149,7 +150,7 @@ class SudokuStudy(Study):
             parts.append(f"{short_name(model)} at {' and at '.join(ends)} points")
         return f"with {verifier}, by number of blanks: {'; '.join(parts)}."
 
-    def _holds(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _holds(self, values: Values, all_blanks: Sequence[str]) -> str:
         counted = []
         # Models with a gap above zero at the largest number of blanks.
         above_at_most_blanks = []
@@ -174,7 +175,7 @@ class SudokuStudy(Study):
             "checks, the paper's were not."
         )
 
-    def _table(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _table(self, values: Values, all_blanks: Sequence[str]) -> str:
         lines = []
         for model in self.models:
             for blanks in all_blanks:
@@ -190,7 +191,7 @@ class SudokuStudy(Study):
         return markdown_table(["model", "blanks", "accuracy, %", *columns], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(pl.col("verifier") == self._verifier)
+        shown = data.filter(verifier=self._verifier)
         shown = known_values(with_short_names(shown))
         panels = [_panel(shown, quantity) for quantity in PANELS]
         x = alt.X(
@@ -207,7 +208,7 @@ class SudokuStudy(Study):
 def _panel(shown: pl.DataFrame, quantity: str) -> Panel:
     """Return the panel of one quantity; relative gaps are cut at ``CUT``."""
     title = PANELS[quantity]
-    rows = shown.filter(pl.col("quantity") == quantity)
+    rows = shown.filter(quantity=quantity)
     if quantity == "relative_gap":
         reaches_below = rows.select((pl.col("low") < CUT).any()).item()
         if reaches_below:
@@ -221,7 +222,7 @@ def _panel(shown: pl.DataFrame, quantity: str) -> Panel:
     return Panel(rows, title, has_zero=quantity != "accuracy")
 
 
-def _rows(values: Mapping[ValueKey, Estimate]) -> Iterator[dict[str, Any]]:
+def _rows(values: Values) -> Iterator[dict[str, Any]]:
     for (model, blanks, verifier, quantity), value in values.items():
         yield estimate_row(value, model=model, blanks=blanks, verifier=verifier, quantity=quantity)
 

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import altair as alt
 import polars as pl
 
-from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio, estimate
 from strop.measure.intervals import difference
 from strop.measure.scaling import Trend
@@ -32,7 +31,7 @@ from strop.studies.frame.numbers import (
     short_name,
 )
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
-from strop.studies.scaling import compute_of, trend_over_models
+from strop.studies.scaling import Compute, compute_of, trend_over_models
 from strop.tasks import Task
 from strop.text import listed
 
@@ -45,6 +44,7 @@ RunKey = tuple[str, float]
 """Model and temperature."""
 TrendKey = tuple[str, float]
 """Verifier and temperature."""
+Trends = Mapping[TrendKey, Trend]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class TemperatureStudy(Study):
         )
 
     def _rows(
-        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Compute
     ) -> Iterator[dict[str, Any]]:
         """Yield one row for each verifier, model, temperature and quantity."""
         for verifier in self.verifiers:
@@ -129,7 +129,7 @@ class TemperatureStudy(Study):
                     )
 
     def _trends(
-        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Compute
     ) -> tuple[dict[TrendKey, Trend], dict[TrendKey, Trend]]:
         """Return the trend at each temperature, and its change from the reference temperature."""
         # All models and temperatures share their problems, hence also their resamples.
@@ -155,8 +155,8 @@ class TemperatureStudy(Study):
 
     def _seen(
         self,
-        trends: Mapping[TrendKey, Trend],
-        changes: Mapping[TrendKey, Trend],
+        trends: Trends,
+        changes: Trends,
         unknown: Sequence[str],
     ) -> str:
         if not trends:
@@ -171,7 +171,7 @@ class TemperatureStudy(Study):
             f"{self._reference:g}: {differences}."
         )
 
-    def _holds(self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]) -> str:
+    def _holds(self, trends: Trends, changes: Trends) -> str:
         if not trends:
             return "Not testable on these models."
         signs = set()
@@ -192,9 +192,7 @@ class TemperatureStudy(Study):
             "sampling, so temperature changes their accuracy more than a usual model's."
         )
 
-    def _trend_table(
-        self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]
-    ) -> str:
+    def _trend_table(self, trends: Trends, changes: Trends) -> str:
         lines = []
         for key, trend in trends.items():
             verifier, temperature = key
@@ -205,7 +203,7 @@ class TemperatureStudy(Study):
         return markdown_table([*header, f"slope minus that at {self._reference:g}"], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = known_values(data.filter(pl.col("quantity") == "relative_gap"))
+        shown = known_values(data.filter(quantity="relative_gap"))
         as_text = pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String)
         shown = with_short_names(shown).with_columns(as_text)
         # The temperatures of one model stand beside one another, always in the same order.
@@ -230,7 +228,7 @@ def _mean(runs: Sequence[Run], verifier: str, quantity: str) -> Ratio:
     return mean_over_tasks(ratios, QUANTITIES[quantity])
 
 
-def _slopes(trends: Mapping[TrendKey, Trend]) -> str:
+def _slopes(trends: Trends) -> str:
     """Return the slope of each verifier at each temperature in words."""
     parts = []
     for (verifier, temperature), trend in trends.items():

@@ -40,6 +40,7 @@ LOW = 0.5
 
 CellKey = tuple[str, str]
 """Model and task."""
+RunOf = Mapping[CellKey, Run]
 Pair = tuple[str, str]
 """Two verifiers."""
 
@@ -75,7 +76,7 @@ class VerifiersStudy(Study):
 
     # --- correlations of the scores ---
 
-    def _correlation_finding(self, run_of: Mapping[CellKey, Run]) -> Finding:
+    def _correlation_finding(self, run_of: RunOf) -> Finding:
         pairs = list(combinations(self.verifiers, 2))
         pooled: dict[Pair, list[float]] = {pair: [] for pair in pairs}
         rows: list[dict[str, Any]] = []
@@ -124,7 +125,7 @@ class VerifiersStudy(Study):
 
     # --- the gap against accuracy ---
 
-    def _accuracy_finding(self, run_of: Mapping[CellKey, Run]) -> Finding:
+    def _accuracy_finding(self, run_of: RunOf) -> Finding:
         data = as_frame(self._accuracy_rows(run_of))
         tasks = list(dict.fromkeys(task for _, task in run_of))
         ranks = self._rank_correlations(run_of, tasks)
@@ -159,7 +160,7 @@ class VerifiersStudy(Study):
             + markdown_table(["verifier", *columns], lines),
         )
 
-    def _accuracy_rows(self, run_of: Mapping[CellKey, Run]) -> Iterator[dict[str, Any]]:
+    def _accuracy_rows(self, run_of: RunOf) -> Iterator[dict[str, Any]]:
         """Yield the gap and the accuracy of each model, task and verifier."""
         for (model, task), run in run_of.items():
             for verifier in self.verifiers:
@@ -174,7 +175,7 @@ class VerifiersStudy(Study):
                 )
 
     def _rank_correlations(
-        self, run_of: Mapping[CellKey, Run], tasks: Sequence[str]
+        self, run_of: RunOf, tasks: Sequence[str]
     ) -> dict[tuple[str, str], Estimate]:
         """Return the rank correlation of each verifier on each task, and the mean over tasks."""
         ranks = {}
@@ -226,7 +227,7 @@ def _correlation_figure(data: pl.DataFrame) -> Any:
     named = with_short_names(data)
     models = unique_values(named, "model")
     tasks = unique_values(named, "task")
-    shown = known_values(named.filter(pl.col("quantity") == "pearson_pooled"))
+    shown = known_values(named.filter(quantity="pearson_pooled"))
     x = alt.X("model:N", scale=alt.Scale(domain=models), title=None, axis=alt.Axis(labelAngle=-30))
     colour = alt.Color("task:N", sort=None, title=None)
     offset = alt.XOffset("task:N", scale=alt.Scale(domain=tasks))

@@ -113,7 +113,7 @@ def by_family(rows: Any, x: alt.X, colour: alt.Color, *, title: str) -> tuple[li
     families = unique_values(rows, "family")
     layers: list[Any] = []
     for number, family in enumerate(families):
-        of_family = rows.filter(pl.col("family") == family)
+        of_family = rows.filter(family=family)
         solid = number == 0
         layers.append(
             points_with_intervals(of_family, x, "value:Q", colour, title=title, line=solid)
@@ -161,7 +161,7 @@ class Panel:
 
 def panels_by(data: pl.DataFrame, column: str, values: Sequence[str], y_title: str) -> list[Panel]:
     """Return a panel for each value of a column, with the value as its title."""
-    return [Panel(data.filter(pl.col(column) == value), y_title, value) for value in values]
+    return [Panel(data.filter(**{column: value}), y_title, value) for value in values]
 
 
 def stacked_panels(
@@ -173,14 +173,17 @@ def stacked_panels(
     line: bool = True,
     apart: str = "",
     offset: alt.XOffset | None = None,
+    all_labels: bool = False,
 ) -> Any:
     """Draw panels of points with intervals above one another, over one common x axis.
 
     ``line`` and ``apart`` are those of ``points_with_intervals``. ``offset`` draws values of a
-    column side by side at fixed distances, which are the same in every panel.
+    column side by side at fixed distances, which are the same in every panel. With ``all_labels``
+    every panel has the labels of the x axis, otherwise the last one only.
     """
+    axes = [x] * len(panels) if all_labels else shared_x(x, len(panels))
     charts = []
-    for panel, panel_x in zip(panels, shared_x(x, len(panels)), strict=True):
+    for panel, panel_x in zip(panels, axes, strict=True):
         chart = points_with_intervals(
             panel.rows, panel_x, "value:Q", colour, title=panel.y_title, line=line, apart=apart
         )
@@ -191,7 +194,7 @@ def stacked_panels(
         if panel.title:
             chart = chart.properties(title=panel.title)
         charts.append(chart.properties(width=COLUMN, height=height))
-    return stacked(charts)
+    return stacked(charts, spacing=8 if all_labels else 6)
 
 
 def shared_x(x: alt.X, panels: int) -> list[alt.X]:
@@ -207,9 +210,9 @@ def shared_x(x: alt.X, panels: int) -> list[alt.X]:
     return axes
 
 
-def stacked(charts: Sequence[Any]) -> Any:
+def stacked(charts: Sequence[Any], spacing: int = 6) -> Any:
     """Put charts above one another."""
-    return alt.vconcat(*charts, spacing=6)
+    return alt.vconcat(*charts, spacing=spacing)
 
 
 # --- parts of figures ---
