@@ -68,6 +68,7 @@ class DrawsStudy(Study):
         return list(run_grid(self, draws=self.draws).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
+        # The gap by number of verifications, and its change from one to all of them.
         gaps: dict[CellKey, dict[int, Estimate]] = {}
         changes: dict[CellKey, Estimate] = {}
         for (model, task), spec in run_grid(self, draws=self.draws).items():

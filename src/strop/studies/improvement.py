@@ -110,6 +110,7 @@ class ImprovementStudy(Study):
         return courses
 
     def _course(self, task: str | Task, seed: int, settings: dict[str, Any]) -> Course:
+        # The settings of a control come last; those of the plain arm are empty.
         options = self.sizes | settings
         return Course(self.model, find_task(task), "rft", self.rounds, seed=seed, **options)
 
@@ -193,6 +194,7 @@ class ImprovementStudy(Study):
         last = self.rounds
         steps = []
         for mean in self._mean_gaps(of_seeds):
+            # A course that ended early has no later rounds.
             steps.append("unknown" if mean is None else f"{100 * mean:.1f}")
         own_gap = points(mean_at_round(of_seeds, last, "gap"))
         base_gap = points(mean_at_round(of_seeds, last, "gap_base_verifier"))
@@ -213,6 +215,7 @@ class ImprovementStudy(Study):
         """Return the first round whose mean gap is below a tenth of the base model's."""
         means = self._mean_gaps(of_seeds)
         base = means[0]
+        # An unknown gap at the start gives no measure to compare with.
         if base is None:
             return None
         for number, mean in enumerate(means):
@@ -246,6 +249,7 @@ class ImprovementStudy(Study):
         falls = []
         rises_in_each = []
         falls_in_each = []
+        # The controls have a finding of their own.
         for task, of_seeds in _plain(documents).items():
             pass_1 = mean_change(of_seeds, last, "accuracy")
             pass_k = mean_change(of_seeds, last, "pass_at_k", k)
@@ -352,7 +356,11 @@ class ImprovementStudy(Study):
 
 def _plain(documents: Documents) -> dict[str, Sequence[Document]]:
     """Return the documents of the plain arm by task."""
-    return {task: of_seeds for (task, name), of_seeds in documents.items() if name == PLAIN}
+    plain = {}
+    for (task, name), of_seeds in documents.items():
+        if name == PLAIN:
+            plain[task] = of_seeds
+    return plain
 
 
 def _largest_k(documents: Documents) -> str:

@@ -131,6 +131,7 @@ def _models(evaluation: Evaluation) -> Iterator[str]:
     header += [f"mean rel. gap, {verifier}" for verifier in MEASURED_BY]
     rows = []
     for name in evaluation.sizes:
+        # The cards of a size differ in the seed only.
         model = evaluation.first(name)
         row = [
             name,
@@ -205,6 +206,7 @@ def _scaling(evaluation: Evaluation) -> Iterator[str]:
 def _sentences(evaluation: Evaluation) -> Iterator[str]:
     """Yield the sentences whose content the numbers decide."""
     yield "\n### What appears and what does not\n"
+    # Models stand family by family, smallest first.
     smallest = next(iter(evaluation.sizes))
     for verifier in MEASURED_BY:
         gaps = _gaps(evaluation, [smallest], SCALED_CELLS, [verifier])

@@ -80,6 +80,7 @@ class RecallStudy(Study):
         labelled_gaps: list[LabelledGap] = []
         for (model, task), spec in run_grid(self).items():
             run = runs.run(spec)
+            # One cell of the table for each verifier and weight.
             cells = []
             for verifier, weight in self._weights():
                 values = estimates(run, gaps(run, verifier, weight))

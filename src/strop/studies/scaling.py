@@ -102,6 +102,7 @@ class ScalingStudy(Study):
             rows += self._rows(model, model_runs, compute.get(model))
         data = as_frame(rows)
         trends = self._trends(runs_of_model, compute)
+        # The figure has an axis of FLOPs, and needs at least one model with known FLOPs.
         yield Finding(
             "scaling",
             "The relative gap against pre-training FLOPs, and the absolute gap beside it",
@@ -135,6 +136,7 @@ class ScalingStudy(Study):
                         value, **labels, task=task, verifier=verifier, quantity=quantity
                     )
                     yield row | run_counts
+                # Of one task the mean is the value itself, which stands in the rows already.
                 if len(runs) > 1:
                     of_tasks = [run_ratios[quantity] for run_ratios in ratios]
                     mean = estimate(mean_over_tasks(of_tasks, quantity), joint_counts(runs))
@@ -203,6 +205,7 @@ class ScalingStudy(Study):
         )
 
     def _holds(self, trends: Trends) -> str:
+        # A trend that could not be tested counts neither as rising nor as not rising.
         relative = list(_tested(trends, "relative_gap"))
         absolute = list(_tested(trends, "gap"))
         if not relative and not absolute:

@@ -207,6 +207,7 @@ class SeedsStudy(Study):
         for name, estimate in sources.items():
             if estimate.value is not None:
                 known[name] = estimate.value
+        # Models that are given as they are have no draws of training data.
         kinds_of_seeds = [name for name in ("data", "training") if name in known]
         if not kinds_of_seeds:
             return NOT_TESTABLE

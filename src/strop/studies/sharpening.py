@@ -225,8 +225,9 @@ class SharpeningStudy(Study):
         pooled: list[str] = []
         within: list[str] = []
         for (model, task), cell in cells.items():
+            labels = {"model": model, "task": task}
             for row in distribution(cell.logprob_PK, cell):
-                rows.append({"model": model, "task": task} | row)
+                rows.append(labels | row)
             pooled_test = _dominance(cell, within_problems=False)
             within_test = _dominance(cell, within_problems=True)
             pooled.append(pooled_test.verdict)

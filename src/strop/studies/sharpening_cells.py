@@ -29,6 +29,10 @@ LEVELS = 60
 ACCURACY = (0.0, 1.0)
 LOG_LIKELIHOOD = (-np.inf, 0.0)
 
+CurveValues = dict[tuple[str, str, int], Estimate]
+"""By self-reward, quantity and N."""
+CurveChanges = dict[tuple[str, str], Estimate]
+"""By self-reward and quantity."""
 Array = TypeVar("Array", Floats, Mask)
 
 
@@ -130,12 +134,9 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
     return cell.estimates(ratios)
 
 
-def curves(
-    cell: Cell,
-) -> tuple[dict[tuple[str, str, int], Estimate], dict[tuple[str, str], Estimate]]:
+def curves(cell: Cell) -> tuple[CurveValues, CurveChanges]:
     """Return the values at N = 1, 2, 4, ... and the changes from N = 1 to N = K.
 
-    Values have the key (self-reward, quantity, N), changes the key (self-reward, quantity).
     Coverage and greedy decoding stand beside the self-rewards.
     """
     series: dict[tuple[str, str], Floats] = {
@@ -153,7 +154,8 @@ def curves(
         bounds = ACCURACY if quantity == "accuracy" else LOG_LIKELIHOOD
         for n in sparse(value_PN.shape[1]):
             definition = f"{quantity} of the chosen of {n}"
-            ratios[reward, quantity, n] = mean_over_problems(value_PN[:, n - 1], definition, bounds)
+            value_P = value_PN[:, n - 1]
+            ratios[reward, quantity, n] = mean_over_problems(value_P, definition, bounds)
         # Coverage cannot fall with N, so its change says nothing.
         if reward != "coverage":
             last = mean_over_problems(value_PN[:, -1], quantity, bounds)

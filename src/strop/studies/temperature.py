@@ -85,6 +85,7 @@ class TemperatureStudy(Study):
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         compute, unknown = compute_of(self.models, self.flops)
+        # The runs of all tasks of a model at a temperature.
         runs_of: dict[RunKey, list[Run]] = {}
         for temperature in self.temperatures:
             for (model, _), spec in run_grid(self, temperature=temperature).items():
@@ -176,12 +177,14 @@ class TemperatureStudy(Study):
             return "Not testable on these models."
         signs = set()
         for trend in trends.values():
+            # A slope is unknown if there are too few sizes of models.
             if trend.slope.value is None:
                 return "Not testable on these models."
             signs.add(trend.slope.interval_sign)
-        same = "The sign of the trend is not the same everywhere."
         if len(signs) == 1:
             same = "The sign of the trend is the same at all temperatures."
+        else:
+            same = "The sign of the trend is not the same everywhere."
         different = []
         for (verifier, temperature), trend in changes.items():
             if trend.slope.interval_sign != 0:
@@ -237,7 +240,10 @@ def _slopes(trends: Trends) -> str:
 
 
 def _means_table(data: pl.DataFrame) -> str:
-    """Return a table of accuracy, gap and relative gap of each model at each temperature."""
+    """Return a table of accuracy, gap and relative gap of each model at each temperature.
+
+    It has values only; the intervals are in the data.
+    """
     lines = []
     keys = ("verifier", "model", "temperature")
     for (verifier, model, temperature), group in data.group_by(*keys, maintain_order=True):

@@ -78,6 +78,7 @@ class VerifiersStudy(Study):
 
     def _correlation_finding(self, run_of: RunOf) -> Finding:
         pairs = list(combinations(self.verifiers, 2))
+        # The known correlations over all responses, one for each model and task.
         pooled: dict[Pair, list[float]] = {pair: [] for pair in pairs}
         rows: list[dict[str, Any]] = []
         lines = []

@@ -132,7 +132,7 @@ def _cost(spec: RunSpec) -> Cost:
     verifiers = []
     questions = 0
     for verifier in find_verifiers(spec.verifiers):
-        # All other verifiers cost nothing.
+        # Verifications are counted of verifiers with a prompt of their own.
         if not isinstance(verifier, PromptedVerifier):
             continue
         verifiers.append(verifier)
