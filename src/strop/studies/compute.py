@@ -34,6 +34,8 @@ from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, known_
 from strop.studies.frame.figures import COLUMN, flops_axis, level
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
     estimates,
     per_cent,
     points,
@@ -75,7 +77,7 @@ class BestChoice(NamedTuple):
 class ComputeStudy(Study):
     """All ``models`` verify the responses of ``generator``, up to ``draws`` times each."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     generator: str = ""
     tasks: tuple[str | Task, ...] = ("arithmetic",)
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score")
@@ -89,7 +91,7 @@ class ComputeStudy(Study):
 
     @classmethod
     def quick(cls) -> ComputeStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), draws=2, problems=48)
+        return cls(models=THREE_SIZES, draws=2, problems=48)
 
     @property
     def _generator(self) -> str:

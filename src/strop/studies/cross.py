@@ -25,6 +25,7 @@ from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
     FULL,
+    THREE_SIZES,
     counts,
     estimates,
     gaps,
@@ -69,7 +70,7 @@ class CrossStudy(Study):
 
     @classmethod
     def quick(cls) -> CrossStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     @property
     def _judges(self) -> tuple[str, ...]:

@@ -29,7 +29,14 @@ from strop.studies.frame.data import (
 )
 from strop.studies.frame.figures import Panel, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
-from strop.studies.frame.numbers import count_signs, estimates, points, scores_PKM, short_name
+from strop.studies.frame.numbers import (
+    THREE_SIZES,
+    count_signs,
+    estimates,
+    points,
+    scores_PKM,
+    short_name,
+)
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
 
@@ -49,7 +56,7 @@ Changes = Mapping[CellKey, Estimate]
 class DrawsStudy(Study):
     """Every verifier judges each response ``draws`` times (M)."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k")
+    models: tuple[str, ...] = THREE_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "sudoku4")
     verifiers: tuple[str, ...] = ("cot-binary", "cot-score")
     draws: int = 8

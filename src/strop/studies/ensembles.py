@@ -34,6 +34,8 @@ from strop.studies.frame.figures import COLUMN, forest, stacked
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
+    FOUR_SIZES,
+    THREE_SIZES,
     count_signs,
     estimates,
     gaps_of,
@@ -62,7 +64,7 @@ Gains = Mapping[GainKey, Estimate]
 class EnsemblesStudy(Study):
     """Every AND of two and of three ``verifiers``, each under its default weight."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = CHECKED
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score", "tournament")
     problems: int = 200
@@ -74,8 +76,7 @@ class EnsemblesStudy(Study):
 
     @classmethod
     def quick(cls) -> EnsemblesStudy:
-        models = ("ladder/40k", "ladder/125k", "ladder/250k")
-        return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())

@@ -26,6 +26,7 @@ from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     FULL,
     LEAN,
+    THREE_SIZES,
     count_signs,
     counts,
     estimates,
@@ -69,7 +70,7 @@ class RecallStudy(Study):
 
     @classmethod
     def quick(cls) -> RecallStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())

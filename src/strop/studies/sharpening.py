@@ -21,6 +21,7 @@ from strop.studies.frame.base import Study
 from strop.studies.frame.data import as_frame, estimate_row
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    FOUR_SIZES,
     count_signs,
     format_estimate,
     per_cent,
@@ -62,7 +63,7 @@ class SharpeningStudy(Study):
     ``shown`` is the model of the figures of curves and distributions, by default the second.
     """
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "recall", "sudoku4")
     seeds: int = 3
     problems: int = 200

@@ -30,6 +30,8 @@ from strop.studies.frame.data import (
 from strop.studies.frame.figures import Panel, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
     check_equal_samples,
     gaps,
     per_cent,
@@ -64,7 +66,7 @@ class SudokuStudy(Study):
     Problems without blanks are grouped by task. ``shown`` is the verifier of the figure.
     """
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("sudoku4:easy", "sudoku4", "sudoku4:hard")
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score")
     shown: str = "cot-binary"
@@ -78,7 +80,7 @@ class SudokuStudy(Study):
 
     @classmethod
     def quick(cls) -> SudokuStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())

@@ -23,6 +23,8 @@ from strop.studies.frame.figures import panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
+    FOUR_SIZES,
+    THREE_SIZES,
     gaps,
     joint_counts,
     mean_over_tasks,
@@ -51,7 +53,7 @@ Trends = Mapping[TrendKey, Trend]
 class TemperatureStudy(Study):
     """The second of ``temperatures`` is the reference: the others are compared with it."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = CHECKED
     verifiers: tuple[str, ...] = ("cot-binary", "cot-score")
     temperatures: tuple[float, ...] = (0.5, 0.7, 1.0)
@@ -66,7 +68,7 @@ class TemperatureStudy(Study):
     @classmethod
     def quick(cls) -> TemperatureStudy:
         return cls(
-            models=("ladder/40k", "ladder/125k", "ladder/250k"),
+            models=THREE_SIZES,
             tasks=("arithmetic", "sudoku4"),
             verifiers=("cot-binary",),
             problems=48,

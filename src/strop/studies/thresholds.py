@@ -26,7 +26,13 @@ from strop.studies.frame.data import (
 )
 from strop.studies.frame.figures import panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
-from strop.studies.frame.numbers import check_equal_samples, points, short_name
+from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
+    check_equal_samples,
+    points,
+    short_name,
+)
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.threshold_curves import (
     Curve,
@@ -56,7 +62,7 @@ Transfers = Mapping[CellKey, tuple[Estimate, Estimate]]
 class ThresholdsStudy(Study):
     """Quantiles for mc and cot-score, rounds for the tournament."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "sudoku4")
     verifiers: tuple[str, ...] = ("mc", "cot-score", "tournament")
     problems: int = 200
@@ -70,8 +76,7 @@ class ThresholdsStudy(Study):
 
     @classmethod
     def quick(cls) -> ThresholdsStudy:
-        models = ("ladder/40k", "ladder/125k", "ladder/250k")
-        return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())

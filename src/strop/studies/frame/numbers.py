@@ -21,7 +21,8 @@ from strop.weigh import Product, parse_weight
 
 FULL = ("ladder/25k", "ladder/40k", "ladder/70k", "ladder/125k", "ladder/250k", "ladder/400k")
 LEAN = ("ladder/lean-125k", "ladder/lean-250k")
-FEW = ("ladder/40k", "ladder/125k", "ladder/250k")
+THREE_SIZES = ("ladder/40k", "ladder/125k", "ladder/250k")
+FOUR_SIZES = (*THREE_SIZES, "ladder/400k")
 CHECKED = ("arithmetic", "signs", "sudoku4")
 """The embedded tasks whose answers can be checked step by step; a fact of ``recall`` cannot."""
 ALPHA = 0.05
