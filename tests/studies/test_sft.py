@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from strop.studies.sft import SftStudy, over
+from strop.studies.sft import SftStudy, seed_mean
 from tests.studies.shared import quiet
 
 
@@ -39,10 +39,10 @@ def test_trained_models_are_measured_once(tmp_path: Path) -> None:
 
 
 def test_the_interval_over_seeds_is_students() -> None:
-    mean = over([0.1, 0.2, 0.3], None)
+    mean = seed_mean([0.1, 0.2, 0.3], None)
     reach = 4.302652729911275 * 0.1 / 3**0.5
     assert (mean.value, mean.low, mean.high) == pytest.approx((0.2, 0.2 - reach, 0.2 + reach))
-    assert over([0.1, 0.2, 0.3], "accuracy").low == 0
-    assert over([0.5], None).low is None
-    assert over([float("nan")], None).value is None
-    assert over([0.5, 0.5], None).low is None
+    assert seed_mean([0.1, 0.2, 0.3], "accuracy").low == 0
+    assert seed_mean([0.5], None).low is None
+    assert seed_mean([float("nan")], None).value is None
+    assert seed_mean([0.5, 0.5], None).low is None

@@ -53,7 +53,7 @@ def _course(run: Run, filter_spec: str) -> Course:
     if (plan.temperature, plan.top_p) != (drawing["temperature"], drawing["top_p"]):
         raise UsageError(
             f"--pilot: the run was drawn at temperature {plan.temperature:g}, top-p "
-            f"{plan.top_p:g}, and a round of {METHOD} draws at {drawing['temperature']:g}, {drawing['top_p']:g}; "
-            "leave --temperature and --top-p out"
+            f"{plan.top_p:g}, and a round of {METHOD} draws at {drawing['temperature']:g}, "
+            f"{drawing['top_p']:g}; leave --temperature and --top-p out"
         )
     return course

@@ -30,9 +30,18 @@ from strop.run.run import Run
 from strop.run.verification import stage_name
 from strop.studies.draws import gaps_by_draws
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, known_values
+from strop.studies.frame.figures import COLUMN, flops_axis, level
 from strop.studies.frame.findings import Finding, markdown_table
-from strop.studies.frame.numbers import estimate_columns, estimates, per_cent, points, short_name
+from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
+    estimates,
+    per_cent,
+    points,
+    second_or_only,
+    short_name,
+)
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.tasks import Task
 from strop.text import slug
@@ -68,7 +77,7 @@ class BestChoice(NamedTuple):
 class ComputeStudy(Study):
     """All ``models`` verify the responses of ``generator``, up to ``draws`` times each."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     generator: str = ""
     tasks: tuple[str | Task, ...] = ("arithmetic",)
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score")
@@ -82,12 +91,12 @@ class ComputeStudy(Study):
 
     @classmethod
     def quick(cls) -> ComputeStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), draws=2, problems=48)
+        return cls(models=THREE_SIZES, draws=2, problems=48)
 
     @property
     def _generator(self) -> str:
-        """Return the given generator, or the second of the models if none is given."""
-        return self.generator or self.models[min(1, len(self.models) - 1)]
+        """The given generator, or the second of the models if none is given."""
+        return self.generator or second_or_only(self.models)
 
     def _verified_specs(self) -> dict[str, RunSpec]:
         """Return the generator's run of each task, verified by all models."""
@@ -128,13 +137,14 @@ class ComputeStudy(Study):
         best = frontier(run, options, (-1.0, 1.0))
         data = _data(run, options, best, "gap")
         generator = short_name(self._generator)
+        largest = _summary(best, points, " points")
         return Finding(
             f"compute-verification{suffix}",
             f"What verification FLOPs buy: {run.plan.samples} responses of {generator} to each "
             f"problem, {task}",
             PAPER,
             "the largest gap for a budget of verification FLOPs per response, cross-fitted, at the "
-            f"smallest, middle and largest budget: {_summary(best, points, ' points')}.",
+            f"smallest, middle and largest budget: {largest}.",
             f"{_saturation(best)} The verifiers of this study write about the same number of "
             "tokens at every size, so the FLOPs depend on the size of the verifying model.",
             data,
@@ -144,20 +154,22 @@ class ComputeStudy(Study):
 
     def _answer_finding(self, runs: Sequence[Run], task: str, suffix: str) -> Finding:
         options: list[Option] = []
-        for run in runs:
-            options += answer_options(run, self.verifiers)
+        for model_run in runs:
+            options += answer_options(model_run, self.verifiers)
         # All runs hold the same problems, so that the first one's folds and resamples serve all.
-        best = frontier(runs[0], options, (0.0, 1.0))
-        data = _data(runs[0], options, best, "accuracy")
+        run = runs[0]
+        best = frontier(run, options, (0.0, 1.0))
+        data = _data(run, options, best, "accuracy")
+        most_accurate = _summary(best, per_cent, "%")
         return Finding(
             f"compute-answer{suffix}",
             f"What FLOPs per problem buy: one answer, {task}",
             PAPER,
             "the best accuracy for a budget of FLOPs per problem, cross-fitted, at the smallest, "
-            f"middle and largest budget: {_summary(best, per_cent, '%')}.",
-            f"{_saturation(best)} The FLOPs of a prompt are divided over the "
-            f"{runs[0].plan.samples} samples that the runs drew, so a small number of samples "
-            "looks a little cheaper than it is.",
+            f"middle and largest budget: {most_accurate}.",
+            f"{_saturation(best)} The FLOPs of a prompt are divided over the {run.plan.samples} "
+            "samples that the runs drew, so a small number of samples looks a little cheaper than "
+            "it is.",
             data,
             _figure(data, "FLOPs per problem", "accuracy, %"),
             _table(best, "best accuracy, %", per_cent),
@@ -181,11 +193,11 @@ def verification_options(
             flops_per_draw = stage_flops / run.responses.height / most_draws
             for draws in sparse(most_draws):
                 yield Option(
-                    f"{verifier} x {draws} by {short_name(judge)}",
-                    verifier,
-                    short_name(judge),
-                    draws * flops_per_draw,
-                    gap_by_draws[draws].above_P,
+                    label=f"{verifier} x {draws} by {short_name(judge)}",
+                    kind=verifier,
+                    model=short_name(judge),
+                    flops=draws * flops_per_draw,
+                    value_P=gap_by_draws[draws].above_P,
                 )
 
 
@@ -207,6 +219,7 @@ def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
     greedy_flops = usage["greedy"].flops / run.plan.problems
     yield Option(f"greedy by {model}", "greedy", model, greedy_flops, evidence.greedy_P)
 
+    # Column n - 1 of a curve holds each problem's value of the best of n.
     curves = {MAJORITY: majority_curve_PN(evidence.answer_PK, samples.utility_PK, samples.mask_PK)}
     for verifier in (*verifiers, "logprob"):
         score_PK = evidence.judges[verifier].score_PK
@@ -216,30 +229,34 @@ def answer_options(run: Run, verifiers: Sequence[str]) -> Iterator[Option]:
         # N = 1 is the single sample above, so the sweep starts at its second entry.
         for n in sparse(curve_PN.shape[1])[1:]:
             yield Option(
-                f"best of {n} by {kind}, {model}",
-                kind,
-                model,
-                n * (flops_per_response + flops_per_score),
-                curve_PN[:, n - 1],
+                label=f"best of {n} by {kind}, {model}",
+                kind=kind,
+                model=model,
+                flops=n * (flops_per_response + flops_per_score),
+                value_P=curve_PN[:, n - 1],
             )
 
 
 def frontier(run: Run, options: Sequence[Option], bounds: tuple[float, float]) -> list[BestChoice]:
     """Return the best affordable option at each of ``BUDGETS`` budgets, evenly spaced in log."""
+    # Axis C: the options to choose from.
     flops_C = np.array([option.flops for option in options])
     value_PC = np.stack([option.value_P for option in options], axis=1)
     # An option that is undefined on a problem cannot be compared with the others.
     known_C = np.isfinite(value_PC).all(axis=0)
     folds_P = run.evidence.folds_P
     best = []
-    for budget in np.geomspace(flops_C[known_C].min(), flops_C[known_C].max(), BUDGETS):
+    cheapest, dearest = flops_C[known_C].min(), flops_C[known_C].max()
+    for budget in np.geomspace(cheapest, dearest, BUDGETS):
         # geomspace rounds its ends; the tolerance keeps the options there affordable.
         affordable = np.flatnonzero(known_C & (flops_C <= budget * (1 + 1e-9)))
         value_PA = value_PC[:, affordable]
+        # The same values choose and are measured, on different problems.
         fit = crossfit(value_PA, value_PA, folds_P, run.counts_BP, bounds)
         # A fold that could choose nothing has -1.
-        chosen = np.bincount(fit.chosen_F[fit.chosen_F >= 0]).argmax()
-        label = options[affordable[chosen]].label
+        choices = fit.chosen_F[fit.chosen_F >= 0]
+        most_chosen = np.bincount(choices).argmax()
+        label = options[affordable[most_chosen]].label
         best.append(BestChoice(float(budget), label, fit.crossfitted))
     return best
 
@@ -254,19 +271,26 @@ def _data(
     values = estimates(run, ratios)
     rows = []
     for index, option in enumerate(options):
-        row = {"option": option.label, "kind": option.kind, "model": option.model}
-        rows.append(row | {"flops": option.flops} | estimate_columns(values[index]))
+        row = estimate_row(
+            values[index],
+            option=option.label,
+            kind=option.kind,
+            model=option.model,
+            flops=option.flops,
+        )
+        rows.append(row)
     for budget, label, value in best:
-        row = {"option": label, "kind": BEST, "model": ""}
-        rows.append(row | {"flops": budget} | estimate_columns(value))
-    return pl.DataFrame(rows, infer_schema_length=None)
+        rows.append(estimate_row(value, option=label, kind=BEST, model="", flops=budget))
+    return as_frame(rows)
 
 
 def _summary(best: Sequence[BestChoice], write: Callable[[Estimate], str], unit: str) -> str:
     """Return the best choices of the smallest, middle and largest budget in words."""
+    # A set, because a single budget is all three.
     indices = sorted({0, len(best) // 2, len(best) - 1})
     parts = []
-    for budget, label, value in (best[index] for index in indices):
+    for index in indices:
+        budget, label, value = best[index]
         parts.append(f"{budget:.1e} FLOPs: {write(value)}{unit}, mostly {label}")
     return "; ".join(parts)
 
@@ -274,11 +298,13 @@ def _summary(best: Sequence[BestChoice], write: Callable[[Estimate], str], unit:
 def _saturation(best: Sequence[BestChoice]) -> str:
     """Return a sentence about the budget from which on no further gain is visible."""
     largest = best[-1]
-    if largest.value.value is None or largest.value.low is None:
+    lowest = largest.value.low
+    if largest.value.value is None or lowest is None:
         return "The value of the largest budget is not known."
     enough = largest.budget
+    # Budgets rise, so the first match is the smallest one.
     for budget, _, value in best:
-        if value.value is not None and value.value >= largest.value.low:
+        if value.value is not None and value.value >= lowest:
             enough = budget
             break
     if enough == largest.budget:
@@ -294,41 +320,26 @@ def _saturation(best: Sequence[BestChoice]) -> str:
 
 
 def _table(best: Sequence[BestChoice], title: str, write: Callable[[Estimate], str]) -> str:
-    lines = [[f"{budget:.1e}", write(value), label] for budget, label, value in best]
+    lines = []
+    for budget, label, value in best:
+        lines.append([f"{budget:.1e}", write(value), label])
     return markdown_table(["budget, FLOPs", title, "chosen by most folds"], lines)
 
 
 def _figure(data: pl.DataFrame, x_title: str, y_title: str, zero: bool = False) -> Any:
-    shown = data.filter(pl.col("value").is_not_null())
-    shown = shown.with_columns(pl.col("value", "low", "high") * 100)
+    shown = in_per_cent(known_values(data))
     options = shown.filter(pl.col("kind") != BEST)
-    best = shown.filter(pl.col("kind") == BEST)
-    x = alt.X(
-        "flops:Q",
-        scale=alt.Scale(type="log", nice=False, padding=10),
-        title=x_title,
-        axis=alt.Axis(format=".0e", tickCount=4),
-    )
+    best = shown.filter(kind=BEST)
+    x = flops_axis(x_title)
+    y = alt.Y("value:Q", title=y_title)
     legend = alt.Legend(columns=4, symbolOpacity=1)
-    dots = (
-        alt.Chart(options)
-        .mark_point(filled=True, size=22, opacity=0.75)
-        .encode(
-            x=x,
-            y=alt.Y("value:Q", title=y_title),
-            color=alt.Color("kind:N", sort=None, title=None, legend=legend),
-        )
-    )
-    line = (
-        alt.Chart(best)
-        .mark_line(color="black", strokeWidth=1.2, interpolate="step-after")
-        .encode(x=x, y="value:Q")
-    )
-    spans = (
-        alt.Chart(best)
-        .mark_rule(color="black", strokeWidth=1, opacity=0.6)
-        .encode(x=x, y="low:Q", y2="high:Q")
-    )
+    colour = alt.Color("kind:N", sort=None, title=None, legend=legend)
+    dots = alt.Chart(options).mark_point(filled=True, size=22, opacity=0.75)
+    dots = dots.encode(x=x, y=y, color=colour)
+    line = alt.Chart(best).mark_line(color="black", strokeWidth=1.2, interpolate="step-after")
+    line = line.encode(x=x, y="value:Q")
+    spans = alt.Chart(best).mark_rule(color="black", strokeWidth=1, opacity=0.6)
+    spans = spans.encode(x=x, y="low:Q", y2="high:Q")
     # Later layers cover earlier ones: the dots lie on top.
     layers = [spans, line, dots]
     if zero:

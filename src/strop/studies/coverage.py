@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -116,27 +117,30 @@ class CoverageStudy(Study):
         return cls(experiments=400, problems=(50, 200), samples=(8, 32), repeats=1_000)
 
     def run(self, out: Path, tell: Callable[[str], None]) -> Path:
-        worlds = populations()
+        names = [population.name for population in populations()]
         # Many samples take longest and come first, so that no core waits for them at the end.
-        jobs = []
-        for samples in sorted(self.samples, reverse=True):
-            jobs += [(world, samples) for world in range(len(worlds))]
+        largest_first = sorted(self.samples, reverse=True)
+        jobs = list(product(largest_first, range(len(names))))
         rows: list[Row] = []
         with ProcessPoolExecutor(self.workers or os.cpu_count()) as pool:
+            # Processes get the number of a population: each one draws the same populations.
             results = pool.map(partial(_simulate_population, self), jobs)
-            for (world, samples), rows_of_job in zip(jobs, results, strict=True):
-                tell(f"{worlds[world].name}, {samples} samples")
+            for (samples, number), rows_of_job in zip(jobs, results, strict=True):
+                tell(f"{names[number]}, {samples} samples")
                 rows += rows_of_job
-        frame = pl.DataFrame([asdict(row) for row in rows])
+        frame = pl.DataFrame(list(map(asdict, rows)))
         frame = frame.sort("population", "problems", "samples", maintain_order=True)
         title = "Coverage of the intervals"
         return write_findings(out, title, self.setting, [finding(frame)], self.name)
 
 
 def _simulate_population(study: CoverageStudy, job: tuple[int, int]) -> list[Row]:
-    """Simulate a population, given by its number, with every number of problems."""
-    world, samples = job
-    population = populations()[world]
+    """Simulate a population with every number of problems.
+
+    ``job`` is the number of samples, and the number of the population.
+    """
+    samples, number = job
+    population = populations()[number]
     rows: list[Row] = []
     # One process runs on each core already.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -152,10 +156,9 @@ def _simulate_population(study: CoverageStudy, job: tuple[int, int]) -> list[Row
 def true_values(population: Population, samples: int, repeats: int) -> dict[str, float]:
     """Return the expectation of each quantity over all kinds of the population."""
     # Each table is the law of a response to one kind of problem.
-    tables = [
-        (probability_Y, population.utility_Y, population.score_Y)
-        for probability_Y in population.probability_HY
-    ]
+    tables = []
+    for probability_Y in population.probability_HY:
+        tables.append((probability_Y, population.utility_Y, population.score_Y))
     weight = population.weight
     if isinstance(weight, Quantile):
         kept = [exact_kept_quantile(*table, weight.q, samples) for table in tables]
@@ -166,6 +169,8 @@ def true_values(population: Population, samples: int, repeats: int) -> dict[str,
         limit = [exact_kept_threshold(*table, 0.5, 1_000_000) for table in tables]
     best_of_few = [exact_best_of(*table, FEW) for table in tables]
     best_of_half = [exact_best_of(*table, samples // 2) for table in tables]
+    # At least one of a few responses is right unless all are wrong.
+    pass_at_few_H = 1 - (1 - population.right_H) ** FEW
     before = float(population.right_H.mean())
     return {
         "accuracy": before,
@@ -174,7 +179,7 @@ def true_values(population: Population, samples: int, repeats: int) -> dict[str,
         "relative gap": _true_relative_gap(population, samples, repeats),
         f"best-of-{FEW}": float(np.mean(best_of_few)),
         "best-of-K/2": float(np.mean(best_of_half)),
-        f"pass@{FEW}": float(np.mean(1 - (1 - population.right_H) ** FEW)),
+        f"pass@{FEW}": float(np.mean(pass_at_few_H)),
         "gap_inf": float(np.mean(limit)) - before,
     }
 
@@ -186,10 +191,12 @@ def _true_relative_gap(population: Population, samples: int, repeats: int) -> fl
     numerator = denominator = 0.0
     step = max(1, AT_ONCE // (KINDS * samples))
     for start in range(0, repeats, step):
-        kind_P = np.repeat(np.arange(KINDS), min(step, repeats - start))
+        count = min(step, repeats - start)
+        kind_P = np.repeat(np.arange(KINDS), count)
         utility_PK, score_PK = population.respond(kind_P, samples, rng)
         mask_PK = np.ones(utility_PK.shape, bool)
-        ratio = relative_gap(utility_PK, population.weight(score_PK, mask_PK), mask_PK)
+        weight_PK = population.weight(score_PK, mask_PK)
+        ratio = relative_gap(utility_PK, weight_PK, mask_PK)
         numerator += ratio.above_P.sum()
         denominator += ratio.below_P.sum()
     return numerator / denominator
@@ -217,10 +224,10 @@ def simulate(
         for quantity, ratio in measured(utility_PK, score_PK, population):
             runs = _split(ratio, problems)
             estimates[quantity] += estimate_all(runs, counts_BP).values()
-    truth_E = {quantity: np.full(experiments, truth) for quantity, truth in truths.items()}
     rows = []
     for quantity, of_quantity in estimates.items():
-        rows.append(_row(population, problems, samples, quantity, of_quantity, truth_E[quantity]))
+        truth = truths[quantity]
+        rows.append(_row(population, problems, samples, quantity, of_quantity, truth))
     return rows
 
 
@@ -262,15 +269,19 @@ def _row(
     samples: int,
     quantity: str,
     estimates: list[Estimate],
-    truth_E: Floats,
+    truth: float,
 ) -> Row:
-    """Compare the intervals of all experiments with the true values.
+    """Compare the intervals of all experiments with the true value.
 
     An experiment without an interval counts as not covered.
     """
     # None becomes NaN, and every comparison with NaN is False.
     low_E = np.array([estimate.low for estimate in estimates], dtype=float)
     high_E = np.array([estimate.high for estimate in estimates], dtype=float)
+    # One value for each experiment: its mean has the last digit that earlier data have.
+    truth_E = np.full(len(estimates), truth)
+    holds_E = (low_E <= truth_E) & (truth_E <= high_E)
+    cautioned_E = [estimate.caution is not None for estimate in estimates]
     return Row(
         population.name,
         problems,
@@ -278,11 +289,11 @@ def _row(
         quantity,
         experiments=len(estimates),
         truth=float(truth_E.mean()),
-        covered=float(((low_E <= truth_E) & (truth_E <= high_E)).mean()),
+        covered=float(holds_E.mean()),
         missed_low=float((truth_E < low_E).mean()),
         missed_high=float((truth_E > high_E).mean()),
         without_interval=float(np.isnan(low_E).mean()),
-        cautioned=float(np.mean([estimate.caution is not None for estimate in estimates])),
+        cautioned=float(np.mean(cautioned_E)),
         half_width=float(np.nanmean(high_E - low_E) / 2),
     )
 
@@ -293,7 +304,8 @@ def _row(
 def finding(frame: pl.DataFrame) -> Finding:
     """Count the cells inside the band, and name the quantities that leave it."""
     experiments = frame["experiments"][0]
-    inside = pl.col("covered").is_between(*BAND)
+    lower, upper = BAND
+    inside = pl.col("covered").is_between(lower, upper)
     by_quantity = frame.group_by("quantity", maintain_order=True).agg(
         pl.col("covered").min().alias("low"),
         pl.col("covered").max().alias("high"),
@@ -301,23 +313,22 @@ def finding(frame: pl.DataFrame) -> Finding:
         pl.len().alias("cells"),
     )
     ranges = []
-    for row in by_quantity.iter_rows(named=True):
-        lowest, highest = 100 * row["low"], 100 * row["high"]
-        ranges.append(
-            f"{row['quantity']} {lowest:.1f} to {highest:.1f}% ({row['inside']} of {row['cells']})"
-        )
-    below = listed(by_quantity.filter(pl.col("low") < BAND[0])["quantity"])
-    above = listed(by_quantity.filter(pl.col("high") > BAND[1])["quantity"])
+    for quantity, low, high, cells_inside, cells in by_quantity.iter_rows():
+        extremes = f"{100 * low:.1f} to {100 * high:.1f}%"
+        ranges.append(f"{quantity} {extremes} ({cells_inside} of {cells})")
+    below = listed(by_quantity.filter(pl.col("low") < lower)["quantity"])
+    above = listed(by_quantity.filter(pl.col("high") > upper)["quantity"])
     # The half-width of a 95% interval of a share of 0.95.
     noise = 100 * 1.96 * (0.95 * 0.05 / experiments) ** 0.5
+    all_inside = frame.filter(inside).height
     return Finding(
         "coverage",
         "How often nominal 95% intervals hold the truth",
         PAPER,
-        f"{frame.filter(inside).height} of {frame.height} cells (population x problems x samples x"
-        f" quantity) lie from {BAND[0]:.0%} to {BAND[1]:.0%}; lowest and highest by quantity, and"
-        f" the number of cells inside: {'; '.join(ranges)}. {experiments:,} experiments a cell"
-        f" leave {noise:.1f} points of noise.",
+        f"{all_inside} of {frame.height} cells (population x problems x samples x quantity) lie"
+        f" from {lower:.0%} to {upper:.0%}; lowest and highest by quantity, and the number of"
+        f" cells inside: {'; '.join(ranges)}. {experiments:,} experiments a cell leave"
+        f" {noise:.1f} points of noise.",
         f"Somewhere below the band: {below}; somewhere above it: {above}. An experiment without an"
         " interval counts as not covered. gap_inf is an extrapolation in K, with a bias of its own"
         " (docs/statistics.md).",
@@ -331,8 +342,10 @@ def _figure(frame: pl.DataFrame) -> Any:
     """Draw every cell by quantity, with one row of points for each number of problems."""
     shown = frame.with_columns((pl.col("covered") * 100).clip(CUT))
     sizes = sorted(frame["problems"].unique().to_list())
-    limits = alt.Data(values=[{"low": 100 * BAND[0], "high": 100 * BAND[1]}])
-    band = alt.Chart(limits).mark_rect(color="#ddd", opacity=0.6).encode(x="low:Q", x2="high:Q")
+    lower, upper = BAND
+    limits = alt.Data(values=[{"low": 100 * lower, "high": 100 * upper}])
+    band = alt.Chart(limits).mark_rect(color="#ddd", opacity=0.6)
+    band = band.encode(x="low:Q", x2="high:Q")
     title = f"intervals that hold the truth, %, cut at {CUT}"
     points = alt.Chart(shown).mark_point(filled=True, size=16, opacity=0.7)
     points = points.encode(
@@ -341,7 +354,8 @@ def _figure(frame: pl.DataFrame) -> Any:
         yOffset=alt.YOffset("problems:N", sort=sizes),
         color=alt.Color("problems:N", sort=sizes, title="problems"),
     )
-    return alt.layer(band, level(95, "x"), points).properties(width=COLUMN - 40, height=220)
+    layers = alt.layer(band, level(95, "x"), points)
+    return layers.properties(width=COLUMN - 40, height=220)
 
 
 def as_markdown(frame: pl.DataFrame) -> str:
@@ -350,11 +364,13 @@ def as_markdown(frame: pl.DataFrame) -> str:
     A cell outside the band is bold.
     """
     sizes = frame.select("problems", "samples").unique().sort("problems", "samples").rows()
+    # Numbers are aligned to the right.
+    rule = "|---|" + "---:|" * len(sizes)
     header = " | ".join(f"{problems} x {samples}" for problems, samples in sizes)
     lines: list[str] = []
     for quantity in frame["quantity"].unique(maintain_order=True):
         lines += [f"\n### {quantity}\n", f"| population | {header} |"]
-        lines.append("|---|" + "---:|" * len(sizes))
+        lines.append(rule)
         for name in frame["population"].unique(maintain_order=True):
             cells = [f"| {name}"]
             for problems, samples in sizes:
@@ -367,5 +383,8 @@ def as_markdown(frame: pl.DataFrame) -> str:
 
 
 def _cell_text(covered: float) -> str:
+    lower, upper = BAND
     text = f"{100 * covered:.1f}"
-    return text if BAND[0] <= covered <= BAND[1] else f"**{text}**"
+    if lower <= covered <= upper:
+        return text
+    return f"**{text}**"

@@ -13,27 +13,27 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio
 from strop.measure.scaling import Trend
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.run.verification import stage_name
 from strop.studies.frame.base import Study
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, with_short_names
 from strop.studies.frame.figures import COLUMN
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
     FULL,
+    THREE_SIZES,
     counts,
-    estimate_columns,
     estimates,
     gaps,
     points,
     short_name,
 )
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
-from strop.studies.scaling import compute_of, trend_over_models
+from strop.studies.scaling import Compute, compute_of, trend_over_models
 from strop.tasks import Task
 from strop.text import listed, slug
 
@@ -44,6 +44,9 @@ PAPER = (
 
 Pair = tuple[str, str]
 """Generator and verifying model."""
+Gaps = Mapping[Pair, Estimate]
+Trends = Mapping[str, Trend | str]
+"""The trend with the compute of the "verifier" and of the "generator", or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class CrossStudy(Study):
 
     @classmethod
     def quick(cls) -> CrossStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     @property
     def _judges(self) -> tuple[str, ...]:
@@ -79,7 +82,8 @@ class CrossStudy(Study):
     def findings(self, runs: Runs) -> Iterator[Finding]:
         specs = run_grid(self, judged_by=self._judges)
         compute, _ = compute_of((*self.models, *self._judges), self.flops)
-        for task in dict.fromkeys(task for _, task in specs):
+        tasks = dict.fromkeys(task for _, task in specs)
+        for task in tasks:
             run_of_model = {model: runs.run(specs[model, task]) for model in self.models}
             for verifier in self.verifiers:
                 yield self._finding(task, verifier, run_of_model, compute)
@@ -89,7 +93,7 @@ class CrossStudy(Study):
         task: str,
         verifier: str,
         run_of_model: Mapping[str, Run],
-        compute: Mapping[str, Pretraining],
+        compute: Compute,
     ) -> Finding:
         ratios: dict[Pair, Ratio] = {}
         values: dict[Pair, Estimate] = {}
@@ -101,14 +105,21 @@ class CrossStudy(Study):
                 cell_values = estimates(run, cell_ratios)
                 ratios[model, judge] = cell_ratios["gap"]
                 values[model, judge] = cell_values["gap"]
-                labels = {"generator": model, "verifier_model": judge, "verifier": verifier}
-                labels["task"] = task
+                counted = counts(run, stage)
                 for quantity, value in cell_values.items():
-                    row = labels | {"quantity": quantity}
-                    rows.append(row | estimate_columns(value) | counts(run, stage))
+                    row = estimate_row(
+                        value,
+                        generator=model,
+                        verifier_model=judge,
+                        verifier=verifier,
+                        task=task,
+                        quantity=quantity,
+                    )
+                    rows.append(row | counted)
         # All runs hold the same problems, so that one run's resamples serve all.
-        trends = self._trends(ratios, compute, next(iter(run_of_model.values())))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        first_run = next(iter(run_of_model.values()))
+        trends = self._trends(ratios, compute, first_run)
+        data = as_frame(rows)
         # A default run has one finding and plain file names.
         is_only = len(self.tasks) * len(self.verifiers) == 1
         suffix = "" if is_only else f"-{slug(task)}-{verifier}"
@@ -124,7 +135,7 @@ class CrossStudy(Study):
         )
 
     def _trends(
-        self, ratios: Mapping[Pair, Ratio], compute: Mapping[str, Pretraining], run: Run
+        self, ratios: Mapping[Pair, Ratio], compute: Compute, run: Run
     ) -> dict[str, Trend | str]:
         """Return the trend of the mean gap with the verifier's and with the generator's FLOPs."""
         by_judge = {}
@@ -138,7 +149,7 @@ class CrossStudy(Study):
             "generator": _trend(by_model, compute, run),
         }
 
-    def _holds(self, trends: Mapping[str, Trend | str], values: Mapping[Pair, Estimate]) -> str:
+    def _holds(self, trends: Trends, values: Gaps) -> str:
         parts = []
         for role, expected_sign, verb in (("verifier", 1, "grows"), ("generator", -1, "falls")):
             trend = trends[role]
@@ -152,19 +163,20 @@ class CrossStudy(Study):
             f"{listed(self._better_judges(values))}; this compares values and is not tested."
         )
 
-    def _better_judges(self, values: Mapping[Pair, Estimate]) -> list[str]:
+    def _better_judges(self, values: Gaps) -> list[str]:
         """Return each generator whose largest gap is under another model, with that model."""
         better = []
         for model in self.models:
+            # The gap under the model itself must be known, to be compared with the others.
             if model not in self._judges or values[model, model].value is None:
                 continue
-            # An unknown gap counts as the lowest possible one.
-            best = max(self._judges, key=lambda judge: values[model, judge].value or -1.0)
+            known = [judge for judge in self._judges if values[model, judge].value is not None]
+            best = max(known, key=lambda judge: values[model, judge].value or 0.0)
             if best != model:
                 better.append(f"{short_name(best)} for {short_name(model)}")
         return better
 
-    def _table(self, values: Mapping[Pair, Estimate]) -> str:
+    def _table(self, values: Gaps) -> str:
         lines = []
         for model in self.models:
             cells = [points(values[model, judge]) for judge in self._judges]
@@ -173,17 +185,10 @@ class CrossStudy(Study):
         return head + markdown_table(["", *self._judges], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
+        shown = data.filter(quantity="gap")
+        shown = in_per_cent(with_short_names(shown, "generator", "verifier_model"))
         ends = [pl.col(end).round(0).cast(pl.Int64) for end in ("low", "high")]
-        shown = (
-            data.filter(pl.col("quantity") == "gap")
-            .with_columns(
-                pl.col("value", "low", "high") * 100,
-                pl.col("generator", "verifier_model").map_elements(
-                    short_name, return_dtype=pl.String
-                ),
-            )
-            .with_columns(pl.format("[{}, {}]", *ends).alias("span"))
-        )
+        shown = shown.with_columns(pl.format("[{}, {}]", *ends).alias("span"))
         judge_axis = alt.Axis(labelAngle=0)
         base = alt.Chart(shown).encode(
             x=alt.X("verifier_model:N", sort=None, title="verifying model", axis=judge_axis),
@@ -193,17 +198,15 @@ class CrossStudy(Study):
         colour = alt.Color("value:Q", title="gap, points", scale=scale, legend=None)
         # White text on the dark cells: those whose value is far from zero.
         sizes = [abs(value) for value in shown["value"].to_list() if value is not None]
-        is_dark = f"abs(datum.value) > {0.6 * max(sizes, default=0.0):.6f}"
+        threshold = 0.6 * max(sizes, default=0.0)
+        is_dark = f"abs(datum.value) > {threshold:.6f}"
         ink = alt.condition(is_dark, alt.value("white"), alt.value("black"))
         cells = base.mark_rect(stroke="white").encode(color=colour)
         text = alt.Text("value:Q", format="+.1f")
         texts = base.mark_text(fontSize=10, dy=-5).encode(text=text, color=ink)
         # A gap without interval has no second line of text.
-        spans = (
-            base.transform_filter("isValid(datum.low)")
-            .mark_text(fontSize=8, dy=7)
-            .encode(text="span:N", color=ink)
-        )
+        with_interval = base.transform_filter("isValid(datum.low)")
+        spans = with_interval.mark_text(fontSize=8, dy=7).encode(text="span:N", color=ink)
         # Cells are square, up to the width of a column.
         length = min(COLUMN - 60, 44 * max(len(self.models), len(self._judges)))
         return alt.layer(cells, texts, spans).properties(
@@ -218,9 +221,7 @@ def _mean(ratios: Sequence[Ratio]) -> Ratio:
     return Ratio(above_P, np.ones_like(above_P), "mean gap over models", bounds=(-1.0, 1.0))
 
 
-def _trend(
-    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], run: Run
-) -> Trend | str:
+def _trend(ratios: Mapping[str, Ratio], compute: Compute, run: Run) -> Trend | str:
     """Return the trend against log10 FLOPs, or the reason why there is none."""
     unknown = [model for model in ratios if model not in compute]
     if unknown:
@@ -235,21 +236,25 @@ def _answer(trend: Trend, p_two_sided: float, expected_sign: int) -> str:
         return "not shown"
     if sign != expected_sign:
         return "no"
-    return "yes" if p_two_sided <= ALPHA else "yes, by the slope; not in order of size"
+    if p_two_sided > ALPHA:
+        return "yes, by the slope; not in order of size"
+    return "yes"
 
 
-def _seen(trends: Mapping[str, Trend | str]) -> str:
+def _seen(trends: Trends) -> str:
     parts = []
     for role, trend in trends.items():
         others = "generators" if role == "verifier" else "verifying models"
         head = f"mean over {others}, per factor of ten of the {role}'s FLOPs: "
         if isinstance(trend, str):
             parts.append(f"{head}unknown, since {trend}")
-        elif trend.p_two_sided is None:
-            parts.append(f"{head}{points(trend.slope)} points; {trend.why}")
+            continue
+        slope = points(trend.slope)
+        if trend.p_two_sided is None:
+            parts.append(f"{head}{slope} points; {trend.why}")
         else:
             parts.append(
-                f"{head}{points(trend.slope)} points over {trend.sizes} sizes, two-sided p of "
+                f"{head}{slope} points over {trend.sizes} sizes, two-sided p of "
                 f"Kendall's tau {trend.p_two_sided:.3f}"
             )
     return "; ".join(parts) + "."

@@ -28,14 +28,14 @@ from strop.studies.frame.cost import Cost, cost_of_course
 from strop.studies.frame.courses import (
     Courses,
     Document,
-    change_from_base,
     largest_k,
-    mean_over_seeds,
-    round_value,
+    mean_at_round,
+    mean_change,
 )
-from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, unique_values
+from strop.studies.frame.figures import COLUMN, forest
 from strop.studies.frame.findings import Finding, markdown_table, write_findings
-from strop.studies.frame.numbers import estimate_columns, points
+from strop.studies.frame.numbers import points
 from strop.studies.frame.runs import Tell
 from strop.studies.improvement import SIZES
 from strop.tasks import find_task
@@ -97,15 +97,11 @@ class Changes:
     def of(cls, documents: Sequence[Document], rounds: int) -> Changes:
         """Measure the documents of one option, one for each seed."""
         k = largest_k(documents)
-        pass_1 = [change_from_base(document, rounds, "accuracy") for document in documents]
-        pass_k = [change_from_base(document, rounds, "pass_at_k", k) for document in documents]
-        own_gap = [round_value(document, rounds, "gap") for document in documents]
-        base_gap = [round_value(document, rounds, "gap_base_verifier") for document in documents]
         return cls(
-            mean_over_seeds(pass_1, "change of pass@1"),
-            mean_over_seeds(pass_k, "change of pass@K"),
-            mean_over_seeds(own_gap, "gap"),
-            mean_over_seeds(base_gap, "gap_base_verifier"),
+            pass_1=mean_change(documents, rounds, "accuracy"),
+            pass_k=mean_change(documents, rounds, "pass_at_k", k),
+            own_gap=mean_at_round(documents, rounds, "gap"),
+            base_gap=mean_at_round(documents, rounds, "gap_base_verifier"),
         )
 
     def wins(self, plain: Changes) -> bool:
@@ -120,7 +116,13 @@ class Changes:
         if plain.pass_1.value <= 0 or plain.pass_k.value >= 0:
             return False  # plain rft gained nothing or lost nothing: there is nothing to keep
         keeps_gain = self.pass_1.value >= GAIN_KEPT * plain.pass_1.value
-        return keeps_gain and self.pass_k.value > LOSS_ALLOWED * plain.pass_k.value
+        # A loss is a negative change, so a smaller loss is a larger number.
+        avoids_loss = self.pass_k.value > LOSS_ALLOWED * plain.pass_k.value
+        return keeps_gain and avoids_loss
+
+
+ChangesOf = Mapping[str, Changes]
+"""The changes of every option."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class DiversityStudy(Study):
         # Plain rft is first: the other options reuse its samples of the base model.
         options = dict.fromkeys((PLAIN, *self.options))
         first = {option: self._documents(stored, option) for option in options}
+        # The fresh seeds judge the winners, beside plain rft.
         fresh: dict[str, list[Document]] = {}
         winners = self._judged_winners(first)
         if winners:
@@ -200,7 +203,10 @@ class DiversityStudy(Study):
         return documents
 
     def _changes(self, documents: Documents) -> dict[str, Changes]:
-        return {option: Changes.of(of_seeds, self.rounds) for option, of_seeds in documents.items()}
+        changes = {}
+        for option, of_seeds in documents.items():
+            changes[option] = Changes.of(of_seeds, self.rounds)
+        return changes
 
     def _judged_winners(self, documents: Documents) -> list[str]:
         """Return the winner that loses least of pass@K, and the best one that is not informed."""
@@ -217,7 +223,7 @@ class DiversityStudy(Study):
         changes = {f"seeds 0 to {self.seeds - 1}": self._changes(first)}
         if fresh:
             changes[f"fresh seeds {self.seeds} to {2 * self.seeds - 1}"] = self._changes(fresh)
-        data = pl.DataFrame(list(_rows(changes)), infer_schema_length=None)
+        data = as_frame(_rows(changes))
         yield Finding(
             "diversity",
             f"pass@1 and pass@{k} after {self.rounds} rounds, against the base model",
@@ -230,17 +236,18 @@ class DiversityStudy(Study):
             _table(changes, k),
         )
 
-    def _seen(self, changes: Mapping[str, Changes], k: str) -> str:
-        plain = changes[PLAIN]
+    def _seen(self, changes: ChangesOf, k: str) -> str:
+        gain = points(changes[PLAIN].pass_1)
+        loss = points(changes[PLAIN].pass_k)
+        winners = listed(_winners(changes))
         return (
-            f"plain rft changes pass@1 by {points(plain.pass_1)} and pass@{k} by "
-            f"{points(plain.pass_k)} points in {self.rounds} rounds; these options keep "
-            f"at least {GAIN_KEPT:.0%} of that gain and lose less than half of that loss (means of "
-            f"{self.seeds} seeds): {listed(_winners(changes))}."
+            f"plain rft changes pass@1 by {gain} and pass@{k} by {loss} points in {self.rounds} "
+            f"rounds; these options keep at least {GAIN_KEPT:.0%} of that gain and lose less than "
+            f"half of that loss (means of {self.seeds} seeds): {winners}."
         )
 
 
-def _winners(changes: Mapping[str, Changes]) -> list[str]:
+def _winners(changes: ChangesOf) -> list[str]:
     """Return the options that win against plain rft."""
     winners = []
     for option, measured in changes.items():
@@ -249,7 +256,7 @@ def _winners(changes: Mapping[str, Changes]) -> list[str]:
     return winners
 
 
-def _holds(fresh: Mapping[str, Changes]) -> str:
+def _holds(fresh: ChangesOf) -> str:
     """Return whether the winners of the first seeds win on fresh seeds too."""
     if not fresh:
         return (
@@ -259,19 +266,20 @@ def _holds(fresh: Mapping[str, Changes]) -> str:
     plain = fresh[PLAIN]
     parts = []
     for option, measured in fresh.items():
-        if option != PLAIN:
-            result = "wins there too" if measured.wins(plain) else "does not win there"
-            parts.append(
-                f"{option} ({MEANING[option]}) {result}: pass@1 {points(measured.pass_1)}, pass@K "
-                f"{points(measured.pass_k)}"
-            )
+        if option == PLAIN:
+            continue
+        result = "wins there too" if measured.wins(plain) else "does not win there"
+        numbers = f"pass@1 {points(measured.pass_1)}, pass@K {points(measured.pass_k)}"
+        parts.append(f"{option} ({MEANING[option]}) {result}: {numbers}")
+    gain = points(plain.pass_1)
+    loss = points(plain.pass_k)
     return (
-        f"Judged on fresh seeds and problems, where plain rft changes pass@1 by "
-        f"{points(plain.pass_1)} and pass@K by {points(plain.pass_k)} points: {'; '.join(parts)}."
+        f"Judged on fresh seeds and problems, where plain rft changes pass@1 by {gain} and pass@K "
+        f"by {loss} points: {'; '.join(parts)}."
     )
 
 
-def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, Any]]:
+def _rows(changes: Mapping[str, ChangesOf]) -> Iterator[dict[str, Any]]:
     """Yield one row for each group of seeds, option and quantity."""
     for seeds, of_options in changes.items():
         for option, measured in of_options.items():
@@ -283,33 +291,27 @@ def _rows(changes: Mapping[str, Mapping[str, Changes]]) -> Iterator[dict[str, An
                 "base_gap": measured.base_gap,
             }
             for quantity, value in values.items():
-                yield {"option": option, "seeds": seeds, "quantity": quantity} | estimate_columns(
-                    value
-                )
+                yield estimate_row(value, option=option, seeds=seeds, quantity=quantity)
 
 
 def _figure(data: pl.DataFrame, k: str) -> Any:
     """Return the changes on the first seeds."""
     names = {"one": "pass@1", "all_k": f"pass@{k}"}
-    shown = data.filter(
-        pl.col("seeds") == data["seeds"][0], pl.col("quantity").is_in(list(names))
-    ).with_columns(
-        pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
-    )
-    options = list(shown["option"].unique(maintain_order=True))
+    first_seeds = data["seeds"][0]
+    shown = data.filter(pl.col("quantity").is_in(list(names)), seeds=first_seeds)
+    shown = in_per_cent(shown).with_columns(pl.col("quantity").replace(names).alias("what"))
+    options = unique_values(shown, "option")
+    order = list(names.values())
     base = alt.Chart(shown).encode(
         y=alt.Y("option:N", sort=options, title=None),
-        yOffset=alt.YOffset("what:N", sort=list(names.values())),
-        color=alt.Color("what:N", title=None, sort=list(names.values())),
+        yOffset=alt.YOffset("what:N", sort=order),
+        color=alt.Color("what:N", title=None, sort=order),
     )
-    low = alt.X("low:Q", title="change in points")
-    spans = base.mark_rule(strokeWidth=1.4, opacity=0.7).encode(x=low, x2="high:Q")
-    marks = base.mark_point(filled=True, size=34, opacity=1).encode(x="value:Q")
-    layers = alt.layer(level(0, "x"), spans, marks)
-    return layers.properties(width=COLUMN, height=24 * len(options))
+    chart = forest(base, "x", "change in points", size=34, stroke=1.4)
+    return chart.properties(width=COLUMN, height=24 * len(options))
 
 
-def _table(changes: Mapping[str, Mapping[str, Changes]], k: str) -> str:
+def _table(changes: Mapping[str, ChangesOf], k: str) -> str:
     lines = []
     for seeds, of_options in changes.items():
         for option, measured in of_options.items():

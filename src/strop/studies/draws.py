@@ -20,11 +20,18 @@ from strop.measure.intervals import Floats, Ratio, difference
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    in_per_cent,
+    known_values,
+    with_short_names,
+)
+from strop.studies.frame.figures import Panel, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    THREE_SIZES,
     count_signs,
-    estimate_columns,
     estimates,
     points,
     scores_PKM,
@@ -40,13 +47,16 @@ PAPER = (
 
 CellKey = tuple[str, str, str]
 """Model, task and verifier."""
+GapsByDraws = Mapping[CellKey, Mapping[int, Estimate]]
+Changes = Mapping[CellKey, Estimate]
+"""The gap with all verifications minus that with one."""
 
 
 @dataclass(frozen=True)
 class DrawsStudy(Study):
     """Every verifier judges each response ``draws`` times (M)."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k")
+    models: tuple[str, ...] = THREE_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "sudoku4")
     verifiers: tuple[str, ...] = ("cot-binary", "cot-score")
     draws: int = 8
@@ -65,18 +75,14 @@ class DrawsStudy(Study):
         return list(run_grid(self, draws=self.draws).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
+        # The gap by number of verifications, and its change from one to all of them.
         gaps: dict[CellKey, dict[int, Estimate]] = {}
         changes: dict[CellKey, Estimate] = {}
         for (model, task), spec in run_grid(self, draws=self.draws).items():
             for verifier in self.verifiers:
                 cell = (model, task, verifier)
                 gaps[cell], changes[cell] = _gaps_and_change(runs.run(spec), verifier)
-        rows = []
-        for (model, task, verifier), by_draws in gaps.items():
-            for draws, gap in by_draws.items():
-                row = {"model": model, "task": task, "verifier": verifier, "draws": draws}
-                rows.append(row | estimate_columns(gap))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        data = as_frame(_rows(gaps))
         yield Finding(
             "draws",
             "The gap with several verifications of each response",
@@ -88,19 +94,21 @@ class DrawsStudy(Study):
             self._table(gaps, changes),
         )
 
-    def _seen(self, changes: Mapping[CellKey, Estimate]) -> str:
+    def _seen(self, changes: Changes) -> str:
         known = {cell: change for cell, change in changes.items() if change.value is not None}
-        text = f"gap with {self.draws} verifications minus gap with one: {count_signs(known.values())}."
+        signs = count_signs(known.values())
+        text = f"gap with {self.draws} verifications minus gap with one: {signs}."
         if known:
             largest = max(known, key=lambda cell: known[cell].value or 0.0)
             model, task, verifier = largest
+            change = points(known[largest])
             text += (
-                f" The largest change is {points(known[largest])} points, {verifier} of "
+                f" The largest change is {change} points, {verifier} of "
                 f"{short_name(model)} on {task}."
             )
         return text
 
-    def _holds(self, changes: Mapping[CellKey, Estimate]) -> str:
+    def _holds(self, changes: Changes) -> str:
         signs = [change.interval_sign for change in changes.values()]
         return (
             f"Several verifications are better in {signs.count(1)} of {len(signs)} cells and worse "
@@ -109,9 +117,7 @@ class DrawsStudy(Study):
             "the number of verifications is even, so the curve can go down and up again."
         )
 
-    def _table(
-        self, gaps: Mapping[CellKey, Mapping[int, Estimate]], changes: Mapping[CellKey, Estimate]
-    ) -> str:
+    def _table(self, gaps: GapsByDraws, changes: Changes) -> str:
         # A table of all M would be too wide.
         shown = [draws for draws in (1, 2, 4, 8, 16, 32) if draws <= self.draws]
         lines = []
@@ -125,25 +131,22 @@ class DrawsStudy(Study):
         )
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(pl.col("value").is_not_null()).with_columns(
-            pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short_name, return_dtype=pl.String),
-        )
+        shown = in_per_cent(with_short_names(known_values(data)))
         panels = []
-        panel_keys = shown.select("verifier", "task").unique(maintain_order=True).rows()
-        for index, (verifier, task) in enumerate(panel_keys):
-            is_last = index == len(panel_keys) - 1
-            panel = shown.filter(pl.col("verifier") == verifier, pl.col("task") == task)
-            x = alt.X(
-                "draws:O",
-                title="verifications of each response" if is_last else None,
-                axis=alt.Axis(labelAngle=0, labels=is_last),
-            )
-            colour = alt.Color("model:N", sort=None, title=None)
-            chart = points_with_intervals(panel, x, "value:Q", colour, title="gap, points")
-            layers = alt.layer(level(0), chart)
-            panels.append(layers.properties(width=COLUMN, height=85, title=f"{verifier}, {task}"))
-        return alt.vconcat(*panels, spacing=6)
+        for verifier, task in shown.select("verifier", "task").unique(maintain_order=True).rows():
+            rows = shown.filter(verifier=verifier, task=task)
+            panels.append(Panel(rows, "gap, points", f"{verifier}, {task}"))
+        title = "verifications of each response"
+        x = alt.X("draws:O", title=title, axis=alt.Axis(labelAngle=0))
+        colour = alt.Color("model:N", sort=None, title=None)
+        return stacked_panels(panels, x, colour, height=85)
+
+
+def _rows(gaps: GapsByDraws) -> Iterator[dict[str, Any]]:
+    """Yield one row for each cell and number of verifications."""
+    for (model, task, verifier), by_draws in gaps.items():
+        for draws, gap in by_draws.items():
+            yield estimate_row(gap, model=model, task=task, verifier=verifier, draws=draws)
 
 
 def _gaps_and_change(run: Run, verifier: str) -> tuple[dict[int, Estimate], Estimate]:
@@ -153,7 +156,8 @@ def _gaps_and_change(run: Run, verifier: str) -> tuple[dict[int, Estimate], Esti
     definition = f"gap with {most} verifications minus that with one"
     change = difference(ratios[most], ratios[1], definition)
     values = estimates(run, {**ratios, "change": change})
-    return {draws: values[draws] for draws in ratios}, values["change"]
+    change_estimate = values.pop("change")
+    return values, change_estimate
 
 
 def gaps_by_draws(run: Run, stage: str) -> dict[int, Ratio]:
@@ -173,7 +177,10 @@ def gaps_by_draws(run: Run, stage: str) -> dict[int, Ratio]:
     for draws in range(1, most + 1):
         # Only whole sets of m count: with M = 5 and m = 2, the fifth verification is left out.
         starts = range(0, most - draws + 1, draws)
-        gaps = [gap_P(score_PKM[:, :, start : start + draws].mean(axis=2)) for start in starts]
+        gaps = []
+        for start in starts:
+            score_PKm = score_PKM[:, :, start : start + draws]
+            gaps.append(gap_P(score_PKm.mean(axis=2)))
         definition = (
             f"gap with the mean of {draws} verifications as score, mean over {len(gaps)} disjoint "
             "sets of them"

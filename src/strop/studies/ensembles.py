@@ -22,12 +22,21 @@ from strop.measure.intervals import difference
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    in_per_cent,
+    known_values,
+    unique_values,
+    with_short_names,
+)
+from strop.studies.frame.figures import COLUMN, forest, stacked
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
+    FOUR_SIZES,
+    THREE_SIZES,
     count_signs,
-    estimate_columns,
     estimates,
     gaps_of,
     points,
@@ -43,15 +52,19 @@ PAPER = (
 )
 QUANTITIES = ("gap", "relative_gap", "accuracy_kept")
 
+Group = tuple[str, ...]
+"""The verifiers of an ensemble; a single verifier is an ensemble of one."""
 GainKey = tuple[str, str, str]
 """Model, task and ensemble."""
+Gains = Mapping[GainKey, Estimate]
+"""The gap of each ensemble minus that of its best member."""
 
 
 @dataclass(frozen=True)
 class EnsemblesStudy(Study):
     """Every AND of two and of three ``verifiers``, each under its default weight."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = CHECKED
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score", "tournament")
     problems: int = 200
@@ -63,8 +76,7 @@ class EnsemblesStudy(Study):
 
     @classmethod
     def quick(cls) -> EnsemblesStudy:
-        models = ("ladder/40k", "ladder/125k", "ladder/250k")
-        return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())
@@ -73,11 +85,11 @@ class EnsemblesStudy(Study):
         rows: list[dict[str, Any]] = []
         gains: dict[GainKey, Estimate] = {}
         for (model, task), spec in run_grid(self).items():
-            for row, value in self._measure(runs.run(spec)):
-                rows.append({"model": model, "task": task} | row | estimate_columns(value))
-                if row["quantity"] == "gain":
-                    gains[model, task, row["ensemble"]] = value
-        data = pl.DataFrame(rows, infer_schema_length=None)
+            for labels, value in self._measure(runs.run(spec)):
+                rows.append(estimate_row(value, model=model, task=task, **labels))
+                if labels["quantity"] == "gain":
+                    gains[model, task, labels["ensemble"]] = value
+        data = as_frame(rows)
         yield Finding(
             "ensembles",
             "Ensembles against their best member (figure: of two, table: of three as well)",
@@ -93,69 +105,63 @@ class EnsemblesStudy(Study):
         """Return the labels and the value of every number of one run."""
         evidence = run.evidence
         mask_PK = evidence.samples.mask_PK
-        groups: list[tuple[str, ...]] = []
+        groups: list[Group] = []
         for size in (1, 2, 3):
             groups += combinations(self.verifiers, size)
-        # A product of weights keeps what every member keeps.
         weights = {}
+        group_ratios = {}
         for group in groups:
+            # A product of weights keeps what every member keeps.
             weights[group] = np.prod([evidence.weights[name] for name in group], axis=0)
-        group_ratios = {group: gaps_of(run, weight_PK) for group, weight_PK in weights.items()}
+            group_ratios[group] = gaps_of(run, weights[group])
+        gap_of = {group: ratios["gap"] for group, ratios in group_ratios.items()}
 
         # The order of these entries is the order of the rows in the data.
-        ratios: dict[tuple[tuple[str, ...], str], Ratio] = {}
+        ratios: dict[tuple[Group, str], Ratio] = {}
         for group in groups:
             for quantity in QUANTITIES:
                 ratios[group, quantity] = group_ratios[group][quantity]
         for group in groups:
             ratios[group, "kept_share"] = kept_share(weights[group], mask_PK)
-        gap_of = {group: group_ratios[group]["gap"] for group in groups}
         for group in groups:
             if len(group) > 1:
                 ratios[group, "gain"] = _gain(group, gap_of)
 
-        no_survivor = {}
-        for group, weight_PK in weights.items():
-            no_survivor[group] = int((~has_survivor_P(weight_PK, mask_PK)).sum())
         measured = []
         for (group, quantity), value in estimates(run, ratios).items():
-            row = {
+            survives_P = has_survivor_P(weights[group], mask_PK)
+            labels = {
                 "ensemble": " & ".join(group),
                 "members": len(group),
                 "quantity": quantity,
-                "no_survivor": no_survivor[group],
+                "no_survivor": int((~survives_P).sum()),
             }
-            measured.append((row, value))
+            measured.append((labels, value))
         return measured
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(
-            pl.col("quantity") == "gain", pl.col("members") == 2, pl.col("value").is_not_null()
-        ).with_columns(
-            pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short_name, return_dtype=pl.String),
-        )
-        # One line for each model within each ensemble.
+        """Draw the gains of the ensembles of two, one panel for each task."""
+        shown = data.filter(quantity="gain", members=2)
+        shown = in_per_cent(with_short_names(known_values(shown)))
+        # The models stand below one another within each ensemble.
         height = 22 * shown["ensemble"].n_unique()
-        tasks = shown["task"].unique(maintain_order=True).to_list()
+        tasks = unique_values(shown, "task")
+        titles: list[str | None] = [None] * len(tasks)
+        if titles:
+            titles[-1] = "gap minus that of the best member, points"
         panels = []
-        for index, task in enumerate(tasks):
-            is_last = index == len(tasks) - 1
-            base = alt.Chart(shown.filter(pl.col("task") == task)).encode(
+        for task, title in zip(tasks, titles, strict=True):
+            base = alt.Chart(shown.filter(task=task)).encode(
                 y=alt.Y("ensemble:N", sort=None, title=None, axis=alt.Axis(labelLimit=170)),
                 yOffset=alt.YOffset("model:N", sort=None),
                 color=alt.Color("model:N", sort=None, title=None),
             )
-            title = "gap minus that of the best member, points" if is_last else None
-            low = alt.X("low:Q", title=title)
-            spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(x=low, x2="high:Q")
-            marks = base.mark_point(filled=True, size=18, opacity=1).encode(x="value:Q")
-            panel = alt.layer(level(0, "x"), spans, marks)
+            panel = forest(base, "x", title, size=18)
             panels.append(panel.properties(width=COLUMN - 110, height=height, title=task))
-        return alt.vconcat(*panels, spacing=6)
+        return stacked(panels)
 
 
-def _gain(group: tuple[str, ...], gap_of: Mapping[tuple[str, ...], Ratio]) -> Ratio:
+def _gain(group: Group, gap_of: Mapping[Group, Ratio]) -> Ratio:
     """Return the gap of an ensemble minus that of its best member."""
     members = [(name,) for name in group]
     # An undefined gap (nothing was filtered) cannot be the best.
@@ -164,7 +170,7 @@ def _gain(group: tuple[str, ...], gap_of: Mapping[tuple[str, ...], Ratio]) -> Ra
     return difference(gap_of[group], gap_of[best], "gap minus that of the best member")
 
 
-def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
+def _above(gains: Gains) -> list[str]:
     """Return the ensembles whose whole interval lies above zero."""
     above = []
     for (model, task, ensemble), gain in gains.items():
@@ -173,29 +179,31 @@ def _above(gains: Mapping[GainKey, Estimate]) -> list[str]:
     return above
 
 
-def _seen(gains: Mapping[GainKey, Estimate]) -> str:
+def _seen(gains: Gains) -> str:
     above = _above(gains)
-    listed_above = "None lies wholly above zero."
     if above:
         listed_above = f"These lie wholly above zero: {listed(above)}."
+    else:
+        listed_above = "None lies wholly above zero."
     return (
         f"gap of the ensemble minus that of its best member, over {len(gains)} ensembles, models "
         f"and tasks: {count_signs(gains.values())}. {listed_above}"
     )
 
 
-def _holds(gains: Mapping[GainKey, Estimate]) -> str:
+def _holds(gains: Gains) -> str:
     above = len(_above(gains))
     below = sum(gain.interval_sign < 0 for gain in gains.values())
+    answer = "In some cells" if above else "No"
     return (
-        f"{'In some cells' if above else 'No'}: {above} of {len(gains)} ensembles are better than "
+        f"{answer}: {above} of {len(gains)} ensembles are better than "
         f"their best member, {below} are worse. The best member is chosen on the same problems, "
         "which favours it. A verifier that keeps nearly only right responses leaves nothing for "
         "another verifier to add."
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]], gains: Gains) -> str:
     # Members are ensembles of one: their gaps are rows of the data too.
     gap_rows = {}
     for row in rows:
@@ -203,10 +211,11 @@ def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate])
             gap_rows[row["model"], row["task"], row["ensemble"]] = row
     lines = []
     for (model, task, ensemble), gain in gains.items():
-        members = [gap_rows[model, task, name] for name in ensemble.split(" & ")]
-        member_gaps = ", ".join(_gap_text(member) for member in members)
+        member_gaps = []
+        for name in ensemble.split(" & "):
+            member_gaps.append(_gap_text(gap_rows[model, task, name]))
         row = gap_rows[model, task, ensemble]
-        cells = [member_gaps, _gap_text(row), points(gain), str(row["no_survivor"])]
+        cells = [", ".join(member_gaps), _gap_text(row), points(gain), str(row["no_survivor"])]
         lines.append([task, model, ensemble, *cells])
     header = ["task", "model", "ensemble", "members' gaps, points", "its gap"]
     header += ["minus its best member's", "problems without survivor"]
@@ -215,4 +224,6 @@ def _table(rows: Sequence[Mapping[str, Any]], gains: Mapping[GainKey, Estimate])
 
 def _gap_text(row: Mapping[str, Any]) -> str:
     """Return the gap of a row in points, without its interval."""
-    return "–" if row["value"] is None else f"{100 * row['value']:+.1f}"
+    if row["value"] is None:
+        return "–"
+    return f"{100 * row['value']:+.1f}"

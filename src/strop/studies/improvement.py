@@ -16,22 +16,22 @@ import altair as alt
 import polars as pl
 
 from strop.improvement.course import Course
-from strop.records import Estimate
 from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of_course
 from strop.studies.frame.courses import (
     Courses,
     Document,
-    change_from_base,
     count_seed_signs,
     interval_signs,
     largest_k,
-    mean_over_seeds,
-    round_value,
+    mean_at_round,
+    mean_change,
+    mean_difference,
 )
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, unique_values
+from strop.studies.frame.figures import Panel, panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table, write_findings
-from strop.studies.frame.numbers import estimate_columns, per_cent, points
+from strop.studies.frame.numbers import per_cent, points
 from strop.studies.frame.runs import Tell
 from strop.tasks import Task, find_task
 from strop.text import listed
@@ -47,8 +47,12 @@ QUANTITIES = (
     "gap_filter",
     "train_accuracy",
 )
+GAPS = ("gap", "gap_base_verifier", "gap_filter")
 UNIT = (0.0, 1.0)
+"""Accuracies and pass@k are shares."""
 
+Keys = tuple[str, ...]
+"""Keys that lead to a number in a round's record, such as ``("pass_at_k", "8")``."""
 Arm = tuple[str, str]
 """Task and filter: the model's own verification, the oracle or a fixed verifier."""
 Documents = Mapping[Arm, Sequence[Document]]
@@ -98,13 +102,15 @@ class ImprovementStudy(Study):
         }
         courses = {}
         for task in (*self.tasks, *self.alone):
+            label = find_task(task).label
             filters = controls if task in self.tasks else {PLAIN: plain}
             for name, settings in filters.items():
                 of_seeds = [self._course(task, seed, settings) for seed in range(self.seeds)]
-                courses[find_task(task).label, name] = of_seeds
+                courses[label, name] = of_seeds
         return courses
 
     def _course(self, task: str | Task, seed: int, settings: dict[str, Any]) -> Course:
+        # The settings of a control come last; those of the plain arm are empty.
         options = self.sizes | settings
         return Course(self.model, find_task(task), "rft", self.rounds, seed=seed, **options)
 
@@ -132,25 +138,24 @@ class ImprovementStudy(Study):
 
     def findings_of(self, documents: Documents) -> Iterator[Finding]:
         """Yield the findings from the documents of the courses."""
-        data = pl.DataFrame(list(self._rows(documents)), infer_schema_length=None)
+        data = as_frame(self._rows(documents))
         yield self._gap_finding(documents, data)
         yield self._diversity_finding(documents, data)
-        if len({name for _, name in documents}) > 1:
+        filters = {name for _, name in documents}
+        if len(filters) > 1:
             yield self._control_finding(documents)
 
     def _rows(self, documents: Documents) -> Iterator[dict[str, Any]]:
         """Yield one row for each task, filter, round and quantity."""
         for (task, name), of_seeds in documents.items():
-            paths: dict[str, tuple[str, ...]] = {quantity: (quantity,) for quantity in QUANTITIES}
+            paths: dict[str, Keys] = {quantity: (quantity,) for quantity in QUANTITIES}
             for k in of_seeds[0]["rounds"][0]["pass_at_k"]:
                 paths[f"pass@{k}"] = ("pass_at_k", k)
             for number in range(self.rounds + 1):
                 for quantity, path in paths.items():
-                    # A gap can be negative; accuracy and pass@k are shares.
-                    bounds = (-1.0, 1.0) if "gap" in quantity else UNIT
-                    value = _at_round(of_seeds, number, path, bounds)
-                    labels = {"task": task, "arm": name, "round": number, "quantity": quantity}
-                    yield labels | estimate_columns(value)
+                    bounds = (-1.0, 1.0) if quantity in GAPS else UNIT
+                    value = mean_at_round(of_seeds, number, *path, bounds=bounds)
+                    yield estimate_row(value, task=task, arm=name, round=number, quantity=quantity)
 
     # --- the gap ---
 
@@ -167,6 +172,7 @@ class ImprovementStudy(Study):
                 gone.append(f"{task} (round {number})")
         still_there = ""
         if remaining:
+            # These tasks keep more than a tenth of their gap to the end.
             still_there = f", and not within {self.rounds} rounds on {listed(remaining)}"
         return Finding(
             "improvement",
@@ -188,10 +194,11 @@ class ImprovementStudy(Study):
         last = self.rounds
         steps = []
         for mean in self._mean_gaps(of_seeds):
+            # A course that ended early has no later rounds.
             steps.append("unknown" if mean is None else f"{100 * mean:.1f}")
-        own_gap = points(_at_round(of_seeds, last, ("gap",)))
-        base_gap = points(_at_round(of_seeds, last, ("gap_base_verifier",)))
-        gained = points(_change(of_seeds, last, ("accuracy",)))
+        own_gap = points(mean_at_round(of_seeds, last, "gap"))
+        base_gap = points(mean_at_round(of_seeds, last, "gap_base_verifier"))
+        gained = points(mean_change(of_seeds, last, "accuracy"))
         paired = count_seed_signs(of_seeds, last, "accuracy_since_base")
         return (
             f"{task}: the own gap by round is {', '.join(steps)} points, at the end {own_gap}; "
@@ -202,12 +209,13 @@ class ImprovementStudy(Study):
     def _mean_gaps(self, of_seeds: Sequence[Document]) -> list[float | None]:
         """Return the own gap of every round, as the mean over seeds."""
         rounds = range(self.rounds + 1)
-        return [_at_round(of_seeds, number, ("gap",)).value for number in rounds]
+        return [mean_at_round(of_seeds, number, "gap").value for number in rounds]
 
     def _round_of_no_gap(self, of_seeds: Sequence[Document]) -> int | None:
         """Return the first round whose mean gap is below a tenth of the base model's."""
         means = self._mean_gaps(of_seeds)
         base = means[0]
+        # An unknown gap at the start gives no measure to compare with.
         if base is None:
             return None
         for number, mean in enumerate(means):
@@ -221,12 +229,11 @@ class ImprovementStudy(Study):
         lines = []
         for (task, name), of_seeds in documents.items():
             for number in range(self.rounds + 1):
-                accuracy = per_cent(_at_round(of_seeds, number, ("accuracy",), UNIT))
-                passed = per_cent(_at_round(of_seeds, number, ("pass_at_k", k), UNIT))
-                gaps = []
-                for quantity in ("gap", "gap_base_verifier", "gap_filter"):
-                    gaps.append(points(_at_round(of_seeds, number, (quantity,))))
-                lines.append([task, name, str(number), accuracy, *gaps, passed])
+                accuracy = mean_at_round(of_seeds, number, "accuracy", bounds=UNIT)
+                passed = mean_at_round(of_seeds, number, "pass_at_k", k, bounds=UNIT)
+                gaps = [mean_at_round(of_seeds, number, quantity) for quantity in GAPS]
+                cells = [per_cent(accuracy), *map(points, gaps), per_cent(passed)]
+                lines.append([task, name, str(number), *cells])
         header = ["task", "filtered by", "round", "accuracy, %"]
         header += ["own gap", "gap, base verifier", "gap of the filter", f"pass@{k}, %"]
         return markdown_table(header, lines)
@@ -237,10 +244,15 @@ class ImprovementStudy(Study):
         last = self.rounds
         k = _largest_k(documents)
         seen = []
-        rises, rises_in_each, falls, falls_in_each = [], [], [], []
+        # Tasks by the intervals over seeds, and by those over problems in each seed.
+        rises = []
+        falls = []
+        rises_in_each = []
+        falls_in_each = []
+        # The controls have a finding of their own.
         for task, of_seeds in _plain(documents).items():
-            pass_1 = _change(of_seeds, last, ("accuracy",))
-            pass_k = _change(of_seeds, last, ("pass_at_k", k))
+            pass_1 = mean_change(of_seeds, last, "accuracy")
+            pass_k = mean_change(of_seeds, last, "pass_at_k", k)
             paired = count_seed_signs(of_seeds, last, "pass_at_k_since_base")
             seen.append(
                 f"{task}: pass@1 {points(pass_1)}, pass@{k} {points(pass_k)} "
@@ -250,17 +262,19 @@ class ImprovementStudy(Study):
                 rises.append(task)
             if pass_k.interval_sign < 0:
                 falls.append(task)
-            # The signs below are of intervals over problems, one for each seed.
-            if set(interval_signs(of_seeds, last, "accuracy_since_base")) == {1}:
+            signs = interval_signs(of_seeds, last, "accuracy_since_base")
+            if set(signs) == {1}:
                 rises_in_each.append(task)
-            if set(interval_signs(of_seeds, last, "pass_at_k_since_base")) == {-1}:
+            signs = interval_signs(of_seeds, last, "pass_at_k_since_base")
+            if set(signs) == {-1}:
                 falls_in_each.append(task)
         return Finding(
             "improvement-pass-at-k",
             f"pass@k before and after {last} rounds",
             "pass@k rises with rounds for small k and falls for large k: effective diversity is "
             "lost (section 5).",
-            f"after {last} rounds of the model's own filter, change in points: {'; '.join(seen)}.",
+            f"after {last} rounds of the model's own filter, change in points: "
+            f"{'; '.join(seen)}.",
             f"By the intervals over problems, pass@1 rises on {listed(rises_in_each)} and "
             f"pass@{k} falls on {listed(falls_in_each)} in each of {self.seeds} seeds. The "
             "intervals over seeds are wide, because there are few seeds; they show a rise on "
@@ -271,38 +285,29 @@ class ImprovementStudy(Study):
 
     def _pass_figure(self, data: pl.DataFrame) -> Any:
         """Return pass@k before and after the rounds, for k = 1, 2, 4, ..."""
-        shown = (
-            data.filter(
-                pl.col("arm") == PLAIN,
-                pl.col("quantity").str.starts_with("pass@"),
-                pl.col("round").is_in([0, self.rounds]),
-            )
-            .with_columns(
-                pl.col("value", "low", "high") * 100,
-                pl.col("quantity").str.strip_prefix("pass@").cast(pl.Int64).alias("k"),
-                pl.format("round {}", "round").alias("after"),
-            )
-            .filter(pl.col("k").is_in([1, 2, 4, 8, 16, 32, 64]))
+        shown = data.filter(
+            pl.col("quantity").str.starts_with("pass@"),
+            pl.col("round").is_in([0, self.rounds]),
+            arm=PLAIN,
         )
+        k_of_quantity = pl.col("quantity").str.strip_prefix("pass@").cast(pl.Int64)
+        shown = in_per_cent(shown).with_columns(
+            k_of_quantity.alias("k"), pl.format("round {}", "round").alias("after")
+        )
+        # Powers of two only: the axis has no room for more.
+        shown = shown.filter(pl.col("k").is_in([1, 2, 4, 8, 16, 32, 64]))
         x = alt.X("k:O", title="k", axis=alt.Axis(labelAngle=0))
         colour = alt.Color("after:N", title=None)
         panels = []
-        for task in shown["task"].unique(maintain_order=True):
-            panel = shown.filter(pl.col("task") == task)
-            chart = points_with_intervals(
-                panel, x, "value:Q", colour, title="pass@k, %", apart="after:N"
-            )
-            panels.append(chart.properties(title=task, width=COLUMN, height=120))
-        return alt.vconcat(*panels, spacing=8)
+        for task in unique_values(shown, "task"):
+            panels.append(Panel(shown.filter(task=task), "pass@k, %", task, has_zero=False))
+        return stacked_panels(panels, x, colour, height=120, apart="after:N", all_labels=True)
 
     # --- controls ---
 
     def _control_finding(self, documents: Documents) -> Finding:
         k = _largest_k(documents)
-        paths: dict[str, tuple[str, ...]] = {
-            "accuracy": ("accuracy",),
-            f"pass@{k}": ("pass_at_k", k),
-        }
+        paths: dict[str, Keys] = {"accuracy": ("accuracy",), f"pass@{k}": ("pass_at_k", k)}
         rows = []
         lines = []
         parts = []
@@ -312,13 +317,14 @@ class ImprovementStudy(Study):
                 continue  # a task that runs without controls
             changes = []
             differences = []
+            plain = documents[task, PLAIN]
             for quantity, path in paths.items():
-                value = _change(of_seeds, self.rounds, path)
+                value = mean_change(of_seeds, self.rounds, *path)
                 changes.append(points(value))
-                differences.append(points(self._against_own(documents, task, name, path)))
-                rows.append(
-                    {"task": task, "arm": name, "quantity": quantity} | estimate_columns(value)
-                )
+                # Differences from the plain arm are paired by seed.
+                against_own = mean_difference(of_seeds, plain, self.rounds, *path)
+                differences.append(points(against_own))
+                rows.append(estimate_row(value, task=task, arm=name, quantity=quantity))
                 if quantity != "accuracy" and value.interval_sign < 0:
                     falling.append(f"{task} ({name})")
             if name == PLAIN:
@@ -327,9 +333,10 @@ class ImprovementStudy(Study):
                 accuracy, passed = differences
                 parts.append(f"{task}, {name}: accuracy {accuracy}, pass@{k} {passed}")
             lines.append([task, name, *changes, *differences])
-        answer = f"Not shown: pass@{k} falls for none"
         if falling:
             answer = f"pass@{k} falls for {listed(falling)}"
+        else:
+            answer = f"Not shown: pass@{k} falls for none"
         header = ["task", "filtered by"]
         header += [f"change of {quantity}" for quantity in paths]
         header += [f"{quantity} against own" for quantity in paths]
@@ -341,25 +348,19 @@ class ImprovementStudy(Study):
             f"after {self.rounds} rounds, difference from the model's own filter in points, paired "
             f"by seed: {'; '.join(parts)}.",
             f"{answer} (whole interval over {self.seeds} seeds). Fixed verifier: {self.judge}.",
-            pl.DataFrame(rows, infer_schema_length=None),
+            as_frame(rows),
             None,
             markdown_table(header, lines),
         )
 
-    def _against_own(
-        self, documents: Documents, task: str, name: str, path: tuple[str, ...]
-    ) -> Estimate:
-        """Return the last value of an arm minus that of the plain arm, paired by seed."""
-        differences = []
-        for document, plain in zip(documents[task, name], documents[task, PLAIN], strict=True):
-            last = round_value(document, self.rounds, *path)
-            differences.append(last - round_value(plain, self.rounds, *path))
-        return mean_over_seeds(differences, "against own")
-
 
 def _plain(documents: Documents) -> dict[str, Sequence[Document]]:
     """Return the documents of the plain arm by task."""
-    return {task: of_seeds for (task, name), of_seeds in documents.items() if name == PLAIN}
+    plain = {}
+    for (task, name), of_seeds in documents.items():
+        if name == PLAIN:
+            plain[task] = of_seeds
+    return plain
 
 
 def _largest_k(documents: Documents) -> str:
@@ -367,44 +368,12 @@ def _largest_k(documents: Documents) -> str:
     return largest_k(next(iter(documents.values())))
 
 
-def _at_round(
-    of_seeds: Sequence[Document],
-    number: int,
-    path: tuple[str, ...],
-    bounds: tuple[float, float] | None = None,
-) -> Estimate:
-    """Return a number of one round, as the mean over seeds.
-
-    ``path`` leads to the number in the round's record, such as ``("pass_at_k", "8")``.
-    """
-    values = [round_value(document, number, *path) for document in of_seeds]
-    return (
-        mean_over_seeds(values, path[0])
-        if bounds is None
-        else mean_over_seeds(values, path[0], bounds)
-    )
-
-
-def _change(of_seeds: Sequence[Document], number: int, path: tuple[str, ...]) -> Estimate:
-    """Return a number of one round minus that of the base model, as the mean over seeds."""
-    changes = [change_from_base(document, number, *path) for document in of_seeds]
-    return mean_over_seeds(changes, f"change of {path[0]}")
-
-
 def _gap_figure(data: pl.DataFrame) -> Any:
     """Return the gap by round under the own verifier and under the base model's."""
     names = {"gap": "own verifier", "gap_base_verifier": "base verifier"}
-    shown = data.filter(pl.col("arm") == PLAIN, pl.col("quantity").is_in(list(names))).with_columns(
-        pl.col("value", "low", "high") * 100, pl.col("quantity").replace(names).alias("what")
-    )
+    shown = data.filter(pl.col("quantity").is_in(list(names)), arm=PLAIN)
+    shown = in_per_cent(shown).with_columns(pl.col("quantity").replace(names).alias("what"))
     x = alt.X("round:O", title="round", axis=alt.Axis(labelAngle=0))
     colour = alt.Color("what:N", title=None, sort=list(names.values()))
-    panels = []
-    for task in shown["task"].unique(maintain_order=True):
-        panel = shown.filter(pl.col("task") == task)
-        chart = points_with_intervals(
-            panel, x, "value:Q", colour, title="gap, points", apart="what:N"
-        )
-        layers = alt.layer(level(0), chart)
-        panels.append(layers.properties(title=task, width=COLUMN, height=140))
-    return alt.vconcat(*panels, spacing=8)
+    panels = panels_by(shown, "task", unique_values(shown, "task"), "gap, points")
+    return stacked_panels(panels, x, colour, height=140, apart="what:N", all_labels=True)

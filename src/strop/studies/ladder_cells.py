@@ -77,7 +77,8 @@ class Trained:
     def flops(self) -> float:
         """6 N D at the recipe's number of tokens, which is the same for all seeds."""
         parameters = int(self.card["parameters"])
-        return float(training_flops(parameters, int(self.card["recipe"]["tokens"])))
+        tokens = int(self.card["recipe"]["tokens"])
+        return float(training_flops(parameters, tokens))
 
 
 def trained_models(folder: Path = LADDER) -> list[Trained]:
@@ -85,16 +86,20 @@ def trained_models(folder: Path = LADDER) -> list[Trained]:
 
     Raises UsageError if there is none.
     """
-    cards = folder.glob("*/card.json")
-    models = [Trained(path.parent, json.loads(path.read_text())) for path in cards]
+    models = []
+    for path in folder.glob("*/card.json"):
+        card = json.loads(path.read_text())
+        models.append(Trained(path.parent, card))
     if not models:
         raise UsageError(
             f"{folder} holds no trained models: expected folders with a card.json,"
             " as strop ladder train writes them"
         )
-    return sorted(
-        models, key=lambda model: (model.card["family"], model.card["parameters"], model.seed)
-    )
+
+    def rank(model: Trained) -> tuple[str, int, int]:
+        return model.card["family"], model.card["parameters"], model.seed
+
+    return sorted(models, key=rank)
 
 
 def evaluate(
@@ -107,9 +112,12 @@ def evaluate(
     """
     engine = LlamaEngine(model.folder, model.label)
     stored = out / model.label / STORED
-    asked = {"fingerprint": engine.fingerprint, "problems": problems, "samples": samples}
-    if stored.exists() and json.loads(pl.read_parquet_metadata(stored)["asked"]) == asked:
-        return read_cells(stored)
+    settings = {"fingerprint": engine.fingerprint, "problems": problems, "samples": samples}
+    if stored.exists():
+        metadata = pl.read_parquet_metadata(stored)
+        # Cells of other weights or of another size are computed anew.
+        if json.loads(metadata["asked"]) == settings:
+            return read_cells(stored)
     ratios: Ratios = {}
     for task in EVALUATED:
         for level in LEVELS:
@@ -124,7 +132,7 @@ def evaluate(
             )
             for verifier, quantity, ratio in cell_ratios(run):
                 ratios[(task, level), verifier, quantity] = ratio
-    write_cells(ratios, stored, asked)
+    write_cells(ratios, stored, settings)
     return ratios
 
 
@@ -133,7 +141,8 @@ def cell_ratios(run: Run) -> Iterator[tuple[str, str, Ratio]]:
 
     A problem without a kept response keeps all its responses here, and so counts as no gap.
     """
-    evidence, samples = run.evidence, run.evidence.samples
+    evidence = run.evidence
+    samples = evidence.samples
     utility_PK, mask_PK = samples.utility_PK, samples.mask_PK
     greedy_definition = "share of problems whose greedy response is right"
     yield "", "accuracy", accuracy(utility_PK, mask_PK)
@@ -141,8 +150,9 @@ def cell_ratios(run: Run) -> Iterator[tuple[str, str, Ratio]]:
     yield "", "pass@K", coverage(utility_PK, mask_PK)
     yield "", "best-of-K", kept_accuracy(utility_PK, evidence.weights[BEST], mask_PK)
     for verifier in PROMPTED:
+        score_PK = evidence.judges[verifier].score_PK
         weight_PK = evidence.weights[verifier]
-        ratios = summary_ratios(samples, Weighed(evidence.judges[verifier].score_PK, weight_PK))
+        ratios = summary_ratios(samples, Weighed(score_PK, weight_PK))
         # The summary leaves gaps undefined if nothing was filtered; here such a gap counts as 0.
         ratios["gap"] = gap(utility_PK, weight_PK, mask_PK)
         ratios["relative_gap"] = relative_gap(utility_PK, weight_PK, mask_PK)
@@ -150,17 +160,29 @@ def cell_ratios(run: Run) -> Iterator[tuple[str, str, Ratio]]:
             yield verifier, quantity, ratios[quantity]
 
 
-def write_cells(ratios: Ratios, path: Path, asked: Mapping[str, Any]) -> None:
-    """Write one row for each ratio, with its terms as lists over problems."""
+def write_cells(ratios: Ratios, path: Path, settings: Mapping[str, Any]) -> None:
+    """Write one row for each ratio, with its terms as lists over problems.
+
+    ``settings`` name the model and the sizes of its runs; they stand in the file's metadata.
+    """
     rows = []
-    for (cell, verifier, quantity), ratio in ratios.items():
-        terms = (ratio.above_P.tolist(), ratio.below_P.tolist())
-        rows.append(
-            (*cell, verifier, quantity, *terms, ratio.definition, ratio.why, list(ratio.bounds))
+    for ((task, difficulty), verifier, quantity), ratio in ratios.items():
+        row = (
+            task,
+            difficulty,
+            verifier,
+            quantity,
+            ratio.above_P.tolist(),
+            ratio.below_P.tolist(),
+            ratio.definition,
+            ratio.why,
+            list(ratio.bounds),
         )
+        rows.append(row)
+    # Written under another name first: a file that was interrupted is never read.
     partial = path.with_suffix(".partial")
     frame = pl.DataFrame(rows, schema=list(COLUMNS), orient="row")
-    frame.write_parquet(partial, metadata={"asked": json.dumps(asked)})
+    frame.write_parquet(partial, metadata={"asked": json.dumps(settings)})
     partial.replace(path)
 
 

@@ -50,8 +50,9 @@ def scaling_measure(ratios: Ratios, verifier: str) -> Ratio:
     """Return the mean relative gap over the scaled cells. A cell without room is left out."""
     cells = [ratios[cell, verifier, "relative_gap"] for cell in SCALED_CELLS]
     # A relative gap without any room is NaN.
-    known = sum(bool(np.isfinite(cell.value)) for cell in cells)
-    return mean_of_cells(cells, f"mean over {known} cells of the relative gap of {verifier}")
+    known = np.isfinite([cell.value for cell in cells])
+    definition = f"mean over {known.sum()} cells of the relative gap of {verifier}"
+    return mean_of_cells(cells, definition)
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,18 @@ class Evaluation:
 
     def estimate(self, name: str, cell: Cell, verifier: str, quantity: str) -> Estimate:
         """Return the mean over seeds, with an interval over seeds and problems."""
-        return mean_over_seeds(
-            [self.ratios[index][cell, verifier, quantity] for index in self.sizes[name]]
-        )
+        return mean_over_seeds(self._of_seeds(name, cell, verifier, quantity))
+
+    def _of_seeds(self, name: str, cell: Cell, verifier: str, quantity: str) -> list[Ratio]:
+        """Return a number of each training seed of a size."""
+        return [self.ratios[index][cell, verifier, quantity] for index in self.sizes[name]]
 
     def mean_relative_gap(self, name: str, verifier: str) -> Estimate:
         """Return the scaling measure of a size, with an interval over seeds and problems."""
-        indices = self.sizes[name]
-        return mean_over_seeds([scaling_measure(self.ratios[index], verifier) for index in indices])
+        return mean_over_seeds(self._scaling_measures(self.sizes[name], verifier))
+
+    def _scaling_measures(self, indices: Sequence[int], verifier: str) -> list[Ratio]:
+        return [scaling_measure(self.ratios[index], verifier) for index in indices]
 
     def median_seed(self, name: str) -> Trained:
         """Return the model to ship: the lower median by scaling measure, then by seed."""
@@ -107,7 +112,8 @@ class Evaluation:
         on_card = {("", quantity) for quantity in OF_MODEL}
         on_card.update(product(PROMPTED, ("gap", "tpr", "fpr")))
         cells: dict[str, dict[str, Any]] = {}
-        for (cell, verifier, quantity), ratio in self.ratios[self.models.index(model)].items():
+        ratios = self.ratios[self.models.index(model)]
+        for (cell, verifier, quantity), ratio in ratios.items():
             if (verifier, quantity) not in on_card:
                 continue
             of_cell = cells.setdefault(":".join(cell), {})
@@ -133,24 +139,25 @@ class Evaluation:
 
     def _table_rows(self) -> Iterator[tuple[Any, ...]]:
         for name, indices in self.sizes.items():
+            seeds = self.seeds(name)
+            # All seeds have the same cells, verifiers and quantities.
             for cell, verifier, quantity in self.ratios[indices[0]]:
-                of_seeds = [self.ratios[index][cell, verifier, quantity] for index in indices]
-                values = " ".join(
-                    f"{seed}:{ratio.value:.4f}"
-                    for seed, ratio in zip(self.seeds(name), of_seeds, strict=True)
-                )
+                of_seeds = self._of_seeds(name, cell, verifier, quantity)
+                values = []
+                for seed, ratio in zip(seeds, of_seeds, strict=True):
+                    values.append(f"{seed}:{ratio.value:.4f}")
                 mean = mean_over_seeds(of_seeds)
                 numbers = (mean.value, mean.low, mean.high, spread(of_seeds), mean.n)
-                yield (name, *cell, verifier, quantity, *numbers, values, mean.why)
+                yield (name, *cell, verifier, quantity, *numbers, " ".join(values), mean.why)
 
     def scaling(self, verifier: str, family: str = "full") -> dict[str, Trend]:
         """Return the trend of the scaling measure over a family: of each seed, and "pooled"."""
-        members = [
-            index for index, model in enumerate(self.models) if model.card["family"] == family
-        ]
+        members = []
         by_seed: dict[int, list[int]] = {}
-        for index in members:
-            by_seed.setdefault(self.models[index].seed, []).append(index)
+        for index, model in enumerate(self.models):
+            if model.card["family"] == family:
+                members.append(index)
+                by_seed.setdefault(model.seed, []).append(index)
         trends = {}
         for seed, indices in sorted(by_seed.items()):
             trends[f"seed {seed}"] = self._trend(indices, verifier)
@@ -159,15 +166,14 @@ class Evaluation:
 
     def _trend(self, indices: Sequence[int], verifier: str) -> Trend:
         models = [self.models[index] for index in indices]
-        measures = [scaling_measure(self.ratios[index], verifier) for index in indices]
+        measures = self._scaling_measures(indices, verifier)
         problems = len(measures[0].above_P) // len(SCALED_CELLS)
         # Problems of different cells are independent, so each cell has resamples of its own.
-        counts_BP = np.hstack(
-            [
-                resample_counts(problems, derive(0, "ladder", number))
-                for number in range(len(SCALED_CELLS))
-            ]
-        )
+        counts = []
+        for number in range(len(SCALED_CELLS)):
+            seed = derive(0, "ladder", number)
+            counts.append(resample_counts(problems, seed))
         flops_M = np.array([model.flops for model in models])
+        # Models of one name are training seeds of one size.
         names = [model.name for model in models]
-        return trend_of_ratios(measures, flops_M, counts_BP, size_M=names)
+        return trend_of_ratios(measures, flops_M, np.hstack(counts), size_M=names)

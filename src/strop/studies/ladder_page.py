@@ -14,9 +14,10 @@ import polars as pl
 
 from strop.measure.scaling import Trend
 from strop.records import Estimate
-from strop.studies.frame.figures import COLUMN, HEIGHT, by_family, level
+from strop.studies.frame.data import as_frame, estimate_row, known_values
+from strop.studies.frame.figures import COLUMN, HEIGHT, by_family, flops_axis, level
 from strop.studies.frame.findings import Finding
-from strop.studies.frame.numbers import ALPHA, estimate_columns
+from strop.studies.frame.numbers import ALPHA
 from strop.studies.ladder_cells import EVALUATED, LEVELS, OF_MODEL, PROMPTED, SCALED, Cell
 from strop.studies.ladder_evaluation import MEASURED_BY, SCALED_CELLS, Evaluation
 from strop.text import listed
@@ -42,33 +43,36 @@ def page(evaluation: Evaluation, problems: int, samples: int) -> str:
     )
     parts = [introduction, *_models(evaluation)]
     for task in EVALUATED:
-        parts += [*_generation(evaluation, task, samples), *_verification(evaluation, task)]
-    parts += [*_scaling(evaluation), *_sentences(evaluation)]
+        parts += _generation(evaluation, task, samples)
+        parts += _verification(evaluation, task)
+    parts += _scaling(evaluation)
+    parts += _sentences(evaluation)
     return "\n".join(parts) + "\n"
 
 
 def finding(evaluation: Evaluation, tables: str) -> Finding:
     """Return the growth of the relative gap with compute; ``tables`` holds everything else."""
-    trends = {verifier: evaluation.scaling(verifier)["pooled"] for verifier in MEASURED_BY}
-    correlations = "; ".join(
-        f"{verifier}: Spearman {_share(trend.spearman)}, p {_p(trend)}, over {trend.sizes} sizes"
-        for verifier, trend in trends.items()
-    )
+    correlations = []
     rises = []
-    for verifier, trend in trends.items():
+    for verifier in MEASURED_BY:
+        trend = evaluation.scaling(verifier)["pooled"]
+        spearman = _share(trend.spearman)
+        correlations.append(
+            f"{verifier}: Spearman {spearman}, p {_p(trend)}, over {trend.sizes} sizes"
+        )
         if trend.p_rising is not None and trend.p_rising <= ALPHA:
             rises.append(verifier)
     if rises:
         answer = f"Yes: it rises under {listed(rises)} (p of Kendall's tau at most 0.05)."
     else:
         answer = "Not shown: p of Kendall's tau is above 0.05 or unknown under every verifier."
-    seed_counts = sorted({len(evaluation.sizes[name]) for name in evaluation.sizes})
+    seed_counts = sorted(set(map(len, evaluation.sizes.values())))
     data = _growth(evaluation)
     return Finding(
         "ladder",
         "The relative gap of the embedded models against compute",
         PAPER,
-        f"mean relative gap over {ALL_SCALED}, of the full family: {correlations}."
+        f"mean relative gap over {ALL_SCALED}, of the full family: {'; '.join(correlations)}."
         f" Training seeds of a size: {listed(map(str, seed_counts))}.",
         f"{answer} Seeds of one size can differ widely: docs/ladder.md has all.",
         data,
@@ -82,28 +86,24 @@ def _growth(evaluation: Evaluation) -> pl.DataFrame:
     rows = []
     for name, verifier in product(evaluation.sizes, MEASURED_BY):
         model = evaluation.first(name)
-        row = {
-            "model": name,
-            "family": model.card["family"],
-            "flops": model.flops,
-            "verifier": verifier,
-            "seeds": len(evaluation.sizes[name]),
-        }
-        rows.append(row | estimate_columns(evaluation.mean_relative_gap(name, verifier)))
-    return pl.DataFrame(rows, infer_schema_length=None)
+        row = estimate_row(
+            evaluation.mean_relative_gap(name, verifier),
+            model=name,
+            family=model.card["family"],
+            flops=model.flops,
+            verifier=verifier,
+            seeds=len(evaluation.sizes[name]),
+        )
+        rows.append(row)
+    return as_frame(rows)
 
 
 def _figure(data: pl.DataFrame) -> Any:
-    shown = data.filter(pl.col("value").is_not_null())
-    x = alt.X(
-        "flops:Q",
-        scale=alt.Scale(type="log", nice=False, padding=10),
-        title="pre-training FLOPs",
-        axis=alt.Axis(format=".0e", tickCount=4),
-    )
+    x = flops_axis("pre-training FLOPs")
     colour = alt.Color("verifier:N", title=None)
-    layers, legend = by_family(shown, x, colour, title="mean relative gap")
-    return alt.layer(level(0), *layers).properties(width=COLUMN, height=HEIGHT, title=legend)
+    layers, legend = by_family(known_values(data), x, colour, title="mean relative gap")
+    chart = alt.layer(level(0), *layers)
+    return chart.properties(width=COLUMN, height=HEIGHT, title=legend)
 
 
 def insert(document: str, text: str) -> str:
@@ -131,6 +131,7 @@ def _models(evaluation: Evaluation) -> Iterator[str]:
     header += [f"mean rel. gap, {verifier}" for verifier in MEASURED_BY]
     rows = []
     for name in evaluation.sizes:
+        # The cards of a size differ in the seed only.
         model = evaluation.first(name)
         row = [
             name,
@@ -141,7 +142,8 @@ def _models(evaluation: Evaluation) -> Iterator[str]:
             " ".join(map(str, evaluation.seeds(name))),
             str(evaluation.median_seed(name).seed),
         ]
-        row += [_share(evaluation.mean_relative_gap(name, verifier)) for verifier in MEASURED_BY]
+        for verifier in MEASURED_BY:
+            row.append(_share(evaluation.mean_relative_gap(name, verifier)))
         rows.append(row)
     yield from _table(header, rows)
 
@@ -152,8 +154,11 @@ def _generation(evaluation: Evaluation, task: str, samples: int) -> Iterator[str
     header += [f"pass@{samples}", f"best of {samples} by log-prob"]
     rows = []
     for name, difficulty in product(evaluation.sizes, LEVELS):
-        estimates = [evaluation.estimate(name, (task, difficulty), "", what) for what in OF_MODEL]
-        rows.append([name, difficulty, *map(_percent, estimates)])
+        row = [name, difficulty]
+        # These quantities have no verifier.
+        for quantity in OF_MODEL:
+            row.append(_percent(evaluation.estimate(name, (task, difficulty), "", quantity)))
+        rows.append(row)
     yield from _table(header, rows)
 
 
@@ -170,7 +175,8 @@ def _verification(evaluation: Evaluation, task: str) -> Iterator[str]:
             gap = evaluation.estimate(name, cell, verifier, "gap")
             relative_gap = evaluation.estimate(name, cell, verifier, "relative_gap")
             row.append(f"{_percent(gap)}; {_share(relative_gap)}")
-        tpr, fpr = (evaluation.estimate(name, cell, "cot-binary", rate) for rate in ("tpr", "fpr"))
+        tpr = evaluation.estimate(name, cell, "cot-binary", "tpr")
+        fpr = evaluation.estimate(name, cell, "cot-binary", "fpr")
         row.append(f"{_percent(tpr)}; {_percent(fpr)}")
         rows.append(row)
     yield from _table(header, rows)
@@ -187,8 +193,10 @@ def _scaling(evaluation: Evaluation) -> Iterator[str]:
     rows = []
     for verifier in MEASURED_BY:
         for label, trend in evaluation.scaling(verifier).items():
-            numbers = map(_share, (trend.spearman, trend.kendall, trend.slope))
-            rows.append([verifier, label, str(trend.sizes), *numbers, _p(trend)])
+            row = [verifier, label, str(trend.sizes)]
+            row += map(_share, (trend.spearman, trend.kendall, trend.slope))
+            row.append(_p(trend))
+            rows.append(row)
     yield from _table(header, rows)
 
 
@@ -198,27 +206,31 @@ def _scaling(evaluation: Evaluation) -> Iterator[str]:
 def _sentences(evaluation: Evaluation) -> Iterator[str]:
     """Yield the sentences whose content the numbers decide."""
     yield "\n### What appears and what does not\n"
+    # Models stand family by family, smallest first.
     smallest = next(iter(evaluation.sizes))
     for verifier in MEASURED_BY:
         gaps = _gaps(evaluation, [smallest], SCALED_CELLS, [verifier])
+        above = _count(gaps, 1)
         yield (
-            f"- {smallest}, {verifier}: {_count(gaps, 1)} of {len(gaps)} gaps have an interval"
-            f" above zero; the largest is {_largest(gaps)}."
+            f"- {smallest}, {verifier}: {above} of {len(gaps)} gaps have an interval above zero;"
+            f" the largest is {_largest(gaps)}."
         )
     recall = [("recall", difficulty) for difficulty in LEVELS]
     gaps = _gaps(evaluation, evaluation.sizes, recall, MEASURED_BY)
     values = [100 * (gap.value or 0.0) for gap in gaps]
+    above = _count(gaps, 1)
     yield (
         f"- recall, {' and '.join(MEASURED_BY)}, every size and difficulty: gaps from"
-        f" {min(values):.1f} to {max(values):.1f} points; {_count(gaps, 1)} of {len(gaps)}"
-        " intervals lie above zero."
+        f" {min(values):.1f} to {max(values):.1f} points; {above} of {len(gaps)} intervals lie"
+        " above zero."
     )
     for verifier in PROMPTED:
         gaps = _gaps(evaluation, evaluation.sizes, SCALED_CELLS, [verifier])
+        above = _count(gaps, 1)
+        below = _count(gaps, -1)
         yield (
-            f"- {verifier}, all models on {', '.join(SCALED)}: {_count(gaps, 1)} of {len(gaps)}"
-            f" gaps have an interval above zero, {_count(gaps, -1)} below; the largest is"
-            f" {_largest(gaps)}."
+            f"- {verifier}, all models on {', '.join(SCALED)}: {above} of {len(gaps)} gaps have an"
+            f" interval above zero, {below} below; the largest is {_largest(gaps)}."
         )
 
 
@@ -226,10 +238,10 @@ def _gaps(
     evaluation: Evaluation, names: Iterable[str], cells: Sequence[Cell], verifiers: Sequence[str]
 ) -> list[Estimate]:
     """Return the gaps of these sizes in these cells under these verifiers."""
-    return [
-        evaluation.estimate(name, cell, verifier, "gap")
-        for name, cell, verifier in product(names, cells, verifiers)
-    ]
+    gaps = []
+    for name, cell, verifier in product(names, cells, verifiers):
+        gaps.append(evaluation.estimate(name, cell, verifier, "gap"))
+    return gaps
 
 
 def _count(gaps: Sequence[Estimate], sign: int) -> int:
@@ -238,7 +250,8 @@ def _count(gaps: Sequence[Estimate], sign: int) -> int:
 
 
 def _largest(gaps: Sequence[Estimate]) -> str:
-    return f"{_percent(max(gaps, key=lambda gap: gap.value or 0.0))} points"
+    largest = max(gaps, key=lambda gap: gap.value or 0.0)
+    return f"{_percent(largest)} points"
 
 
 def _percent(estimate: Estimate) -> str:
@@ -266,4 +279,6 @@ def _number(value: float, digits: int) -> str:
 
 
 def _p(trend: Trend) -> str:
-    return "-" if trend.p_rising is None else f"{trend.p_rising:.3f}"
+    if trend.p_rising is None:
+        return "-"
+    return f"{trend.p_rising:.3f}"

@@ -15,7 +15,7 @@ from strop.measure.intervals import Floats, from_draws
 from strop.measure.ranks import midranks_PK
 from strop.records import Estimate
 from strop.run.run import Run
-from strop.studies.frame.numbers import gaps, joint_counts
+from strop.studies.frame.numbers import gaps, joint_counts, undefined_estimate
 
 DEFINITION = "Spearman's rank correlation of gap and accuracy over models"
 MIN_MODELS = 3
@@ -25,8 +25,7 @@ def rank_correlation(runs: Sequence[Run], verifier: str) -> Estimate:
     """Return the correlation over models of one task; the problems are resampled jointly."""
     value, draws_B = _correlation(runs, verifier, runs[0].counts_BP)
     if not np.isfinite(value):
-        why = "fewer than three models that differ in both"
-        return Estimate(None, None, None, 0.95, 0, DEFINITION, why)
+        return undefined_estimate(DEFINITION, "fewer than three models that differ in both")
     return from_draws(value, draws_B, runs[0].plan.problems, DEFINITION)
 
 
@@ -40,6 +39,7 @@ def mean_rank_correlation(runs_of_tasks: Sequence[Sequence[Run]], verifier: str)
     counts_BP = joint_counts([runs[0] for runs in runs_of_tasks])
     values = []
     draws = []
+    # The columns of one task after another; at the end, start is the number of all problems.
     start = 0
     for runs in runs_of_tasks:
         stop = start + runs[0].counts_BP.shape[1]
@@ -50,9 +50,9 @@ def mean_rank_correlation(runs_of_tasks: Sequence[Sequence[Run]], verifier: str)
         start = stop
     definition = f"{DEFINITION}, mean over tasks"
     if not values:
-        why = "no task has three models that differ in both"
-        return Estimate(None, None, None, 0.95, 0, definition, why)
-    return from_draws(float(np.mean(values)), np.mean(draws, axis=0), start, definition)
+        return undefined_estimate(definition, "no task has three models that differ in both")
+    mean_draws_B = np.mean(draws, axis=0)
+    return from_draws(float(np.mean(values)), mean_draws_B, start, definition)
 
 
 def _correlation(runs: Sequence[Run], verifier: str, counts_BP: Floats) -> tuple[float, Floats]:
@@ -61,17 +61,24 @@ def _correlation(runs: Sequence[Run], verifier: str, counts_BP: Floats) -> tuple
         return float("nan"), np.full(len(counts_BP), np.nan)
     # Row 0 counts every problem once: its correlation is the value itself.
     all_counts_BP = np.vstack([np.ones_like(counts_BP[:1]), counts_BP])
-    ratios = [gaps(run, verifier) for run in runs]
-    accuracy = [_resampled_B(of_run["accuracy"], all_counts_BP) for of_run in ratios]
-    gap = [_resampled_B(of_run["gap"], all_counts_BP) for of_run in ratios]
-    value_B = spearman_rows_B(np.stack(accuracy, axis=1), np.stack(gap, axis=1))
+    accuracies = []
+    gap_values = []
+    for run in runs:
+        ratios = gaps(run, verifier)
+        accuracies.append(_resampled_B(ratios["accuracy"], all_counts_BP))
+        gap_values.append(_resampled_B(ratios["gap"], all_counts_BP))
+    accuracy_BM = np.stack(accuracies, axis=1)
+    gap_BM = np.stack(gap_values, axis=1)
+    value_B = spearman_rows_B(accuracy_BM, gap_BM)
     return float(value_B[0]), value_B[1:]
 
 
 def _resampled_B(ratio: Ratio, counts_BP: Floats) -> Floats:
     """Return a ratio's value on each resample; NaN where nothing is known."""
+    above_B = counts_BP @ ratio.above_P
+    below_B = counts_BP @ ratio.below_P
     with np.errstate(invalid="ignore", divide="ignore"):
-        value_B: Floats = (counts_BP @ ratio.above_P) / (counts_BP @ ratio.below_P)
+        value_B: Floats = above_B / below_B
     return value_B
 
 
@@ -80,11 +87,15 @@ def spearman_rows_B(first_BM: Floats, second_BM: Floats) -> Floats:
     known_BM: Mask = np.isfinite(first_BM) & np.isfinite(second_BM)
     first_BM = _centred_ranks(first_BM, known_BM)
     second_BM = _centred_ranks(second_BM, known_BM)
-    product_B = (first_BM * second_BM).sum(axis=1)
-    squares_B = (first_BM**2).sum(axis=1) * (second_BM**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a row of ties has no correlation
-        value_B = product_B / np.sqrt(squares_B)
-    result: Floats = np.where(known_BM.sum(axis=1) >= MIN_MODELS, value_B, np.nan)
+    # Spearman's correlation is Pearson's of the ranks.
+    covariance_B = (first_BM * second_BM).sum(axis=1)
+    first_square_B = (first_BM**2).sum(axis=1)
+    second_square_B = (second_BM**2).sum(axis=1)
+    # A row of ties has no correlation: 0 / 0.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value_B = covariance_B / np.sqrt(first_square_B * second_square_B)
+    has_enough_B = known_BM.sum(axis=1) >= MIN_MODELS
+    result: Floats = np.where(has_enough_B, value_B, np.nan)
     return result
 
 

@@ -14,14 +14,21 @@ import polars as pl
 
 from strop.records import Estimate
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    in_per_cent,
+    known_values,
+    with_short_names,
+)
+from strop.studies.frame.figures import COLUMN, forest
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     FULL,
     LEAN,
+    THREE_SIZES,
     count_signs,
     counts,
-    estimate_columns,
     estimates,
     gaps,
     per_cent,
@@ -63,7 +70,7 @@ class RecallStudy(Study):
 
     @classmethod
     def quick(cls) -> RecallStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())
@@ -74,20 +81,23 @@ class RecallStudy(Study):
         labelled_gaps: list[LabelledGap] = []
         for (model, task), spec in run_grid(self).items():
             run = runs.run(spec)
+            # One cell of the table for each verifier and weight.
             cells = []
             for verifier, weight in self._weights():
                 values = estimates(run, gaps(run, verifier, weight))
                 label = _label(verifier, weight)
                 counted = counts(run, verifier, weight)
                 for quantity, value in values.items():
-                    row = {"model": model, "task": task, "verifier": label, "quantity": quantity}
-                    rows.append(row | estimate_columns(value) | counted)
+                    row = estimate_row(
+                        value, model=model, task=task, verifier=label, quantity=quantity
+                    )
+                    rows.append(row | counted)
                 labelled_gaps.append((f"{label} of {short_name(model)}", values["gap"]))
                 cells.append(f"{points(values['gap'])}; {share(values['relative_gap'])}")
             # The accuracy is that of all responses, the same under every verifier.
             lines.append([model, task, per_cent(values["accuracy"]), *cells])
         columns = [f"{_label(*weight)}: gap, points; relative" for weight in self._weights()]
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        data = as_frame(rows)
         yield Finding(
             "recall",
             "The gap where answers are facts",
@@ -106,23 +116,15 @@ class RecallStudy(Study):
     def _figure(self, data: pl.DataFrame) -> Any:
         # The figure has room for one task; the table has all.
         first_task = data["task"][0]
-        shown = data.filter(
-            pl.col("quantity") == "gap",
-            pl.col("task") == first_task,
-            pl.col("value").is_not_null(),
-        ).with_columns(
-            pl.col("value", "low", "high") * 100,
-            pl.col("model").map_elements(short_name, return_dtype=pl.String),
-        )
+        shown = data.filter(quantity="gap", task=first_task)
+        shown = in_per_cent(with_short_names(known_values(shown)))
         base = alt.Chart(shown).encode(
             x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
             xOffset=alt.XOffset("verifier:N", sort=None),
             color=alt.Color("verifier:N", sort=None, title=None, legend=alt.Legend(columns=2)),
         )
-        low = alt.Y("low:Q", title="gap, points")
-        spans = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=low, y2="high:Q")
-        marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
-        return alt.layer(level(0), spans, marks).properties(width=COLUMN, height=170)
+        chart = forest(base, "y", "gap, points", size=26)
+        return chart.properties(width=COLUMN, height=170)
 
 
 def _label(verifier: str, weight: str | None) -> str:
@@ -132,8 +134,12 @@ def _label(verifier: str, weight: str | None) -> str:
 
 def _seen(labelled_gaps: Sequence[LabelledGap]) -> str:
     known = [(label, gap) for label, gap in labelled_gaps if gap.value is not None]
-    below = [gap for _, gap in known if gap.high is not None and gap.high < SMALL]
-    text = f"{count_signs(gap for _, gap in known)}; {len(below)} lie wholly below 1 point."
+    below = 0
+    for _, gap in known:
+        if gap.high is not None and gap.high < SMALL:
+            below += 1
+    signs = count_signs(gap for _, gap in known)
+    text = f"{signs}; {below} lie wholly below 1 point."
     if known:
         label, largest = max(known, key=lambda entry: entry[1].value or 0.0)
         text += f" The largest gap is {points(largest)} points, {label}."
@@ -141,8 +147,8 @@ def _seen(labelled_gaps: Sequence[LabelledGap]) -> str:
 
 
 def _holds(labelled_gaps: Sequence[LabelledGap]) -> str:
-    # "likely": above zero with the whole interval, and by its value above one point.
     above_one_point = []
+    # Above zero with the whole interval, and by its value above one point.
     likely = []
     for label, gap in labelled_gaps:
         if gap.low is not None and gap.low > SMALL:

@@ -24,7 +24,8 @@ from strop.measure.scaling import Trend, trend_of_ratios
 from strop.records import Estimate, interval_sign
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, by_family, level
+from strop.studies.frame.data import as_frame, estimate_row, known_values, scaled
+from strop.studies.frame.figures import COLUMN, by_family, flops_axis, level, shared_x, stacked
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     ALPHA,
@@ -32,7 +33,6 @@ from strop.studies.frame.numbers import (
     FULL,
     LEAN,
     counts,
-    estimate_columns,
     gaps,
     joint_counts,
     mean_over_tasks,
@@ -52,6 +52,9 @@ PAPER = (
 
 TrendKey = tuple[str, str, str]
 """Family, verifier and quantity."""
+Trends = Mapping[TrendKey, Trend]
+Compute = Mapping[str, Pretraining]
+"""The pre-training compute of models, by their names."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ class ScalingStudy(Study):
         rows: list[dict[str, Any]] = []
         for model, model_runs in runs_of_model.items():
             rows += self._rows(model, model_runs, compute.get(model))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        data = as_frame(rows)
         trends = self._trends(runs_of_model, compute)
+        # The figure has an axis of FLOPs, and needs at least one model with known FLOPs.
         yield Finding(
             "scaling",
             "The relative gap against pre-training FLOPs, and the absolute gap beside it",
@@ -125,50 +129,58 @@ class ScalingStudy(Study):
             counted = [counts(run, verifier) for run in runs]
             for quantity in ("relative_gap", "gap", "accuracy"):
                 for run, run_ratios, run_counts in zip(runs, ratios, counted, strict=True):
-                    row = {"task": run.plan.task.label, "verifier": verifier, "quantity": quantity}
+                    task = run.plan.task.label
                     group_P = run.evidence.group_P
                     value = estimate(run_ratios[quantity], run.counts_BP, group_P=group_P)
-                    yield labels | row | estimate_columns(value) | run_counts
+                    row = estimate_row(
+                        value, **labels, task=task, verifier=verifier, quantity=quantity
+                    )
+                    yield row | run_counts
+                # Of one task the mean is the value itself, which stands in the rows already.
                 if len(runs) > 1:
-                    row = {"task": "mean", "verifier": verifier, "quantity": quantity}
                     of_tasks = [run_ratios[quantity] for run_ratios in ratios]
                     mean = estimate(mean_over_tasks(of_tasks, quantity), joint_counts(runs))
-                    yield labels | row | estimate_columns(mean) | _total(counted)
+                    row = estimate_row(
+                        mean, **labels, task="mean", verifier=verifier, quantity=quantity
+                    )
+                    yield row | _total(counted)
 
     @property
     def _mean_label(self) -> str:
         """The task label of the rows that stand for all tasks."""
-        return "mean" if len(self.tasks) > 1 else find_task(self.tasks[0]).label
+        if len(self.tasks) > 1:
+            return "mean"
+        return find_task(self.tasks[0]).label
 
     def _trends(
-        self, runs_of_model: Mapping[str, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of_model: Mapping[str, Sequence[Run]], compute: Compute
     ) -> dict[TrendKey, Trend]:
         trends = {}
-        for family in dict.fromkeys(pretraining.family for pretraining in compute.values()):
+        families = dict.fromkeys(pretraining.family for pretraining in compute.values())
+        for family in families:
             models = [model for model in compute if compute[model].family == family]
             # All models answer the same problems: one draw of resamples serves them all.
             counts_BP = joint_counts(runs_of_model[models[0]])
             for verifier in self.verifiers:
                 for quantity in QUANTITIES:
-                    ratios = {}
+                    means = {}
                     for model in models:
                         of_tasks = [gaps(run, verifier)[quantity] for run in runs_of_model[model]]
-                        ratios[model] = mean_over_tasks(of_tasks, quantity)
-                    trend = trend_over_models(ratios, compute, counts_BP)
+                        means[model] = mean_over_tasks(of_tasks, quantity)
+                    trend = trend_over_models(means, compute, counts_BP)
                     trends[family, verifier, quantity] = trend
         return trends
 
-    def _seen(
-        self, data: pl.DataFrame, trends: Mapping[TrendKey, Trend], unknown: Sequence[str]
-    ) -> str:
+    def _seen(self, data: pl.DataFrame, trends: Trends, unknown: Sequence[str]) -> str:
         parts = []
         for family, verifier, trend in _tested(trends, "relative_gap"):
             absolute = _trend_summary(trends[family, verifier, "gap"], in_points=True)
             relative = _trend_summary(trend)
             parts.append(f"{verifier}, {family}: {relative}; absolute gap {absolute}")
-        text = "no family has three sizes of known compute, so there is no trend to test."
         if parts:
             text = "; ".join(parts) + "."
+        else:
+            text = "no family has three sizes of known compute, so there is no trend to test."
         text += self._smallest_seen(data)
         if unknown:
             text += (
@@ -179,17 +191,12 @@ class ScalingStudy(Study):
 
     def _smallest_seen(self, data: pl.DataFrame) -> str:
         """Return a sentence about the smallest model of known compute, if there is one."""
-        rows = data.filter(
-            pl.col("flops").is_not_null(),
-            pl.col("task") == self._mean_label,
-            pl.col("quantity") == "gap",
-        ).sort("flops")
+        rows = data.filter(pl.col("flops").is_not_null(), task=self._mean_label, quantity="gap")
         if not rows.height:
             return ""
-        # Rows are in the order of FLOPs.
-        model = rows["model"][0]
+        model = rows.sort("flops")["model"][0]
         above = []
-        for row in rows.filter(pl.col("model") == model).iter_rows(named=True):
+        for row in rows.filter(model=model).iter_rows(named=True):
             if interval_sign(row["low"], row["high"]) > 0:
                 above.append(row["verifier"])
         return (
@@ -197,7 +204,8 @@ class ScalingStudy(Study):
             f"{listed(above)}."
         )
 
-    def _holds(self, trends: Mapping[TrendKey, Trend]) -> str:
+    def _holds(self, trends: Trends) -> str:
+        # A trend that could not be tested counts neither as rising nor as not rising.
         relative = list(_tested(trends, "relative_gap"))
         absolute = list(_tested(trends, "gap"))
         if not relative and not absolute:
@@ -206,13 +214,15 @@ class ScalingStudy(Study):
         for _, verifier, trend in relative:
             if trend.residual is not None:
                 spread.append(f"{verifier} {trend.residual:.3f}")
+        rising = _families(relative, rising=True)
+        not_rising = _families(relative, rising=False)
+        absolute_rising = _families(absolute, rising=True)
         return (
             f"The relative gap rises (p of Kendall's tau at most {ALPHA}, slope above zero) with "
-            f"{_families(relative, rising=True)}, and not with "
-            f"{_families(relative, rising=False)}; the absolute gap rises with "
-            f"{_families(absolute, rising=True)}. Spread about the line: {', '.join(spread)}. The "
-            "embedded models are tiny, follow one recipe and have one training seed each, so the "
-            "intervals cover the choice of problems only."
+            f"{rising}, and not with {not_rising}; the absolute gap rises with {absolute_rising}. "
+            f"Spread about the line: {', '.join(spread)}. The embedded models are tiny, follow one "
+            "recipe and have one training seed each, so the intervals cover the choice of problems "
+            "only."
         )
 
     def _table(self, data: pl.DataFrame) -> str:
@@ -220,42 +230,33 @@ class ScalingStudy(Study):
         lines = []
         for (model, task), group in data.group_by("model", "task", maintain_order=True):
             flops = group["flops"][0]
+            flops_text = "unknown" if flops is None else f"{flops:.1e}"
             values = {}
             for row in group.iter_rows(named=True):
                 values[row["verifier"], row["quantity"]] = _estimate_of(row)
             cells = []
             for verifier in self.verifiers:
                 relative = share(values[verifier, "relative_gap"])
-                cells.append(f"{relative}; {points(values[verifier, 'gap'])}")
-            flops_text = "unknown" if flops is None else f"{flops:.1e}"
+                absolute = points(values[verifier, "gap"])
+                cells.append(f"{relative}; {absolute}")
             lines.append([str(model), flops_text, str(task), *cells])
         return markdown_table(["model", "FLOPs", "task", *columns], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(
-            pl.col("task") == self._mean_label,
-            pl.col("flops").is_not_null(),
-            pl.col("value").is_not_null(),
-        )
-        panels = []
-        for quantity, title in QUANTITIES.items():
-            is_last = quantity == "gap"
-            factor = 100 if quantity == "gap" else 1
-            rows = shown.filter(pl.col("quantity") == quantity)
-            rows = rows.with_columns(pl.col("value", "low", "high") * factor)
-            x = alt.X(
-                "flops:Q",
-                scale=alt.Scale(type="log", nice=False, padding=10),
-                title="pre-training FLOPs" if is_last else None,
-                axis=alt.Axis(format=".0e", tickCount=4, labels=is_last),
-            )
-            layers, legend = by_family(rows, x, alt.Color("verifier:N", title=None), title=title)
-            # The axis and its labels stand under the last panel only.
-            panel = alt.layer(level(0), *layers).properties(width=COLUMN, height=130)
-            if legend and not is_last:
-                panel = panel.properties(title=legend)
-            panels.append(panel)
-        return alt.vconcat(*panels, spacing=6)
+        shown = data.filter(pl.col("flops").is_not_null(), task=self._mean_label)
+        shown = known_values(shown)
+        relative = shown.filter(quantity="relative_gap")
+        absolute = scaled(shown.filter(quantity="gap"), 100)
+        upper_x, lower_x = shared_x(flops_axis("pre-training FLOPs"), 2)
+        colour = alt.Color("verifier:N", title=None)
+        layers, legend = by_family(relative, upper_x, colour, title=QUANTITIES["relative_gap"])
+        upper = alt.layer(level(0), *layers).properties(width=COLUMN, height=130)
+        # The explanation of the lines stands above both panels.
+        if legend:
+            upper = upper.properties(title=legend)
+        layers, _ = by_family(absolute, lower_x, colour, title=QUANTITIES["gap"])
+        lower = alt.layer(level(0), *layers).properties(width=COLUMN, height=130)
+        return stacked([upper, lower])
 
 
 def compute_of(
@@ -274,9 +275,7 @@ def compute_of(
     return compute, unknown
 
 
-def trend_over_models(
-    ratios: Mapping[str, Ratio], compute: Mapping[str, Pretraining], counts_BP: Floats
-) -> Trend:
+def trend_over_models(ratios: Mapping[str, Ratio], compute: Compute, counts_BP: Floats) -> Trend:
     """Return the trend of a number of each model against log10 of its pre-training FLOPs."""
     flops = [compute[model].flops for model in ratios]
     # Models of equal FLOPs are training seeds of one size, hence size_M.
@@ -292,7 +291,7 @@ def _total(counted: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _tested(trends: Mapping[TrendKey, Trend], quantity: str) -> Iterator[tuple[str, str, Trend]]:
+def _tested(trends: Trends, quantity: str) -> Iterator[tuple[str, str, Trend]]:
     """Yield family, verifier and trend of one quantity, where the trend could be tested."""
     for (family, verifier, name), trend in trends.items():
         if name == quantity and trend.p_rising is not None:
@@ -301,8 +300,11 @@ def _tested(trends: Mapping[TrendKey, Trend], quantity: str) -> Iterator[tuple[s
 
 def _families(trends: Sequence[tuple[str, str, Trend]], rising: bool) -> str:
     """Return the verifiers and families whose trend rises, or those whose trend does not."""
-    matching = [entry for entry in trends if _rises(entry[2]) == rising]
-    return listed(f"{verifier} ({family})" for family, verifier, _ in matching)
+    matching = []
+    for family, verifier, trend in trends:
+        if _rises(trend) == rising:
+            matching.append(f"{verifier} ({family})")
+    return listed(matching)
 
 
 def _rises(trend: Trend) -> bool:

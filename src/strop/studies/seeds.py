@@ -29,16 +29,11 @@ from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost, cost_of, cost_of_fit
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, known_values
 from strop.studies.frame.figures import COLUMN, level, points_with_intervals
 from strop.studies.frame.findings import Finding, markdown_table, write_findings
 from strop.studies.frame.fits import best_of_n_rows, default_fit, is_fitted
-from strop.studies.frame.numbers import (
-    count_signs,
-    estimate_columns,
-    estimates,
-    format_estimate,
-    short_name,
-)
+from strop.studies.frame.numbers import count_signs, estimates, format_estimate, short_name
 from strop.studies.frame.runs import Runs, RunSpec, Tell
 from strop.tasks import Task
 
@@ -98,7 +93,8 @@ class SeedsStudy(Study):
             yield cost_of(train)
             fit = cost_of_fit(train[0], self.train_problems, self.epochs)
             measuring = cost_of([self._wanted(base, "test")])
-            yield from self.draws * self.trainings * [fit, measuring]
+            fits = self.draws * self.trainings
+            yield from fits * [fit, measuring]
 
     def run(self, out: Path, tell: Tell) -> Path:
         runs = Runs(out.parent / "runs", tell)
@@ -156,23 +152,21 @@ class SeedsStudy(Study):
     def _finding(self, base: Run, fits: Mapping[Fit, Run]) -> Finding:
         rows: list[dict[str, Any]] = []
         changes: list[Estimate] = []
-        for (draw, training), run in fits.items():
+        for fit, run in fits.items():
             measured = self._against_base(run, base)
             changes.append(measured["change"])
-            label = (
-                f"{draw + 1}.{training + 1}"
-                if self._fine_tunes
-                else short_name(self.models[training])
-            )
-            fit = {"fit": label, "data": draw, "training": training}
+            draw, training = fit
+            label = self._fit_label(fit)
             for quantity, estimate in measured.items():
-                rows.append({**fit, "quantity": quantity, **estimate_columns(estimate)})
-        has_fits = bool(rows)
+                row = estimate_row(
+                    estimate, fit=label, data=draw, training=training, quantity=quantity
+                )
+                rows.append(row)
         # A spread needs two fits.
         sources = components(base, fits) if len(fits) > 1 else {}
         for source, estimate in sources.items():
-            rows.append({"fit": "", "quantity": f"sd: {source}", **estimate_columns(estimate)})
-        data = pl.DataFrame(rows, infer_schema_length=None)
+            rows.append(estimate_row(estimate, fit="", quantity=f"sd: {source}"))
+        data = as_frame(rows)
         return Finding(
             "seeds",
             f"Where noise comes from: {short_name(self.models[0])} on {base.plan.task.label}",
@@ -180,9 +174,16 @@ class SeedsStudy(Study):
             self._seen(sources, changes),
             self._holds(sources),
             data,
-            self._figure(data) if has_fits else None,
+            self._figure(data) if fits else None,
             _sources_table(sources) if sources else "",
         )
+
+    def _fit_label(self, fit: Fit) -> str:
+        """Return the name of a fit in the data: draw and seed from 1 on, or its model."""
+        draw, training = fit
+        if self._fine_tunes:
+            return f"{draw + 1}.{training + 1}"
+        return short_name(self.models[training])
 
     def _against_base(self, run: Run, base: Run) -> dict[str, Estimate]:
         """Return a fit's accuracy, and its change against the base model on the same problems."""
@@ -206,11 +207,13 @@ class SeedsStudy(Study):
         for name, estimate in sources.items():
             if estimate.value is not None:
                 known[name] = estimate.value
+        # Models that are given as they are have no draws of training data.
         kinds_of_seeds = [name for name in ("data", "training") if name in known]
         if not kinds_of_seeds:
             return NOT_TESTABLE
         larger_kind = max(kinds_of_seeds, key=lambda name: known[name])
-        of_problems, of_seeds = known["change"], known[larger_kind]
+        of_problems = known["change"]
+        of_seeds = known[larger_kind]
         if of_problems == of_seeds == 0:
             return "Not testable here: nothing differs."
         comparison = "larger" if of_problems > of_seeds else "smaller"
@@ -234,12 +237,14 @@ class SeedsStudy(Study):
             quantity, y_title = "accuracy", "accuracy of one sample, %"
             x_title, angle = None, -30
             colour = None
-        shown = data.filter(
-            pl.col("quantity") == quantity, pl.col("value").is_not_null()
-        ).with_columns(pl.col("value", "low", "high") * 100, (pl.col("data") + 1).cast(pl.String))
+        shown = in_per_cent(known_values(data.filter(quantity=quantity)))
+        # The draws of data are named from 1 on, as text: they are categories.
+        shown = shown.with_columns((pl.col("data") + 1).cast(pl.String))
         x = alt.X("fit:N", sort=None, title=x_title, axis=alt.Axis(labelAngle=angle))
+        # A change is compared with zero, an accuracy is not.
         layers = [level(0)] if self._fine_tunes else []
-        layers.append(points_with_intervals(shown, x, "value:Q", colour, title=y_title, line=False))
+        points = points_with_intervals(shown, x, "value:Q", colour, title=y_title, line=False)
+        layers.append(points)
         title = alt.Title("intervals over problems", fontSize=10)
         return alt.layer(*layers).properties(width=COLUMN, height=170, title=title)
 
@@ -277,7 +282,7 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
     value_IP = np.stack([_accuracy(run).above_P for run in fits.values()])
     change_IP = value_IP - _accuracy(base).above_P
     of_samples = [_variance_of_mean_P(run).mean() for run in fits.values()]
-    # The variance of one problem's value. That of a mean over P problems is 1 / P of it.
+    # The variance of one problem's value, as a mean over fits.
     of_one_problem = {
         "problems": np.var(value_IP, axis=1, ddof=1).mean(),
         "change": np.var(change_IP, axis=1, ddof=1).mean(),
@@ -286,7 +291,9 @@ def components(base: Run, fits: Mapping[Fit, Run]) -> dict[str, Estimate]:
     problems = value_IP.shape[1]
     sources = {}
     for name, variance in of_one_problem.items():
-        sources[name] = _standard_deviation(float(variance) / problems, problems - 1, problems)
+        # The variance of a mean over P problems is 1 / P of that of one.
+        of_mean = float(variance) / problems
+        sources[name] = _standard_deviation(of_mean, problems - 1, problems)
     draw_I = np.array([draw for draw, _ in fits])
     groups = [value_IP[draw_I == draw] for draw in np.unique(draw_I)]
     return sources | _of_seeds(groups)
@@ -323,11 +330,13 @@ def _of_seeds(groups: Sequence[Floats]) -> dict[str, Estimate]:
 
 def _within_groups(groups: Sequence[Floats]) -> float:
     """Return the sum of squares of the fits' accuracies about the means of their groups."""
-    return sum(
-        (len(group) - 1) * float(group.mean(axis=1).var(ddof=1))
-        for group in groups
-        if len(group) > 1
-    )
+    total = 0.0
+    for group in groups:
+        # A group of one has no variance, and adds no degree of freedom.
+        if len(group) > 1:
+            variance = float(group.mean(axis=1).var(ddof=1))
+            total += (len(group) - 1) * variance
+    return total
 
 
 def _residual(value_IP: Floats) -> float:
@@ -349,6 +358,7 @@ def _standard_deviation(
     if variance == 0:
         why = "no difference was seen, so the spread of other draws is unknown"
         return Estimate(0.0, None, None, 0.95, rests_on, definition, why)
+    # The lower end belongs to the upper quantile: freedom * variance / sigma^2 is chi-square.
     low = freedom * variance / chi_square(0.975, freedom)
     high = freedom * variance / chi_square(0.025, freedom)
 
@@ -374,7 +384,8 @@ def chi_square(p: float, freedom: int) -> float:
 
 def _chi_square_cdf(x: float, freedom: int) -> float:
     """Return the distribution function, by the series of the lower incomplete gamma function."""
-    shape, half = freedom / 2, x / 2
+    shape = freedom / 2
+    half = x / 2
     if half == 0:
         return 0.0
     # The first term is taken in logarithms: its factors alone may overflow.
@@ -401,8 +412,10 @@ def _variance_of_mean_P(run: Run) -> Floats:
     """Return the variance of each problem's mean over its samples; 0 for a single sample."""
     samples = run.evidence.samples
     count_P = samples.mask_PK.sum(axis=1)
-    mean_P1 = accuracy_P(samples.utility_PK, samples.mask_PK)[:, None]
-    deviation_PK = np.where(samples.mask_PK, samples.utility_PK - mean_P1, 0.0)
+    mean_P = accuracy_P(samples.utility_PK, samples.mask_PK)
+    deviation_PK = np.where(samples.mask_PK, samples.utility_PK - mean_P[:, None], 0.0)
     square_P = (deviation_PK**2).sum(axis=1)
-    result: Floats = square_P / np.maximum(count_P - 1, 1) / count_P
+    # A single sample has no deviation from its mean: the maximum avoids 0 / 0.
+    freedom_P = np.maximum(count_P - 1, 1)
+    result: Floats = square_P / freedom_P / count_P
     return result

@@ -22,9 +22,10 @@ from strop.records import Estimate
 from strop.studies.frame.base import Study
 from strop.studies.frame.cost import Cost
 from strop.studies.frame.courses import mean_over_seeds
+from strop.studies.frame.data import as_frame, estimate_row
 from strop.studies.frame.findings import Finding, write_findings
 from strop.studies.frame.fits import Fits, Measured
-from strop.studies.frame.numbers import estimate_columns, points, short_name
+from strop.studies.frame.numbers import points, short_name
 from strop.studies.frame.runs import Runs, Tell
 from strop.studies.sft_figures import (
     CHANGES,
@@ -36,6 +37,7 @@ from strop.studies.sft_figures import (
     curve_figure,
     effect_figure,
     in_nats,
+    is_likelihood,
     tables,
 )
 from strop.tasks import Task
@@ -51,6 +53,11 @@ CURVE = (
 )
 EFFECT = "larger N (10, 25, 50) brings more, with falling returns (Figure 9)."
 NOT_TESTABLE = "Not testable here."
+
+Models = Mapping[str, Sequence[Measured]]
+"""The measurements of every model, one for each seed."""
+Snapshots = Mapping[int, Mapping[int, Measured]]
+"""The measurements of snapshots by step and by the index of the seed."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,9 @@ class SftStudy(Study):
 
     @property
     def _task_label(self) -> str:
-        return self.task if isinstance(self.task, str) else self.task.label
+        if isinstance(self.task, str):
+            return self.task
+        return self.task.label
 
     def _fits(self, out: Path, tell: Tell) -> list[Fits]:
         """Return the fits of each seed."""
@@ -125,7 +134,8 @@ class SftStudy(Study):
                 complete[name] = values
         left_out = ""
         for fits in all_fits:
-            left_out += "".join(f" Seed {fits.seed}: {reason}." for reason in fits.left_out)
+            for reason in fits.left_out:
+                left_out += f" Seed {fits.seed}: {reason}."
         findings = [
             self._table(complete, left_out),
             self._effect(complete),
@@ -135,7 +145,7 @@ class SftStudy(Study):
 
     # --- all models ---
 
-    def _table(self, models: Mapping[str, Sequence[Measured]], left_out: str) -> Finding:
+    def _table(self, models: Models, left_out: str) -> Finding:
         """Return the accuracies of all models, and their changes against the base model."""
         base = models["base"]
         values: dict[str, Estimates] = {}
@@ -149,12 +159,13 @@ class SftStudy(Study):
             training = points(changes[name]["train_accuracy"])
             held_out = points(changes[name]["accuracy"])
             seen.append(f"{name} {training} on training problems, {held_out} held out")
+        summary = "; ".join(seen) or "nothing was trained"
         return Finding(
             "sft-table",
             f"Training {short_name(self.model)} on its own samples of {self._task_label}",
             TABLE,
             f"change of the accuracy of one sample, points, {self.seeds} seeds:"
-            f" {'; '.join(seen) or 'nothing was trained'}.{left_out}",
+            f" {summary}.{left_out}",
             f"{self._kept(models)} Held-out problems and the last checkpoint are the headline here;"
             f" {self.seeds} seeds give little information about their own spread.",
             self._table_data(values, changes),
@@ -169,11 +180,13 @@ class SftStudy(Study):
         for name in values:
             for kind, estimates in (("value", values[name]), ("change", changes[name])):
                 for key, estimate in estimates.items():
-                    row = {"model": name, "quantity": key, "kind": kind, "seeds": self.seeds}
-                    rows.append(row | estimate_columns(estimate))
-        return pl.DataFrame(rows, infer_schema_length=None)
+                    row = estimate_row(
+                        estimate, model=name, quantity=key, kind=kind, seeds=self.seeds
+                    )
+                    rows.append(row)
+        return as_frame(rows)
 
-    def _kept(self, models: Mapping[str, Sequence[Measured]]) -> str:
+    def _kept(self, models: Models) -> str:
         """Return the share of best-of-K's lift over one sample that each way of training keeps."""
         base = models["base"]
         parts = []
@@ -185,8 +198,7 @@ class SftStudy(Study):
             for problems, prefix in (("training", "train_"), ("held-out", "")):
                 lift = _mean_gain(base, f"{prefix}best_of_k", base, f"{prefix}accuracy")
                 gain = _mean_gain(measured, f"{prefix}accuracy", base, f"{prefix}accuracy")
-                share = f"{100 * gain / lift:.0f}%" if lift > 0 else "no lift to keep"
-                shares.append(f"{share} ({problems})")
+                shares.append(f"{_share_kept(gain, lift)} ({problems})")
             parts.append(f"{name} {' and '.join(shares)}")
         return (
             f"Share of the lift of best-of-{self.samples} over one sample that is kept:"
@@ -195,7 +207,7 @@ class SftStudy(Study):
 
     # --- the effect of N ---
 
-    def _effect(self, models: Mapping[str, Sequence[Measured]]) -> Finding:
+    def _effect(self, models: Models) -> Finding:
         """Return the change of SFT-Sharpening against the base model by N."""
         rows = []
         for size in self.sizes:
@@ -204,8 +216,8 @@ class SftStudy(Study):
             base = models["base"] if measured else ()
             for key, where in WHERE.items():
                 change = _mean_change(measured, base, key)
-                rows.append({"N": size, "quantity": key, "where": where} | estimate_columns(change))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+                rows.append(estimate_row(change, N=size, quantity=key, where=where))
+        data = as_frame(rows)
         seen, holds = self._effect_in_words(models)
         return Finding(
             "sft-effect-of-N",
@@ -217,7 +229,7 @@ class SftStudy(Study):
             effect_figure(data),
         )
 
-    def _effect_in_words(self, models: Mapping[str, Sequence[Measured]]) -> tuple[str, str]:
+    def _effect_in_words(self, models: Models) -> tuple[str, str]:
         """Compare the smallest N with the largest: the sentences ``seen`` and ``holds``."""
         smallest, largest = self.sizes[0], self.sizes[-1]
         before = models.get(f"sft-{smallest}")
@@ -236,25 +248,28 @@ class SftStudy(Study):
             rises.append("training problems")
         if held_out.interval_sign == 1:
             rises.append("held-out ones")
-        answer = f"More N brings more on {' and on '.join(rises)}" if rises else "Not shown"
+        answer = "Not shown"
+        if rises:
+            answer = f"More N brings more on {' and on '.join(rises)}"
         return seen, f"{answer}; intervals are over {self.seeds} seeds."
 
     # --- the training curve ---
 
-    def _curve(
-        self, base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
-    ) -> Finding:
-        """Return the changes of snapshots against the base model by step.
-
-        ``snapshots`` holds measurements by step and by the index of the seed.
-        """
+    def _curve(self, base: Sequence[Measured], snapshots: Snapshots) -> Finding:
+        """Return the changes of snapshots against the base model by step."""
         rows = []
         for step, by_seed in sorted(snapshots.items()):
             for key, (what, where) in CURVES.items():
-                row = {"step": step, "quantity": key, "what": what, "problems": where}
-                change = _snapshot_change(base, by_seed, key)
-                rows.append({**row, "seeds": len(by_seed), **estimate_columns(change)})
-        data = pl.DataFrame(rows, infer_schema_length=None)
+                row = estimate_row(
+                    _snapshot_change(base, by_seed, key),
+                    step=step,
+                    quantity=key,
+                    what=what,
+                    problems=where,
+                    seeds=len(by_seed),
+                )
+                rows.append(row)
+        data = as_frame(rows)
         has_values = bool(rows) and data["value"].count() > 0
         seen, holds = _curve_in_words(base, snapshots)
         return Finding(
@@ -269,19 +284,27 @@ class SftStudy(Study):
         )
 
 
-def _curve_in_words(
-    base: Sequence[Measured], snapshots: Mapping[int, Mapping[int, Measured]]
-) -> tuple[str, str]:
+def _share_kept(gain: float, lift: float) -> str:
+    """Return the part of a lift that a gain reaches, in per cent."""
+    if lift > 0:
+        return f"{100 * gain / lift:.0f}%"
+    return "no lift to keep"
+
+
+def _curve_in_words(base: Sequence[Measured], snapshots: Snapshots) -> tuple[str, str]:
     """Return the sentences ``seen`` and ``holds`` of the training curve."""
     if not snapshots:
         return "no snapshot could be made.", NOT_TESTABLE
     last = max(snapshots)
     changes = {key: _snapshot_change(base, snapshots[last], key) for key in CURVES}
+    train_accuracy = points(changes["train_accuracy"])
+    accuracy = points(changes["accuracy"])
+    train_likelihood = in_nats(changes["train_base_likelihood"])
+    likelihood = in_nats(changes["base_likelihood"])
     seen = (
-        f"from the base to step {last}: accuracy {points(changes['train_accuracy'])} points on"
-        f" training problems and {points(changes['accuracy'])} held out; log-likelihood under the"
-        f" base {in_nats(changes['train_base_likelihood'])} and"
-        f" {in_nats(changes['base_likelihood'])} nats."
+        f"from the base to step {last}: accuracy {train_accuracy} points on training problems and"
+        f" {accuracy} held out; log-likelihood under the base {train_likelihood} and {likelihood}"
+        " nats."
     )
     gains = {}
     for step, by_seed in snapshots.items():
@@ -302,19 +325,19 @@ def _curve_in_words(
 # --- means over seeds ---
 
 
-def over(values: Iterable[float], key: str | None) -> Estimate:
+def seed_mean(values: Iterable[float], key: str | None) -> Estimate:
     """Return the mean over seeds with Student's 95% interval.
 
     ``key`` names the quantity, so that the interval of a share is cut at 0 and 1. It is None for a
     change, which is not cut.
     """
-    is_share = key is not None and not key.endswith("likelihood")
+    is_share = key is not None and not is_likelihood(key)
     bounds = (0.0, 1.0) if is_share else ANYTHING
     return mean_over_seeds(values, "mean over seeds", bounds)
 
 
 def _mean_over_seeds(measured: Sequence[Measured], key: str) -> Estimate:
-    return over([seed[key] for seed in measured], key)
+    return seed_mean([seed[key] for seed in measured], key)
 
 
 def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str) -> Estimate:
@@ -322,14 +345,14 @@ def _mean_change(after: Sequence[Measured], before: Sequence[Measured], key: str
     changes = []
     for new, old in zip(after, before, strict=True):
         changes.append(new[key] - old[key])
-    return over(changes, None)
+    return seed_mean(changes, None)
 
 
 def _snapshot_change(
     base: Sequence[Measured], by_seed: Mapping[int, Measured], key: str
 ) -> Estimate:
     """Return the mean change of a snapshot against the base model, paired by seed."""
-    return over(_paired_with_base(base, by_seed, key), None)
+    return seed_mean(_paired_with_base(base, by_seed, key), None)
 
 
 def _paired_with_base(

@@ -9,9 +9,17 @@ import altair as alt
 import polars as pl
 
 from strop.records import Estimate
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import as_frame, estimate_row, in_per_cent, known_values
+from strop.studies.frame.figures import (
+    COLUMN,
+    Panel,
+    forest,
+    level,
+    points_with_intervals,
+    stacked_panels,
+)
 from strop.studies.frame.findings import markdown_table
-from strop.studies.frame.numbers import estimate_columns, format_estimate, per_cent, points
+from strop.studies.frame.numbers import format_estimate, per_cent, points
 
 SHOWN = {
     "train_accuracy": "one sample, training problems, %",
@@ -65,13 +73,20 @@ def tables(values: Mapping[str, Estimates], changes: Mapping[str, Estimates]) ->
 
 
 def _value_cell(value: Estimate, key: str) -> str:
-    return (
-        format_estimate(value, 1, ".2f", ".2f") if key.endswith("likelihood") else per_cent(value)
-    )
+    if is_likelihood(key):
+        return format_estimate(value, 1, ".2f", ".2f")
+    return per_cent(value)
 
 
 def _change_cell(value: Estimate, key: str) -> str:
-    return in_nats(value) if key.endswith("likelihood") else points(value)
+    if is_likelihood(key):
+        return in_nats(value)
+    return points(value)
+
+
+def is_likelihood(key: str) -> bool:
+    """Return whether a quantity is a log-likelihood in nats; all others are shares."""
+    return key.endswith("likelihood")
 
 
 def in_nats(change: Estimate) -> str:
@@ -82,28 +97,24 @@ def bars(changes: Mapping[str, Estimates]) -> Any:
     """Draw the changes of all models against the base model, in points."""
     rows = []
     for name, estimates in changes.items():
-        if name != "base":
-            for key, where in WHERE.items():
-                rows.append({"model": name, "where": where} | estimate_columns(estimates[key]))
-    data = pl.DataFrame(rows, infer_schema_length=None)
-    data = data.with_columns(pl.col("value", "low", "high") * 100)
-    base = alt.Chart(data).encode(
+        if name == "base":
+            continue
+        for key, where in WHERE.items():
+            rows.append(estimate_row(estimates[key], model=name, where=where))
+    base = alt.Chart(in_per_cent(as_frame(rows))).encode(
         x=alt.X("model:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30)),
         xOffset=alt.XOffset("where:N", sort=None),
         color=alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2)),
     )
-    y = alt.Y("low:Q", title="change against the base, points")
-    intervals = base.mark_rule(strokeWidth=1.2, opacity=0.7).encode(y=y, y2="high:Q")
-    marks = base.mark_point(filled=True, size=26, opacity=1).encode(y="value:Q")
-    return alt.layer(level(0), intervals, marks).properties(width=COLUMN, height=190)
+    chart = forest(base, "y", "change against the base, points", size=26)
+    return chart.properties(width=COLUMN, height=190)
 
 
 def effect_figure(data: pl.DataFrame) -> Any:
     """Draw the changes against the base model by N, in points; None if all are unknown."""
-    shown = data.filter(pl.col("value").is_not_null())
+    shown = in_per_cent(known_values(data))
     if shown.is_empty():
         return None
-    shown = shown.with_columns(pl.col("value", "low", "high") * 100)
     x = alt.X("N:O", title="N of SFT-Sharpening", axis=alt.Axis(labelAngle=0))
     colour = alt.Color("where:N", sort=None, title=None, legend=alt.Legend(columns=2))
     title = "change against the base, points"
@@ -113,16 +124,14 @@ def effect_figure(data: pl.DataFrame) -> Any:
 
 def curve_figure(data: pl.DataFrame) -> Any:
     """Draw accuracy above log-likelihood, with one axis of steps below both."""
-    panels = []
-    for what, title, times, is_last in (
-        ("accuracy", "accuracy, points", 100, False),
-        ("log-likelihood", "log-likelihood, nats", 1, True),
-    ):
-        shown = data.filter(pl.col("what") == what, pl.col("value").is_not_null())
-        shown = shown.with_columns(pl.col("value", "low", "high") * times)
-        x_title = "optimiser step" if is_last else None
-        x = alt.X("step:O", title=x_title, axis=alt.Axis(labels=is_last, labelAngle=0))
-        colour = alt.Color("problems:N", sort=None, title=None)
-        chart = points_with_intervals(shown, x, "value:Q", colour, title=title, apart="problems:N")
-        panels.append(alt.layer(level(0), chart).properties(width=COLUMN, height=110))
-    return alt.vconcat(*panels, spacing=6)
+    known = known_values(data)
+    # Accuracies are shares; log-likelihoods are in nats already.
+    accuracy = in_per_cent(known.filter(what="accuracy"))
+    log_likelihood = known.filter(what="log-likelihood")
+    panels = [
+        Panel(accuracy, "accuracy, points"),
+        Panel(log_likelihood, "log-likelihood, nats"),
+    ]
+    x = alt.X("step:O", title="optimiser step", axis=alt.Axis(labelAngle=0))
+    colour = alt.Color("problems:N", sort=None, title=None)
+    return stacked_panels(panels, x, colour, height=110, apart="problems:N")

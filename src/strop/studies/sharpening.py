@@ -18,13 +18,15 @@ from strop.records import Estimate
 from strop.sharpening import SELF_REWARDS
 from strop.studies import sharpening_figures as figures
 from strop.studies.frame.base import Study
+from strop.studies.frame.data import as_frame, estimate_row
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    FOUR_SIZES,
     count_signs,
-    estimate_columns,
     format_estimate,
     per_cent,
     points,
+    second_or_only,
     short_name,
 )
 from strop.studies.frame.runs import Runs, RunSpec
@@ -61,7 +63,7 @@ class SharpeningStudy(Study):
     ``shown`` is the model of the figures of curves and distributions, by default the second.
     """
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "recall", "sudoku4")
     seeds: int = 3
     problems: int = 200
@@ -89,7 +91,7 @@ class SharpeningStudy(Study):
         """Return the model of the figures; ``shown`` may name a model that the study lacks."""
         if self.shown in self.models:
             return self.shown
-        return self.models[min(1, len(self.models) - 1)]
+        return second_or_only(self.models)
 
     def wanted(self) -> Sequence[RunSpec]:
         wanted: list[RunSpec] = []
@@ -100,9 +102,10 @@ class SharpeningStudy(Study):
     def _specs(self) -> dict[CellKey, list[RunSpec]]:
         """Return the runs of all seeds for each model and task."""
         cells = {}
+        seeds = range(self.seed, self.seed + self.seeds)
         for model in self.models:
             for task in self.tasks:
-                specs = [self._spec(model, task, self.seed + index) for index in range(self.seeds)]
+                specs = [self._spec(model, task, seed) for seed in seeds]
                 cells[model, specs[0].plan.task.label] = specs
         return cells
 
@@ -134,9 +137,16 @@ class SharpeningStudy(Study):
         for (model, task), of_cell in values.items():
             truncated = cells[model, task].truncated()
             for (reward, quantity), value in of_cell.items():
-                labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
-                rows.append(labels | {"truncated": truncated} | estimate_columns(value))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+                row = estimate_row(
+                    value,
+                    model=model,
+                    task=task,
+                    reward=reward,
+                    quantity=quantity,
+                    truncated=truncated,
+                )
+                rows.append(row)
+        data = as_frame(rows)
         return Finding(
             "sharpening-lifts",
             f"Best of {self.samples} against greedy decoding: lift in per cent of greedy accuracy",
@@ -157,12 +167,16 @@ class SharpeningStudy(Study):
                 gains += 1
                 if of_cell[reward, "gain"].interval_sign > 0:
                     risen += 1
-                changes = (of_cell[reward, "over_one"], of_cell[reward, "over_half"])
-                if any(change.interval_sign < 0 for change in changes):
+                over_one = of_cell[reward, "over_one"].interval_sign
+                over_half = of_cell[reward, "over_half"].interval_sign
+                if over_one < 0 or over_half < 0:
                     falling.append(f"{short_name(model)} on {task} by {reward}")
-        answer = "In few cells" if risen else "Not shown"
         if risen > gains / 2:
             answer = "In most cells"
+        elif risen:
+            answer = "In few cells"
+        else:
+            answer = "Not shown"
         return (
             f"{answer}: {risen} of {gains} gains over greedy lie wholly above zero. The "
             f"change of accuracy from N = 1 or from N = {self.samples // 2} to N = {self.samples} "
@@ -178,14 +192,17 @@ class SharpeningStudy(Study):
         for (model, task), cell in cells.items():
             values, cell_changes = curves(cell)
             for (reward, quantity, n), value in values.items():
-                labels = {"model": model, "task": task, "reward": reward, "quantity": quantity}
-                rows.append(labels | {"samples": n} | estimate_columns(value))
+                row = estimate_row(
+                    value, model=model, task=task, reward=reward, quantity=quantity, samples=n
+                )
+                rows.append(row)
             for (reward, quantity), change in cell_changes.items():
                 changes[model, task, reward, quantity] = change
         accuracy = _changes_of(changes, "accuracy")
         log_likelihood = _changes_of(changes, "log-likelihood")
         rising = sum(change.interval_sign > 0 for change in accuracy)
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        falling = listed(_falling_accuracy(changes))
+        data = as_frame(rows)
         return Finding(
             "sharpening-curves",
             "Accuracy and log-likelihood of the chosen response against N "
@@ -194,11 +211,11 @@ class SharpeningStudy(Study):
             f"from N = 1 to N = {self.samples}, all cells and rewards: accuracy, "
             f"{count_signs(accuracy)}; log-likelihood, {count_signs(log_likelihood)}.",
             f"Accuracy rises in {rising} of {len(accuracy)} curves, and falls for "
-            f"{listed(_falling_accuracy(changes))}. The curves are exact over all subsets of the "
+            f"{falling}. The curves are exact over all subsets of the "
             "samples. The points of a curve use the same samples, so neighbouring points go up and "
             "down together.",
             data,
-            figures.curves(data.filter(pl.col("model") == self._shown)),
+            figures.curves(data.filter(model=self._shown)),
         )
 
     # --- log-probabilities ---
@@ -209,15 +226,17 @@ class SharpeningStudy(Study):
         pooled: list[str] = []
         within: list[str] = []
         for (model, task), cell in cells.items():
+            labels = {"model": model, "task": task}
             for row in distribution(cell.logprob_PK, cell):
-                rows.append({"model": model, "task": task} | row)
+                rows.append(labels | row)
             pooled_test = _dominance(cell, within_problems=False)
             within_test = _dominance(cell, within_problems=True)
             pooled.append(pooled_test.verdict)
             within.append(within_test.verdict)
-            cells_of_pooled = [pooled_test.verdict, _failures(pooled_test)]
-            cells_of_within = [within_test.verdict, _failures(within_test)]
-            lines.append([model, task, *cells_of_pooled, *cells_of_within])
+            line = [model, task]
+            for test in (pooled_test, within_test):
+                line += [test.verdict, _failures(test)]
+            lines.append(line)
         failures = "right fails; wrong fails (p)"
         header = ["model", "task", "pooled", failures, "within problems", failures]
         # The schema is given because there may be no row: log-probabilities can be unknown.
@@ -235,7 +254,7 @@ class SharpeningStudy(Study):
             "largest amount by which its distribution function lies above the other; problems are "
             "resampled.",
             data,
-            figures.distributions(data.filter(pl.col("model") == self._shown)),
+            figures.distributions(data.filter(model=self._shown)),
             markdown_table(header, lines),
         )
 
@@ -244,9 +263,8 @@ def _lifts_seen(values: LiftValues) -> str:
     """Return how many gains lie above and below zero, and the largest gain."""
     parts = []
     for reward in SELF_REWARDS:
-        parts.append(
-            f"{reward}: {count_signs(of_cell[reward, 'gain'] for of_cell in values.values())}"
-        )
+        gains = [of_cell[reward, "gain"] for of_cell in values.values()]
+        parts.append(f"{reward}: {count_signs(gains)}")
     return (
         f"gain in points over greedy, {len(values)} cells: {'; '.join(parts)}."
         f"{_largest_gain(values)}"
@@ -273,8 +291,10 @@ def _lift_table(values: LiftValues) -> str:
         accuracies = [per_cent(of_cell["", name]) for name in ("greedy", "sampling", "coverage")]
         cells = []
         for reward in SELF_REWARDS:
+            gain = points(of_cell[reward, "gain"])
+            # A lift is relative, so whole per cents are precise enough.
             lift = format_estimate(of_cell[reward, "lift"], 100, "+.0f", ".0f")
-            cells.append(f"{points(of_cell[reward, 'gain'])}; {lift}")
+            cells.append(f"{gain}; {lift}")
         lines.append([model, task, *accuracies, *cells])
     columns = [f"{reward}: gain, points; lift, %" for reward in SELF_REWARDS]
     header = ["model", "task", "greedy, %", "one sample, %", "coverage, %", *columns]
@@ -307,11 +327,13 @@ def _failures(test: Dominance) -> str:
     """Return by how much each kind fails to dominate, with the p-values."""
     if test.right_fails is None or test.wrong_fails is None:
         return test.why or "–"
-    return (
-        f"{test.right_fails:.2f} ({test.right_p:.3f}); {test.wrong_fails:.2f} ({test.wrong_p:.3f})"
-    )
+    right = f"{test.right_fails:.2f} ({test.right_p:.3f})"
+    wrong = f"{test.wrong_fails:.2f} ({test.wrong_p:.3f})"
+    return f"{right}; {wrong}"
 
 
 def _count_each(verdicts: Sequence[str]) -> str:
     """Return each verdict with its count, such as ``right dominates in 3 and ...``."""
-    return listed(f"{verdict} in {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts))
+    # In the order of their first cells.
+    different = dict.fromkeys(verdicts)
+    return listed(f"{verdict} in {verdicts.count(verdict)}" for verdict in different)

@@ -5,10 +5,10 @@ Shapes: P problems, K samples of each, N samples to choose from, B resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,12 @@ LEVELS = 60
 """Points of a distribution function."""
 ACCURACY = (0.0, 1.0)
 LOG_LIKELIHOOD = (-np.inf, 0.0)
+
+CurveValues = dict[tuple[str, str, int], Estimate]
+"""By self-reward, quantity and N."""
+CurveChanges = dict[tuple[str, str], Estimate]
+"""By self-reward and quantity."""
+Array = TypeVar("Array", Floats, Mask)
 
 
 @dataclass(frozen=True)
@@ -51,23 +57,28 @@ class Cell:
 
     @cached_property
     def greedy_P(self) -> Floats:
-        return np.concatenate([run.evidence.greedy_P for run in self.runs])
+        return self._joined(lambda run: run.evidence.greedy_P)
 
     @cached_property
     def utility_PK(self) -> Floats:
-        return np.concatenate([run.evidence.samples.utility_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.samples.utility_PK)
 
     @cached_property
     def mask_PK(self) -> Mask:
-        return np.concatenate([run.evidence.samples.mask_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.samples.mask_PK)
 
     @cached_property
     def logprob_PK(self) -> Floats:
-        return np.concatenate([run.evidence.logprob_PK for run in self.runs])
+        return self._joined(lambda run: run.evidence.logprob_PK)
 
     def accuracy_PN(self, reward: str) -> Floats:
         """Return the accuracy of the response with the highest self-reward of N samples."""
-        return np.concatenate([Sharpening(run).accuracy_PN(reward) for run in self.runs])
+        return self._joined(lambda run: Sharpening(run).accuracy_PN(reward))
+
+    def _joined(self, array_of: Callable[[Run], Array]) -> Array:
+        """Return an array of each run, joined along the problems."""
+        joined: Array = np.concatenate(list(map(array_of, self.runs)))
+        return joined
 
     def log_likelihood_PN(self, reward: str) -> Floats | None:
         """Return the log-likelihood of the response chosen of N, in nats.
@@ -97,12 +108,14 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
     sample_P = accuracy_P(cell.utility_PK, cell.mask_PK)
     # Utilities are 0 or 1: the largest one says whether any response is right.
     has_right_P = cell.utility_PK.max(axis=1)
+    greedy = mean_over_problems(cell.greedy_P, "greedy accuracy", ACCURACY)
     sampling = mean_over_problems(sample_P, "accuracy of one sample", ACCURACY)
-    coverage = "share of problems with a right response"
+    definition = "share of problems with a right response"
+    coverage = mean_over_problems(has_right_P, definition, ACCURACY)
     ratios: dict[tuple[str, str], Ratio] = {
-        ("", "greedy"): mean_over_problems(cell.greedy_P, "greedy accuracy", ACCURACY),
+        ("", "greedy"): greedy,
         ("", "sampling"): sampling,
-        ("", "coverage"): mean_over_problems(has_right_P, coverage, ACCURACY),
+        ("", "coverage"): coverage,
     }
     for reward in SELF_REWARDS:
         curve_PN = cell.accuracy_PN(reward)
@@ -121,12 +134,9 @@ def lifts(cell: Cell) -> dict[tuple[str, str], Estimate]:
     return cell.estimates(ratios)
 
 
-def curves(
-    cell: Cell,
-) -> tuple[dict[tuple[str, str, int], Estimate], dict[tuple[str, str], Estimate]]:
+def curves(cell: Cell) -> tuple[CurveValues, CurveChanges]:
     """Return the values at N = 1, 2, 4, ... and the changes from N = 1 to N = K.
 
-    Values have the key (self-reward, quantity, N), changes the key (self-reward, quantity).
     Coverage and greedy decoding stand beside the self-rewards.
     """
     series: dict[tuple[str, str], Floats] = {
@@ -144,7 +154,8 @@ def curves(
         bounds = ACCURACY if quantity == "accuracy" else LOG_LIKELIHOOD
         for n in sparse(value_PN.shape[1]):
             definition = f"{quantity} of the chosen of {n}"
-            ratios[reward, quantity, n] = mean_over_problems(value_PN[:, n - 1], definition, bounds)
+            value_P = value_PN[:, n - 1]
+            ratios[reward, quantity, n] = mean_over_problems(value_P, definition, bounds)
         # Coverage cannot fall with N, so its change says nothing.
         if reward != "coverage":
             last = mean_over_problems(value_PN[:, -1], quantity, bounds)
@@ -163,8 +174,10 @@ def distribution(value_PK: Floats, cell: Cell) -> Iterator[dict[str, Any]]:
     if not known_PK.any():
         return
     # The lowest hundredth can reach far down and would take most of the axis.
-    levels = np.unique(np.quantile(value_PK[known_PK], np.linspace(0.01, 1, LEVELS)))
-    for kind, selected_PK in (("right", cell.utility_PK == 1), ("wrong", cell.utility_PK != 1)):
+    shares = np.linspace(0.01, 1, LEVELS)
+    levels = np.unique(np.quantile(value_PK[known_PK], shares))
+    is_right_PK = cell.utility_PK == 1
+    for kind, selected_PK in (("right", is_right_PK), ("wrong", ~is_right_PK)):
         values = np.sort(value_PK[known_PK & selected_PK])
         if not len(values):
             continue

@@ -9,8 +9,8 @@ import polars as pl
 
 from strop.records import interval_sign
 from strop.sharpening import SELF_REWARDS
-from strop.studies.frame.figures import COLUMN, points_with_intervals
-from strop.studies.frame.numbers import short_name
+from strop.studies.frame.data import known_values, scaled, unique_values, with_short_names
+from strop.studies.frame.figures import COLUMN, points_with_intervals, stacked
 
 DISTRIBUTION = {
     "model": pl.String,
@@ -34,35 +34,23 @@ def heatmaps(data: pl.DataFrame, samples: int) -> Any:
     """Return heatmaps of model by task: the lift of each self-reward, coverage and accuracies."""
     titles = {(reward, "lift"): f"lift by {reward}, %" for reward in SELF_REWARDS}
     titles |= ACCURACY_PANELS
-    models = [short_name(model) for model in data["model"].unique(maintain_order=True)]
-    tasks = data["task"].unique(maintain_order=True).to_list()
-    shown = data.with_columns(
-        pl.col("model").map_elements(short_name, return_dtype=pl.String), pl.col("value") * 100
-    )
+    shown = with_short_names(data).with_columns(pl.col("value") * 100)
+    models = alt.Scale(domain=unique_values(shown, "model"))
+    tasks = alt.Scale(domain=unique_values(shown, "task"))
     panels = []
     # Two panels side by side: only the left ones have model names, the bottom ones task names.
-    for index, ((reward, quantity), title) in enumerate(titles.items()):
+    for index, (key, title) in enumerate(titles.items()):
+        reward, quantity = key
         is_left = index % 2 == 0
         is_bottom = index >= len(titles) - 2
-        y = alt.Y(
-            "model:N",
-            title=None,
-            scale=alt.Scale(domain=models),
-            axis=alt.Axis(labels=is_left, ticks=is_left),
-        )
-        x = alt.X(
-            "task:N",
-            title=None,
-            scale=alt.Scale(domain=tasks),
-            axis=alt.Axis(labelAngle=-40, labels=is_bottom, ticks=is_bottom),
-        )
-        panel = shown.filter(
-            pl.col("reward") == reward,
-            pl.col("quantity") == quantity,
-            pl.col("value").is_not_null(),
-        )
+        y_axis = alt.Axis(labels=is_left, ticks=is_left)
+        y = alt.Y("model:N", title=None, scale=models, axis=y_axis)
+        x_axis = alt.Axis(labelAngle=-40, labels=is_bottom, ticks=is_bottom)
+        x = alt.X("task:N", title=None, scale=tasks, axis=x_axis)
+        panel = shown.filter(reward=reward, quantity=quantity)
         is_lift = quantity == "lift"
-        panels.append(_heatmap(_with_text(panel, is_lift), title, is_lift, x, y))
+        with_text = _with_text(known_values(panel), is_lift)
+        panels.append(_heatmap(with_text, title, is_lift, x, y))
     rows = []
     for start in range(0, len(panels), 2):
         row = alt.hconcat(*panels[start : start + 2], spacing=14, bounds="flush")
@@ -78,10 +66,12 @@ def _with_text(panel: pl.DataFrame, is_lift: bool) -> pl.DataFrame:
     """Add the column ``text``: the value, with a star if a lift's interval excludes zero."""
     texts = []
     for value, low, high in panel.select("value", "low", "high").iter_rows():
-        if is_lift:
-            texts.append(f"{value:+.0f}*" if interval_sign(low, high) else f"{value:+.0f}")
-        else:
+        if not is_lift:
             texts.append(f"{value:.0f}")
+        elif interval_sign(low, high):
+            texts.append(f"{value:+.0f}*")
+        else:
+            texts.append(f"{value:+.0f}")
     return panel.with_columns(pl.Series("text", texts, dtype=pl.String))
 
 
@@ -108,32 +98,29 @@ def curves(data: pl.DataFrame) -> Any:
 
     Each row is a task; coverage and greedy decoding stand beside the accuracy.
     """
-    tasks = data["task"].unique(maintain_order=True).to_list()
+    tasks = unique_values(data, "task")
     rows = []
-    for index, task in enumerate(tasks):
-        is_last = index == len(tasks) - 1
-        rows_of_task = data.filter(pl.col("task") == task, pl.col("value").is_not_null())
-        accuracy = _curve(rows_of_task, "accuracy", 100, "accuracy, %", is_last)
-        greedy = rows_of_task.filter(pl.col("reward") == "greedy")
-        greedy_line = (
-            alt.Chart(greedy.with_columns(pl.col("value") * 100))
-            .mark_rule(strokeDash=[4, 3], color="#333")
-            .encode(y="value:Q")
-        )
-        accuracy = alt.layer(greedy_line, accuracy)
+    for task in tasks:
+        is_last = task == tasks[-1]
+        rows_of_task = known_values(data.filter(task=task))
+        curves_of_accuracy = _curve(rows_of_task, "accuracy", 100, "accuracy, %", is_last)
+        greedy = scaled(rows_of_task.filter(reward="greedy"), 100)
+        greedy_line = alt.Chart(greedy).mark_rule(strokeDash=[4, 3], color="#333")
+        accuracy = alt.layer(greedy_line.encode(y="value:Q"), curves_of_accuracy)
         nats = _curve(rows_of_task, "log-likelihood", 1, "log-likelihood, nats", is_last)
         left = accuracy.properties(width=HALF, height=85, title=task)
         right = nats.properties(width=HALF, height=85, title="")
         rows.append(alt.hconcat(left, right, spacing=10))
     note = "dashed: greedy decoding; where curves agree, the last one hides the others"
-    return alt.vconcat(*rows, spacing=6, title=alt.Title(note, fontSize=10))
+    return stacked(rows).properties(title=alt.Title(note, fontSize=10))
 
 
 def _curve(data: pl.DataFrame, quantity: str, factor: float, title: str, has_x_axis: bool) -> Any:
     """Return the curves of one quantity over N, one for each self-reward and for coverage."""
     rewards = [*SELF_REWARDS, "coverage"]
-    shown = data.filter(pl.col("quantity") == quantity, pl.col("reward") != "greedy")
-    shown = shown.with_columns(pl.col("value", "low", "high") * factor)
+    # Greedy decoding has one value, for no N.
+    shown = data.filter(pl.col("reward") != "greedy", quantity=quantity)
+    shown = scaled(shown, factor)
     x = alt.X(
         "samples:Q",
         scale=alt.Scale(type="log", base=2, nice=False, padding=8),
@@ -153,23 +140,21 @@ def _curve(data: pl.DataFrame, quantity: str, factor: float, title: str, has_x_a
 
 def distributions(data: pl.DataFrame) -> Any:
     """Return the distribution functions of right and wrong responses of one model, by task."""
-    tasks = data["task"].unique(maintain_order=True).to_list()
+    tasks = unique_values(data, "task")
+    kinds = alt.Scale(domain=["right", "wrong"])
+    colour = alt.Color("kind:N", sort=None, title=None, scale=kinds)
     panels = []
+    # The outer panels carry the titles of the axes for all.
     for index, task in enumerate(tasks):
-        is_left = index % 2 == 0
-        is_bottom = index >= len(tasks) - 2
-        x = alt.X("logprob:Q", title="log-probability, nats" if is_bottom else None)
-        # The outer panels carry the titles of the axes for all.
-        y_title = "share below" if is_left else None
+        x_title = "log-probability, nats" if index >= len(tasks) - 2 else None
+        y_title = "share below" if index % 2 == 0 else None
+        x = alt.X("logprob:Q", title=x_title)
         y = alt.Y("below:Q", title=y_title, scale=alt.Scale(domain=[0, 1]))
-        kinds = alt.Scale(domain=["right", "wrong"])
-        colour = alt.Color("kind:N", sort=None, title=None, scale=kinds)
-        line = (
-            alt.Chart(data.filter(pl.col("task") == task))
-            .mark_line(interpolate="step-after", strokeWidth=1.5)
-            .encode(x=x, y=y, color=colour)
-        )
+        rows = data.filter(task=task)
+        line = alt.Chart(rows).mark_line(interpolate="step-after", strokeWidth=1.5)
+        line = line.encode(x=x, y=y, color=colour)
         panels.append(line.properties(width=HALF, height=95, title=task))
-    starts = range(0, len(panels), 2)
-    rows = [alt.hconcat(*panels[start : start + 2], spacing=12) for start in starts]
-    return alt.vconcat(*rows, spacing=6)
+    pairs = []
+    for start in range(0, len(panels), 2):
+        pairs.append(alt.hconcat(*panels[start : start + 2], spacing=12))
+    return stacked(pairs)

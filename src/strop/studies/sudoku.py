@@ -19,11 +19,20 @@ from strop.records import Estimate
 from strop.run.run import Run
 from strop.seeds import derive
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    known_values,
+    scaled,
+    unique_values,
+    with_short_names,
+)
+from strop.studies.frame.figures import Panel, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
     check_equal_samples,
-    estimate_columns,
     gaps,
     per_cent,
     points,
@@ -47,6 +56,7 @@ PAPER = (
 
 ValueKey = tuple[str, str, str, str]
 """Model, number of blanks, verifier and quantity."""
+Values = Mapping[ValueKey, Estimate]
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class SudokuStudy(Study):
     Problems without blanks are grouped by task. ``shown`` is the verifier of the figure.
     """
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("sudoku4:easy", "sudoku4", "sudoku4:hard")
     verifiers: tuple[str, ...] = ("mc", "cot-binary", "cot-score")
     shown: str = "cot-binary"
@@ -70,19 +80,15 @@ class SudokuStudy(Study):
 
     @classmethod
     def quick(cls) -> SudokuStudy:
-        return cls(models=("ladder/40k", "ladder/125k", "ladder/250k"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         values = self._values(runs)
-        rows = []
-        for (model, blanks, verifier, quantity), value in values.items():
-            row = {"model": model, "blanks": blanks, "verifier": verifier, "quantity": quantity}
-            rows.append(row | estimate_columns(value))
-        all_blanks = list(dict.fromkeys(blanks for _, blanks, _, _ in values))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        data = as_frame(_rows(values))
+        all_blanks = unique_values(data, "blanks")
         yield Finding(
             "sudoku",
             "Sudoku by number of blanks",
@@ -110,7 +116,7 @@ class SudokuStudy(Study):
 
     def _by_blanks(self, runs: Sequence[Run], verifier: str) -> dict[tuple[str, str], Estimate]:
         """Return the estimates by number of blanks; each group of problems is resampled alone."""
-        blanks_P = np.concatenate([blanks_of(run) for run in runs])
+        blanks_P = np.concatenate(list(map(blanks_of, runs)))
         run_ratios = [gaps(run, verifier) for run in runs]
         values: dict[tuple[str, str], Estimate] = {}
         for blanks in sorted(set(blanks_P.tolist()), key=_sort_key):
@@ -121,28 +127,34 @@ class SudokuStudy(Study):
                 ratios[blanks, quantity] = _pooled(of_runs, in_group_P)
             # Groups differ in size, so the resamples of the runs do not fit: draw new ones.
             seed = derive(self.seed, "blanks", blanks)
-            values |= estimate_all(ratios, resample_counts(int(in_group_P.sum()), seed))
+            counts_BP = resample_counts(int(in_group_P.sum()), seed)
+            values |= estimate_all(ratios, counts_BP)
         return values
 
     @property
     def _verifier(self) -> str:
         """The verifier of the figure and of the sentences."""
-        return self.shown if self.shown in self.verifiers else self.verifiers[0]
+        if self.shown in self.verifiers:
+            return self.shown
+        return self.verifiers[0]
 
-    def _seen(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _seen(self, values: Values, all_blanks: Sequence[str]) -> str:
         verifier = self._verifier
         parts = []
+        # Without duplicates: there may be one number of blanks only.
+        fewest_and_most = dict.fromkeys((all_blanks[0], all_blanks[-1]))
         for model in self.models:
             ends = []
-            for blanks in dict.fromkeys((all_blanks[0], all_blanks[-1])):
+            for blanks in fewest_and_most:
                 accuracy = per_cent(values[model, blanks, verifier, "accuracy"])
                 gap = points(values[model, blanks, verifier, "gap"])
                 ends.append(f"{blanks}: accuracy {accuracy}%, gap {gap}")
             parts.append(f"{short_name(model)} at {' and at '.join(ends)} points")
         return f"with {verifier}, by number of blanks: {'; '.join(parts)}."
 
-    def _holds(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _holds(self, values: Values, all_blanks: Sequence[str]) -> str:
         counted = []
+        # Models with a gap above zero at the largest number of blanks.
         above_at_most_blanks = []
         for model in self.models:
             is_above = []
@@ -165,7 +177,7 @@ class SudokuStudy(Study):
             "checks, the paper's were not."
         )
 
-    def _table(self, values: Mapping[ValueKey, Estimate], all_blanks: Sequence[str]) -> str:
+    def _table(self, values: Values, all_blanks: Sequence[str]) -> str:
         lines = []
         for model in self.models:
             for blanks in all_blanks:
@@ -181,46 +193,57 @@ class SudokuStudy(Study):
         return markdown_table(["model", "blanks", "accuracy, %", *columns], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        all_blanks = data["blanks"].unique(maintain_order=True).to_list()
-        shown = data.filter(
-            pl.col("verifier") == self._verifier, pl.col("value").is_not_null()
-        ).with_columns(pl.col("model").map_elements(short_name, return_dtype=pl.String))
-        panels = []
-        for index, (quantity, title) in enumerate(PANELS.items()):
-            is_last = index == len(PANELS) - 1
-            factor = 1 if quantity == "relative_gap" else 100
-            rows = shown.filter(pl.col("quantity") == quantity)
-            rows = rows.with_columns(pl.col("value", "low", "high") * factor)
-            if quantity == "relative_gap" and rows.select((pl.col("low") < CUT).any()).item():
-                # Points below the cut are left out; intervals that reach below it end there.
-                rows = rows.filter(pl.col("value") >= CUT)
-                rows = rows.with_columns(pl.col("low").clip(CUT))
-                title = f"{title}, cut at {CUT}"
-            x = alt.X(
-                "blanks:O",
-                sort=None,
-                scale=alt.Scale(domain=all_blanks),
-                title="blanks" if is_last else None,
-                axis=alt.Axis(labelAngle=0, labels=is_last),
-            )
-            colour = alt.Color("model:N", sort=None, title=None)
-            panel = points_with_intervals(rows, x, "value:Q", colour, title=title, apart="model:N")
-            # An accuracy has no need of a line at zero.
-            if quantity != "accuracy":
-                panel = alt.layer(level(0), panel)
-            panels.append(panel.properties(width=COLUMN, height=105))
-        return alt.vconcat(*panels, spacing=6)
+        shown = data.filter(verifier=self._verifier)
+        shown = known_values(with_short_names(shown))
+        panels = [_panel(shown, quantity) for quantity in PANELS]
+        x = alt.X(
+            "blanks:O",
+            sort=None,
+            scale=alt.Scale(domain=unique_values(data, "blanks")),
+            title="blanks",
+            axis=alt.Axis(labelAngle=0),
+        )
+        colour = alt.Color("model:N", sort=None, title=None)
+        return stacked_panels(panels, x, colour, height=105, apart="model:N")
+
+
+def _panel(shown: pl.DataFrame, quantity: str) -> Panel:
+    """Return the panel of one quantity; relative gaps are cut at ``CUT``."""
+    title = PANELS[quantity]
+    rows = shown.filter(quantity=quantity)
+    if quantity == "relative_gap":
+        reaches_below = rows.select((pl.col("low") < CUT).any()).item()
+        if reaches_below:
+            # Points below the cut are left out; intervals that reach below it end there.
+            rows = rows.filter(pl.col("value") >= CUT)
+            rows = rows.with_columns(pl.col("low").clip(CUT))
+            title = f"{title}, cut at {CUT}"
+    else:
+        rows = scaled(rows, 100)
+    # An accuracy has no need of a line at zero.
+    return Panel(rows, title, has_zero=quantity != "accuracy")
+
+
+def _rows(values: Values) -> Iterator[dict[str, Any]]:
+    for (model, blanks, verifier, quantity), value in values.items():
+        yield estimate_row(value, model=model, blanks=blanks, verifier=verifier, quantity=quantity)
 
 
 def blanks_of(run: Run) -> np.ndarray:
     """Return each problem's number of blanks as text, or the task's label if it has none."""
-    metadata = [json.loads(text) for text in run.problems["metadata"]]
-    return np.array([str(entry.get("blanks", run.plan.task.label)) for entry in metadata])
+    label = run.plan.task.label
+    blanks = []
+    for text in run.problems["metadata"]:
+        metadata = json.loads(text)
+        blanks.append(str(metadata.get("blanks", label)))
+    return np.array(blanks)
 
 
 def _sort_key(blanks: str) -> tuple[int, str]:
     """Sort numbers by value, and task labels before them by name."""
-    return (int(blanks), "") if blanks.isdigit() else (0, blanks)
+    if blanks.isdigit():
+        return int(blanks), ""
+    return 0, blanks
 
 
 def _pooled(ratios: Sequence[Ratio], in_group_P: np.ndarray) -> Ratio:

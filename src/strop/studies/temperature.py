@@ -13,41 +13,47 @@ from typing import Any, ClassVar
 import altair as alt
 import polars as pl
 
-from strop.engines.pretraining import Pretraining
 from strop.measure import Ratio, estimate
 from strop.measure.intervals import difference
 from strop.measure.scaling import Trend
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import as_frame, estimate_row, known_values, with_short_names
+from strop.studies.frame.figures import panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
 from strop.studies.frame.numbers import (
     CHECKED,
-    estimate_columns,
+    FOUR_SIZES,
+    THREE_SIZES,
     gaps,
     joint_counts,
     mean_over_tasks,
+    second_or_only,
     share,
     short_name,
 )
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
-from strop.studies.scaling import compute_of, trend_over_models
+from strop.studies.scaling import Compute, compute_of, trend_over_models
 from strop.tasks import Task
 from strop.text import listed
 
 PAPER = "at temperatures 0.5, 0.7 and 1.0 the relative gap has the same trend (Appendix B)."
 
+QUANTITIES = {"relative_gap": "relative gap", "gap": "gap", "accuracy": "accuracy"}
+"""The quantities in the data, and their names in definitions."""
+
 RunKey = tuple[str, float]
 """Model and temperature."""
 TrendKey = tuple[str, float]
 """Verifier and temperature."""
+Trends = Mapping[TrendKey, Trend]
 
 
 @dataclass(frozen=True)
 class TemperatureStudy(Study):
     """The second of ``temperatures`` is the reference: the others are compared with it."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = CHECKED
     verifiers: tuple[str, ...] = ("cot-binary", "cot-score")
     temperatures: tuple[float, ...] = (0.5, 0.7, 1.0)
@@ -62,7 +68,7 @@ class TemperatureStudy(Study):
     @classmethod
     def quick(cls) -> TemperatureStudy:
         return cls(
-            models=("ladder/40k", "ladder/125k", "ladder/250k"),
+            models=THREE_SIZES,
             tasks=("arithmetic", "sudoku4"),
             verifiers=("cot-binary",),
             problems=48,
@@ -71,7 +77,7 @@ class TemperatureStudy(Study):
 
     @property
     def _reference(self) -> float:
-        return self.temperatures[min(1, len(self.temperatures) - 1)]
+        return second_or_only(self.temperatures)
 
     def wanted(self) -> Sequence[RunSpec]:
         specs: list[RunSpec] = []
@@ -81,11 +87,12 @@ class TemperatureStudy(Study):
 
     def findings(self, runs: Runs) -> Iterator[Finding]:
         compute, unknown = compute_of(self.models, self.flops)
+        # The runs of all tasks of a model at a temperature.
         runs_of: dict[RunKey, list[Run]] = {}
         for temperature in self.temperatures:
             for (model, _), spec in run_grid(self, temperature=temperature).items():
                 runs_of.setdefault((model, temperature), []).append(runs.run(spec))
-        data = pl.DataFrame(list(self._rows(runs_of, compute)), infer_schema_length=None)
+        data = as_frame(self._rows(runs_of, compute))
         trends: dict[TrendKey, Trend] = {}
         changes: dict[TrendKey, Trend] = {}
         if not unknown:
@@ -94,9 +101,10 @@ class TemperatureStudy(Study):
         table = _means_table(data)
         if trends:
             table += "\n\n" + self._trend_table(trends, changes)
+        temperatures = listed(f"{temperature:g}" for temperature in self.temperatures)
         yield Finding(
             "temperature",
-            f"The relative gap at temperatures {listed(f'{t:g}' for t in self.temperatures)}",
+            f"The relative gap at temperatures {temperatures}",
             PAPER,
             self._seen(trends, changes, unknown),
             self._holds(trends, changes),
@@ -106,28 +114,25 @@ class TemperatureStudy(Study):
         )
 
     def _rows(
-        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Compute
     ) -> Iterator[dict[str, Any]]:
         """Yield one row for each verifier, model, temperature and quantity."""
         for verifier in self.verifiers:
             for (model, temperature), task_runs in runs_of.items():
-                labels = {
-                    "model": model,
-                    "temperature": temperature,
-                    "verifier": verifier,
-                    "flops": compute[model].flops if model in compute else None,
-                }
-                for quantity, what in (
-                    ("relative_gap", "relative gap"),
-                    ("gap", "gap"),
-                    ("accuracy", "accuracy"),
-                ):
-                    ratio = _mean(task_runs, verifier, quantity, what)
-                    value = estimate(ratio, joint_counts(task_runs))
-                    yield labels | {"quantity": quantity} | estimate_columns(value)
+                flops = compute[model].flops if model in compute else None
+                for quantity in QUANTITIES:
+                    ratio = _mean(task_runs, verifier, quantity)
+                    yield estimate_row(
+                        estimate(ratio, joint_counts(task_runs)),
+                        model=model,
+                        temperature=temperature,
+                        verifier=verifier,
+                        flops=flops,
+                        quantity=quantity,
+                    )
 
     def _trends(
-        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Mapping[str, Pretraining]
+        self, runs_of: Mapping[RunKey, Sequence[Run]], compute: Compute
     ) -> tuple[dict[TrendKey, Trend], dict[TrendKey, Trend]]:
         """Return the trend at each temperature, and its change from the reference temperature."""
         # All models and temperatures share their problems, hence also their resamples.
@@ -137,7 +142,7 @@ class TemperatureStudy(Study):
         for verifier in self.verifiers:
             means = {}
             for key, task_runs in runs_of.items():
-                means[key] = _mean(task_runs, verifier, "relative_gap", "relative gap")
+                means[key] = _mean(task_runs, verifier, "relative_gap")
             for temperature in self.temperatures:
                 of_model = {model: means[model, temperature] for model in self.models}
                 trends[verifier, temperature] = trend_over_models(of_model, compute, counts_BP)
@@ -153,8 +158,8 @@ class TemperatureStudy(Study):
 
     def _seen(
         self,
-        trends: Mapping[TrendKey, Trend],
-        changes: Mapping[TrendKey, Trend],
+        trends: Trends,
+        changes: Trends,
         unknown: Sequence[str],
     ) -> str:
         if not trends:
@@ -162,23 +167,26 @@ class TemperatureStudy(Study):
                 f"the compute of {listed(unknown)} is unknown, so the study has values and no "
                 "trend; give the compute with --flops."
             )
+        # A single temperature has no other one to compare with.
         differences = _slopes(changes) or "nothing to compare"
         return (
             f"slope per factor of ten in FLOPs: {_slopes(trends)}. Slope minus that at "
             f"{self._reference:g}: {differences}."
         )
 
-    def _holds(self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]) -> str:
+    def _holds(self, trends: Trends, changes: Trends) -> str:
         if not trends:
             return "Not testable on these models."
         signs = set()
         for trend in trends.values():
+            # A slope is unknown if there are too few sizes of models.
             if trend.slope.value is None:
                 return "Not testable on these models."
             signs.add(trend.slope.interval_sign)
-        same = "The sign of the trend is not the same everywhere."
         if len(signs) == 1:
             same = "The sign of the trend is the same at all temperatures."
+        else:
+            same = "The sign of the trend is not the same everywhere."
         different = []
         for (verifier, temperature), trend in changes.items():
             if trend.slope.interval_sign != 0:
@@ -189,9 +197,7 @@ class TemperatureStudy(Study):
             "sampling, so temperature changes their accuracy more than a usual model's."
         )
 
-    def _trend_table(
-        self, trends: Mapping[TrendKey, Trend], changes: Mapping[TrendKey, Trend]
-    ) -> str:
+    def _trend_table(self, trends: Trends, changes: Trends) -> str:
         lines = []
         for key, trend in trends.items():
             verifier, temperature = key
@@ -202,39 +208,32 @@ class TemperatureStudy(Study):
         return markdown_table([*header, f"slope minus that at {self._reference:g}"], lines)
 
     def _figure(self, data: pl.DataFrame) -> Any:
-        shown = data.filter(
-            pl.col("quantity") == "relative_gap", pl.col("value").is_not_null()
-        ).with_columns(
-            pl.col("model").map_elements(short_name, return_dtype=pl.String),
-            pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String),
-        )
-        temperatures = [f"{temperature:g}" for temperature in self.temperatures]
+        shown = known_values(data.filter(quantity="relative_gap"))
+        as_text = pl.col("temperature").map_elements("{:g}".format, return_dtype=pl.String)
+        shown = with_short_names(shown).with_columns(as_text)
         # The temperatures of one model stand beside one another, always in the same order.
+        temperatures = [f"{temperature:g}" for temperature in self.temperatures]
         offset_scale = alt.Scale(domain=temperatures, paddingOuter=1)
         offset = alt.XOffset("temperature:N", scale=offset_scale)
-        panels = []
-        for index, verifier in enumerate(self.verifiers):
-            is_last = index == len(self.verifiers) - 1
-            panel = shown.filter(pl.col("verifier") == verifier)
-            x = alt.X(
-                "model:N",
-                scale=alt.Scale(domain=[*map(short_name, self.models)]),
-                title="model" if is_last else None,
-                axis=alt.Axis(labelAngle=0, labels=is_last),
-            )
-            colour = alt.Color("temperature:N", sort=None, title="temperature")
-            chart = points_with_intervals(panel, x, "value:Q", colour, title="relative gap")
-            layers = alt.layer(level(0), chart.encode(xOffset=offset))
-            panels.append(layers.properties(width=COLUMN, height=120, title=verifier))
-        return alt.vconcat(*panels, spacing=6)
+        models = list(map(short_name, self.models))
+        x = alt.X(
+            "model:N",
+            scale=alt.Scale(domain=models),
+            title="model",
+            axis=alt.Axis(labelAngle=0),
+        )
+        colour = alt.Color("temperature:N", sort=None, title="temperature")
+        panels = panels_by(shown, "verifier", self.verifiers, "relative gap")
+        return stacked_panels(panels, x, colour, height=120, offset=offset)
 
 
-def _mean(runs: Sequence[Run], verifier: str, quantity: str, what: str) -> Ratio:
+def _mean(runs: Sequence[Run], verifier: str, quantity: str) -> Ratio:
     """Return the mean of a quantity over the runs of all tasks."""
-    return mean_over_tasks([gaps(run, verifier)[quantity] for run in runs], what)
+    ratios = [gaps(run, verifier)[quantity] for run in runs]
+    return mean_over_tasks(ratios, QUANTITIES[quantity])
 
 
-def _slopes(trends: Mapping[TrendKey, Trend]) -> str:
+def _slopes(trends: Trends) -> str:
     """Return the slope of each verifier at each temperature in words."""
     parts = []
     for (verifier, temperature), trend in trends.items():
@@ -243,7 +242,10 @@ def _slopes(trends: Mapping[TrendKey, Trend]) -> str:
 
 
 def _means_table(data: pl.DataFrame) -> str:
-    """Return a table of accuracy, gap and relative gap of each model at each temperature."""
+    """Return a table of accuracy, gap and relative gap of each model at each temperature.
+
+    It has values only; the intervals are in the data.
+    """
     lines = []
     keys = ("verifier", "model", "temperature")
     for (verifier, model, temperature), group in data.group_by(*keys, maintain_order=True):
@@ -258,4 +260,6 @@ def _means_table(data: pl.DataFrame) -> str:
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:
-    return "–" if value is None else f"{factor * value:.{digits}f}"
+    if value is None:
+        return "–"
+    return f"{factor * value:.{digits}f}"

@@ -17,7 +17,7 @@ from strop.measure.intervals import Floats, from_draws
 from strop.records import Estimate
 from strop.run.evidence import Judge, sweep_weights
 from strop.run.run import Run
-from strop.studies.frame.numbers import estimates
+from strop.studies.frame.numbers import estimates, undefined_estimate
 from strop.weigh import Weight
 
 SWEPT = {"mc": "quantile", "cot-score": "quantile", "tournament": "survivors"}
@@ -118,7 +118,9 @@ def shape(curve: Curve) -> str:
         return "flat"
     if curve.best_index == len(curve.threshold_T) - 1:
         return "rising"
-    return "falling" if curve.best_index == 0 else "concave"
+    if curve.best_index == 0:
+        return "falling"
+    return "concave"
 
 
 def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
@@ -129,6 +131,7 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     cross-fitted over problems and use the thresholds that both curves have. The first estimate is
     undefined if these are too few for a choice.
     """
+    # Both choices have the same thresholds to choose from.
     common = [threshold for threshold in chooser.threshold_T if threshold in judged.threshold_T]
     own_PT = _columns(judged, common)
     other_PT = _columns(chooser, common)
@@ -136,21 +139,22 @@ def transfer(chooser: Curve, judged: Curve) -> tuple[Estimate, Estimate]:
     counts_BP = judged.run.counts_BP
     bounds = (-1.0, 1.0)
     # crossfit(choose, judge): the first argument chooses, the second one is measured.
-    own = crossfit(own_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
+    own_choice = crossfit(own_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     carried = crossfit(other_PT, own_PT, folds_P, counts_BP, bounds).crossfitted
     definition = (
         "gap under the threshold chosen on another model minus that under the model's own choice, "
         "both cross-fitted"
     )
-    has_choice = len(common) >= MIN_THRESHOLDS
-    if own.value is None or carried.value is None or not has_choice:
-        why = own.why or carried.why if has_choice else "too few thresholds to choose from"
-        return Estimate(None, None, None, 0.95, 0, definition, why), own
+    if len(common) < MIN_THRESHOLDS:
+        return undefined_estimate(definition, "too few thresholds to choose from"), own_choice
+    if own_choice.value is None or carried.value is None:
+        return undefined_estimate(definition, own_choice.why or carried.why), own_choice
     # Both choices are made anew in every resample, so that the interval contains their noise.
     carried_B = repeated_selection(other_PT, own_PT, folds_P, counts_BP)
     own_B = repeated_selection(own_PT, own_PT, folds_P, counts_BP)
-    change = from_draws(carried.value - own.value, carried_B - own_B, own.n, definition)
-    return change, own
+    value = carried.value - own_choice.value
+    change = from_draws(value, carried_B - own_B, own_choice.n, definition)
+    return change, own_choice
 
 
 def _columns(curve: Curve, thresholds: Sequence[float]) -> Floats:

@@ -17,9 +17,22 @@ import polars as pl
 
 from strop.records import Estimate
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    in_per_cent,
+    unique_values,
+    with_short_names,
+)
+from strop.studies.frame.figures import panels_by, stacked_panels
 from strop.studies.frame.findings import Finding, markdown_table
-from strop.studies.frame.numbers import check_equal_samples, estimate_columns, points, short_name
+from strop.studies.frame.numbers import (
+    FOUR_SIZES,
+    THREE_SIZES,
+    check_equal_samples,
+    points,
+    short_name,
+)
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.threshold_curves import (
     Curve,
@@ -49,7 +62,7 @@ Transfers = Mapping[CellKey, tuple[Estimate, Estimate]]
 class ThresholdsStudy(Study):
     """Quantiles for mc and cot-score, rounds for the tournament."""
 
-    models: tuple[str, ...] = ("ladder/40k", "ladder/125k", "ladder/250k", "ladder/400k")
+    models: tuple[str, ...] = FOUR_SIZES
     tasks: tuple[str | Task, ...] = ("arithmetic", "signs", "sudoku4")
     verifiers: tuple[str, ...] = ("mc", "cot-score", "tournament")
     problems: int = 200
@@ -63,8 +76,7 @@ class ThresholdsStudy(Study):
 
     @classmethod
     def quick(cls) -> ThresholdsStudy:
-        models = ("ladder/40k", "ladder/125k", "ladder/250k")
-        return cls(models=models, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
+        return cls(models=THREE_SIZES, tasks=("arithmetic", "sudoku4"), problems=48, samples=16)
 
     def wanted(self) -> Sequence[RunSpec]:
         return list(run_grid(self).values())
@@ -72,9 +84,9 @@ class ThresholdsStudy(Study):
     def findings(self, runs: Runs) -> Iterator[Finding]:
         smallest, *others = self.models
         for verifier in self.verifiers:
-            curves = {
-                cell: curve(runs.run(spec), verifier) for cell, spec in run_grid(self).items()
-            }
+            curves = {}
+            for cell, spec in run_grid(self).items():
+                curves[cell] = curve(runs.run(spec), verifier)
             # A gap depends on the number of samples, so models are compared at an equal number.
             check_equal_samples([gap_curve.run for gap_curve in curves.values()])
             transfers = {}
@@ -87,7 +99,7 @@ class ThresholdsStudy(Study):
     def _finding(
         self, verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers
     ) -> Finding:
-        data = pl.DataFrame(list(_rows(verifier, curves)), infer_schema_length=None)
+        data = as_frame(_rows(verifier, curves))
         return Finding(
             f"thresholds-{verifier}",
             f"Gap against threshold: {verifier}",
@@ -115,9 +127,10 @@ class ThresholdsStudy(Study):
         losses = _known_losses(transfers)
         if losses:
             worst = min(losses, key=lambda loss: loss.value or 0.0)
+            smallest = short_name(self.models[0])
             text += (
-                f" If the threshold is chosen on {short_name(self.models[0])} instead of on the model "
-                f"itself, the gap changes by {points(worst)} points in the worst case."
+                f" If the threshold is chosen on {smallest} instead of on the model itself, the "
+                f"gap changes by {points(worst)} points in the worst case."
             )
         return text
 
@@ -125,18 +138,15 @@ class ThresholdsStudy(Study):
         lines = []
         for (model, task), gap_curve in curves.items():
             low, high = best_interval(gap_curve)
+            best = f"{gap_curve.best:g} [{low:g}, {high:g}]"
+            best_gap = points(gap_curve.gaps[gap_curve.best_index])
             # The smallest model chooses for itself: it has no transfer.
-            own = loss = "–"
+            own_gap = loss = "–"
             if (model, task) in transfers:
                 change, own_choice = transfers[model, task]
                 loss = points(change)
-                own = points(own_choice)
-            cells = [
-                f"{gap_curve.best:g} [{low:g}, {high:g}]",
-                points(gap_curve.gaps[gap_curve.best_index]),
-                shape(gap_curve),
-            ]
-            lines.append([task, model, *cells, own, loss])
+                own_gap = points(own_choice)
+            lines.append([task, model, best, best_gap, shape(gap_curve), own_gap, loss])
         header = [
             "task",
             "model",
@@ -152,12 +162,19 @@ class ThresholdsStudy(Study):
 def _rows(verifier: str, curves: Mapping[CellKey, Curve]) -> Iterator[dict[str, Any]]:
     """Yield one row for each model, task and threshold."""
     for (model, task), gap_curve in curves.items():
-        labels = {"model": model, "task": task, "verifier": verifier}
-        labels["kind"] = swept_weight(verifier)
         thresholds = gap_curve.threshold_T.tolist()
         for threshold, gap, kept in zip(thresholds, gap_curve.gaps, gap_curve.kept, strict=True):
-            choice = {"kept_share": kept.value, "best": threshold == gap_curve.best}
-            yield labels | {"threshold": threshold} | estimate_columns(gap) | choice
+            row = estimate_row(
+                gap,
+                model=model,
+                task=task,
+                verifier=verifier,
+                kind=swept_weight(verifier),
+                threshold=threshold,
+            )
+            row["kept_share"] = kept.value
+            row["best"] = threshold == gap_curve.best
+            yield row
 
 
 def _known_losses(transfers: Transfers) -> list[Estimate]:
@@ -170,42 +187,38 @@ def _holds(verifier: str, curves: Mapping[CellKey, Curve], transfers: Transfers)
     shapes = [shape(gap_curve) for gap_curve in curves.values()]
     # Cells without a curve are not counted against the paper.
     drawn = len(shapes) - shapes.count("no curve")
-    two_levels = ", and scores of two levels have no curve" if drawn < len(shapes) else ""
-    losses = _known_losses(transfers)
-    transferred = "With one model, or too few thresholds, there is no choice to transfer."
-    if losses:
-        lost = sum(loss.interval_sign < 0 for loss in losses)
-        transferred = (
-            f"In {lost} of {len(losses)} cells the smallest model's choice costs some of the gap "
-            "(whole interval below zero); the other cells show no loss, which does not prove that "
-            "there is none."
-        )
+    two_levels = ""
+    if drawn < len(shapes):
+        two_levels = ", and scores of two levels have no curve"
     return (
         f"{shapes.count(expected)} of {drawn} curves are {expected} as in the paper, judged by "
-        f"their points; a curve within noise is called flat{two_levels}. {transferred}"
+        f"their points; a curve within noise is called flat{two_levels}. {_transferred(transfers)}"
+    )
+
+
+def _transferred(transfers: Transfers) -> str:
+    """Return a sentence about the loss by a choice on the smallest model."""
+    losses = _known_losses(transfers)
+    if not losses:
+        return "With one model, or too few thresholds, there is no choice to transfer."
+    lost = sum(loss.interval_sign < 0 for loss in losses)
+    return (
+        f"In {lost} of {len(losses)} cells the smallest model's choice costs some of the gap "
+        "(whole interval below zero); the other cells show no loss, which does not prove that "
+        "there is none."
     )
 
 
 def _figure(data: pl.DataFrame, verifier: str) -> Any:
-    shown = data.with_columns(
-        pl.col("value", "low", "high") * 100,
-        pl.col("model").map_elements(short_name, return_dtype=pl.String),
-    )
+    shown = in_per_cent(with_short_names(data))
     # A number of rounds is whole, so that ticks between whole numbers would mislead.
     tick_step = 1 if swept_weight(verifier) == "survivors" else alt.Undefined
-    tasks = shown["task"].unique(maintain_order=True).to_list()
-    panels = []
-    for index, task in enumerate(tasks):
-        is_last = index == len(tasks) - 1
-        x = alt.X(
-            "threshold:Q",
-            title=axis_title(verifier) if is_last else None,
-            axis=alt.Axis(labels=is_last, tickMinStep=tick_step),
-            scale=alt.Scale(zero=False, nice=False, padding=10),
-        )
-        panel = shown.filter(pl.col("task") == task)
-        colour = alt.Color("model:N", sort=None, title=None)
-        chart = points_with_intervals(panel, x, "value:Q", colour, title="gap, points")
-        layers = alt.layer(level(0), chart)
-        panels.append(layers.properties(width=COLUMN, height=105, title=task))
-    return alt.vconcat(*panels, spacing=6)
+    x = alt.X(
+        "threshold:Q",
+        title=axis_title(verifier),
+        axis=alt.Axis(tickMinStep=tick_step),
+        scale=alt.Scale(zero=False, nice=False, padding=10),
+    )
+    panels = panels_by(shown, "task", unique_values(shown, "task"), "gap, points")
+    colour = alt.Color("model:N", sort=None, title=None)
+    return stacked_panels(panels, x, colour, height=105)

@@ -15,18 +15,17 @@ from strop.measure.correlation import Correlation, correlations
 from strop.records import Estimate
 from strop.run.run import Run
 from strop.studies.frame.base import Study
-from strop.studies.frame.figures import COLUMN, level, points_with_intervals
-from strop.studies.frame.findings import Finding, markdown_table
-from strop.studies.frame.numbers import (
-    CHECKED,
-    FULL,
-    LEAN,
-    estimate_columns,
-    estimates,
-    gaps,
-    share,
-    short_name,
+from strop.studies.frame.data import (
+    as_frame,
+    estimate_row,
+    in_per_cent,
+    known_values,
+    unique_values,
+    with_short_names,
 )
+from strop.studies.frame.figures import panels_by, stacked_panels
+from strop.studies.frame.findings import Finding, markdown_table
+from strop.studies.frame.numbers import CHECKED, FULL, LEAN, estimates, gaps, share
 from strop.studies.frame.runs import Runs, RunSpec, run_grid
 from strop.studies.rank_correlations import mean_rank_correlation, rank_correlation
 from strop.tasks import Task
@@ -41,6 +40,9 @@ LOW = 0.5
 
 CellKey = tuple[str, str]
 """Model and task."""
+RunOf = Mapping[CellKey, Run]
+Pair = tuple[str, str]
+"""Two verifiers."""
 
 
 @dataclass(frozen=True)
@@ -74,35 +76,33 @@ class VerifiersStudy(Study):
 
     # --- correlations of the scores ---
 
-    def _correlation_finding(self, run_of: Mapping[CellKey, Run]) -> Finding:
+    def _correlation_finding(self, run_of: RunOf) -> Finding:
         pairs = list(combinations(self.verifiers, 2))
-        pooled: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
+        # The known correlations over all responses, one for each model and task.
+        pooled: dict[Pair, list[float]] = {pair: [] for pair in pairs}
         rows: list[dict[str, Any]] = []
         lines = []
         for (model, task), run in run_of.items():
             of_pair = self._correlations(run)
             cells = []
             for pair in pairs:
-                values = of_pair[pair].estimates
-                cells.append(f"{share(values['pearson_pooled'])}; {share(values['pearson'])}")
-                pooled_value = values["pearson_pooled"].value
-                if pooled_value is not None:
-                    pooled[pair].append(pooled_value)
-                labels = {"model": model, "task": task, "pair": " / ".join(pair)}
-                excluded = {"constant": of_pair[pair].constant, "left_out": of_pair[pair].unscored}
-                for quantity, value in values.items():
-                    rows.append(
-                        labels | {"quantity": quantity} | excluded | estimate_columns(value)
-                    )
+                correlation = of_pair[pair]
+                rows += _correlation_rows(model, task, pair, correlation)
+                within = correlation.estimates["pearson"]
+                over_all = correlation.estimates["pearson_pooled"]
+                cells.append(f"{share(over_all)}; {share(within)}")
+                if over_all.value is not None:
+                    pooled[pair].append(over_all.value)
             lines.append([task, model, *cells])
-        columns = [f"{' / '.join(pair)}: pooled; within problems" for pair in pairs]
-        data = pl.DataFrame(rows, infer_schema_length=None)
+        columns = [f"{_pair_name(pair)}: pooled; within problems" for pair in pairs]
+        data = as_frame(rows)
         ranges = []
         low = []
-        for pair, pooled_values in pooled.items():
-            ranges.append(f"{' / '.join(pair)} {_range(pooled_values)}")
-            count = sum(abs(value) < LOW for value in pooled_values)
-            low.append(f"{' / '.join(pair)} in {count} of {len(pooled_values)} cells")
+        for pair, values in pooled.items():
+            name = _pair_name(pair)
+            ranges.append(f"{name} {_range(values)}")
+            count = sum(abs(value) < LOW for value in values)
+            low.append(f"{name} in {count} of {len(values)} cells")
         return Finding(
             "verifiers-correlations",
             "Correlations between verifiers",
@@ -118,7 +118,7 @@ class VerifiersStudy(Study):
             markdown_table(["task", "model", *columns], lines),
         )
 
-    def _correlations(self, run: Run) -> dict[tuple[str, str], Correlation]:
+    def _correlations(self, run: Run) -> dict[Pair, Correlation]:
         """Return the correlation of every pair of verifiers."""
         evidence = run.evidence
         scores = {name: evidence.judges[name].score_PK for name in self.verifiers}
@@ -126,16 +126,8 @@ class VerifiersStudy(Study):
 
     # --- the gap against accuracy ---
 
-    def _accuracy_finding(self, run_of: Mapping[CellKey, Run]) -> Finding:
-        rows = []
-        for (model, task), run in run_of.items():
-            for verifier in self.verifiers:
-                ratios = gaps(run, verifier)
-                values = estimates(run, {name: ratios[name] for name in ("accuracy", "gap")})
-                labels = {"model": model, "task": task, "verifier": verifier}
-                accuracy = {"accuracy": values["accuracy"].value}
-                rows.append(labels | accuracy | estimate_columns(values["gap"]))
-        data = pl.DataFrame(rows, infer_schema_length=None)
+    def _accuracy_finding(self, run_of: RunOf) -> Finding:
+        data = as_frame(self._accuracy_rows(run_of))
         tasks = list(dict.fromkeys(task for _, task in run_of))
         ranks = self._rank_correlations(run_of, tasks)
         # The last column is the summary: the mean over tasks, or the only task.
@@ -169,8 +161,22 @@ class VerifiersStudy(Study):
             + markdown_table(["verifier", *columns], lines),
         )
 
+    def _accuracy_rows(self, run_of: RunOf) -> Iterator[dict[str, Any]]:
+        """Yield the gap and the accuracy of each model, task and verifier."""
+        for (model, task), run in run_of.items():
+            for verifier in self.verifiers:
+                ratios = gaps(run, verifier)
+                values = estimates(run, {"accuracy": ratios["accuracy"], "gap": ratios["gap"]})
+                yield estimate_row(
+                    values["gap"],
+                    model=model,
+                    task=task,
+                    verifier=verifier,
+                    accuracy=values["accuracy"].value,
+                )
+
     def _rank_correlations(
-        self, run_of: Mapping[CellKey, Run], tasks: Sequence[str]
+        self, run_of: RunOf, tasks: Sequence[str]
     ) -> dict[tuple[str, str], Estimate]:
         """Return the rank correlation of each verifier on each task, and the mean over tasks."""
         ranks = {}
@@ -185,54 +191,54 @@ class VerifiersStudy(Study):
         return ranks
 
     def _scatter(self, data: pl.DataFrame) -> Any:
-        # Both axes are in per cent.
-        shown = data.with_columns(pl.col("value", "low", "high", "accuracy") * 100)
-        panels = []
-        for index, verifier in enumerate(self.verifiers):
-            is_last = index == len(self.verifiers) - 1
-            x = alt.X(
-                "accuracy:Q",
-                title="accuracy of the generator, %" if is_last else None,
-                scale=alt.Scale(domain=[0, 100]),
-                axis=alt.Axis(labels=is_last),
-            )
-            panel = shown.filter(pl.col("verifier") == verifier)
-            colour = alt.Color("task:N", sort=None, title=None)
-            chart = points_with_intervals(
-                panel, x, "value:Q", colour, title="gap, points", line=False
-            )
-            layers = alt.layer(level(0), chart)
-            panels.append(layers.properties(width=COLUMN, height=90, title=verifier))
-        return alt.vconcat(*panels, spacing=6)
+        shown = in_per_cent(data).with_columns(pl.col("accuracy") * 100)
+        x = alt.X(
+            "accuracy:Q",
+            title="accuracy of the generator, %",
+            scale=alt.Scale(domain=[0, 100]),
+            axis=alt.Axis(),
+        )
+        colour = alt.Color("task:N", sort=None, title=None)
+        panels = panels_by(shown, "verifier", self.verifiers, "gap, points")
+        return stacked_panels(panels, x, colour, height=90, line=False)
+
+
+def _pair_name(pair: Pair) -> str:
+    return " / ".join(pair)
+
+
+def _correlation_rows(
+    model: str, task: str, pair: Pair, correlation: Correlation
+) -> Iterator[dict[str, Any]]:
+    """Yield one row for each quantity of the correlation of two verifiers."""
+    for quantity, value in correlation.estimates.items():
+        yield estimate_row(
+            value,
+            model=model,
+            task=task,
+            pair=_pair_name(pair),
+            quantity=quantity,
+            constant=correlation.constant,
+            left_out=correlation.unscored,
+        )
 
 
 def _correlation_figure(data: pl.DataFrame) -> Any:
     # Models and tasks come from all rows: a model without a known value keeps its place.
-    named = data.with_columns(pl.col("model").map_elements(short_name, return_dtype=pl.String))
-    models = named["model"].unique(maintain_order=True).to_list()
-    tasks = named["task"].unique(maintain_order=True).to_list()
-    shown = named.filter(pl.col("quantity") == "pearson_pooled", pl.col("value").is_not_null())
-    pairs = shown["pair"].unique(maintain_order=True).to_list()
+    named = with_short_names(data)
+    models = unique_values(named, "model")
+    tasks = unique_values(named, "task")
+    shown = known_values(named.filter(quantity="pearson_pooled"))
+    x = alt.X("model:N", scale=alt.Scale(domain=models), title=None, axis=alt.Axis(labelAngle=-30))
+    colour = alt.Color("task:N", sort=None, title=None)
     offset = alt.XOffset("task:N", scale=alt.Scale(domain=tasks))
-    panels = []
-    for index, pair in enumerate(pairs):
-        is_last = index == len(pairs) - 1
-        x = alt.X(
-            "model:N",
-            scale=alt.Scale(domain=models),
-            title=None,
-            axis=alt.Axis(labelAngle=-30, labels=is_last),
-        )
-        panel = shown.filter(pl.col("pair") == pair)
-        colour = alt.Color("task:N", sort=None, title=None)
-        chart = points_with_intervals(panel, x, "value:Q", colour, title="correlation", line=False)
-        layers = alt.layer(level(0), chart.encode(xOffset=offset))
-        panels.append(layers.properties(width=COLUMN, height=90, title=pair))
-    return alt.vconcat(*panels, spacing=6)
+    panels = panels_by(shown, "pair", unique_values(shown, "pair"), "correlation")
+    return stacked_panels(panels, x, colour, height=90, line=False, offset=offset)
 
 
 def _range(values: Sequence[float]) -> str:
     """Return the lowest, median and highest value."""
     if not values:
         return "unknown"
-    return f"{min(values):.2f}, {float(np.median(values)):.2f}, {max(values):.2f}"
+    median = float(np.median(values))
+    return f"{min(values):.2f}, {median:.2f}, {max(values):.2f}"

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 import strop.studies.frame.courses as courses_module
-from strop.studies.frame.courses import Courses, mean_over_seeds
+from strop.studies.frame.courses import (
+    Courses,
+    mean_at_round,
+    mean_change,
+    mean_difference,
+    mean_over_seeds,
+)
 from strop.studies.improvement import PLAIN, ImprovementStudy
 from tests.studies.shared import course_document, quiet
 
@@ -22,6 +28,21 @@ def test_the_interval_over_seeds_is_students() -> None:
     assert mean_over_seeds([0.1, float("nan")], "x").low is None
     assert mean_over_seeds([0.2, 0.2], "x").low is None
     assert mean_over_seeds([], "x").value is None
+
+
+def test_numbers_of_a_round_are_means_over_seeds() -> None:
+    def document(before: float, after: float) -> dict[str, Any]:
+        rounds = [{"pass_at_k": {"8": {"value": value}}} for value in (before, after)]
+        return {"rounds": rounds}
+
+    documents = [document(0.1, 0.3), document(0.3, 0.7)]
+    others = [document(0.0, 0.2), document(0.0, 0.4)]
+    path = ("pass_at_k", "8")
+    assert mean_at_round(documents, 1, *path).value == pytest.approx(0.5)
+    assert mean_change(documents, 1, *path).value == pytest.approx(0.3)
+    assert mean_difference(documents, others, 1, *path).value == pytest.approx(0.2)
+    bounded = mean_at_round(documents, 1, *path, bounds=(0.0, 1.0))
+    assert bounded.high == 1.0, "Student's interval of two seeds is cut at the bound"
 
 
 def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

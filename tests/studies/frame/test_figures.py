@@ -7,7 +7,16 @@ from pathlib import Path
 import altair as alt
 import polars as pl
 
-from strop.studies.frame.figures import by_family, level, points_with_intervals, save
+from strop.studies.frame.figures import (
+    Panel,
+    by_family,
+    forest,
+    level,
+    panels_by,
+    points_with_intervals,
+    save,
+    stacked_panels,
+)
 
 ROWS = pl.DataFrame(
     {
@@ -36,6 +45,32 @@ def test_the_first_family_is_solid_and_the_legend_says_so() -> None:
     layers, legend = by_family(one_family, X, COLOUR, title="gap")
     assert len(layers) == 1 and legend == ""
     assert by_family(ROWS.clear(), X, COLOUR, title="gap") == ([], "")
+
+
+def test_of_stacked_panels_only_the_last_has_labels() -> None:
+    x = alt.X("x:O", title="samples", axis=alt.Axis(labelAngle=0))
+    panels = [*panels_by(ROWS, "family", ["full", "lean"], "gap"), Panel(ROWS, "all", "all")]
+    charts = stacked_panels(panels, x, COLOUR, height=90).to_dict()["vconcat"]
+    assert [chart["title"] for chart in charts] == ["full", "lean", "all"]
+    # The first layer of a panel is its line at zero; the second one holds points and intervals.
+    axes = [chart["layer"][1]["layer"][0]["encoding"]["x"] for chart in charts]
+    assert [axis["title"] for axis in axes] == [None, None, "samples"]
+    assert [axis["axis"].get("labels", True) for axis in axes] == [False, False, True]
+    assert all(axis["axis"]["labelAngle"] == 0 for axis in axes)
+
+
+def test_no_panel_is_no_chart() -> None:
+    x = alt.X("x:O", axis=alt.Axis())
+    assert stacked_panels([], x, COLOUR, height=90).vconcat == []
+
+
+def test_a_forest_draws_intervals_along_its_axis() -> None:
+    base = alt.Chart(ROWS).encode(y="family:N")
+    zero, interval, point = forest(base, "x", "gap", size=20).to_dict()["layer"]
+    assert zero["encoding"] == {"x": {"field": "level", "type": "quantitative"}}
+    assert interval["encoding"]["x"]["title"] == "gap"
+    assert interval["encoding"]["x2"] == {"field": "high"}
+    assert point["mark"]["size"] == 20 and "x2" not in point["encoding"]
 
 
 def test_a_figure_has_two_files(tmp_path: Path) -> None:

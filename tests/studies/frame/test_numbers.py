@@ -1,4 +1,4 @@
-"""frame/numbers.py: numbers in tables and sentences. test_paper_studies.py has those of runs."""
+"""frame/numbers.py: numbers in tables and sentences. test_numbers_of_runs.py has those of runs."""
 
 from __future__ import annotations
 

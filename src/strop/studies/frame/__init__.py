@@ -1,1 +1,1 @@
-"""The code that studies share: runs, courses, fits, costs, figures and pages."""
+"""The code that studies share: runs, courses, fits, costs, rows of data, figures and pages."""

@@ -44,8 +44,8 @@ class Study(ABC):
         """Write data and findings into ``out`` and return the page. ``tell`` prints progress."""
         runs = Runs(out.parent / "runs", tell)
         runs.make(self.wanted())
-        title = self.name.capitalize()
-        return write_findings(out, title, self.setting, self.findings(runs), self.name)
+        findings = self.findings(runs)
+        return write_findings(out, self.name.capitalize(), self.setting, findings, self.name)
 
     def wanted(self) -> Sequence[RunSpec]:
         """Return the runs that the study reads."""
@@ -65,22 +65,30 @@ class Study(ABC):
     def setting(self) -> str:
         """The description and all settings in one line, for the head of the page."""
         settings = []
+        # The cast: subclasses are dataclasses, this class is not.
         for field in fields(cast(Any, self)):
             name = field.name.replace("_", " ")
-            settings.append(f"{name}: {_in_words(getattr(self, field.name))}")
+            setting = _in_words(getattr(self, field.name))
+            settings.append(f"{name}: {setting}")
         return f"{self.description}. {'; '.join(settings)}."
 
 
 def _in_words(value: Any) -> str:
     """Return a setting as the page shows it."""
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {setting}" for name, setting in value.items())
+        parts = []
+        for name, setting in value.items():
+            parts.append(f"{name.replace('_', ' ')} {setting}")
+        return ", ".join(parts)
     if isinstance(value, tuple):
         return ", ".join(map(_item_in_words, value)) or "none"
     if isinstance(value, Path):
         return f"folder {value.name}"  # not the whole path: pages are compared across machines
+    # A task has a label. An empty text means that the study chooses.
     return str(getattr(value, "label", value)) or "by default"
 
 
 def _item_in_words(item: Any) -> str:
-    return " / ".join(map(_in_words, item)) if isinstance(item, tuple) else _in_words(item)
+    if isinstance(item, tuple):
+        return " / ".join(map(_in_words, item))
+    return _in_words(item)

@@ -91,20 +91,23 @@ def total(costs: Iterable[Cost]) -> Cost:
     for name in COUNTED:
         sums[name] = sum(getattr(row, name) for row in rows)
     known = [row.seconds_at_most for row in rows if row.seconds_at_most is not None]
-    seconds = math.fsum(known) if len(known) == len(rows) else None
+    seconds = None
+    if len(known) == len(rows):
+        seconds = math.fsum(known)
     return Cost(**sums, seconds_at_most=seconds)
 
 
 def subtract(whole: Cost, part: Cost) -> Cost:
     """Subtract a part from the whole. The rest is further work within the same runs: no new run."""
-    left: dict[str, Any] = {
-        name: getattr(whole, name) - getattr(part, name) for name in COUNTED if name != "runs"
-    }
-    left["seconds_at_most"] = None
+    rest: dict[str, Any] = {}
+    for name in COUNTED:
+        rest[name] = getattr(whole, name) - getattr(part, name)
+    rest["runs"] = 0
+    rest["seconds_at_most"] = None
     if whole.seconds_at_most is not None and part.seconds_at_most is not None:
         # Both are measured, so the difference may come out slightly negative.
-        left["seconds_at_most"] = max(0.0, whole.seconds_at_most - part.seconds_at_most)
-    return replace(whole, runs=0, **left)
+        rest["seconds_at_most"] = max(0.0, whole.seconds_at_most - part.seconds_at_most)
+    return replace(whole, **rest)
 
 
 # --- runs ---
@@ -126,16 +129,19 @@ def _cost(spec: RunSpec) -> Cost:
         return _cost_with_judges(spec)
     plan = spec.plan
     engine = stand_in(spec.model)
-    verifiers = [
-        verifier
-        for verifier in find_verifiers(spec.verifiers)
-        if isinstance(verifier, PromptedVerifier)
-    ]
+    verifiers = []
     questions = 0
-    for verifier in verifiers:
+    for verifier in find_verifiers(spec.verifiers):
+        # Verifications are counted of verifiers with a prompt of their own.
+        if not isinstance(verifier, PromptedVerifier):
+            continue
+        verifiers.append(verifier)
+        # A score read from one distribution is the same in every draw.
         draws = spec.draws if verifier.samples_text else 1
         questions += verifier.questions(plan.samples) * draws
-    probe = _probe(replace(spec, verifiers=(), draws=1, problems=PROBE_PROBLEMS, samples=1))
+    # The same probe serves all runs of a model on a task.
+    small = replace(spec, verifiers=(), draws=1, problems=PROBE_PROBLEMS, samples=1)
+    probe = _probe(small)
     estimate = preview(plan, engine, verifiers, spec.draws, probe)
     return Cost(
         runs=1,
@@ -144,6 +150,7 @@ def _cost(spec: RunSpec) -> Cost:
         prompt_tokens=estimate.prompt_tokens,
         generated_at_most=estimate.generated_at_most,
         flops_at_most=estimate.flops_at_most,
+        # A sketch of a model says nothing about its speed.
         seconds_at_most=None if isinstance(engine, Sketch) else estimate.seconds_estimated,
     )
 
@@ -154,8 +161,9 @@ def _cost_with_judges(spec: RunSpec) -> Cost:
     costs = [_cost(alone)]
     for judge in dict.fromkeys(spec.judged_by):
         if judge != spec.model:
-            by_judge = replace(alone, model=judge)
-            costs.append(subtract(_cost(by_judge), _cost(replace(by_judge, verifiers=()))))
+            verified = replace(alone, model=judge)
+            sampled = replace(verified, verifiers=())
+            costs.append(subtract(_cost(verified), _cost(sampled)))
     return total(costs)
 
 
@@ -176,10 +184,10 @@ def cost_of_fit(drawn: RunSpec, rows: int, epochs: float = 1.0) -> Cost:
     plan = drawn.plan
     engine = stand_in(drawn.model)
     shots = plan.draw_shots()
-    longest_prompt = max(
-        engine.count_tokens(solution_prompt(plan.task, blind(problem), shots))
-        for problem in plan.draw_problems()
-    )
+    longest_prompt = 0
+    for problem in plan.draw_problems():
+        prompt = solution_prompt(plan.task, blind(problem), shots)
+        longest_prompt = max(longest_prompt, engine.count_tokens(prompt))
     length = longest_prompt + plan.sampling().max_tokens
     passes = math.ceil(rows * epochs)
     return replace(
@@ -212,13 +220,15 @@ def cost_of_course(course: Course) -> Cost:
         verifiers=tuple(dict.fromkeys(verifiers)),
         judged_by=(course.verify_with,) if course.verify_with else (),
     )
+    # XPO draws pairs; every other method trains on single responses.
     if course.method == "xpo":
         train_samples = 2 * course.pairs
     else:
         train_samples = course.train_samples or course.samples
     train = replace(held_out, problems=course.train_problems, samples=train_samples, split="train")
     rows = course.train_problems * train_samples
-    fit = cost_of_fit(train, rows, float(course.trainer.settings()["epochs"]))
+    epochs = float(course.trainer.settings()["epochs"])
+    fit = cost_of_fit(train, rows, epochs)
     # In each round the base model also verifies the new model's held-out responses.
     verified_by_base = subtract(_cost(held_out), _cost(only_responses))
     one_round = [_cost(held_out), verified_by_base, _cost(train), fit]

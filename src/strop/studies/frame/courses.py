@@ -44,7 +44,9 @@ class Courses:
     @property
     def ended(self) -> str:
         """A sentence about the courses that ended early; empty if there are none."""
-        return f" Ended before the last round: {listed(self.left)}." if self.left else ""
+        if not self.left:
+            return ""
+        return f" Ended before the last round: {listed(self.left)}."
 
     def document(self, course: Course, like: Course | None = None) -> Document:
         """Return the results of a course, which is run if it is not stored.
@@ -92,8 +94,10 @@ def _stored(folder: Path, course: Course) -> Document | None:
     if document.get("asked") != course.as_record():
         return None
     # More rounds than wanted do no harm: round t does not depend on the rounds after it.
-    has_all_rounds = len(document["rounds"]) > course.rounds
-    return document if has_all_rounds or NOTHING_KEPT in document["stopped"] else None
+    if len(document["rounds"]) > course.rounds:
+        return document
+    # A course that ended because nothing was kept would end there again.
+    return document if NOTHING_KEPT in document["stopped"] else None
 
 
 class _Unknown(dict[str, Any]):
@@ -105,12 +109,15 @@ class _Unknown(dict[str, Any]):
 
 def _copy_base_samples(source: Path, like: Course, target: Path, course: Course) -> None:
     """Copy the base model's samples into a course that would draw the same ones."""
+    without_locks = shutil.ignore_patterns(".lock")
     for name, training in (("held-out", False), ("train", True)):
         run = source / "round-0" / name
         drawn_alike = course.drawing(training) == like.drawing(training)
         if drawn_alike and (run / "run.json").exists():
-            ignore = shutil.ignore_patterns(".lock")
-            shutil.copytree(run, target / "round-0" / name, ignore=ignore)
+            shutil.copytree(run, target / "round-0" / name, ignore=without_locks)
+
+
+# --- numbers of one course ---
 
 
 def round_value(document: Document, number: int, *path: str) -> float:
@@ -127,10 +134,23 @@ def change_from_base(document: Document, number: int, *path: str) -> float:
     return round_value(document, number, *path) - round_value(document, 0, *path)
 
 
+def largest_k(documents: Sequence[Document]) -> str:
+    """Return the largest k of pass@k, as a key of the documents."""
+    # JSON has text keys only. The sizes are the same in all documents and rounds.
+    sizes = documents[0]["rounds"][0]["pass_at_k"]
+    return str(max(map(int, sizes)))
+
+
+# --- numbers of several seeds ---
+
+
 def interval_signs(documents: Sequence[Document], number: int, name: str) -> list[int]:
     """Return, for each seed, the sign of a round's interval over problems: 1, -1, or 0 if open."""
-    estimates = [document["rounds"][number][name] for document in documents]
-    return [interval_sign(entry.get("low"), entry.get("high")) for entry in estimates]
+    signs = []
+    for document in documents:
+        entry = document["rounds"][number][name]
+        signs.append(interval_sign(entry.get("low"), entry.get("high")))
+    return signs
 
 
 def count_seed_signs(documents: Sequence[Document], number: int, name: str) -> str:
@@ -146,6 +166,32 @@ def mean_over_seeds(
     return mean_over_draws(np.array(list(values), dtype=float), definition, bounds)
 
 
-def largest_k(documents: Sequence[Document]) -> str:
-    """Return the largest k of pass@k, as a key of the documents."""
-    return str(max(map(int, documents[0]["rounds"][0]["pass_at_k"])))
+def mean_at_round(
+    documents: Sequence[Document],
+    number: int,
+    *path: str,
+    bounds: tuple[float, float] = ANYTHING,
+) -> Estimate:
+    """Return a number of one round, as the mean over seeds.
+
+    ``path`` leads to the number in the round's record: ``"pass_at_k", "8"``.
+    """
+    values = [round_value(document, number, *path) for document in documents]
+    return mean_over_seeds(values, path[0], bounds)
+
+
+def mean_change(documents: Sequence[Document], number: int, *path: str) -> Estimate:
+    """Return a number of one round minus the base model's, as the mean over seeds."""
+    changes = [change_from_base(document, number, *path) for document in documents]
+    return mean_over_seeds(changes, f"change of {path[0]}")
+
+
+def mean_difference(
+    documents: Sequence[Document], others: Sequence[Document], number: int, *path: str
+) -> Estimate:
+    """Return a number of one round minus that of other courses, paired by seed."""
+    differences = []
+    for document, other in zip(documents, others, strict=True):
+        value = round_value(document, number, *path)
+        differences.append(value - round_value(other, number, *path))
+    return mean_over_seeds(differences, f"difference of {path[0]}")

@@ -84,11 +84,15 @@ class Fits:
         yield "base", self._measure("base", study.model)
         for size in study.sizes:
             trainer = Sft(**default_fit(study.model, self.seed), epochs=study.epochs)
-            yield from self._trained(f"sft-{size}", trainer, partial(self._best_of, size))
-        regression = RewardDpo(**default_fit(study.model, self.seed, 0.1), epochs=2 * study.epochs)
-        yield from self._trained(f"reward-dpo-{2 * study.pairs}", regression, self._pairs)
+            make_rows = partial(self._best_of, size)
+            yield from self._trained(f"sft-{size}", trainer, make_rows)
+        # The number in a name is that of the responses that a problem gives.
+        responses = 2 * study.pairs
+        settings = default_fit(study.model, self.seed, 0.1)
+        regression = RewardDpo(**settings, epochs=2 * study.epochs)
+        yield from self._trained(f"reward-dpo-{responses}", regression, self._pairs)
         if self._can_explore():
-            name = f"xpo-{2 * study.pairs}"
+            name = f"xpo-{responses}"
             yield name, self._measure(name, self._explore())
 
     def snapshots(self) -> Iterator[tuple[int, Measured]]:
@@ -103,11 +107,13 @@ class Fits:
             steps=study.curve_steps,
             snapshot_every=max(1, study.curve_steps // study.snapshots),
         )
-        if self._fit(trainer, partial(self._best_of, study.sizes[-1]), folder) is None:
+        make_rows = partial(self._best_of, study.sizes[-1])
+        if self._fit(trainer, make_rows, folder) is None:
             return
         for snapshot in sorted((folder / "steps").glob("*")):
+            step = snapshot.name
             model = trained_name(study.model, snapshot)
-            yield int(snapshot.name), self._measure(f"curve-{snapshot.name}", model)
+            yield int(step), self._measure(f"curve-{step}", model)
 
     # --- fits ---
 
@@ -157,7 +163,8 @@ class Fits:
         if not document.exists():
             self.runs.tell(f"seed {self.seed}: XPO, {self.study.pairs} rounds")
             improve(self._course, out=document.parent)
-        return str(json.loads(document.read_text())["rounds"][-1]["model"])
+        last_round = json.loads(document.read_text())["rounds"][-1]
+        return str(last_round["model"])
 
     @property
     def _explored_document(self) -> Path:
@@ -188,13 +195,15 @@ class Fits:
     def costs(self) -> Iterator[Cost]:
         """Yield the costs of measuring all models, of the fits and of XPO, at most."""
         study = self.study
-        test, train = (self.wanted(study.model, split) for split in ("test", "train"))
-        base, reward_dpo, xpo = 1, 1, 1
-        models = base + len(study.sizes) + reward_dpo + xpo + study.snapshots
+        test = self.wanted(study.model, "test")
+        train = self.wanted(study.model, "train")
+        # The base model, one by SFT for each size, one by reward-based DPO, one by XPO, snapshots.
+        models = 1 + len(study.sizes) + 1 + 1 + study.snapshots
         yield from models * [cost_of([test, train])]
         for _ in study.sizes:
             yield cost_of_fit(train, study.train_problems, study.epochs)
-        yield cost_of_fit(train, 2 * study.pairs * study.train_problems, 2 * study.epochs)
+        responses = 2 * study.pairs * study.train_problems
+        yield cost_of_fit(train, responses, 2 * study.epochs)
         yield cost_of_fit(train, BATCH * study.curve_steps)
         yield cost_of_course(self._course)
 
@@ -203,7 +212,7 @@ class Fits:
     def _measure(self, name: str, model: str) -> Measured:
         """Return a model's measurements, from the file beside it or else from runs of it."""
         file = self.folder / f"{name}.json"
-        asked = {
+        settings = {
             "model": model,
             "problems": self.study.problems,
             "train_problems": self.study.train_problems,
@@ -211,22 +220,24 @@ class Fits:
         }
         if file.exists():
             stored = json.loads(file.read_text())
-            if stored.get("asked") == asked:
+            # Measurements of other sizes are made anew.
+            if stored.get("asked") == settings:
                 return _with_nan(stored["measured"])
         measured = measure_model(self._run(model, "test"), "", self._base)
         measured |= measure_model(self._run(model, "train"), "train_", self._base)
         file.parent.mkdir(parents=True, exist_ok=True)
-        document = {"asked": asked, "measured": _without_nan(measured)}
+        document = {"asked": settings, "measured": _without_nan(measured)}
         RunFolder(file.parent).write_json(file.name, document)
         return measured
 
     def wanted(self, model: str, split: str) -> RunSpec:
         """Return the run that measures a model on a split."""
+        problems = self.study.problems if split == "test" else self.study.train_problems
         return RunSpec(
             model,
             self.study.task,
             (REWARD,),
-            problems=self.study.problems if split == "test" else self.study.train_problems,
+            problems=problems,
             samples=self.study.samples,
             temperature=1.0,
             top_p=1.0,
@@ -270,6 +281,7 @@ def default_fit(model: str, seed: int, times: float = 1.0) -> dict[str, Any]:
 
 def best_of_n_rows(run: Run, size: int) -> Sequence[Row]:
     """Return SFT-Sharpening's rows: the likeliest of each problem's first ``size`` responses."""
+    # The same row of flags for every problem: it is broadcast over P below.
     first_PK = np.arange(run.plan.samples) < size
     # Best-of-N never chooses a response without a score.
     score_PK = np.where(first_PK, run.evidence.logprob_PK, np.nan)
@@ -283,14 +295,19 @@ def measure_model(run: Run, prefix: str, base: Path) -> Measured:
     The numbers are the accuracy of one sample, of greedy decoding and of the likeliest of K,
     coverage, and the mean log-likelihood (nats) of responses under the base model.
     """
-    samples = run.evidence.samples
-    best_PN = selection_curve_PN(run.evidence.logprob_PK, samples.utility_PK, samples.mask_PK)
+    evidence = run.evidence
+    samples = evidence.samples
+    correct_P = accuracy_P(samples.utility_PK, samples.mask_PK)
+    best_PN = selection_curve_PN(evidence.logprob_PK, samples.utility_PK, samples.mask_PK)
+    # Utilities are 0 or 1: the largest one says whether any response is right.
+    has_right_P = samples.utility_PK.max(axis=1)
+    likelihood_P = _base_likelihood_P(run, base)
     return {
-        f"{prefix}accuracy": float(accuracy_P(samples.utility_PK, samples.mask_PK).mean()),
-        f"{prefix}greedy": float(run.evidence.greedy_P.mean()),
+        f"{prefix}accuracy": float(correct_P.mean()),
+        f"{prefix}greedy": float(evidence.greedy_P.mean()),
         f"{prefix}best_of_k": float(best_PN[:, -1].mean()),
-        f"{prefix}coverage": float(samples.utility_PK.max(axis=1).mean()),
-        f"{prefix}base_likelihood": float(np.mean(_base_likelihood_P(run, base))),
+        f"{prefix}coverage": float(has_right_P.mean()),
+        f"{prefix}base_likelihood": float(np.mean(likelihood_P)),
     }
 
 
@@ -310,4 +327,5 @@ def is_fitted(out: Path, trainer: Trainer) -> bool:
     record = out / "training.json"
     if not record.exists():
         return False
-    return bool(json.loads(record.read_text()).get("settings") == trainer.settings())
+    stored = json.loads(record.read_text())
+    return bool(stored.get("settings") == trainer.settings())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,10 +21,14 @@ from strop.weigh import Product, parse_weight
 
 FULL = ("ladder/25k", "ladder/40k", "ladder/70k", "ladder/125k", "ladder/250k", "ladder/400k")
 LEAN = ("ladder/lean-125k", "ladder/lean-250k")
-FEW = ("ladder/40k", "ladder/125k", "ladder/250k")
+THREE_SIZES = ("ladder/40k", "ladder/125k", "ladder/250k")
+FOUR_SIZES = (*THREE_SIZES, "ladder/400k")
 CHECKED = ("arithmetic", "signs", "sudoku4")
 """The embedded tasks whose answers can be checked step by step; a fact of ``recall`` cannot."""
 ALPHA = 0.05
+"""The level of tests."""
+
+Item = TypeVar("Item")
 
 
 # --- numbers of a run ---
@@ -34,7 +38,9 @@ def weights_of(evidence: Evidence, verifier: str, weigh: str | None = None) -> F
     """Return a verifier's weights (P, K), under its default weight unless one is named."""
     if weigh is None:
         return evidence.weights[verifier]
-    return evidence.weigh(Product(((verifier, parse_weight(weigh)),)))
+    # A product of one weight: evidence weighs by products only.
+    product = Product(((verifier, parse_weight(weigh)),))
+    return evidence.weigh(product)
 
 
 def gaps(run: Run, verifier: str, weigh: str | None = None) -> dict[str, Ratio]:
@@ -69,25 +75,29 @@ def counts(run: Run, verifier: str, weigh: str | None = None) -> dict[str, int]:
     """
     samples = run.evidence.samples
     weight_PK = weights_of(run.evidence, verifier, weigh)
-    # An accuracy of 1, as far as rounding in a mean of K values lets one tell.
+    parsed = run.scores[verifier]["parsed"]
+    survives_P = has_survivor_P(weight_PK, samples.mask_PK)
+    # The mean of K ones may differ from 1 by rounding.
     no_room_P = accuracy_P(samples.utility_PK, samples.mask_PK) > 1 - 1e-12
     return {
-        "unparsed": int((~run.scores[verifier]["parsed"]).sum()),
-        "no_survivor": int((~has_survivor_P(weight_PK, samples.mask_PK)).sum()),
+        "unparsed": int((~parsed).sum()),
+        "no_survivor": int((~survives_P).sum()),
         "no_room": int(no_room_P.sum()),
     }
 
 
 def scores_PKM(run: Run, stage: str) -> Floats:
     """Return the scores of every verification draw, (P, K, M)."""
-    row_of = {problem: row for row, problem in enumerate(run.problems["problem"])}
+    problems = run.problems["problem"]
+    row_of = {problem: row for row, problem in enumerate(problems)}
     # Sorted first, so that the groups come in the order of the draws.
     scores = run.scores[stage].sort("draw")
     grids = []
     for _, of_draw in scores.group_by("draw", maintain_order=True):
-        rows = of_draw["problem"].replace_strict(row_of, return_dtype=pl.Int64).to_numpy()
+        rows = of_draw["problem"].replace_strict(row_of, return_dtype=pl.Int64)
         columns = of_draw["sample"].to_numpy()
-        grids.append(fill_grid(rows, columns, of_draw["score"].to_numpy(), len(row_of)))
+        values = of_draw["score"].to_numpy()
+        grids.append(fill_grid(rows.to_numpy(), columns, values, len(row_of)))
     return np.stack(grids, axis=2)
 
 
@@ -124,8 +134,13 @@ def mean_over_tasks(ratios: Sequence[Ratio], what: str) -> Ratio:
     """Return the mean of one number over tasks; the number itself if there is one task."""
     if len(ratios) == 1:
         return ratios[0]
-    known = sum(bool(np.isfinite(ratio.value)) for ratio in ratios)
-    return mean_of_cells(ratios, f"{what}, mean over {known} tasks")
+    known = np.isfinite([ratio.value for ratio in ratios])
+    return mean_of_cells(ratios, f"{what}, mean over {known.sum()} tasks")
+
+
+def undefined_estimate(definition: str, why: str | None) -> Estimate:
+    """Return an estimate without a value, with the reason why there is none."""
+    return Estimate(None, None, None, 0.95, 0, definition, why)
 
 
 # --- numbers in tables and sentences ---
@@ -174,11 +189,6 @@ def format_estimate(estimate: Estimate, times: float, first: str, ends: str) -> 
     return f"{text} [{low}, {high}]"
 
 
-def side(estimate: Estimate) -> int:
-    """Return the sign of an interval; see ``Estimate.interval_sign``."""
-    return estimate.interval_sign
-
-
 def count_signs(estimates: Iterable[Estimate]) -> str:
     """Count the intervals above and below zero, beside the number expected by chance alone."""
     signs = [estimate.interval_sign for estimate in estimates]
@@ -190,8 +200,15 @@ def count_signs(estimates: Iterable[Estimate]) -> str:
     )
 
 
+def second_or_only(items: Sequence[Item]) -> Item:
+    """Return the second item: the default model or temperature of a study that shows one."""
+    return items[min(1, len(items) - 1)]
+
+
 def short_name(model: str) -> str:
     """Return a model's name for figures: without ``ladder/``, or without the folders above it."""
     if model.startswith("ladder/"):
         return model.removeprefix("ladder/")
-    return model.rstrip("/").split("/")[-1].partition("?")[0]
+    last_part = model.rstrip("/").split("/")[-1]
+    # What follows a question mark are options of the engine.
+    return last_part.partition("?")[0]

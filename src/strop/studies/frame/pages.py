@@ -39,9 +39,9 @@ class Section:
 def write_index(out: Path, sections: Sequence[Section], command: str) -> Path:
     """Write OUT/findings.md: contents, a table of all answers, and every study's page."""
     out.mkdir(parents=True, exist_ok=True)
-    contents = [
-        f"- [{section.name}](#{section.name}): {section.description}" for section in sections
-    ]
+    contents = []
+    for section in sections:
+        contents.append(f"- [{section.name}](#{section.name}): {section.description}")
     blocks = [
         "# Findings",
         f"Written by `{command}`. Each section gives the command that makes it alone.",
@@ -66,9 +66,12 @@ def _answers(sections: Sequence[Section]) -> str:
     for section in sections:
         if section.page is None:
             continue
-        for finding in _FINDING.finditer(section.page.read_text(encoding="utf-8")):
-            answer = _SENTENCE_END.split(finding["holds"])[0].rstrip(".")
-            lines.append(f"| [{section.name}](#{section.name}) | {finding['title']} | {answer} |")
+        text = section.page.read_text(encoding="utf-8")
+        link = f"[{section.name}](#{section.name})"
+        for finding in _FINDING.finditer(text):
+            first_sentence = _SENTENCE_END.split(finding["holds"])[0]
+            answer = first_sentence.rstrip(".")
+            lines.append(f"| {link} | {finding['title']} | {answer} |")
     return "\n".join(lines)
 
 
@@ -98,7 +101,7 @@ def _blocks(section: Section, out: Path) -> Iterator[str]:
         return
     text = section.page.read_text(encoding="utf-8")
     first_line, _, rest = text.partition("\n")
-    # The study's name is the heading already.
+    # The study's name is the heading already, so the title of its page is left out.
     body = rest if first_line.startswith("# ") else text
     folder = os.path.relpath(section.page.parent, out)
     relinked = _LINK.sub(rf"\g<1>{folder}/\g<2>", body)

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,7 +87,8 @@ class RunSpec:
         if self.draws > 1:
             parts.append(f"draws{self.draws}")
         record = json.dumps(plan.as_record(), sort_keys=True)
-        parts.append(hashlib.blake2b(record.encode(), digest_size=4).hexdigest())
+        digest = hashlib.blake2b(record.encode(), digest_size=4)
+        parts.append(digest.hexdigest())
         return "_".join(parts)
 
     @property
@@ -97,7 +99,8 @@ class RunSpec:
             for judge in (self.model, *self.judged_by):
                 # A verifier that asks no model gives one stage, no matter who the judges are.
                 model = judge if verifier.asks_model else self.model
-                stages[stage_name(verifier.name, model, self.model)] = (verifier, model)
+                stage = stage_name(verifier.name, model, self.model)
+                stages[stage] = (verifier, model)
         return stages
 
 
@@ -140,11 +143,11 @@ def merge_specs(wanted: Iterable[RunSpec]) -> list[RunSpec]:
     by_folder: dict[str, RunSpec] = {}
     for spec in wanted:
         known = by_folder.get(spec.folder, spec)
-        by_folder[spec.folder] = replace(
-            spec,
-            verifiers=tuple(dict.fromkeys(known.verifiers + spec.verifiers)),
-            judged_by=tuple(dict.fromkeys(known.judged_by + spec.judged_by)),
-        )
+        # dict.fromkeys drops duplicates and keeps the order, which a set would not.
+        verifiers = dict.fromkeys(known.verifiers + spec.verifiers)
+        judges = dict.fromkeys(known.judged_by + spec.judged_by)
+        merged = replace(spec, verifiers=tuple(verifiers), judged_by=tuple(judges))
+        by_folder[spec.folder] = merged
     return list(by_folder.values())
 
 
@@ -162,12 +165,15 @@ class Runs:
         """Sample and verify everything that is not stored yet, model by model."""
         # Sorted by model, so that each is loaded once, and by draws, because a run of several draws
         # copies the responses of the run of one.
-        for spec in sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws)):
+        specs = sorted(dict.fromkeys(wanted), key=lambda spec: (spec.model, spec.draws))
+        for spec in specs:
             self._draw(spec)
             self._judge(spec, by_itself=True)
         # Other judges come last, when every model's own work is done.
-        judgements = dict.fromkeys((judge, spec) for spec in wanted for judge in spec.judged_by)
-        for _, spec in sorted(judgements, key=lambda pair: pair[0]):
+        judgements = []
+        for spec in wanted:
+            judgements += [(judge, spec) for judge in spec.judged_by]
+        for _, spec in sorted(dict.fromkeys(judgements), key=lambda pair: pair[0]):
             self._judge(spec, by_itself=False)
 
     def run(self, wanted: RunSpec) -> Run:
@@ -188,22 +194,24 @@ class Runs:
             self._draw(single_draw)
             _copy_responses(self.folder / single_draw.folder, path)
             return
-        self.tell(
-            f"{plan.model}, {plan.task.label}: {plan.problems} problems x {plan.samples} samples"
-        )
+        size = f"{plan.problems} problems x {plan.samples} samples"
+        self.tell(f"{plan.model}, {plan.task.label}: {size}")
         settings = {name: getattr(plan, name) for name in SAMPLING}
-        sample(self._load(plan.model), plan.task, out=path, workers=self.executor, **settings)
+        engine = self._load(plan.model)
+        sample(engine, plan.task, out=path, workers=self.executor, **settings)
 
     def _judge(self, spec: RunSpec, by_itself: bool) -> None:
         """Make the missing verifications by the model itself, or those by other models."""
+        task = spec.plan.task
         times = f" x {spec.draws}" if spec.draws > 1 else ""
         for stage, verifier, judge in self._missing(spec):
             if (judge == spec.model) != by_itself:
                 continue
-            self.tell(f"{spec.model}, {spec.plan.task.label}: {stage}{times}")
+            self.tell(f"{spec.model}, {task.label}: {stage}{times}")
+            # A verifier that asks no model needs none in memory.
             engine = self._load(judge) if verifier.asks_model else None
             verification = Verification.of(verifier, engine, spec.draws)
-            run = Run(self.folder / spec.folder, task=spec.plan.task)
+            run = Run(self.folder / spec.folder, task=task)
             verify_run(run, verification, Execution(self.executor, Silent()))
             # An opened run does not see scores that are written later.
             self._opened.pop(spec.folder, None)
@@ -214,7 +222,7 @@ class Runs:
         recorded = folder.record()["verifiers"]
         for stage, (verifier, judge) in spec.stages.items():
             complete = _all_parts_stored(folder, [f"scores/{stage}"], spec.plan.parts)
-            if not (complete and stage in recorded):
+            if not complete or stage not in recorded:
                 yield stage, verifier, judge
 
     def _load(self, name: str) -> Engine:
@@ -228,7 +236,7 @@ class Runs:
 def _all_parts_stored(folder: RunFolder, stages: Iterable[str], parts: int) -> bool:
     if not folder.exists:
         return False
-    return all(folder.has_part(stage, part) for stage in stages for part in range(parts))
+    return all(folder.has_part(stage, part) for stage, part in product(stages, range(parts)))
 
 
 def _copy_responses(source: Path, target: Path) -> None:
@@ -236,7 +244,8 @@ def _copy_responses(source: Path, target: Path) -> None:
     # Written under another name first: a copy that was interrupted is never taken for a run.
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    without_scores = shutil.ignore_patterns(*NOT_COPIED)
+    shutil.copytree(source, partial, ignore=without_scores)
     folder = RunFolder(partial)
     record = folder.record()
     # Scores are not copied, so neither finished nor begun verifications are recorded.
