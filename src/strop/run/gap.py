@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from strop.run.updates import UPDATES, of_courses
 from strop.run.updates import write as write_updates
 from strop.run.verification import Verification, check_abilities, check_verification_room
 from strop.tasks import Task, find_task
+from strop.tasks.qa import QuestionsAndAnswers
 from strop.verify import Verifier, find_verifier, find_verifiers
 from strop.weigh import check_weights
 
@@ -147,14 +148,22 @@ def verify_run(
 
 
 def import_samples(
-    file: str | Path, out: str | Path, *, model: str = IMPORTED, task: str | Task | None = None
+    file: str | Path,
+    out: str | Path,
+    *,
+    model: str = IMPORTED,
+    task: str | Task | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Run:
     """Make a run folder of samples made elsewhere.
 
-    ``strop.run.importing`` describes the file. Everything that reads runs can read the folder.
+    ``strop.run.importing`` describes the file, and ``columns`` for a file with other names. The
+    questions and answers of the task "qa" are those of the file. Everything that reads runs can
+    read the folder.
     """
-    found_task = None if task is None else find_task(task)
-    return write_estimates(import_run(Path(file), Path(out), model, found_task))
+    data = file if task == QuestionsAndAnswers.name else None
+    found_task = None if task is None else find_task(task, data)
+    return write_estimates(import_run(Path(file), Path(out), model, found_task, columns))
 
 
 def check_complete(run: Run) -> None:

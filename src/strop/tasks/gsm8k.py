@@ -67,6 +67,8 @@ def _with_final_number(answer: str) -> str:
         return answer
     gold = only_number(answer)
     if gold is None or "####" in answer:
-        raise ValueError("a last line such as '#### 42', a number in \\boxed{}, or one number alone")
+        raise ValueError(
+            "a last line such as '#### 42', a number in \\boxed{}, or one number alone"
+        )
     final_line = f"#### {canonical_number(gold.answer)}"
     return final_line if answer.strip() == gold.answer else f"{answer.rstrip()}\n{final_line}"

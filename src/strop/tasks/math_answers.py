@@ -33,7 +33,9 @@ _NOTHING_OR_NAME = re.compile(
     r"(?:[A-Za-z](?:_\{?[A-Za-z0-9]{1,5}\}?)?\s{0,9}&?=(?:[\s$&]|\\[,;:! ])*)?"
 )
 # A list of equations in one display: ", \\\\ a + c - b &= 3 + 8 =", without a word.
-_NEXT_EQUATION = re.compile(r"\s*[,;]\s*\\\\(?:\\[a-z]{1,10}|(?![a-z]{2})[^$\\])+=\s*", re.IGNORECASE)
+_NEXT_EQUATION = re.compile(
+    r"\s*[,;]\s*\\\\(?:\\[a-z]{1,10}|(?![a-z]{2})[^$\\])+=\s*", re.IGNORECASE
+)
 _STATED = re.compile(
     r"(?<![A-Za-z])(?:is|are|was|equals|gives|leaves|makes|get|gets|have|has|remain|comes to)"
     rf"[\s*_]{{1,4}}(?:only|exactly|just|now|then)?\s?({IN_TEXT})(?![A-Za-z^_\\(])",
@@ -45,8 +47,12 @@ _NO_ANSWER = re.compile(
     r"(?:i|we|you|it|this|that|the|so|let|sorry|hello|ok|okay|yes,|unknown|step|note)\b",
     re.IGNORECASE,
 )
-_COMMAND = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}")
-_PROSE = re.compile(r"(?!(?:pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))(?<![A-Za-z])[A-Za-z]{2,}")
+_COMMAND = re.compile(
+    r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
+)
+_PROSE = re.compile(
+    r"(?!(?:pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))(?<![A-Za-z])[A-Za-z]{2,}"
+)
 _MATHEMATICS = re.compile(r"[A-Za-z0-9\s(){}\[\]+*/^_=<>.,;:|!%°√π∞≤≥≠±×·÷−–-]+|[^\x00-\x7f]")
 _MARKER = re.compile(
     r"(?<!\w)(?:the\s{1,3}(?:final\s{1,3}|correct\s{1,3})?answer\s{1,3}is"

@@ -59,7 +59,9 @@ _GLUED_UNITS = re.compile(
     r"|miles?|yards?|pounds?|grams?|units?|dollars?|cents?|hours?|minutes?|seconds?|days?|years?)"
     r"(?:\^\{[23]\})?\Z"
 )
-_SPEED = re.compile(r"\\frac\{(\d+)(?:km|m|mi|ft|cm|miles|feet|meters)\}\{(?:h|hr|hour|s|sec|second|min)\}")
+_SPEED = re.compile(
+    r"\\frac\{(\d+)(?:km|m|mi|ft|cm|miles|feet|meters)\}\{(?:h|hr|hour|s|sec|second|min)\}"
+)
 _LABEL = re.compile(r"\(?[A-E]\)(?=-?(?:\d|\\frac|\\sqrt|\\binom|[A-Za-z]{3,}\Z))")
 # One matrix in delimiters; a determinant has bars.
 _DELIMITED_MATRIX = re.compile(

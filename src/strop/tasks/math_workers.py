@@ -67,9 +67,7 @@ def _same_forms(answer: str, reference: str) -> bool:
 
 
 _NUMBER = re.compile(r"-?(?:\d+|\\frac\{\d+\}\{\d+\})")
-_BASED_NUMBER = re.compile(
-    r"\(?(?P<digits>(?=[A-F]*\d)[\dA-F]+)\)?(?:_\{\(?(?P<base>\d+)\)?\})?"
-)
+_BASED_NUMBER = re.compile(r"\(?(?P<digits>(?=[A-F]*\d)[\dA-F]+)\)?(?:_\{\(?(?P<base>\d+)\)?\})?")
 # A list in brackets, in which no other bracket stands. A backslash may not begin ``\{`` or ``\}``.
 _LIST = re.compile(
     r"(?P<opening>\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,"

@@ -67,7 +67,9 @@ class _Mmlu(Dataset):
         text = str(int(gold)) if isinstance(gold, float) and gold % 1 == 0 else gold_text(gold)
         text = text.strip()
         by_text = [
-            letter for letter in LETTERS if f"({letter}) {text}" in map(str.strip, question.split("\n"))
+            letter
+            for letter in LETTERS
+            if f"({letter}) {text}" in map(str.strip, question.split("\n"))
         ]
         if text in ("0", "1", "2", "3"):
             letter = LETTERS[int(text)]
