@@ -189,7 +189,7 @@ def _run_plan(
 ) -> Run:
     """Sample and verify the run that the options describe, and return it."""
     settings = {"shots": task.default_shots} | options
-    plan = Plan(model=engine.name, task=task, **settings)
+    plan = Plan.fitting(engine.name, task, **settings)
     # Problems before the record: a hub data set names its resolved revision once it is loaded.
     problems = plan.draw_problems()
     record = new_record(plan, engine, judge, verifications, draws)

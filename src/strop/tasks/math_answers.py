@@ -269,7 +269,7 @@ def _bare_line(tail: MappedText) -> Found | None:
     stripped = tail.text.strip()
     begin = tail.text.rfind("\n", 0, len(tail.text.rstrip())) + 1
     line = tail.text[begin:].rstrip()
-    if len(line) > MAX_BARE or not line.strip() or _LIST_MARK.match(line):
+    if len(line) > MAX_BARE or not line.strip() or _LIST_MARK.match(line) or "\\box" in line:
         return None
     begin += len(line) - len(line.lstrip(" *_"))
     end = begin + len(line.strip(" *_").rstrip(".,;"))
