@@ -23,6 +23,7 @@ from strop.run.verification import Verification, check_abilities, check_verifica
 from strop.tasks import Task, find_task
 from strop.tasks.qa import QuestionsAndAnswers
 from strop.verify import Verifier, find_verifier, find_verifiers
+from strop.verify.self_reward import Majority
 from strop.weigh import check_weights
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
@@ -137,6 +138,7 @@ def verify_run(
     problems = run.stored_problems()
     longest = run.responses.select("tokens").max().item() or 0
     check_abilities(verification, None)
+    _check_votes(run, verification)
     check_verification_room(plan, verification, problems, longest)
     record = verification.record()
     stage = verification.stage(plan.model)
@@ -164,6 +166,18 @@ def import_samples(
     data = file if task == QuestionsAndAnswers.name else None
     found_task = None if task is None else find_task(task, data)
     return write_estimates(import_run(Path(file), Path(out), model, found_task, columns))
+
+
+def _check_votes(run: Run, verification: Verification) -> None:
+    """Raise UsageError if a majority is to be counted of imported responses without answers."""
+    if verification.verifier.name != Majority.name or "imported" not in run.record:
+        return
+    if run.responses["answer_strict"].is_null().all():
+        raise UsageError(
+            f"verifier {Majority.name} counts answers, and no response of {run.path} has one; "
+            "import it again with answers in the field answer, or with --task NAME, which finds "
+            "them in the texts"
+        )
 
 
 def check_complete(run: Run) -> None:

@@ -16,9 +16,9 @@ that show whether the response is right:
     tokens, finish ("end", "stop" or "length")
     scores      {"my-verifier": 0.7, ...}, or a list of numbers, one per draw
 
-``columns`` renames fields: ``{"text": "response"}`` reads the text from the field ``response``. Fields
-that no column names are then left unread; without ``columns`` a field that is not known is refused,
-since it may be a misspelled one.
+``columns`` renames fields: ``{"text": "response"}`` reads the text from the field ``response``.
+Fields that no column names are then left unread; without ``columns`` a field that is not known is
+refused, since it may be a misspelled one.
 
 Imported scores are assumed to be pointwise: a response's score does not depend on the problem's
 other responses.
@@ -96,7 +96,9 @@ def import_run(
 ) -> Run:
     """Make a run folder of the file's responses; problems and responses keep the file's order.
 
-    ``columns`` maps the fields above to those of the file that have other names. The folder must be new or empty, or hold an import of this very file, which is then completed.
+    ``columns`` maps the fields above to those of the file that have other names.
+
+    The folder must be new or empty, or hold an import of this very file, which is then completed.
     """
     rows = read_rows(path, task, columns)
     by_problem: dict[str, list[Row]] = {}

@@ -68,7 +68,7 @@ _DELIMITED_MATRIX = re.compile(
     r"[(\[](\\begin\{pmatrix\}(?:(?!\\begin).)*?\\end\{pmatrix\})[)\]]", re.DOTALL
 )
 _GROUPED_IN_BASE = re.compile(r"[\dA-F]+(?: [\dA-F]+)+_\{\d+\}")
-_BASE_WORD = re.compile(r"(?<=[\dA-F)]_\{)(?:%s)(?=\}\Z)" % "|".join(BASES))
+_BASE_WORD = re.compile(rf"(?<=[\dA-F)]_\{{)(?:{'|'.join(BASES)})(?=\}}\Z)")
 _CHOICE = re.compile(r"\(([A-Z])\)")
 _OPERATORS = frozenset([*"+-/=<>^_|", r"\cdot", ", "])
 # Words that are no units: they change what the answer means.

@@ -25,7 +25,8 @@ _PERCENT = re.compile(r"[^%]{1,60}?\\?%[\s$.]{0,9}")
 _PERCENT_SIGN = re.compile(r"\\?%")
 # Names that stand on a left side: letters alone, \angle ABC, f(2), |AB|, \cos A, m_1.
 _NAME = re.compile(
-    r"\|?m?(?:[A-Z]{1,6}|[A-Za-z]{3,40}|[A-Za-z]|\\[A-Za-z]{1,20}(?:\{[^{}]{1,20}\})? ?[A-Za-z]{0,6})"
+    r"\|?m?(?:[A-Z]{1,6}|[A-Za-z]{3,40}|[A-Za-z]"
+    r"|\\[A-Za-z]{1,20}(?:\{[^{}]{1,20}\})? ?[A-Za-z]{0,6})"
     r"(?:_\{[^{}]{1,20}\}|'){0,2}(?:\([^()]{1,40}\))?\|?"
 )
 _CHOICE_LABEL = re.compile(r"\s*(?:\\[a-z]{1,10}\{)?\s*\(?([A-E])\)")

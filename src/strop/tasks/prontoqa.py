@@ -192,7 +192,7 @@ class ProntoQA(Task):
         )
 
     def read_gold(self, gold: Gold, question: str) -> str:
-        """Return True or False of a truth value, of A (true) or B (false), or of a gold response."""
+        """Return True or False of a truth value, of A (true) or B, or of a gold response."""
         return true_or_false(gold)
 
     def answer_is_right(self, answer: str, problem: Problem) -> bool:
