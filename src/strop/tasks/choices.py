@@ -141,7 +141,5 @@ def _patterns(letters: str) -> _Patterns:
             r"(?=[)\]}*_\"'$]{0,6}(?:[^\S\n]{0,9}$|[.,;:!](?!\w)|\s(?:because|since)\b))",
             re.MULTILINE,
         ),
-        marked_lower=re.compile(
-            rf"^[ \t*(\[]{{0,4}}({lower_letter})[).:\]](?!\w)", re.MULTILINE
-        ),
+        marked_lower=re.compile(rf"^[ \t*(\[]{{0,4}}({lower_letter})[).:\]](?!\w)", re.MULTILINE),
     )
