@@ -86,13 +86,14 @@ def write_report(runs: list[Run], page_folder: Path | None) -> Path:
 
 def print_accuracies(run: Run) -> None:
     """Print the accuracy of all responses, strict and flexible, of a run without verifiers."""
-    from strop.report.formatting import interval, number
+    from strop.report.formatting import counted, interval, number
 
     document = run.document
     for name, label in (("accuracy", "strict"), ("accuracy_flexible", "flexible")):
         if name in document:
             print(f"Accuracy, {label}: {number(document[name])}% {interval(document[name])}")
-    print(f"of {run.responses.height:,} responses to {document['problems']:,} problems")
+    responses = counted(run.responses.height, "response", "responses")
+    print(f"of {responses} to {counted(document['problems'], 'problem', 'problems')}")
 
 
 def print_progress(line: str) -> None:

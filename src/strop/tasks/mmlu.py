@@ -35,11 +35,10 @@ class _Mmlu(Dataset):
     def adapted(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Join the columns A to D, as MMLU's authors distribute it, and read a letter."""
         by_name = {str(name).strip().lower(): name for name in fields}
-        if not all(letter.lower() in by_name for letter in LETTERS):
-            columns = dict(fields)
-        else:
-            columns = {"choices": [str(fields[by_name[letter.lower()]]) for letter in LETTERS]}
-            for name in ("question", "answer", "id", "split"):
+        columns = dict(fields)
+        if all(letter.lower() in by_name for letter in LETTERS):
+            columns["choices"] = [str(fields[by_name[letter.lower()]]) for letter in LETTERS]
+            for name in ("question", "answer"):
                 if name in by_name:
                     columns[name] = fields[by_name[name]]
         answer = columns.get("answer")
