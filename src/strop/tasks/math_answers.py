@@ -37,8 +37,9 @@ _NEXT_EQUATION = re.compile(
     r"\s*[,;]\s*\\\\(?:\\[a-z]{1,10}|(?![a-z]{2})[^$\\])+=\s*", re.IGNORECASE
 )
 _STATED = re.compile(
-    r"(?<![A-Za-z])(?:is|are|was|equals|gives|leaves|makes|get|gets|have|has|remain|comes to)"
-    rf"[\s*_]{{1,4}}(?:only|exactly|just|now|then)?\s?({IN_TEXT})(?![A-Za-z^_\\(])",
+    r"(?:=|(?<![A-Za-z])(?:is|are|was|equals?|gives?|giving|leaves?|leaving|makes?|making|gets?"
+    r"|have|has|remain|comes to|total of)(?=[\s*_]))"
+    rf"[\s*_]{{0,4}}(?:only|exactly|just|now|then)?\s?({IN_TEXT})(?![A-Za-z^_\\(])",
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*#>|]+)\s")
@@ -47,13 +48,17 @@ _NO_ANSWER = re.compile(
     r"(?:i|we|you|it|this|that|the|so|let|sorry|hello|ok|okay|yes,|unknown|step|note)\b",
     re.IGNORECASE,
 )
+_VARIABLE = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])|(?<=\d)[a-z](?![A-Za-z])")
+_IN_BRACKETS = re.compile(r"\([^()]{0,200}\)|\[[^\[\]]{0,200}\]|\{[^{}]{0,200}\}")
 _COMMAND = re.compile(
-    r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
+    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\\\"
+    r"|\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
 )
 _PROSE = re.compile(
-    r"(?!(?:pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))(?<![A-Za-z])[A-Za-z]{2,}"
+    r"(?!(?:base|pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))"
+    r"(?<![A-Za-z])[A-Za-z]{2,}"
 )
-_MATHEMATICS = re.compile(r"[A-Za-z0-9\s(){}\[\]+*/^_=<>.,;:|!%°√π∞≤≥≠±×·÷−–-]+|[^\x00-\x7f]")
+_MATHEMATICS = re.compile(r"[A-Za-z0-9\s(){}\[\]+*/^_=<>.,;:|!%°√π∞≤≥≠±×·÷−–&-]+")
 _MARKER = re.compile(
     r"(?<!\w)(?:the\s{1,3}(?:final\s{1,3}|correct\s{1,3})?answer\s{1,3}is"
     r"|(?:final\s{1,3})?answer[*_]{0,3}\s?(?::|is:))(?![\w'’])[\s:*_]*",
@@ -151,8 +156,8 @@ def math_flexible(text: str) -> Found | None:
     if after_marker:
         return after_marker
     if formulas:
-        begin, end = formulas[-1]
-        from_formula = _stated_number(tail, end) or _last_formula(tail, begin, end)
+        stated = _stated_number(tail, formulas[-1][1])
+        from_formula = stated or _last_formula(tail, *_last_joined(tail.text, formulas))
         if from_formula:
             return from_formula
     return _bare_line(tail) or _last_number(tail)
@@ -239,20 +244,60 @@ def _joined(text: str, formulas: list[Span]) -> Span:
     return begin, end
 
 
+def _last_joined(text: str, formulas: list[Span]) -> Span:
+    """Return the span of the last formula and of those joined to it: "$5$ and $-3$".
+
+    Values of different names (``$x = 3$ and $y = 4$``) are no list: the last one stands alone.
+    """
+    begin, end = formulas[-1]
+    names = {_name(text[begin:end])}
+    for formula in reversed(formulas[:-1]):
+        names.add(_name(text[slice(*formula)]))
+        between = text[formula[1] : begin].replace("$", " ")
+        if len(names) > 1 or not _JOINED.fullmatch(between):
+            break
+        begin = formula[0]
+    return begin, end
+
+
+def _name(formula: str) -> str:
+    """Return what stands before the first equals sign, or ""."""
+    left, equals, _ = formula.partition("=")
+    return left.strip(" $") if equals else ""
+
+
 def _last_formula(
     tail: MappedText, begin: int, end: int, how: str = "last formula"
 ) -> Found | None:
     """Return what stands behind the last equals sign of a formula, or the whole formula.
 
-    The whole is taken if the equals sign stands inside braces or nothing is behind it.
+    The whole is taken if the equals sign stands inside braces or nothing is behind it, for several
+    values (``k = 5 or k = -3``) and for the equation of a line (``2x - y + 3 = 0``).
     """
     equals = list(_EQUALS.finditer(tail.text, begin, end))
-    if equals:
+    is_alone = how == "bare answer"
+    if equals and not _is_whole_answer(tail.text[begin:end], len(equals), is_alone=is_alone):
         right_side = tail.text[equals[-1].end() : end]
         is_balanced = right_side.count("{") == right_side.count("}")
         if is_balanced and right_side.strip(" .,;"):
             begin = equals[-1].end()
     return _answer(tail, begin, end, how)
+
+
+def _is_whole_answer(formula: str, equals: int, *, is_alone: bool) -> bool:
+    """Return whether an answer with equals signs is more than its last right side.
+
+    ``is_alone``: the response's last line is nothing else.
+    """
+    if equals > 1:
+        values = _JOINT.split(_IN_BRACKETS.sub("", formula))
+        names = [_name(value) for value in values if value.strip()]
+        all_named = all(_VARIABLE.fullmatch(name) for name in names)
+        # "a = 2, b = 3" inside a text states two values, of which the last is the answer.
+        return len(names) == equals and all_named and (is_alone or len(set(names)) == 1)
+    left, _, right = formula.partition("=")
+    letters = set(_VARIABLE.findall(_COMMAND.sub(" ", left)))
+    return right.strip(" .,;$") == "0" and len(letters) > 1 and bool(re.search("[+-]", left))
 
 
 def _stated_number(tail: MappedText, begin: int) -> Found | None:
