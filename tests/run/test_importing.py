@@ -459,3 +459,109 @@ def test_a_killed_import_is_finished_by_the_same_command(write: Write, tmp_path:
     last.unlink()
     assert import_samples(path, tmp_path / "run").document == whole
     assert last.exists() and first.stat().st_mtime_ns == written
+
+
+GOLDS: list[tuple[str, list[dict[str, Any]], list[float]]] = [
+    # task, lines, the flexible utility of each
+    (
+        "gsm8k",
+        [{"text": "#### 36", "reference": "36"}, {"text": "So 35.", "reference": "36"}],
+        [1, 0],
+    ),
+    ("math", [{"text": r"\boxed{36}", "reference": 36}, {"text": "35", "reference": 36}], [1, 0]),
+    ("natural-questions", [{"text": "Ann Lee", "reference": '["A. Lee", "Ann Lee"]'}], [1]),
+    ("natural-questions", [{"text": "Ann Lee", "reference": ["A. Lee", "Ann Lee"]}], [1]),
+    ("mmlu-biology", [{"text": "The answer is (C).", "reference": 2}], [1]),
+    ("mmlu-biology", [{"text": "the answer is (c).", "reference": "c"}], [1]),
+    ("prontoqa", [{"text": "The answer is False.", "reference": False}], [1]),
+    ("game24", [{"text": "(10-4)*(5-1)", "question": "1 4 5 10"}], [1]),
+    ("qa", [{"text": "Rome", "reference": "rome"}, {"text": "Oslo", "reference": "rome"}], [1, 0]),
+    ("math", [{"text": r"\boxed{4, -2}", "reference": r"$\boxed{4}$ or $\boxed{-2}$"}], [1]),
+    ("math", [{"text": r"\boxed{-2}", "reference": r"$\boxed{4}$ or $\boxed{-2}$"}], [0]),
+    ("math", [{"text": "hm, no idea", "answer": "3", "reference": r"\boxed{3}"}], [1]),
+    ("math", [{"text": r"\boxed{3}", "answer": "4", "reference": r"\boxed{3}"}], [0]),
+]
+
+
+@pytest.mark.parametrize(("task", "lines", "utilities"), GOLDS)
+def test_bare_golds_and_given_answers_are_used(
+    task: str, lines: list[dict[str, Any]], utilities: list[float], write: Write, tmp_path: Path
+) -> None:
+    rows = [{"problem": "p", **line} for line in lines]
+    run = import_samples(write(*rows), tmp_path / "run", task=task)
+    assert run.responses["utility_flexible"].to_list() == utilities
+    for row, line in zip(run.responses.iter_rows(named=True), lines, strict=True):
+        assert "answer" not in line or row["answer_strict"] == line["answer"]
+
+
+@pytest.mark.parametrize(
+    ("task", "reference", "message"),
+    [
+        ("gsm8k", "3 apples cost 6", "expected for gsm8k a last line such as '#### 42'"),
+        ("math", "One is less than two, as we know.", "expected for math a solution"),
+        ("natural-questions", "['Ann']", "expected for natural-questions a JSON list"),
+        ("mmlu-biology", "4", "expected for mmlu-biology a letter from A to D"),
+        ("prontoqa", "perhaps", "expected for prontoqa True or False"),
+    ],
+)
+def test_a_gold_that_the_task_cannot_read_is_named(
+    task: str, reference: str, message: str, write: Write, tmp_path: Path
+) -> None:
+    path = write({"problem": "p", "text": "t", "reference": reference})
+    with pytest.raises(UsageError, match=f"line 1 has the reference .*; {message}"):
+        import_samples(path, tmp_path / "run", task=task)
+    assert not (tmp_path / "run").exists()
+
+
+def test_columns_may_have_other_names(
+    write: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write(
+        {"question": "1+1?", "response": "#### 2", "truth": "2", "seconds": 0.1},
+        {"question": "1+1?", "response": "#### 3", "truth": "2", "seconds": 0.2},
+    )
+    command = ["strop", "import", str(path), "--task", "gsm8k", "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", [*command, "--columns", "text=response,reference=truth"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr().out
+    assert not stop.value.code
+    assert "Accuracy, strict: 50.0%" in said and "of 2 responses to 1 problem\n" in said
+    run = Run(tmp_path / "run")
+    assert run.problems["problem"].to_list() == run.problems["question"].to_list() == ["1+1?"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("text", "--columns 'text': expected FIELD=COLUMN"),
+        ("txet=response", "--columns 'txet=response': expected FIELD=COLUMN"),
+        ("text=a,text=b", "each field once"),
+        ("text=gone", "line 1 has no 'gone', which --columns names for text; it has problem, text"),
+    ],
+)
+def test_wrong_columns_are_one_line(
+    columns: str,
+    message: str,
+    write: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["strop", "import", str(write(GOOD)), "--out", str(tmp_path / "run")]
+    monkeypatch.setattr(sys, "argv", [*command, "--columns", columns])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and message in said and len(said.splitlines()) == 1
+
+
+def test_a_majority_without_answers_is_refused(write: Write, tmp_path: Path) -> None:
+    run = import_samples(write(GOOD, GOOD | {"utility": 0}), tmp_path / "run")
+    with pytest.raises(UsageError, match="majority counts answers, and no response of"):
+        strop.add_verifier(run.path, "majority")
+    assert not (tmp_path / "run" / "scores").exists()
+    assert run.document["accuracy"]["value"] == 0.5

@@ -154,6 +154,8 @@ def in_lowest_terms(text: str) -> str:
 
 
 DIFFERENCES: dict[str, Callable[[str], str]] = {
+    # "(i.e., 1 dozen)" says the number before it again; theirs takes the 1.
+    "a remark in parentheses": sub(r"(?<=\d) \(i\.e\.[^()]*\)", " "),
     # Not displayed: the harness takes the 0 of an escape code, the 1 of <h1> and the 36 of &#36;.
     "escapes, tags, entities, unseen marks": as_it_looks,
     # The same signs in another form, which theirs does not see.
@@ -182,11 +184,20 @@ DIFFERENCES: dict[str, Callable[[str], str]] = {
     # The answer in the form asked for counts, and nothing behind it; the harness (flexible) takes
     # the last number.
     "more numbers behind ####": sub(r"(?s)(#### -?(?:\d[\d,]*(?:\.\d+)?|\.\d+)).*", r"\1"),
+    # A number in a box is the answer, and not what is said of it later.
+    "more numbers around a box": sub(r"(?s).*\\boxed\{([^{}]*\d[^{}]*)\}.*", r" \1 "),
     # 29.00 is 29, and so is 029; theirs compares strings.
     "not in lowest terms": in_lowest_terms,
 }
 
-FLEXIBLE_ONLY = {"no digit", "$ or , in between", "joining hyphen", "more numbers behind ####"}
+FLEXIBLE_ONLY = {
+    "no digit",
+    "$ or , in between",
+    "joining hyphen",
+    "more numbers behind ####",
+    "more numbers around a box",
+    "a remark in parentheses",
+}
 """Differences that hardly ever occur right behind "#### "; each of the others must occur there."""
 
 
@@ -273,6 +284,7 @@ def spellings(final: str) -> list[str]:
         f"{plain} dollars",
         f"{plain} km/h",
         f"about {plain}",
+        f"{plain} (i.e., 1 dozen)",
     ]
 
 
@@ -316,6 +328,7 @@ PLACES = [
     "{body}\n#### 3\n#### {answer}",
     "{body}\n#### {answer}\n#### 3",
     "{body}\n{answer} ####",
+    "{body}\n{answer}, which took 3 steps",
     "{body}\nThe answer is {answer}",
     "{body}\nAnswer: {answer}",
     "{answer}",
@@ -436,6 +449,8 @@ def test_every_difference_from_the_harness_is_a_listed_one_and_every_listed_one_
         ("42\x1b[0m", NOTHING, "0", None, "42"),
         ("42&#37;", NOTHING, "37", None, "42"),
         ("#### 5 and 7", "5", "7", "5", "5"),
+        (r"\boxed{5} in 7 steps", NOTHING, "7", None, "5"),
+        ("It is 12 (i.e., 1 dozen).", NOTHING, "1", None, "12"),
         ("#### 7 " + "x " * MAX_TEXT + "8", "7", "8", "7", "7"),
         ("8 " + "x " * MAX_TEXT, NOTHING, "8", None, None),
         ("x " * MAX_TEXT + "#### 8", "8", "8", None, "8"),

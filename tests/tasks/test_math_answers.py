@@ -27,6 +27,19 @@ RESPONSES = [
     (r"\boxed{1}} and }}", "1", "1"),
     (r"\boxed{\text{even}}. The answer is 7.", r"\text{even}", r"\text{even}"),
     (r"\boxedly 3", None, "3"),
+    (r"so \boxed{1}. Then \boxed{2}.", "2", "2"),
+    (r"\boxed{1} or \boxed{1.0}", "1.0", "1.0"),
+    ("Here $n = 9$, but one is left, so the sum is 8.", None, "8"),
+    (r"As \(n = 9\), there are **8** left.", None, "8"),
+    ("It is $n = 9$, by step 2", None, "9"),
+    ("odd", None, "odd"),
+    ("**No solution.**", None, "No solution"),
+    (r"\frac{\sqrt5}{3}", None, r"\frac{\sqrt5}{3}"),
+    ("We add them up.\n\\frac{\\sqrt5}{3}", None, r"\frac{\sqrt5}{3}"),
+    (r"x = \frac{\sqrt5}{3}.", None, r"\frac{\sqrt5}{3}"),
+    ("2, 4, 6", None, "2, 4, 6"),
+    ("1. 5", None, "5"),
+    ("We tried.\nSo 5 or 6 of 9", None, "9"),
     (r"The final answer is $\frac{3}{4}$. I hope it is correct.", None, r"\frac{3}{4}"),
     ("The final answer is 5x+3. I hope it is correct.", None, "5x+3"),
     ("**Final Answer:** 12", None, "12"),
@@ -59,6 +72,24 @@ def test_the_answer_that_a_response_gives(
     for found, answer in ((boxed(text), strict), (math_flexible(text), flexible)):
         assert (found and found.answer) == answer
         assert found is None or text[found.start :].startswith(found.answer)
+
+
+JOINED = [
+    (r"$m = \boxed{4}$ or $m = \boxed{-2}$.", "4, -2"),
+    (r"\boxed{2}, \boxed{4} and \boxed{6}", "2, 4, 6"),
+    (r"$\boxed{(1,2)} \text{ and } \boxed{(3,4)}$", "(1,2), (3,4)"),
+    (r"a &= 3 = \boxed{3}, \\ b + c &= 1 + 4 = \boxed{5}", "3, 5"),
+    (r"\boxed{1\frac12}$, or $\boxed{\frac{3}{2}}$ of it", r"\frac{3}{2}"),
+    (r"\boxed{3}$. Then $m = \boxed{5}$", "5"),
+    (r"\boxed{3} \boxed{5}", "5"),
+    (r"\boxed{3}, so we get \boxed{5}", "5"),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), JOINED)
+def test_boxes_that_are_joined_are_one_answer(text: str, answer: str) -> None:
+    found = boxed(text)
+    assert found and found.answer == answer
 
 
 def test_only_the_end_of_a_response_is_read_and_places_are_the_text_s_own() -> None:

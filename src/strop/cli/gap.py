@@ -163,7 +163,7 @@ def _plans(
             if preset:
                 fields |= preset_options(preset, task)
                 fields |= typed
-            plans.append(Plan(model, task, **fields))
+            plans.append(Plan.fitting(model, task, **fields))
     return plans
 
 

@@ -86,6 +86,18 @@ def write_report(runs: list[Run], page_folder: Path | None) -> Path:
     return page_folder / PAGE
 
 
+def print_accuracies(run: Run) -> None:
+    """Print the accuracy of all responses, strict and flexible, of a run without verifiers."""
+    from strop.report.formatting import counted, interval, number
+
+    document = run.document
+    for name, label in (("accuracy", "strict"), ("accuracy_flexible", "flexible")):
+        if name in document:
+            print(f"Accuracy, {label}: {number(document[name])}% {interval(document[name])}")
+    responses = counted(run.responses.height, "response", "responses")
+    print(f"of {responses} to {counted(document['problems'], 'problem', 'problems')}")
+
+
 def print_progress(line: str) -> None:
     """Print a line on stderr: stdout holds results alone."""
     print(line, file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ from strop.cli.options import (
     WorkerOptions,
     find_verifiers,
 )
-from strop.cli.output import one_or_all, print_runs
+from strop.cli.output import one_or_all, print_accuracies, print_runs
 
 runs_app = typer.Typer()
 
@@ -99,12 +99,26 @@ def import_(
     model: Annotated[
         str, typer.Option("--model", help="Name of the model that wrote them.")
     ] = "imported",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            help="Fields that have other names in the file: text=response,problem=id. "
+            "Further fields are then left unread.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a run folder from samples made elsewhere.
 
-    The file is jsonl with problem, text, and optional logprob, scores, reference, utility.
+    The file is jsonl with problem, text, and optional logprob, scores, reference, answer, utility.
     """
     from strop.run.gap import import_samples
+    from strop.run.importing import read_columns
 
-    print_runs([import_samples(file, out, model=model, task=task)], None, as_json)
+    renamed = None if columns is None else read_columns(columns)
+    run = import_samples(file, out, model=model, task=task, columns=renamed)
+    print_runs([run], None, as_json)
+    if not run.document["verifiers"] and not as_json:
+        # The table has a row for each verifier, and here is none.
+        print_accuracies(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from strop.run.updates import UPDATES, of_courses
 from strop.run.updates import write as write_updates
 from strop.run.verification import Verification, check_abilities, check_verification_room
 from strop.tasks import Task, find_task
+from strop.tasks.qa import QuestionsAndAnswers
 from strop.verify import Verifier, find_verifier, find_verifiers
+from strop.verify.self_reward import Majority
 from strop.weigh import check_weights
 
 DEFAULT_VERIFIERS = ("mc", "cot-binary")
@@ -136,6 +138,7 @@ def verify_run(
     problems = run.stored_problems()
     longest = run.responses.select("tokens").max().item() or 0
     check_abilities(verification, None)
+    _check_votes(run, verification)
     check_verification_room(plan, verification, problems, longest)
     record = verification.record()
     stage = verification.stage(plan.model)
@@ -147,14 +150,34 @@ def verify_run(
 
 
 def import_samples(
-    file: str | Path, out: str | Path, *, model: str = IMPORTED, task: str | Task | None = None
+    file: str | Path,
+    out: str | Path,
+    *,
+    model: str = IMPORTED,
+    task: str | Task | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Run:
     """Make a run folder of samples made elsewhere.
 
-    ``strop.run.importing`` describes the file. Everything that reads runs can read the folder.
+    ``strop.run.importing`` describes the file, and ``columns`` for a file with other names. The
+    questions and answers of the task "qa" are those of the file. Everything that reads runs can
+    read the folder.
     """
-    found_task = None if task is None else find_task(task)
-    return write_estimates(import_run(Path(file), Path(out), model, found_task))
+    data = file if task == QuestionsAndAnswers.name else None
+    found_task = None if task is None else find_task(task, data)
+    return write_estimates(import_run(Path(file), Path(out), model, found_task, columns))
+
+
+def _check_votes(run: Run, verification: Verification) -> None:
+    """Raise UsageError if a majority is to be counted of imported responses without answers."""
+    if verification.verifier.name != Majority.name or "imported" not in run.record:
+        return
+    if run.responses["answer_strict"].is_null().all():
+        raise UsageError(
+            f"verifier {Majority.name} counts answers, and no response of {run.path} has one; "
+            "import it again with answers in the field answer, or with --task NAME, which finds "
+            "them in the texts"
+        )
 
 
 def check_complete(run: Run) -> None:
@@ -180,7 +203,7 @@ def _run_plan(
 ) -> Run:
     """Sample and verify the run that the options describe, and return it."""
     settings = {"shots": task.default_shots} | options
-    plan = Plan(model=engine.name, task=task, **settings)
+    plan = Plan.fitting(engine.name, task, **settings)
     # Problems before the record: a hub data set names its resolved revision once it is loaded.
     problems = plan.draw_problems()
     record = new_record(plan, engine, judge, verifications, draws)

@@ -3,16 +3,22 @@
 The file has one JSON object per line. ``problem`` and ``text`` are required, and one of the fields
 that show whether the response is right:
 
-    problem     the problem's name: responses with the same name belong together
+    problem     the problem's name: responses with the same name belong together (default: the
+                question)
     text        the response
     question    the question (default: the problem's name); prompted verifiers show it
-    reference   the gold answer, for ``--task NAME`` or exact comparison with ``answer``
-    answer      the extracted answer; majority votes count it
+    reference   the gold answer, for ``--task NAME`` or exact comparison with ``answer``; a task
+                takes it in every form that can mean one thing there (``Task.read_gold``)
+    answer      the extracted answer; it is graded in place of the text, and majority votes count it
     utility     how right the response is, from 0 to 1 (or ``correct``: true or false); it overrides
                 any grading by strop
     logprob     the sum of the temperature-1 log-probabilities of its tokens; unknown by default
     tokens, finish ("end", "stop" or "length")
     scores      {"my-verifier": 0.7, ...}, or a list of numbers, one per draw
+
+``columns`` renames fields: ``{"text": "response"}`` reads the text from the field ``response``.
+Fields that no column names are then left unread; without ``columns`` a field that is not known is
+refused, since it may be a misspelled one.
 
 Imported scores are assumed to be pointwise: a response's score does not depend on the problem's
 other responses.
@@ -24,7 +30,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -81,12 +87,20 @@ class Row:
 # --- the run folder ---
 
 
-def import_run(path: Path, out: Path, model: str, task: Task | None) -> Run:
+def import_run(
+    path: Path,
+    out: Path,
+    model: str,
+    task: Task | None,
+    columns: Mapping[str, str] | None = None,
+) -> Run:
     """Make a run folder of the file's responses; problems and responses keep the file's order.
+
+    ``columns`` maps the fields above to those of the file that have other names.
 
     The folder must be new or empty, or hold an import of this very file, which is then completed.
     """
-    rows = read_rows(path, task)
+    rows = read_rows(path, task, columns)
     by_problem: dict[str, list[Row]] = {}
     for row in rows:
         by_problem.setdefault(row.problem, []).append(row)
@@ -178,15 +192,48 @@ def _scores(part: dict[str, list[Row]], name: str) -> pl.DataFrame:
 # --- reading and checking the file ---
 
 
-def read_rows(path: Path, task: Task | None) -> list[Row]:
+def read_columns(text: str) -> dict[str, str]:
+    """Read ``text=response,problem=id``: our field, then the file's. Raises UsageError."""
+    columns: dict[str, str] = {}
+    for pair in text.split(","):
+        field, equals, column = map(str.strip, pair.partition("="))
+        if field not in FIELDS or not equals or not column or field in columns:
+            raise UsageError(
+                f"--columns {pair.strip()!r:.80}: expected FIELD=COLUMN, each field once, such as "
+                f"text=response,problem=id; fields: {', '.join(sorted(FIELDS))}"
+            )
+        columns[field] = column
+    return columns
+
+
+def read_rows(path: Path, task: Task | None, columns: Mapping[str, str] | None = None) -> list[Row]:
     """Read every line of the file. UsageError names the first line that is wrong."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}; expected one JSON object a line")
-    rows = [_Line(path, number, document).row(task) for number, document in _documents(path)]
+    rows = []
+    for number, document in _documents(path):
+        if columns:
+            document = _renamed(path, number, document, columns)
+        rows.append(_Line(path, number, document).row(task))
     if not rows:
         raise UsageError(f"{path} holds no responses; expected one JSON object a line")
     _check_agreement(path, rows)
     return rows
+
+
+def _renamed(
+    path: Path, line: int, document: dict[str, Any], columns: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the fields that ``columns`` names, and the others that have our names already."""
+    renamed = {field: value for field, value in document.items() if field in FIELDS - set(columns)}
+    for field, column in columns.items():
+        if column not in document:
+            raise UsageError(
+                f"{path} line {line} has no {column!r}, which --columns names for {field}; "
+                f"it has {', '.join(map(str, document)) or 'nothing':.200}"
+            )
+        renamed[field] = document[column]
+    return renamed
 
 
 def _documents(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -266,12 +313,12 @@ class _Line:
         if unknown:
             raise self.wrong(
                 f"has a field {unknown[0]!r} that is not known",
-                f"some of {', '.join(sorted(FIELDS))}",
+                f"some of {', '.join(sorted(FIELDS))}, or --columns FIELD={unknown[0]:.40}",
             )
-        problem = self.string("problem")
+        problem = self.problem()
         text = self.string("text")
         question = self.string("question", problem)
-        reference = self.optional("reference")
+        reference = self.reference(task, question)
         grade = self.grade(task, Problem(problem, "test", question, reference), text)
         return Row(
             line=self.line,
@@ -291,23 +338,18 @@ class _Line:
     def grade(self, task: Task | None, problem: Problem, text: str) -> Grade:
         """Grade by the given utility, or by the task, or by comparing answer and reference.
 
-        A given answer replaces the extracted one; its position in the text is not known.
+        A given answer is graded in place of the text; its position in the text is not known.
         """
         answer = self.optional("answer")
         utility = self.utility()
-        has_reference = problem.reference is not None
-        needs_task = utility is None or answer is None
+        can_grade = task is not None and (problem.reference is not None or not task.needs_reference)
         grade = Grade(answer, answer, math.nan, math.nan)
-        if task is not None and has_reference and needs_task:
-            grade = self.grade_by_task(task, text, problem)
-            if answer is not None:
-                grade = replace(
-                    grade,
-                    answer_strict=answer,
-                    answer_flexible=answer,
-                    found_by=None,
-                    found_at=None,
-                )
+        if task is not None and can_grade:
+            if answer is None:
+                grade = self.grade_by_task(task, text, problem)
+            elif utility is None:
+                is_right = float(self.answer_is_right(task, answer, problem))
+                grade = Grade(answer, answer, is_right, is_right)
             if utility is None:
                 return grade
         if utility is not None:
@@ -336,12 +378,44 @@ class _Line:
         try:
             return task.grade(text, problem)
         except (ValueError, LookupError):
-            raise self.wrong(
-                f"has the question {problem.question!r:.60}",
-                f"one that {task.name} asks, or utility, or correct",
-            ) from None
+            raise self.wrong_question(task, problem) from None
+
+    def answer_is_right(self, task: Task, answer: str, problem: Problem) -> bool:
+        try:
+            return task.answer_is_right(answer, problem)
+        except (ValueError, LookupError):
+            raise self.wrong_question(task, problem) from None
+
+    def wrong_question(self, task: Task, problem: Problem) -> UsageError:
+        return self.wrong(
+            f"has the question {problem.question!r:.60}",
+            f"one that {task.name} asks, or utility, or correct",
+        )
+
+    def reference(self, task: Task | None, question: str) -> str | None:
+        """Return the reference as the task reads it, or as it is given if nothing grades by it."""
+        gold = self.document.get("reference")
+        if gold is None:
+            return None
+        if task is None:
+            return self.optional("reference")
+        if not isinstance(gold, str | int | float | list):
+            raise self.wrong(f"has reference {gold!r}", "a text, a number or a list")
+        try:
+            return self.encodable("reference", task.read_gold(gold, question))
+        except ValueError as error:
+            expected = f"for {task.name} {error}"
+        if self.utility() is not None:
+            return self.encodable("reference", gold if isinstance(gold, str) else json.dumps(gold))
+        raise self.wrong(f"has the reference {gold!r:.60}", expected)
 
     # --- single fields ---
+
+    def problem(self) -> str:
+        """Return the problem's name: the question where no name is given."""
+        if "problem" not in self.document and self.document.get("question"):
+            return self.string("question")
+        return self.string("problem")
 
     def finish(self) -> str:
         finish = self.string("finish", "end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strop.measure import Samples
+from strop.run.plan import Plan
 from strop.run.stored import StoredRun
 from strop.tasks.base import UNGRADED
 
@@ -12,6 +13,7 @@ def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
     notes = [
         *_response_counts(stored, samples),
         *_repeated_questions(stored),
+        *_data(stored),
         *_ungraded(stored),
         *_changed_prompts(stored),
         *_server(stored),
@@ -36,6 +38,21 @@ def _repeated_questions(stored: StoredRun) -> list[str]:
     if not copies:
         return []
     return [f"{copies} problems repeat the question of another; copies are resampled together"]
+
+
+def _data(stored: StoredRun) -> list[str]:
+    notes = []
+    left_out = stored.record["asked"].get("data", {}).get("left_out", {})
+    for reason, count in left_out.items():
+        rows = "1 row was" if count == 1 else f"{count:,} rows were"
+        notes.append(f"{rows} left out of the data for {reason}")
+    all_problems = stored.record.get("all_problems_of_data")
+    if all_problems:
+        notes.append(
+            f"the data have {all_problems} problems, all of which were taken; "
+            f"the default is {Plan.problems}"
+        )
+    return notes
 
 
 def _ungraded(stored: StoredRun) -> list[str]:

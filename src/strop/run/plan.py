@@ -12,7 +12,7 @@ from strop.prompts import stop_strings
 from strop.records import Problem, Sampling
 from strop.run.store import PART_PROBLEMS
 from strop.seeds import derive
-from strop.tasks import ELSEWHERE, TASKS, Task
+from strop.tasks import ELSEWHERE, TASKS, Dataset, Task
 from strop.verify import PromptedVerifier, Verifier
 
 SHOTS_SEED = 0
@@ -66,6 +66,18 @@ class Plan:
                 "--adaptive stops by probabilities at temperature 1, top-p 1; "
                 "leave --temperature and --top-p as they are"
             )
+
+    @classmethod
+    def fitting(cls, model: str, task: Task, **settings: Any) -> Plan:
+        """Build a plan, with all problems of a file that has fewer than the default number.
+
+        Another number than the default was asked for, and the task refuses it if it has fewer.
+        """
+        plan = cls(model, task, **settings)
+        is_default = plan.problems == cls.problems and plan.split == "test"
+        if not is_default or not isinstance(task, Dataset) or task.data is None:
+            return plan
+        return replace(plan, problems=min(plan.problems, task.size("test")) or plan.problems)
 
     # --- record ---
 

@@ -13,6 +13,7 @@ from strop.measure import GAP_DEFINITION
 from strop.run.plan import Plan
 from strop.run.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, differences
 from strop.run.verification import Verification
+from strop.tasks import Dataset
 
 SCORES_DEPEND_ON = ("draws", "settings", "model", "fingerprint")
 
@@ -34,6 +35,7 @@ def new_record(
     asked["fingerprints"] = [engine.fingerprint, judge.fingerprint]
     return {
         "format_version": FORMAT_VERSION,
+        **_whole_data(plan),
         "design": "fixed" if plan.adaptive is None else "adaptive",
         "asked": asked,
         "model": engine.describe(),
@@ -49,6 +51,14 @@ def new_record(
         },
         "definitions": {"gap": GAP_DEFINITION},
     }
+
+
+def _whole_data(plan: Plan) -> dict[str, Any]:
+    """Return the number of problems of a data set that has fewer than the default number."""
+    if not isinstance(plan.task, Dataset) or plan.split != "test":
+        return {}
+    is_whole = plan.problems < Plan.problems and plan.problems == plan.task.size("test")
+    return {"all_problems_of_data": plan.problems} if is_whole else {}
 
 
 def begin_verifier(folder: RunFolder, stage: str, verifier: dict[str, Any]) -> None:

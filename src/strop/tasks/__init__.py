@@ -10,6 +10,7 @@ from strop.tasks.arithmetic import Arithmetic
 from strop.tasks.base import STANDARD, Check, Grade, Task
 from strop.tasks.dataset import Dataset
 from strop.tasks.game24 import Game24
+from strop.tasks.game24_file import Game24File
 from strop.tasks.gsm8k import Gsm8k
 from strop.tasks.imported import Imported
 from strop.tasks.lm_eval import LmEval
@@ -17,6 +18,7 @@ from strop.tasks.mathematics import Mathematics
 from strop.tasks.mmlu import MmluBiology, MmluChemistry, MmluPhysics
 from strop.tasks.natural_questions import NaturalQuestions
 from strop.tasks.prontoqa import ProntoQA
+from strop.tasks.prontoqa_file import ProntoQAFile
 from strop.tasks.qa import QuestionsAndAnswers
 from strop.tasks.recall import Recall
 from strop.tasks.signs import Signs
@@ -42,7 +44,10 @@ TASKS = EMBEDDED | _by_name(
     QuestionsAndAnswers,
 )
 
-ELSEWHERE = _by_name(Imported, LmEval)
+OF_FILES: dict[str, type[Dataset]] = {ProntoQA.name: ProntoQAFile, Game24.name: Game24File}
+"""What ``--data FILE`` makes of the tasks that otherwise make their own problems."""
+
+ELSEWHERE = _by_name(Imported, LmEval, *OF_FILES.values())
 """Tasks that need more than a name to be built. They stand in run records, but not in TASKS."""
 
 
@@ -69,6 +74,8 @@ def find_task(
     difficulty = rest if colon else STANDARD
     if issubclass(task_class, Dataset):
         return task_class.at(difficulty, data=data_path, revision=data_revision)
+    if data and name in OF_FILES:
+        return OF_FILES[name].at(difficulty, data=data_path)
     if data or data_revision:
         data_sets = ", ".join(name for name in TASKS if issubclass(TASKS[name], Dataset))
         raise UsageError(

@@ -43,6 +43,8 @@ MARKERS = ("####", "Answer:", "The answer is")
 #   groups by {,} or no-break spaces (1{,}200)    strict 1, flexible 200        1200
 #   full-width and other scripts' digits          not read                      read
 #   escapes, tags, entities, invisible marks      their digits are numbers      read as displayed
+#   a number in \boxed{}, others later, flexible  the last number               the boxed one
+#   12 (i.e., 1 dozen), flexible                  1                             12
 #   a number after "#### ", and others later      flexible: the last number     the strict one
 #   a text of more than MAX_TEXT characters       read whole                    one end is read
 #
@@ -50,6 +52,17 @@ MARKERS = ("####", "Answer:", "The answer is")
 # as 100200. Of "1 1/2" the harness takes 2, strop 1/2.
 _AFTER_HASHES = re.compile(rf"#### ([{MINUS}]?{RUN})")
 _NUMBER = re.compile(IN_TEXT)
+# A box with a number alone. Its braces may hold a unit: \boxed{18\text{ dollars}}.
+_BOXED_NUMBER = re.compile(
+    rf"\\boxed\s?\{{\s{{0,9}}(\\?[$]?[+{MINUS}]?\\?[$]?{RUN})"
+    r"\s{0,9}(?:\\?%)?\s{0,9}(?:\\[a-z]{1,10}\{[^{}]{0,40}\})?\s{0,9}\}"
+)
+# A remark in parentheses that says the number before it again: "12 (i.e., 1 dozen)".
+_REMARK = re.compile(
+    r"(?<=\d)[^\S\n]{0,3}(?:[A-Za-z]{1,20}[^\S\n]{1,3}){0,3}"
+    r"(\((?:i\.\s?e\.?|that is|which is|or|namely|=|≈)[^()\n]{0,200}\))",
+    re.IGNORECASE,
+)
 
 
 def gsm8k_strict(text: str) -> Found | None:
@@ -63,16 +76,52 @@ def gsm8k_strict(text: str) -> Found | None:
 
 
 def gsm8k_flexible(text: str) -> Found | None:
-    """Return the strict answer, or else the last readable number."""
+    """Return the strict answer, or else the number in the last box, or else the last number.
+
+    A remark in parentheses that only says the answer again ("12 (i.e., 1 dozen)") does not count.
+    """
     strict = gsm8k_strict(text)
     if strict:
         return strict
     shown = displayed_tail(text)
+    boxed = _last_boxed_number(shown)
+    if boxed:
+        return boxed
+    remarks = _remarks(shown)
     for match in reversed(list(_NUMBER.finditer(shown.text))):
+        if match.start() in remarks:
+            continue
         answer = _readable_number(shown, match, 0, "last number")
         if answer:
             return answer
     return None
+
+
+def only_number(text: str) -> Found | None:
+    """Return the number in the last box of a gold answer, or else its only number.
+
+    None if there are several: "3 apples cost 6" does not say which one is the answer.
+    """
+    shown = displayed_tail(text)
+    boxed = _last_boxed_number(shown)
+    if boxed:
+        return boxed
+    remarks = _remarks(shown)
+    numbers = [match for match in _NUMBER.finditer(shown.text) if match.start() not in remarks]
+    return _readable_number(shown, numbers[0], 0, "only number") if len(numbers) == 1 else None
+
+
+def _last_boxed_number(shown: MappedText) -> Found | None:
+    for match in reversed(list(_BOXED_NUMBER.finditer(shown.text))):
+        answer = _readable_number(shown, match, 1, "boxed")
+        if answer:
+            return answer
+    return None
+
+
+def _remarks(shown: MappedText) -> set[int]:
+    """Return the indices of all characters inside remarks."""
+    return {index for remark in _REMARK.finditer(shown.text) for index in range(*remark.span(1))}
 
 
 def _readable_number(shown: MappedText, match: re.Match[str], group: int, how: str) -> Found | None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from strop.records import Problem
 from strop.seeds import fraction
-from strop.tasks.base import Check, Grade, Task, draw_distinct, mark
+from strop.tasks.base import Check, Gold, Grade, Task, draw_distinct, gold_text, mark
 from strop.tasks.extraction import Found
 
 OPERATIONS = "+-*@&~^%$!"
@@ -180,6 +180,19 @@ class Arithmetic(Task):
         strict = flexible if SOLUTION.fullmatch(text.strip()) else None
         derived = is_derivation(problem.question, STEP.findall(read))
         return Grade.of(strict, flexible, lambda answer: derived and answer == problem.reference)
+
+    def read_gold(self, gold: Gold, question: str) -> str:
+        """Return the digit of a bare gold answer, or the one behind the ``#`` of a solution."""
+        text = gold_text(gold).strip()
+        final = FINAL.search(text)
+        answer = final[1] if final else text
+        if len(answer) != 1 or answer not in "0123456789":
+            raise ValueError("one digit, or a solution that ends in one such as 9*3=7 #7")
+        return answer
+
+    def answer_is_right(self, answer: str, problem: Problem) -> bool:
+        """Judge the digit alone: an extracted answer comes without its derivation."""
+        return answer.strip().lstrip("#") == problem.reference
 
     def check(self, problem: Problem, response: str) -> Check:
         """Recompute each step from the value claimed before it: ``9*3=7:7y 7+1=8:9n``.

@@ -6,6 +6,7 @@ and nothing is ever evaluated.
 
 from __future__ import annotations
 
+import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ Item = TypeVar("Item")
 SPLITS = ("train", "test")
 STANDARD = "standard"
 UNGRADED = "not graded: "
+Gold = str | int | float | bool | list[Any]
+"""A gold answer as a file gives it: a text, a number, a truth value, or a list."""
 PATIENCE = 20_000
 """Draws in a row without a new problem after which ``draw_distinct`` gives up."""
 
@@ -122,6 +125,7 @@ class Task(ABC):
     * ``instruction``: text before every question.
     * ``choices``: all possible answers if they are few, so that two problems may share one.
     * ``writes_prompts``: True if the task writes its own solution prompts (``context``).
+    * ``needs_reference``: False if the question alone decides which answers are right.
     * ``levels``: the settings of each difficulty. Every task has STANDARD: its fields' defaults.
     """
 
@@ -134,6 +138,7 @@ class Task(ABC):
     instruction: ClassVar[str] = ""
     choices: ClassVar[tuple[str, ...]] = ()
     writes_prompts: ClassVar[bool] = False
+    needs_reference: ClassVar[bool] = True
     levels: ClassVar[dict[str, dict[str, Any]]] = {STANDARD: {}}
 
     @classmethod
@@ -185,6 +190,18 @@ class Task(ABC):
 
         Few-shot examples and the training corpus of the embedded models contain it.
         """
+
+    def read_gold(self, gold: Gold, question: str) -> str:
+        """Return the reference that a gold answer from a file of samples means.
+
+        Raises ValueError with what was expected if the answer means nothing here, or several
+        things: a reference that ``grade`` cannot read would make every response wrong.
+        """
+        return gold_text(gold)
+
+    def answer_is_right(self, answer: str, problem: Problem) -> bool:
+        """Return whether an answer that somebody else extracted is right."""
+        return self.grade(answer, problem).utility_flexible == 1.0
 
     def context(self, problem: Problem, shots: int) -> str:
         """Return the complete solution prompt with ``shots`` examples (``writes_prompts`` only)."""
@@ -248,6 +265,16 @@ class Task(ABC):
     def shots(self, count: int, seed: int) -> list[Problem]:
         """Return ``count`` problems of the training split, as few-shot examples."""
         return self.problems("train", count, seed) if count else []
+
+
+def gold_text(gold: Gold) -> str:
+    """Return a gold answer that is one text or one number. Raises ValueError for any other."""
+    if isinstance(gold, bool | list):
+        raise ValueError("a text or a number")
+    text = gold if isinstance(gold, str) else json.dumps(gold)
+    if not text.strip():
+        raise ValueError("a text that is not empty")
+    return text
 
 
 def _others(items: list[str], index: int) -> list[str]:

@@ -33,7 +33,8 @@ def choice_flexible(text: str, letters: str = "ABCD") -> Found | None:
     """Return the letter that a response ends up with. The first of these that exists:
 
     * the strict answer;
-    * the last letter behind "answer", "correct option" or in a box;
+    * the last letter behind "answer", "correct option" or in a box, in lower case only if nothing
+      but a full stop or a reason follows ("answer: b");
     * the letter that the response begins with ("B) mitosis"), unless it lists others;
     * the last letter that stands alone, or else the last in lower case that can be nothing else,
       both unless a "not" or "n't" denies it ("D, not (A)").
@@ -46,13 +47,19 @@ def choice_flexible(text: str, letters: str = "ABCD") -> Found | None:
     if strict:
         return strict
     shown, patterns = displayed_tail(text), _patterns(letters)
-    cued = _all(patterns.cued, shown)
+    cued = _all(patterns.cued, shown) or _all(patterns.cued_lower, shown)
     if cued:
         return _letter(shown, cued[-1], "after a cue")
     marked = _all(patterns.marked, shown)
     if len(text) <= MAX_TEXT and _begins_with_one_letter(shown, marked):
         return _letter(shown, marked[0], "first letter")
-    last = _all(patterns.alone, shown) or _all(patterns.lower, shown)
+    last = _all(patterns.alone, shown)
+    if last:
+        return _letter(shown, last[-1], "last letter")
+    marked = _all(patterns.marked_lower, shown)
+    if len(text) <= MAX_TEXT and _begins_with_one_letter(shown, marked):
+        return _letter(shown, marked[0], "first letter")
+    last = _all(patterns.lower, shown)
     return _letter(shown, last[-1], "last letter") if last else None
 
 
@@ -79,7 +86,8 @@ class _Patterns:
 
     ``bare`` matches a whole response, ``stated`` the sentence "The answer is (B)", ``cued`` a
     letter after words such as "correct option", ``marked`` a letter at the beginning of a line,
-    ``alone`` a letter that is a word by itself, ``lower`` one in lower case.
+    ``alone`` a letter that is a word by itself, ``lower`` one in lower case; ``cued_lower`` and
+    ``marked_lower`` are those in lower case.
     """
 
     bare: re.Pattern[str]
@@ -88,6 +96,8 @@ class _Patterns:
     marked: re.Pattern[str]
     alone: re.Pattern[str]
     lower: re.Pattern[str]
+    cued_lower: re.Pattern[str]
+    marked_lower: re.Pattern[str]
 
 
 @lru_cache
@@ -126,4 +136,10 @@ def _patterns(letters: str) -> _Patterns:
         lower=re.compile(
             rf"{not_denied}\(({lower_letter})\)|\A\W{{0,9}}({lower_letter})\W{{0,9}}\Z"
         ),
+        cued_lower=re.compile(
+            rf"{cue}(?:[^\w.,;]|{opening}){{0,12}}({lower_letter})"
+            r"(?=[)\]}*_\"'$]{0,6}(?:[^\S\n]{0,9}$|[.,;:!](?!\w)|\s(?:because|since)\b))",
+            re.MULTILINE,
+        ),
+        marked_lower=re.compile(rf"^[ \t*(\[]{{0,4}}({lower_letter})[).:\]](?!\w)", re.MULTILINE),
     )

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 from strop.errors import UsageError
 
 Schema = Mapping[str, type]
+Fields = Mapping[str, Any]
 LARGEST_FILE = 2_000_000_000
 LONGEST_FIELD = 10_000_000
 COMMIT = re.compile("[0-9a-f]{40}")
@@ -39,8 +40,17 @@ def describe(schema: Schema) -> str:
     return ", ".join(f"{name} ({TYPE_NAMES[column]})" for name, column in schema.items())
 
 
-def read_file(path: Path, schema: Schema) -> list[Row]:
-    """Return every row of a file, in order, with the columns of the schema in their types."""
+def read_file(
+    path: Path,
+    schema: Schema,
+    adapted: Callable[[Fields], Fields] = dict,
+    csv_columns: tuple[str, ...] = (),
+) -> list[Row]:
+    """Return every row of a file, in order, with the columns of the schema in their types.
+
+    ``adapted`` turns rows of other known layouts into rows of the schema. ``csv_columns``: the
+    columns of a csv file that has no header.
+    """
     if not path.is_file():
         raise UsageError(f"there is no file {path}; expected rows with {describe(schema)}")
     if path.stat().st_size > LARGEST_FILE:
@@ -49,7 +59,11 @@ def read_file(path: Path, schema: Schema) -> list[Row]:
     if path.suffix not in readers:
         suffix = path.suffix or "nothing"
         raise UsageError(f"{path} ends in {suffix!r}; expected one of {', '.join(readers)}")
-    rows = [_checked(row, schema) for row in readers[path.suffix](path)]
+    if path.suffix == ".csv" and _lacks_header(path, csv_columns):
+        read = _csv(path, csv_columns)
+    else:
+        read = readers[path.suffix](path)
+    rows = [_checked(Row(row.location, adapted(row.fields)), schema) for row in read]
     if not rows:
         raise UsageError(f"{path} holds no rows; expected {describe(schema)}")
     return rows
@@ -220,9 +234,23 @@ def _object_row(location: str, value: Any) -> Row:
     return Row(location, value)
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _lacks_header(path: Path, csv_columns: tuple[str, ...]) -> bool:
+    """Return whether the first line is a row: it has as many fields, and names no column."""
+    if not csv_columns:
+        return False
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        first = next(csv.reader(io.StringIO(_text(path), newline=""), strict=True), [])
+    except csv.Error:
+        return False  # the reader of rows says what is wrong
+    names = {field.strip().lower() for field in first}
+    return len(first) == len(csv_columns) and csv_columns[0].lower() not in names
+
+
+def _csv(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[Row]:
+    """Yield the rows; without ``columns`` the first line names them."""
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), columns, strict=True)
     try:
         for fields in reader:
             location = f"{path} line {reader.line_num}"

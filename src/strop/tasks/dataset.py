@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,10 @@ Content = tuple[str, str, dict[str, Any]]
 """The question, the reference and the metadata of a problem."""
 
 
+class LeftOutError(Exception):
+    """A row cannot be a problem, for the reason given, and is left out and counted."""
+
+
 @dataclass(frozen=True)
 class Dataset(Task):
     """A task whose problems are rows.
@@ -37,15 +42,22 @@ class Dataset(Task):
     data: str | None = None
     revision: str | None = None
 
-    hub: ClassVar[str]
+    hub: ClassVar[str] = ""
     configs: ClassVar[tuple[str | None, ...]] = (None,)
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "train", "test": "test"}
     schema: ClassVar[Schema]
+    csv_columns: ClassVar[tuple[str, ...]] = ()
+    """The columns of the data set's csv files, if they come without a header."""
 
     @classmethod
     def example(cls) -> Self:
         """Build the task on the package's own rows, for trying it out."""
         return cls(data=str(ROWS / f"{cls.name}.jsonl"))
+
+    @classmethod
+    def adapted(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a file's row in the columns of the schema, if it has another known layout."""
+        return fields
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -53,9 +65,10 @@ class Dataset(Task):
 
     @abstractmethod
     def problem(self, location: str, fields: Mapping[str, Any]) -> Content | None:
-        """Return the content of a row, or None to leave the row out.
+        """Return the content of a row, or None for a row that the settings exclude.
 
-        Raises a UsageError that begins with ``location`` for a row that is not valid.
+        Raises LeftOutError for a row of the data set that has no answer, and a UsageError that
+        begins with ``location`` for a row that is not valid.
         """
 
     def problems(self, split: str, count: int, seed: int) -> list[Problem]:
@@ -129,7 +142,10 @@ class Dataset(Task):
         return Problem(f"{self.name}-example", "train", question, None, {})
 
     def source(self) -> dict[str, Any]:
-        return _rows_and_source(type(self), self.data, self.revision)[1]
+        """Return the origin of the rows, and how many were left out for which reason."""
+        rows, source = _rows_and_source(type(self), self.data, self.revision)
+        left_out = self._left_out([*rows["train"], *rows["test"]])
+        return {**source, "left_out": left_out} if left_out else dict(source)
 
     def size(self, split: str) -> int:
         return len(self._all(split))
@@ -143,6 +159,15 @@ class Dataset(Task):
         problems = list(self._problems_of(split, rows[split]))
         self._check_ids(problems)
         return problems if split == "test" else self._without_tested(problems)
+
+    def _left_out(self, rows: list[Row]) -> dict[str, int]:
+        reasons: Counter[str] = Counter()
+        for row in rows:
+            try:
+                self.problem(row.location, row.fields)
+            except LeftOutError as reason:
+                reasons[str(reason)] += 1
+        return dict(reasons)
 
     def _without_tested(self, problems: list[Problem]) -> list[Problem]:
         """Return the problems without those whose question a test row has."""
@@ -161,7 +186,10 @@ class Dataset(Task):
 
     def _problems_of(self, split: str, rows: list[Row]) -> Iterator[Problem]:
         for number, row in enumerate(rows):
-            content = self.problem(row.location, row.fields)
+            try:
+                content = self.problem(row.location, row.fields)
+            except LeftOutError:
+                continue
             if content is None:
                 continue
             question, reference, metadata = content
@@ -176,7 +204,8 @@ def _rows_and_source(
 ) -> tuple[RowsBySplit, dict[str, str]]:
     """Return the rows by split, and where they came from."""
     if data is not None:
-        return _by_split(read_file(Path(data), task.schema)), file_source(data)
+        rows_of_file = read_file(Path(data), task.schema, task.adapted, task.csv_columns)
+        return _by_split(rows_of_file), file_source(data)
     hub_splits = list(task.hub_splits.values())
     rows, commit = read_hub(task.hub, task.configs, hub_splits, revision, task.schema)
     by_split = {split: rows[hub_split] for split, hub_split in task.hub_splits.items()}

@@ -18,7 +18,16 @@ from typing import ClassVar
 
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
+from strop.tasks.base import (
+    Check,
+    Gold,
+    Grade,
+    Task,
+    draw_distinct,
+    gold_text,
+    mark,
+    split_of,
+)
 from strop.tasks.expressions import CHARACTERS, Expression, parse, work_out
 from strop.tasks.extraction import Found, MappedText, whole
 
@@ -156,9 +165,17 @@ _RUN = re.compile(
 )
 
 
+def numbers_of(question: str) -> list[int]:
+    """Return the numbers of a question. Raises ValueError for any other text."""
+    try:
+        return [int(number) for number in question.split()]
+    except ValueError:
+        raise ValueError("a question of four numbers such as '4 5 6 10'") from None
+
+
 def uses_numbers(expression: Expression, problem: Problem) -> bool:
     """Return whether the expression uses each of the problem's numbers exactly once."""
-    return sorted(expression.numbers) == sorted(map(int, problem.question.split()))
+    return sorted(expression.numbers) == sorted(numbers_of(problem.question))
 
 
 def read_whole(text: str) -> Expression | None:
@@ -210,6 +227,7 @@ class Game24(Task):
         "Use each of these four numbers exactly once, with + - * / and parentheses, to make 24. "
         "Write the expression."
     )
+    needs_reference: ClassVar[bool] = False
     max_tokens: ClassVar[int] = 64
     verification_max_tokens: ClassVar[int] = 128
 
@@ -242,6 +260,16 @@ class Game24(Task):
             return expression is not None and expression.value == TARGET
 
         return Grade.of(whole(text), read_anywhere(text, problem), right, form)
+
+    def read_gold(self, gold: Gold, question: str) -> str:
+        """Return an expression of the question's numbers with the value 24, or 24 itself."""
+        text = gold_text(gold).strip()
+        expression = read_whole(text)
+        if expression is None or expression.value != TARGET:
+            raise ValueError("an expression with the value 24, or 24 itself; or leave it out")
+        if text != str(TARGET) and sorted(expression.numbers) != sorted(numbers_of(question)):
+            raise ValueError("an expression of the question's numbers, each used once")
+        return text
 
     def check(self, problem: Problem, response: str) -> Check:
         """Work out every operation, then judge the numbers used and the value.

@@ -11,15 +11,54 @@ import re
 
 from strop.tasks.displayed_text import MAX_TEXT
 from strop.tasks.extraction import Found, MappedText
-from strop.tasks.math_forms import MAX_ANSWER
+from strop.tasks.math_forms import MAX_ANSWER, normalise_math
 from strop.tasks.numbers import IN_TEXT, number
 
 Span = tuple[int, int]
+MAX_BETWEEN_BOXES = 200
+MAX_BARE = 200
 
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # \\. skips escaped braces
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(?:(\{)|(?=[^\s{}$]))")
 # All quantifiers on untrusted text are bounded, or cannot backtrack: every scan is linear.
 _BARE = re.compile(r"[^\s$]{1,200}")
+_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,20}\{(?:\s|\$|\\[,;:! ]){0,20}\}")
+# What makes two boxes one answer: a comma, or a word with formula delimiters around it.
+_JOINT = re.compile(
+    r"[,;]|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
+    r"|\\(?:text|textrm|mbox|mathrm)\{\s{0,9},?\s{0,9}(?:and|or)\s{0,9}\}"
+)
+_NOTHING_OR_NAME = re.compile(
+    r"(?:[\s$&]|\\[()\[\],;:! ]|\\q?quad)*"
+    r"(?:[A-Za-z](?:_\{?[A-Za-z0-9]{1,5}\}?)?\s{0,9}&?=(?:[\s$&]|\\[,;:! ])*)?"
+)
+# A list of equations in one display: ", \\\\ a + c - b &= 3 + 8 =", without a word.
+_NEXT_EQUATION = re.compile(
+    r"\s*[,;]\s*\\\\(?:\\[a-z]{1,10}|(?![a-z]{2})[^$\\])+=\s*", re.IGNORECASE
+)
+_STATED = re.compile(
+    r"(?:=|(?<![A-Za-z])(?:is|are|was|equals?|gives?|giving|leaves?|leaving|makes?|making|gets?"
+    r"|have|has|remain|comes to|total of)(?=[\s*_]))"
+    rf"[\s*_]{{0,4}}(?:only|exactly|just|now|then)?\s?({IN_TEXT})(?![A-Za-z^_\\(])",
+    re.IGNORECASE,
+)
+_LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*#>|]+)\s")
+_FEW_WORDS = re.compile(r"[A-Za-z][A-Za-z'-]{1,30}(?: [A-Za-z'-]{1,30}){0,2}")
+_NO_ANSWER = re.compile(
+    r"(?:i|we|you|it|this|that|the|so|let|sorry|hello|ok|okay|yes,|unknown|step|note)\b",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])|(?<=\d)[a-z](?![A-Za-z])")
+_IN_BRACKETS = re.compile(r"\([^()]{0,200}\)|\[[^\[\]]{0,200}\]|\{[^{}]{0,200}\}")
+_COMMAND = re.compile(
+    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\\\"
+    r"|\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
+)
+_PROSE = re.compile(
+    r"(?!(?:base|pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))"
+    r"(?<![A-Za-z])[A-Za-z]{2,}"
+)
+_MATHEMATICS = re.compile(r"[A-Za-z0-9\s(){}\[\]+*/^_=<>.,;:|!%°√π∞≤≥≠±×·÷−–&-]+")
 _MARKER = re.compile(
     r"(?<!\w)(?:the\s{1,3}(?:final\s{1,3}|correct\s{1,3})?answer\s{1,3}is"
     r"|(?:final\s{1,3})?answer[*_]{0,3}\s?(?::|is:))(?![\w'’])[\s:*_]*",
@@ -43,39 +82,85 @@ _LAST_NUMBER = re.compile(rf"-?\\[dt]?frac\{{-?\d{{1,50}}\}}\{{\d{{1,50}}\}}|{IN
 def boxed(text: str) -> Found | None:
     r"""Return what the last ``\boxed{...}``, ``\fbox{...}`` or ``\boxed 5`` holds.
 
-    Boxes that are empty or never closed are skipped.
+    Boxes that are empty or never closed are skipped. Boxes that a comma, "and" or "or" joins to the
+    last one are one answer: ``\boxed{5}$ or $k = \boxed{-3}`` is ``5, -3``.
     """
     tail = _tail(text)
-    closing = _closing_braces(tail.text)
+    boxes = _boxes(tail)
+    if not boxes:
+        return None
     # The last box is the answer: models write intermediate results in boxes too.
-    for box in reversed(list(_BOX.finditer(tail.text))):
+    *_, (begin, _, last) = boxes
+    joined = [last]
+    for box_begin, box_end, answer in reversed(boxes[:-1]):
+        if not _joins_boxes(tail.text[box_end:begin] if box_end <= begin else ""):
+            break
+        joined.insert(0, answer)
+        begin = box_begin
+    # "\boxed{15\frac{1}{2}} or \boxed{\frac{31}{2}}" gives one answer in two spellings.
+    distinct = {normalise_math(answer.answer): answer.answer for answer in joined}
+    if len(distinct) == 1:
+        return last
+    together = ", ".join(distinct.values())
+    if len(together) > MAX_ANSWER:
+        return last
+    return Found(together, "boxed", joined[0].start)
+
+
+def has_empty_box(text: str) -> bool:
+    r"""Return whether the text has a box with nothing in it: ``\boxed{}``."""
+    return _EMPTY_BOX.search(_tail(text).text) is not None
+
+
+def _boxes(tail: MappedText) -> list[tuple[int, int, Found]]:
+    """Return where each box with an answer begins and ends, and its answer."""
+    closing = _closing_braces(tail.text)
+    boxes = []
+    for box in _BOX.finditer(tail.text):
         if box[1]:
             end = closing.get(box.start(1), 0)
+            box_end = end + 1
         else:
             bare = _BARE.match(tail.text, box.end())
             end = box.end() + len(bare[0].rstrip(".,;:")) if bare else 0
+            box_end = end
         answer = _answer(tail, box.end(), end, "boxed")
         if answer:
-            return answer
-    return None
+            boxes.append((box.start(), box_end, answer))
+    return boxes
+
+
+def _joins_boxes(between: str) -> bool:
+    """Return whether the text between two boxes makes them parts of one answer."""
+    if len(between) > MAX_BETWEEN_BOXES:
+        return False
+    if _NEXT_EQUATION.fullmatch(between):
+        return True
+    without_joints, joints = _JOINT.subn(" ", between)
+    return joints > 0 and bool(_NOTHING_OR_NAME.fullmatch(without_joints))
 
 
 def math_flexible(text: str) -> Found | None:
     """Return the answer that a response ends up with. The first of these that exists:
 
-    the boxed answer; what follows the last "The answer is" or "Final answer:"; what the last
-    ``$...$`` ends with, behind its last equals sign; the last number.
+    the boxed answer; what follows the last "The answer is" or "Final answer:"; a number that a
+    sentence behind the last formula states ("so the total is 11"); what the last ``$...$`` ends
+    with, behind its last equals sign; a last line that is a bare answer; the last number.
     """
     answer = boxed(text)
     if answer:
         return answer
     tail = _tail(text)
     formulas = _formulas(tail.text)
-    return (
-        _after_marker(tail, formulas)
-        or (_last_formula(tail, *formulas[-1]) if formulas else None)
-        or _last_number(tail)
-    )
+    after_marker = _after_marker(tail, formulas)
+    if after_marker:
+        return after_marker
+    if formulas:
+        stated = _stated_number(tail, formulas[-1][1])
+        from_formula = stated or _last_formula(tail, *_last_joined(tail.text, formulas))
+        if from_formula:
+            return from_formula
+    return _bare_line(tail) or _last_number(tail)
 
 
 def _tail(text: str) -> MappedText:
@@ -159,18 +244,91 @@ def _joined(text: str, formulas: list[Span]) -> Span:
     return begin, end
 
 
-def _last_formula(tail: MappedText, begin: int, end: int) -> Found | None:
+def _last_joined(text: str, formulas: list[Span]) -> Span:
+    """Return the span of the last formula and of those joined to it: "$5$ and $-3$".
+
+    Values of different names (``$x = 3$ and $y = 4$``) are no list: the last one stands alone.
+    """
+    begin, end = formulas[-1]
+    names = {_name(text[begin:end])}
+    for formula in reversed(formulas[:-1]):
+        names.add(_name(text[slice(*formula)]))
+        between = text[formula[1] : begin].replace("$", " ")
+        if len(names) > 1 or not _JOINED.fullmatch(between):
+            break
+        begin = formula[0]
+    return begin, end
+
+
+def _name(formula: str) -> str:
+    """Return what stands before the first equals sign, or ""."""
+    left, equals, _ = formula.partition("=")
+    return left.strip(" $") if equals else ""
+
+
+def _last_formula(
+    tail: MappedText, begin: int, end: int, how: str = "last formula"
+) -> Found | None:
     """Return what stands behind the last equals sign of a formula, or the whole formula.
 
-    The whole is taken if the equals sign stands inside braces or nothing is behind it.
+    The whole is taken if the equals sign stands inside braces or nothing is behind it, for several
+    values (``k = 5 or k = -3``) and for the equation of a line (``2x - y + 3 = 0``).
     """
     equals = list(_EQUALS.finditer(tail.text, begin, end))
-    if equals:
+    is_alone = how == "bare answer"
+    if equals and not _is_whole_answer(tail.text[begin:end], len(equals), is_alone=is_alone):
         right_side = tail.text[equals[-1].end() : end]
         is_balanced = right_side.count("{") == right_side.count("}")
         if is_balanced and right_side.strip(" .,;"):
             begin = equals[-1].end()
-    return _answer(tail, begin, end, "last formula")
+    return _answer(tail, begin, end, how)
+
+
+def _is_whole_answer(formula: str, equals: int, *, is_alone: bool) -> bool:
+    """Return whether an answer with equals signs is more than its last right side.
+
+    ``is_alone``: the response's last line is nothing else.
+    """
+    if equals > 1:
+        values = _JOINT.split(_IN_BRACKETS.sub("", formula))
+        names = [_name(value) for value in values if value.strip()]
+        all_named = all(_VARIABLE.fullmatch(name) for name in names)
+        # "a = 2, b = 3" inside a text states two values, of which the last is the answer.
+        return len(names) == equals and all_named and (is_alone or len(set(names)) == 1)
+    left, _, right = formula.partition("=")
+    letters = set(_VARIABLE.findall(_COMMAND.sub(" ", left)))
+    return right.strip(" .,;$") == "0" and len(letters) > 1 and bool(re.search("[+-]", left))
+
+
+def _stated_number(tail: MappedText, begin: int) -> Found | None:
+    """Return the last number behind ``begin`` of which a sentence says that something is it."""
+    for match in reversed(list(_STATED.finditer(tail.text, begin))):
+        written = match[1].rstrip(".,/")
+        if number(written) is not None:
+            return _answer(tail, match.start(1), match.start(1) + len(written), "stated number")
+    return None
+
+
+def _bare_line(tail: MappedText) -> Found | None:
+    """Return the last line if it is nothing but mathematics, or one of up to three words alone."""
+    stripped = tail.text.strip()
+    begin = tail.text.rfind("\n", 0, len(tail.text.rstrip())) + 1
+    line = tail.text[begin:].rstrip()
+    if len(line) > MAX_BARE or not line.strip() or _LIST_MARK.match(line) or "\\box" in line:
+        return None
+    begin += len(line) - len(line.lstrip(" *_"))
+    end = begin + len(line.strip(" *_").rstrip(".,;"))
+    answer = tail.text[begin:end]
+    is_one_line = "\n" not in stripped
+    if is_one_line and _FEW_WORDS.fullmatch(answer) and not _NO_ANSWER.match(answer):
+        return _answer(tail, begin, end, "bare answer")
+    without_commands = _COMMAND.sub(" ", answer)
+    if _PROSE.search(without_commands) or not _MATHEMATICS.fullmatch(without_commands):
+        return None
+    # A line of plain numbers behind other lines may be a table or a remark.
+    if not is_one_line and "\\" not in answer:
+        return None
+    return _last_formula(tail, begin, end, "bare answer")
 
 
 def _last_number(tail: MappedText) -> Found | None:

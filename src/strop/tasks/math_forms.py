@@ -4,8 +4,9 @@ Two answers are one vote of a majority if ``normalise_math`` returns the same fo
 is an equivalence relation. It reads TeX as it is displayed and changes only the spelling, with
 these conventions of the MATH benchmark's own graders:
 
-* Units do not count: ``\text{ cm}`` and other words at the end, ``$``, degree signs, percent signs
-  (``35\%`` is 35, not 0.35).
+* Units do not count: ``\text{ cm}``, ``12cm`` and other words at the end, ``$``, degree signs,
+  percent signs (``35\%`` is 35, not 0.35). The letter of a choice before its value does not count:
+  ``\textbf{(B)}\ 12`` is 12.
 * The left side of one ``=`` or ``\in`` does not count if it is only a name: ``x = 5``,
   ``f(x) = 5`` and ``(x,y) = 5`` are 5.
 * Numbers between separators are exact and in lowest terms: ``0.5``, ``.50``, ``2/4`` and
@@ -21,6 +22,20 @@ import re
 from strop.tasks.math_reader import Piece, UnreadableError, read_pieces, write_pieces
 from strop.tasks.math_tokens import tokenize, words
 
+BASES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+    "sixteen": 16,
+}
 MAX_ANSWER = 2_000
 MAX_PASSES = 8
 
@@ -36,8 +51,24 @@ _LEFT_SIDE = re.compile(
 # known abbreviation.
 _UNITS = re.compile(
     r"(?<=[\d})\]]) (?:[a-z]*[aeiou][a-z]*[a-z](?<=[a-z]{3})"
-    r"|[ckmd]m|kg|ft|in|mi|hr|lbs?|oz|sq|cu|yd|mph)(?: [a-z]+)*\Z"
+    r"|[ckmd]m|kg|ft|in|mi|hr|lbs?|oz|sq|cu|yd|mph)(?: [a-z]+)*(?:\^\{[23]\})?\Z"
 )
+# Units right behind a number. Only those that are no likely product of variables: 12m may be one.
+_GLUED_UNITS = re.compile(
+    r"(?<=\d)(?:[ckm]m|kg|mg|ml|mL|ft|in|lbs?|oz|mph|hrs?|min|sec|inch(?:es)?|feet|foot|met(?:er|re)s?"
+    r"|miles?|yards?|pounds?|grams?|units?|dollars?|cents?|hours?|minutes?|seconds?|days?|years?)"
+    r"(?:\^\{[23]\})?\Z"
+)
+_SPEED = re.compile(
+    r"\\frac\{(\d+)(?:km|m|mi|ft|cm|miles|feet|meters)\}\{(?:h|hr|hour|s|sec|second|min)\}"
+)
+_LABEL = re.compile(r"\(?[A-E]\)(?=-?(?:\d|\\frac|\\sqrt|\\binom|[A-Za-z]{3,}\Z))")
+# One matrix in delimiters; a determinant has bars.
+_DELIMITED_MATRIX = re.compile(
+    r"[(\[](\\begin\{pmatrix\}(?:(?!\\begin).)*?\\end\{pmatrix\})[)\]]", re.DOTALL
+)
+_GROUPED_IN_BASE = re.compile(r"[\dA-F]+(?: [\dA-F]+)+_\{\d+\}")
+_BASE_WORD = re.compile(rf"(?<=[\dA-F)]_\{{)(?:{'|'.join(BASES)})(?=\}}\Z)")
 _CHOICE = re.compile(r"\(([A-Z])\)")
 _OPERATORS = frozenset([*"+-/=<>^_|", r"\cdot", ", "])
 # Words that are no units: they change what the answer means.
@@ -55,12 +86,21 @@ def normalise_math(answer: str) -> str:
     The function is idempotent: it repeats the pass until nothing changes. An answer that still
     changes after MAX_PASSES, becomes longer than MAX_ANSWER or is nested too deep is no answer.
     """
+    return _normalise(answer, keep_left_side=False)
+
+
+def normalise_equation(answer: str) -> str:
+    """Return the spelling of an answer that keeps its left side, as in ``y=2x+3``, or ""."""
+    return _normalise(answer, keep_left_side=True)
+
+
+def _normalise(answer: str, *, keep_left_side: bool) -> str:
     form = answer
     for _ in range(MAX_PASSES):
         if len(form) > MAX_ANSWER:
             return ""
         try:
-            next_form = _one_pass(form)
+            next_form = _one_pass(form, keep_left_side=keep_left_side)
         except UnreadableError:
             return ""
         if next_form == form:
@@ -69,13 +109,24 @@ def normalise_math(answer: str) -> str:
     return ""
 
 
-def _one_pass(text: str) -> str:
+def _one_pass(text: str, *, keep_left_side: bool) -> str:
     pieces = read_pieces(tokenize(text))
     form = write_pieces(_without_text_units(pieces)).strip(" .,:").strip()
     units = _UNITS.search(form)
     if units and not _MEANINGFUL_WORDS & set(units[0].split()):
         form = form[: units.start()]
-    left_side = _LEFT_SIDE.match(form)
+    form = _GLUED_UNITS.sub("", form)
+    speed = _SPEED.fullmatch(form)
+    if speed:
+        form = speed[1]
+    form = _one_matrix(form)
+    if _GROUPED_IN_BASE.fullmatch(form):
+        form = form.replace(" ", "")
+    form = _BASE_WORD.sub(lambda word: str(BASES[word[0]]), form)
+    label = _LABEL.match(form)
+    if label:
+        form = form[label.end() :]
+    left_side = None if keep_left_side else _LEFT_SIDE.match(form)
     if left_side:
         form = form[left_side.end() :]
     choice = _CHOICE.fullmatch(form)
@@ -83,6 +134,13 @@ def _one_pass(text: str) -> str:
         form = choice[1]
     is_words = WORDS.fullmatch(form) and _WORD.search(form)
     return form.lower() if is_words else form
+
+
+def _one_matrix(form: str) -> str:
+    """Drop a last empty row of a matrix, and the delimiters around a single one."""
+    form = form.replace(r"\\\end{pmatrix}", r"\end{pmatrix}")
+    delimited = _DELIMITED_MATRIX.fullmatch(form)
+    return delimited[1] if delimited else form
 
 
 def _without_text_units(pieces: list[Piece]) -> list[Piece]:

@@ -37,6 +37,7 @@ class Piece(NamedTuple):
 
 
 COMMA = Piece(", ")
+SPACE = Piece(" ")
 
 
 def read_pieces(tokens: list[str]) -> list[Piece]:
@@ -78,6 +79,9 @@ class _Reader:
             else:
                 pieces.extend(group)
         elif token == ",":
+            # ", and" is one comma.
+            while pieces[-1:] == [SPACE]:
+                pieces.pop()
             if pieces[-1:] != [COMMA]:
                 pieces.append(COMMA)
         elif token != "}":

@@ -70,8 +70,8 @@ _SYNONYMS = {
     r"\sqrt": "sqrt",
     r"\infty": "infinity",
     ",": r"and or \land \lor ;",
-    r"\begin{pmatrix}": r"\begin{bmatrix} \begin{matrix}",
-    r"\end{pmatrix}": r"\end{bmatrix} \end{matrix}",
+    r"\begin{pmatrix}": r"\begin{bmatrix} \begin{matrix} \begin{smallmatrix}",
+    r"\end{pmatrix}": r"\end{bmatrix} \end{matrix} \end{smallmatrix} \end{array}",
 }
 _KEPT = {synonym: kept for kept, synonyms in _SYNONYMS.items() for synonym in synonyms.split()}
 _SPACES = frozenset([r"\,", r"\;", r"\:", r"\>", r"\ ", "~", r"\quad", r"\qquad", r"\space"])
@@ -92,6 +92,17 @@ _GROUPED_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,.])")
 # Commas that group digits in TeX (``1{,}200``), and the empty delimiter of ``\left.``.
 _REMOVED = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3}(?!\d))|(?<=\\left)\.|(?<=\\right)\.")
 
+# An array is a matrix whose columns are laid out.
+_ARRAY = re.compile(r"\\begin\{array\}\s{0,9}\{[lcr|@{}\s]{0,40}\}")
+_BASE_WORDS = "two three four five six seven eight nine ten eleven twelve sixteen"
+_BASE_NAMES = "|".join(_BASE_WORDS.split())
+# A base in words behind a number: "413 base 5", "413\text{ (base five)}".
+_BASE = re.compile(
+    r"(?<=[0-9A-F])[\s~]{0,9}(?:\\(?:text|textrm|mathrm|mbox)\{)?[\s~]{0,9}\(?(?:in\s)?base"
+    rf"[\s~}}$-]{{0,9}}(\d{{1,2}}|{_BASE_NAMES})\b\)?\}}?",
+    re.IGNORECASE,
+)
+
 
 def tokenize(text: str) -> list[str]:
     """Return the tokens of an answer. Commas that group digits are removed.
@@ -99,6 +110,8 @@ def tokenize(text: str) -> list[str]:
     ``1,200`` is one number outside of brackets, and two numbers inside.
     """
     text = _REMOVED.sub("", text.translate(_UNICODE))
+    text = _ARRAY.sub(r"\\begin{pmatrix}", text)
+    text = _BASE.sub(r"_{\1}", text)
     tokens: list[str] = []
     depth = index = 0
     while index < len(text):

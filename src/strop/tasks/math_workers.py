@@ -24,6 +24,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import Any
 
 from strop.tasks.math_forms import WORDS, normalise_math
 from strop.tasks.workers import Pool, serve
@@ -31,6 +32,7 @@ from strop.tasks.workers import Pool, serve
 CPU_SECONDS = 1.0
 SECONDS = 4.0
 MEMORY = 1 << 30
+RELATIVE_DIFFERENCE = 1e-5
 NO_MATH_VERIFY = "strop normaliser"
 
 _POOL = Pool("strop.tasks.math_workers")
@@ -65,7 +67,7 @@ def _same_forms(answer: str, reference: str) -> bool:
 
 
 _NUMBER = re.compile(r"-?(?:\d+|\\frac\{\d+\}\{\d+\})")
-_BASED_NUMBER = re.compile(r"\(?(?P<digits>\d[\dA-F]*)\)?(?:_\{\(?(?P<base>\d+)\)?\})?")
+_BASED_NUMBER = re.compile(r"\(?(?P<digits>(?=[A-F]*\d)[\dA-F]+)\)?(?:_\{\(?(?P<base>\d+)\)?\})?")
 # A list in brackets, in which no other bracket stands. A backslash may not begin ``\{`` or ``\}``.
 _LIST = re.compile(
     r"(?P<opening>\(|\[|\\\{)(?:[^()\[\]\\]|\\(?![{}]))*,"
@@ -95,7 +97,7 @@ def _same_based_number(answer: str, reference: str) -> bool | None:
     if left is None or right is None or not (left["base"] or right["base"]):
         return None
     same_base = left["base"] == right["base"] or not (left["base"] and right["base"])
-    return left["digits"] == right["digits"] and same_base
+    return left["digits"].lstrip("0") == right["digits"].lstrip("0") and same_base
 
 
 def _is_words(form: str) -> bool:
@@ -143,12 +145,39 @@ def _prepare(settings: None) -> Callable[[list[str]], bool]:
 
     def verdict(answer: str, reference: str) -> bool:
         gold, target = parse(reference), parse(answer)
-        return bool(
-            library.verify(gold, target, allow_set_relation_comp=True, timeout_seconds=None)
-        )
+        same = library.verify(gold, target, allow_set_relation_comp=True, timeout_seconds=None)
+        return bool(same) and not _differ_in_size(gold, target)
 
     verdict("x+1", "1+x")  # sympy loads much on its first use; no answer should pay for that
     return lambda pair: verdict(*pair)
+
+
+def _differ_in_size(gold: list[Any], target: list[Any]) -> bool:
+    r"""Return whether two expressions differ by more than rounding, relative to their size.
+
+    math-verify drops differences below 1e-15, so that ``\frac{1}{2^{99}}`` and
+    ``\frac{1}{2^{98}}`` are equal for it. Letters get fixed values; what has no value, such as a
+    set, does not differ.
+    """
+    if not gold or not target:
+        return False
+    try:
+        values = [_value(expression) for expression in (gold[0], target[0])]
+    except Exception:  # sympy raises many types for what has no value
+        return False
+    difference, largest = abs(values[0] - values[1]), max(map(abs, values))
+    return bool(difference > RELATIVE_DIFFERENCE * largest)
+
+
+def _value(expression: Any) -> Any:
+    """Return the value in 30 digits, at fixed values of the letters. May raise any error."""
+    sympy = importlib.import_module("sympy")
+    letters = sorted(expression.free_symbols, key=str)
+    values = {letter: sympy.Rational(17 + 6 * number, 7) for number, letter in enumerate(letters)}
+    value = expression.subs(values).doit().evalf(30)
+    if not value.is_number:
+        raise ValueError("the expression has no value")
+    return value
 
 
 if __name__ == "__main__":

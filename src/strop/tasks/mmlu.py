@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
-from strop.tasks.base import Grade
+from strop.tasks.base import Gold, Grade, gold_text
 from strop.tasks.choices import choice_flexible, choice_strict
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Content, Dataset
 
 LETTERS = "ABCD"
+GOLD = "a letter from A to D, an index from 0 to 3, or the text of one choice"
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,24 @@ class _Mmlu(Dataset):
 
     hub_splits: ClassVar[Mapping[str, str]] = {"train": "dev", "test": "test"}
     schema: ClassVar[Schema] = {"question": str, "choices": list, "answer": int}
+    csv_columns: ClassVar[tuple[str, ...]] = ("question", *LETTERS, "answer")
     default_shots: ClassVar[int] = 4
     choices: ClassVar[tuple[str, ...]] = tuple(LETTERS)
+
+    @classmethod
+    def adapted(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Join the columns A to D, as MMLU's authors distribute it, and read a letter."""
+        by_name = {str(name).strip().lower(): name for name in fields}
+        columns = dict(fields)
+        if all(letter.lower() in by_name for letter in LETTERS):
+            columns["choices"] = [str(fields[by_name[letter.lower()]]) for letter in LETTERS]
+            for name in ("question", "answer"):
+                if name in by_name:
+                    columns[name] = fields[by_name[name]]
+        answer = columns.get("answer")
+        if isinstance(answer, str) and answer.strip().upper() in tuple(LETTERS):
+            columns["answer"] = LETTERS.index(answer.strip().upper())
+        return columns
 
     def problem(self, location: str, fields: Mapping[str, Any]) -> Content:
         choices, answer = fields["choices"], fields["answer"]
@@ -43,6 +60,37 @@ class _Mmlu(Dataset):
 
     def gold_response(self, problem: Problem) -> str:
         return f"The answer is ({problem.reference})."
+
+    def read_gold(self, gold: Gold, question: str) -> str:
+        """Return the letter of a letter, of an index from 0 to 3, or of the text of a choice."""
+        text = str(int(gold)) if isinstance(gold, float) and gold % 1 == 0 else gold_text(gold)
+        text = text.strip()
+        by_text = [
+            letter
+            for letter in LETTERS
+            if f"({letter}) {text}" in map(str.strip, question.split("\n"))
+        ]
+        if text in ("0", "1", "2", "3"):
+            letter = LETTERS[int(text)]
+            if by_text and by_text != [letter]:
+                # "1" may be the index of (B) or the choice (C) 1.
+                raise ValueError("a letter: the index is also the text of another choice")
+            return letter
+        if text.upper() in tuple(LETTERS):
+            return text.upper()
+        stated = choice_strict(text, LETTERS) or choice_strict(text.upper(), LETTERS)
+        if stated:
+            return stated.answer
+        if len(by_text) != 1:
+            raise ValueError(GOLD)
+        return by_text[0]
+
+    def answer_is_right(self, answer: str, problem: Problem) -> bool:
+        """Judge a letter, an index or a choice's text, or else what a response says."""
+        try:
+            return self.read_gold(answer, problem.question) == problem.reference
+        except ValueError:
+            return super().answer_is_right(answer, problem)
 
     def grade(self, text: str, problem: Problem) -> Grade:
         return Grade.of(

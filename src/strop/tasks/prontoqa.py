@@ -15,7 +15,16 @@ from typing import Any, ClassVar
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.seeds import derive
-from strop.tasks.base import Check, Grade, Task, draw_distinct, mark, split_of
+from strop.tasks.base import (
+    Check,
+    Gold,
+    Grade,
+    Task,
+    draw_distinct,
+    gold_text,
+    mark,
+    split_of,
+)
 from strop.tasks.extraction import Found
 from strop.tasks.ontologies import Theory, draw_question, read_claim, read_question, sentences
 
@@ -68,6 +77,23 @@ def last_answer(text: str) -> Found | None:
     says_true = last["word"].lower() == "true"
     answer = str(says_true != bool(last["negation"]))
     return Found(answer, "last true or false", last.start())
+
+
+def true_or_false(gold: Gold) -> str:
+    """Return True or False of a gold answer; the original data write A for true and B for false.
+
+    Raises ValueError for any other answer.
+    """
+    text = str(gold) if isinstance(gold, bool) else gold_text(gold)
+    word = text.strip().rstrip(".").lower()
+    for answer, letter in (("True", "a"), ("False", "b")):
+        option = f"{letter}) {answer.lower()}"
+        if word in (answer.lower(), letter, f"({letter})", option):
+            return answer
+    stated = last_sentence_answer(text)
+    if stated is None:
+        raise ValueError("True or False, or A (true) or B (false)")
+    return stated.answer
 
 
 def judge(theory: Theory, steps: list[str], last: str) -> list[tuple[str, bool]]:
@@ -164,6 +190,17 @@ class ProntoQA(Task):
             last_answer(text),
             lambda answer: answer == problem.reference,
         )
+
+    def read_gold(self, gold: Gold, question: str) -> str:
+        """Return True or False of a truth value, of A (true) or B, or of a gold response."""
+        return true_or_false(gold)
+
+    def answer_is_right(self, answer: str, problem: Problem) -> bool:
+        """Judge a truth value or a letter, or else what a response says."""
+        try:
+            return true_or_false(answer) == problem.reference
+        except ValueError:
+            return super().answer_is_right(answer, problem)
 
     def check(self, problem: Problem, response: str) -> Check:
         """Judge every sentence: ``Rex is a zemp: given, y. Rex is rusty: does not follow, n. ...``

@@ -72,6 +72,7 @@ class Signs(Task):
     description: ClassVar[str] = (
         "choose one of two operations for each gap to reach a target: hard to find, easy to check"
     )
+    needs_reference: ClassVar[bool] = False
     max_tokens: ClassVar[int] = 24
     verification_max_tokens: ClassVar[int] = 64
     levels: ClassVar[dict[str, dict[str, Any]]] = {

@@ -91,6 +91,7 @@ class Sudoku4(Task):
     description: ClassVar[str] = (
         "4x4 Sudoku with one solution, from held-out grids; difficulty is the number of blanks"
     )
+    needs_reference: ClassVar[bool] = False
     max_tokens: ClassVar[int] = 32
     verification_max_tokens: ClassVar[int] = 128
     levels: ClassVar[dict[str, dict[str, Any]]] = {
