@@ -273,8 +273,7 @@ class ImprovementStudy(Study):
             f"pass@k before and after {last} rounds",
             "pass@k rises with rounds for small k and falls for large k: effective diversity is "
             "lost (section 5).",
-            f"after {last} rounds of the model's own filter, change in points: "
-            f"{'; '.join(seen)}.",
+            f"after {last} rounds of the model's own filter, change in points: {'; '.join(seen)}.",
             f"By the intervals over problems, pass@1 rises on {listed(rises_in_each)} and "
             f"pass@{k} falls on {listed(falls_in_each)} in each of {self.seeds} seeds. The "
             "intervals over seeds are wide, because there are few seeds; they show a rise on "
