@@ -265,7 +265,7 @@ def _dry_run(studies: dict[str, Study], as_json: bool) -> None:
     if len(costs) > 1:
         costs["together, shared runs once"] = together
     for name, cost in costs.items():
-        print(f"{name}: {cost.told}")
+        print(f"{name}: {cost.summary}")
     for name, text in uncounted.items():
         print(f"{name}: not counted: {text}")
     print("nothing was stored")

@@ -59,7 +59,7 @@ class Cost:
     trained_tokens_at_most: int = 0
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The cost in one line."""
         parts = [
             f"{self.runs} runs, {self.responses:,} responses, {self.verifications:,} verifications;"
