@@ -101,6 +101,8 @@ def test_math_500_s_answers_are_those_of_its_solutions() -> None:
         assert task.answer_is_right(row["answer"], problem), row["answer"]
         bare = task.read_gold(row["answer"], row["problem"])
         again = Problem("p", "test", row["problem"], bare)
+        alone = task.grade(row["answer"], problem)
+        assert alone.utility_flexible == 1.0, (row["answer"], alone.answer_flexible)
         assert task.grade(row["solution"], again).utility_strict == 1.0, row["answer"]
 
 

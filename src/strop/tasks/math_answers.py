@@ -51,7 +51,7 @@ _NO_ANSWER = re.compile(
 _VARIABLE = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])|(?<=\d)[a-z](?![A-Za-z])")
 _IN_BRACKETS = re.compile(r"\([^()]{0,200}\)|\[[^\[\]]{0,200}\]|\{[^{}]{0,200}\}")
 _COMMAND = re.compile(
-    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\\\"
+    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\[^A-Za-z]"
     r"|\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
 )
 _PROSE = re.compile(
