@@ -20,7 +20,7 @@ import pytest
 from strop.records import Problem
 from strop.run.gap import import_samples
 from strop.tasks import Task, find_task
-from strop.tasks.math_answers import has_empty_box
+from strop.tasks.math_boxes import has_empty_box
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("STROP_REAL_DATA") or ROOT.parent / "shared" / "data")
