@@ -1,4 +1,4 @@
-"""The answer that a mathematical response gives."""
+"""The answer that a mathematical response gives. Covers ``math_answers.py``, ``math_boxes.py``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 import pytest
 
 from strop.tasks.displayed_text import MAX_TEXT
-from strop.tasks.math_answers import boxed, math_flexible
+from strop.tasks.math_answers import math_flexible
+from strop.tasks.math_boxes import boxed
 from strop.tasks.math_forms import MAX_ANSWER, normalise_math
 
 RESPONSES = [
@@ -105,6 +106,10 @@ LONG = [
     "9",
     r"\boxed{",
     r"\boxed ",
+    r"\boxed{1}, ",
+    r"\boxed{1} or $k = ",
+    "x is 1 ",
+    "x=1, ",
     "$",
     "$1",
     r"\(",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strop.tasks.math_answers import boxed, math_flexible
+from strop.tasks.math_answers import math_flexible
+from strop.tasks.math_boxes import boxed
 from strop.tasks.math_forms import MAX_ANSWER, normalise_math
 
 ONE = [

@@ -21,7 +21,7 @@ import pytest
 
 from strop.errors import StropError
 from strop.tasks import math_workers
-from strop.tasks.math_answers import boxed
+from strop.tasks.math_boxes import boxed
 from strop.tasks.math_workers import COUNTS, SECONDS, grader, same_math
 
 ROWS = Path(math_workers.__file__).parent / "rows" / "math.jsonl"

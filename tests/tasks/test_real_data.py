@@ -20,7 +20,7 @@ import pytest
 from strop.records import Problem
 from strop.run.gap import import_samples
 from strop.tasks import Task, find_task
-from strop.tasks.math_answers import has_empty_box
+from strop.tasks.math_boxes import has_empty_box
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("STROP_REAL_DATA") or ROOT.parent / "shared" / "data")
@@ -101,6 +101,8 @@ def test_math_500_s_answers_are_those_of_its_solutions() -> None:
         assert task.answer_is_right(row["answer"], problem), row["answer"]
         bare = task.read_gold(row["answer"], row["problem"])
         again = Problem("p", "test", row["problem"], bare)
+        alone = task.grade(row["answer"], problem)
+        assert alone.utility_flexible == 1.0, (row["answer"], alone.answer_flexible)
         assert task.grade(row["solution"], again).utility_strict == 1.0, row["answer"]
 
 

@@ -79,7 +79,8 @@ def find_task(
     if data or data_revision:
         data_sets = ", ".join(name for name in TASKS if issubclass(TASKS[name], Dataset))
         raise UsageError(
-            f"task {name} makes its own problems; --data and --data-revision are for {data_sets}"
+            f"task {name} makes its own problems; --data and --data-revision are for {data_sets}, "
+            f"--data for {', '.join(OF_FILES)}"
         )
     return _shared_instance(task_class, difficulty)
 

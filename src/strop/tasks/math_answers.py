@@ -9,33 +9,14 @@ from __future__ import annotations
 
 import re
 
-from strop.tasks.displayed_text import MAX_TEXT
 from strop.tasks.extraction import Found, MappedText
-from strop.tasks.math_forms import MAX_ANSWER, normalise_math
+from strop.tasks.math_boxes import JOINT, answer_at, boxed, tail_of
 from strop.tasks.numbers import IN_TEXT, number
 
 Span = tuple[int, int]
-MAX_BETWEEN_BOXES = 200
 MAX_BARE = 200
 
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # \\. skips escaped braces
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(?:(\{)|(?=[^\s{}$]))")
-# All quantifiers on untrusted text are bounded, or cannot backtrack: every scan is linear.
-_BARE = re.compile(r"[^\s$]{1,200}")
-_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,20}\{(?:\s|\$|\\[,;:! ]){0,20}\}")
-# What makes two boxes one answer: a comma, or a word with formula delimiters around it.
-_JOINT = re.compile(
-    r"[,;]|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
-    r"|\\(?:text|textrm|mbox|mathrm)\{\s{0,9},?\s{0,9}(?:and|or)\s{0,9}\}"
-)
-_NOTHING_OR_NAME = re.compile(
-    r"(?:[\s$&]|\\[()\[\],;:! ]|\\q?quad)*"
-    r"(?:[A-Za-z](?:_\{?[A-Za-z0-9]{1,5}\}?)?\s{0,9}&?=(?:[\s$&]|\\[,;:! ])*)?"
-)
-# A list of equations in one display: ", \\\\ a + c - b &= 3 + 8 =", without a word.
-_NEXT_EQUATION = re.compile(
-    r"\s*[,;]\s*\\\\(?:\\[a-z]{1,10}|(?![a-z]{2})[^$\\])+=\s*", re.IGNORECASE
-)
+# A sentence that says what something is: "the total is 11". No unit of a power or product follows.
 _STATED = re.compile(
     r"(?:=|(?<![A-Za-z])(?:is|are|was|equals?|gives?|giving|leaves?|leaving|makes?|making|gets?"
     r"|have|has|remain|comes to|total of)(?=[\s*_]))"
@@ -43,6 +24,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"\s*(?:\d{1,3}[.)]|[-*#>|]+)\s")
+# A response of up to three words is an answer ("no solution"), unless it begins like a sentence.
 _FEW_WORDS = re.compile(r"[A-Za-z][A-Za-z'-]{1,30}(?: [A-Za-z'-]{1,30}){0,2}")
 _NO_ANSWER = re.compile(
     r"(?:i|we|you|it|this|that|the|so|let|sorry|hello|ok|okay|yes,|unknown|step|note)\b",
@@ -51,9 +33,10 @@ _NO_ANSWER = re.compile(
 _VARIABLE = re.compile(r"(?<![A-Za-z])[a-z](?![A-Za-z])|(?<=\d)[a-z](?![A-Za-z])")
 _IN_BRACKETS = re.compile(r"\([^()]{0,200}\)|\[[^\[\]]{0,200}\]|\{[^{}]{0,200}\}")
 _COMMAND = re.compile(
-    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\\\"
+    r"\\(?:begin|end)\{[a-z]{1,20}\*?\}(?:\{[lcr|]{1,20}\})?|\\[^A-Za-z]"
     r"|\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\{[^{}]{0,40}\}|\\[A-Za-z]{1,20}"
 )
+# A word of two letters or more, except names of functions and units, makes a line prose.
 _PROSE = re.compile(
     r"(?!(?:base|pi|sqrt|and|or|sin|cos|tan|log|ln|cm|km|mm|kg|ft)(?![A-Za-z]))"
     r"(?<![A-Za-z])[A-Za-z]{2,}"
@@ -79,67 +62,6 @@ _EQUALS = re.compile(r"(?<![<>!\\])=")
 _LAST_NUMBER = re.compile(rf"-?\\[dt]?frac\{{-?\d{{1,50}}\}}\{{\d{{1,50}}\}}|{IN_TEXT}")
 
 
-def boxed(text: str) -> Found | None:
-    r"""Return what the last ``\boxed{...}``, ``\fbox{...}`` or ``\boxed 5`` holds.
-
-    Boxes that are empty or never closed are skipped. Boxes that a comma, "and" or "or" joins to the
-    last one are one answer: ``\boxed{5}$ or $k = \boxed{-3}`` is ``5, -3``.
-    """
-    tail = _tail(text)
-    boxes = _boxes(tail)
-    if not boxes:
-        return None
-    # The last box is the answer: models write intermediate results in boxes too.
-    *_, (begin, _, last) = boxes
-    joined = [last]
-    for box_begin, box_end, answer in reversed(boxes[:-1]):
-        if not _joins_boxes(tail.text[box_end:begin] if box_end <= begin else ""):
-            break
-        joined.insert(0, answer)
-        begin = box_begin
-    # "\boxed{15\frac{1}{2}} or \boxed{\frac{31}{2}}" gives one answer in two spellings.
-    distinct = {normalise_math(answer.answer): answer.answer for answer in joined}
-    if len(distinct) == 1:
-        return last
-    together = ", ".join(distinct.values())
-    if len(together) > MAX_ANSWER:
-        return last
-    return Found(together, "boxed", joined[0].start)
-
-
-def has_empty_box(text: str) -> bool:
-    r"""Return whether the text has a box with nothing in it: ``\boxed{}``."""
-    return _EMPTY_BOX.search(_tail(text).text) is not None
-
-
-def _boxes(tail: MappedText) -> list[tuple[int, int, Found]]:
-    """Return where each box with an answer begins and ends, and its answer."""
-    closing = _closing_braces(tail.text)
-    boxes = []
-    for box in _BOX.finditer(tail.text):
-        if box[1]:
-            end = closing.get(box.start(1), 0)
-            box_end = end + 1
-        else:
-            bare = _BARE.match(tail.text, box.end())
-            end = box.end() + len(bare[0].rstrip(".,;:")) if bare else 0
-            box_end = end
-        answer = _answer(tail, box.end(), end, "boxed")
-        if answer:
-            boxes.append((box.start(), box_end, answer))
-    return boxes
-
-
-def _joins_boxes(between: str) -> bool:
-    """Return whether the text between two boxes makes them parts of one answer."""
-    if len(between) > MAX_BETWEEN_BOXES:
-        return False
-    if _NEXT_EQUATION.fullmatch(between):
-        return True
-    without_joints, joints = _JOINT.subn(" ", between)
-    return joints > 0 and bool(_NOTHING_OR_NAME.fullmatch(without_joints))
-
-
 def math_flexible(text: str) -> Found | None:
     """Return the answer that a response ends up with. The first of these that exists:
 
@@ -150,7 +72,7 @@ def math_flexible(text: str) -> Found | None:
     answer = boxed(text)
     if answer:
         return answer
-    tail = _tail(text)
+    tail = tail_of(text)
     formulas = _formulas(tail.text)
     after_marker = _after_marker(tail, formulas)
     if after_marker:
@@ -161,28 +83,6 @@ def math_flexible(text: str) -> Found | None:
         if from_formula:
             return from_formula
     return _bare_line(tail) or _last_number(tail)
-
-
-def _tail(text: str) -> MappedText:
-    offset = max(0, len(text) - MAX_TEXT)
-    return MappedText.of(text[offset:], offset)
-
-
-def _answer(tail: MappedText, begin: int, end: int, how: str) -> Found | None:
-    answer = tail.extract(begin, end, how)
-    return answer if answer and len(answer.answer) <= MAX_ANSWER else None
-
-
-def _closing_braces(text: str) -> dict[int, int]:
-    """Return the index of the closing brace for the index of each opening brace."""
-    opened: list[int] = []
-    closing: dict[int, int] = {}
-    for brace in _BRACE.finditer(text):
-        if brace[0] == "{":
-            opened.append(brace.start())
-        elif brace[0] == "}" and opened:
-            closing[opened.pop()] = brace.start()
-    return closing
 
 
 def _formulas(text: str) -> list[Span]:
@@ -219,7 +119,7 @@ def _after_marker(tail: MappedText, formulas: list[Span]) -> Found | None:
         if following and _is_answer_in_sentence(tail.text, begin, end, following[0]):
             begin, end = _joined(tail.text, following)
         end = begin + len(tail.text[begin:end].rstrip(" *_`.,;"))
-        answer = _answer(tail, begin, end, "after a marker")
+        answer = answer_at(tail, begin, end, "after a marker")
         if answer:
             return answer
     return None
@@ -281,7 +181,7 @@ def _last_formula(
         is_balanced = right_side.count("{") == right_side.count("}")
         if is_balanced and right_side.strip(" .,;"):
             begin = equals[-1].end()
-    return _answer(tail, begin, end, how)
+    return answer_at(tail, begin, end, how)
 
 
 def _is_whole_answer(formula: str, equals: int, *, is_alone: bool) -> bool:
@@ -290,7 +190,7 @@ def _is_whole_answer(formula: str, equals: int, *, is_alone: bool) -> bool:
     ``is_alone``: the response's last line is nothing else.
     """
     if equals > 1:
-        values = _JOINT.split(_IN_BRACKETS.sub("", formula))
+        values = JOINT.split(_IN_BRACKETS.sub("", formula))
         names = [_name(value) for value in values if value.strip()]
         all_named = all(_VARIABLE.fullmatch(name) for name in names)
         # "a = 2, b = 3" inside a text states two values, of which the last is the answer.
@@ -305,7 +205,7 @@ def _stated_number(tail: MappedText, begin: int) -> Found | None:
     for match in reversed(list(_STATED.finditer(tail.text, begin))):
         written = match[1].rstrip(".,/")
         if number(written) is not None:
-            return _answer(tail, match.start(1), match.start(1) + len(written), "stated number")
+            return answer_at(tail, match.start(1), match.start(1) + len(written), "stated number")
     return None
 
 
@@ -321,7 +221,7 @@ def _bare_line(tail: MappedText) -> Found | None:
     answer = tail.text[begin:end]
     is_one_line = "\n" not in stripped
     if is_one_line and _FEW_WORDS.fullmatch(answer) and not _NO_ANSWER.match(answer):
-        return _answer(tail, begin, end, "bare answer")
+        return answer_at(tail, begin, end, "bare answer")
     without_commands = _COMMAND.sub(" ", answer)
     if _PROSE.search(without_commands) or not _MATHEMATICS.fullmatch(without_commands):
         return None
@@ -336,5 +236,5 @@ def _last_number(tail: MappedText) -> Found | None:
         written = match[0].rstrip(".,/")
         if "frac" in written or number(written) is not None:
             begin = match.start()
-            return _answer(tail, begin, begin + len(written), "last number")
+            return answer_at(tail, begin, begin + len(written), "last number")
     return None

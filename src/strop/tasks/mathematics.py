@@ -13,7 +13,8 @@ from strop.tasks.base import Gold, Grade, gold_text
 from strop.tasks.data import Schema
 from strop.tasks.dataset import Content, Dataset, LeftOutError
 from strop.tasks.extraction import Found
-from strop.tasks.math_answers import boxed, has_empty_box, math_flexible
+from strop.tasks.math_answers import math_flexible
+from strop.tasks.math_boxes import boxed, has_empty_box
 from strop.tasks.math_forms import normalise_math
 from strop.tasks.math_judgement import is_percentage_of, is_right
 from strop.tasks.math_workers import grader
