@@ -14,6 +14,9 @@ from strop.engines.options import read_options, split_options
 from strop.errors import ModelError
 
 DEFAULT_MODEL = "ladder/250k"
+LONGEST_PART = 255
+LONGEST_PATH = 4096
+"""Most bytes of a file's name, and of a whole path, on the file systems in use."""
 
 
 def _ladder_folder(address: str) -> Path:
@@ -139,6 +142,7 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     """
     bare, options = split_options(name)
     kind, address = find_kind(bare)
+    _check_length(kind, address)
     settings = read_options(name, options, kind.options())
     if kind.takes_revision:
         settings["revision"] = revision
@@ -152,6 +156,7 @@ def model_folder(name: str) -> Path:
     """
     bare, _ = split_options(name)
     kind, address = find_kind(bare)
+    _check_length(kind, address)
     folder = kind.folder(address) if kind.folder else None
     if folder is None or not folder.is_dir():
         raise ModelError(
@@ -159,6 +164,18 @@ def model_folder(name: str) -> Path:
             "expected ladder/NAME or a folder with config.json and *.safetensors"
         )
     return folder
+
+
+def _check_length(kind: EngineKind, address: str) -> None:
+    """Raise ModelError for an address that no file system can hold."""
+    if kind.folder is None:
+        return
+    longest = max(len(part.encode(errors="replace")) for part in address.split("/"))
+    if longest > LONGEST_PART or len(address.encode(errors="replace")) > LONGEST_PATH:
+        raise ModelError(
+            f"model {address[:40]}...: the name has {len(address)} characters; "
+            "expected the path of a folder or a hub id, which are shorter"
+        )
 
 
 def is_embedded(name: str) -> bool:
