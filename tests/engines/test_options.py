@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from strop.engines import LADDER, load_engine
+from strop.engines import LADDER, load_engine, model_folder
 from strop.engines.options import read_options, split_options
-from strop.errors import UsageError
+from strop.errors import ModelError, UsageError
 
 
 def test_settings_are_split_from_the_name_and_read_in_their_kinds() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.cards import LADDER, embedded_folder, embedded_models
 from strop.engines.options import read_options, split_options
+from strop.engines.thinking import SETTING, read_setting
 from strop.errors import ModelError
 
 DEFAULT_MODEL = "ladder/250k"
@@ -143,10 +144,15 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     bare, options = split_options(name)
     kind, address = find_kind(bare)
     _check_length(kind, address)
+    marks = options.pop(SETTING, None)
+    thinking = None if marks is None else read_setting(name, marks)
     settings = read_options(name, options, kind.options())
     if kind.takes_revision:
         settings["revision"] = revision
-    return kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
+    engine = kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
+    if thinking is not None:
+        engine.thinking = thinking
+    return engine
 
 
 def model_folder(name: str) -> Path:

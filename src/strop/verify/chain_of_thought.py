@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.engines.base import Request
+from strop.engines.thinking import draw
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
@@ -32,7 +33,7 @@ def judge_in_writing(
         Request(prompt, (candidate.seed,))
         for prompt, candidate in zip(prompts, candidates, strict=True)
     ]
-    generation = context.engine.sample(requests, context.sampling)
+    generation = draw(context.engine, requests, context.sampling)
     scores = [read(samples[0].text) for samples in generation.samples]
     return Verdicts(scores, generation.usage)
 
