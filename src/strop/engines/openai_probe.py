@@ -7,6 +7,7 @@ is never sent again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +36,8 @@ LLAMA_SAMPLERS = {
     "mirostat": 0,
 }
 """The other samplers of llama.cpp, all off; some are on unless a request says otherwise."""
+LLAMA_BUILD = re.compile(r"b\d+-")
+"""The beginning of a build's name of llama.cpp."""
 OLLAMA = "fp_ollama"
 """Ollama's build. It ignores all samplers but temperature and top-p, and applies its own."""
 TEMPERATURE_SHIFT = 0.3
@@ -212,18 +215,15 @@ class Probe:
         full = dict(body)
         for group in groups:
             full |= group[0]
-        # A server that checks its fields may know all but those of llama.cpp.
-        common = {name: value for name, value in full.items() if name not in LLAMA_SAMPLERS}
-        for fields in (full, common):
-            try:
-                return fields, self._ask(path, fields)
-            except Refused as error:
-                if error.status in (*KEY_STATUSES, *MISSING_STATUSES):
-                    raise
+        try:
+            return full, self._ask(path, full)
+        except Refused as error:
+            if error.status in (*KEY_STATUSES, *MISSING_STATUSES):
+                raise
         body, answer = self._plainest_request(path, question)
         for group in groups:
-            if group == [LLAMA_SAMPLERS] and "top_k" not in body:
-                continue  # a server that refuses the common samplers refuses these too
+            if group == [LLAMA_SAMPLERS] and not LLAMA_BUILD.match(answer.system):
+                continue  # a server that refuses fields has refused these
             for fields in group:
                 try:
                     answer = self._ask(path, body | fields)
