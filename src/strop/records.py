@@ -118,6 +118,9 @@ class Usage:
     ``flops`` counts forward passes at 2 per parameter and token plus attention. ``seconds`` are
     summed over workers. ``cost`` is in dollars, where a server's prices are given. ``failures``
     counts requests to a server that failed and were repeated.
+
+    The other fields count responses: ``empty`` of a server, without any text; ``refused`` by it;
+    ``thoughts``, with a span of thinking that was removed; ``unclosed``, cut off while thinking.
     """
 
     prompt_tokens: int = 0
@@ -127,6 +130,10 @@ class Usage:
     seconds: float = 0.0
     cost: float = 0.0
     failures: int = 0
+    empty: int = 0
+    refused: int = 0
+    thoughts: int = 0
+    unclosed: int = 0
 
     @property
     def spent_tokens(self) -> int:
@@ -134,12 +141,9 @@ class Usage:
         return self.prompt_tokens + self.cached_tokens + self.generated_tokens
 
     def as_json(self) -> dict[str, int | float]:
-        """Return every field; ``cost`` and ``failures`` only if they are not 0."""
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if value or name not in ("cost", "failures")
-        }
+        """Return every field; those after ``seconds`` only if they are not 0."""
+        rare = ("cost", "failures", "empty", "refused", "thoughts", "unclosed")
+        return {name: value for name, value in asdict(self).items() if value or name not in rare}
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from strop.engines import LADDER, load_engine
+from strop.engines import LADDER, load_engine, model_folder
 from strop.engines.options import read_options, split_options
-from strop.errors import UsageError
+from strop.errors import ModelError, UsageError
 
 
 def test_settings_are_split_from_the_name_and_read_in_their_kinds() -> None:
@@ -46,3 +46,11 @@ def test_an_engine_keeps_its_whole_name() -> None:
     name = f"{LADDER / '25k'}?dtype=float64&batch_rows=3"
     engine = load_engine(name)
     assert engine.name == name and engine.describe()["dtype"] == "float64" and engine.fingerprint
+
+
+@pytest.mark.parametrize("prefix", ["", "vllm:", "llama:", "ladder/"])
+def test_a_name_too_long_for_a_file_system_gives_one_line(prefix: str) -> None:
+    for function in (load_engine, model_folder):
+        with pytest.raises(ModelError, match="the name has 300 characters") as error:
+            function(prefix + "m" * 300)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 200

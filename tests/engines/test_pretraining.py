@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,12 @@ def test_parse_refuses_rubbish(text: str) -> None:
     with pytest.raises(UsageError, match="--flops got") as raised:
         parse_flops(text)
     assert "\n" not in str(raised.value)
+
+
+def test_settings_of_a_name_do_not_matter() -> None:
+    bare = pretraining_flops("Qwen/Qwen2-7B")
+    for name in ("Qwen/Qwen2-7B?dtype=bfloat16&chat=false", "vllm:Qwen/Qwen2-7B?dtype=float16"):
+        assert pretraining_flops(name) == replace(bare, model=name)
+        assert pretraining_flops(name, {"Qwen/Qwen2-7B": 1e20}).flops == 1e20
+    ladder = pretraining_flops("ladder/25k?think=none")
+    assert ladder == replace(pretraining_flops("ladder/25k"), model="ladder/25k?think=none")

@@ -9,7 +9,7 @@ from strop.measure.reweighting import effective_samples, importance_weights_PK, 
 
 
 def test_many_samples_give_the_new_law_its_accuracy() -> None:
-    """Two laws over four responses, two of them right: the estimate comes to the enumerated gain."""
+    """Two laws over four responses, two of them right: the estimate meets enumeration."""
     rng = np.random.default_rng(0)
     old = np.array([0.4, 0.3, 0.2, 0.1])
     new = np.array([0.3, 0.2, 0.3, 0.2])

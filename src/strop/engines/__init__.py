@@ -11,9 +11,13 @@ from typing import Any
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.cards import LADDER, embedded_folder, embedded_models
 from strop.engines.options import read_options, split_options
+from strop.engines.thinking import SETTING, read_setting
 from strop.errors import ModelError
 
 DEFAULT_MODEL = "ladder/250k"
+LONGEST_PART = 255
+LONGEST_PATH = 4096
+"""Most bytes of a file's name, and of a whole path, on the file systems in use."""
 
 
 def _ladder_folder(address: str) -> Path:
@@ -139,10 +143,16 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     """
     bare, options = split_options(name)
     kind, address = find_kind(bare)
+    _check_length(kind, address)
+    marks = options.pop(SETTING, None)
+    thinking = None if marks is None else read_setting(name, marks)
     settings = read_options(name, options, kind.options())
     if kind.takes_revision:
         settings["revision"] = revision
-    return kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
+    engine = kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
+    if thinking is not None:
+        engine.thinking = thinking
+    return engine
 
 
 def model_folder(name: str) -> Path:
@@ -152,6 +162,7 @@ def model_folder(name: str) -> Path:
     """
     bare, _ = split_options(name)
     kind, address = find_kind(bare)
+    _check_length(kind, address)
     folder = kind.folder(address) if kind.folder else None
     if folder is None or not folder.is_dir():
         raise ModelError(
@@ -159,6 +170,18 @@ def model_folder(name: str) -> Path:
             "expected ladder/NAME or a folder with config.json and *.safetensors"
         )
     return folder
+
+
+def _check_length(kind: EngineKind, address: str) -> None:
+    """Raise ModelError for an address that no file system can hold."""
+    if kind.folder is None:
+        return
+    longest = max(len(part.encode(errors="replace")) for part in address.split("/"))
+    if longest > LONGEST_PART or len(address.encode(errors="replace")) > LONGEST_PATH:
+        raise ModelError(
+            f"model {address[:40]}...: the name has {len(address)} characters; "
+            "expected the path of a folder or a hub id, which are shorter"
+        )
 
 
 def is_embedded(name: str) -> bool:

@@ -54,6 +54,8 @@ class Engine(ABC):
 
     counts_end_token: bool = True
     """The log-probability of a sample includes the token that ended it. Some servers omit it."""
+    thinking: str = "think"
+    """Name of the marks around a span of thinking, <think>...</think>; "" keeps such spans."""
     worker_threads: ClassVar[bool] = False
     """Several threads may call the engine at once, and doing so is faster."""
 

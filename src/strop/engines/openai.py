@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,8 +30,8 @@ from strop.engines.base import (
     cut_at_stop,
     plain_text,
 )
-from strop.engines.openai_answers import Choice
-from strop.engines.openai_probe import Probe
+from strop.engines.openai_answers import Choice, told_usage, whole_characters
+from strop.engines.openai_probe import OLLAMA, Probe
 from strop.engines.openai_scoring import (
     echo_request,
     ending_logprob,
@@ -152,6 +153,13 @@ class OpenAIEngine(Engine):
         self._halts: set[Event] = set()
         self._lock = Lock()
         self._unbilled = probe.usage
+        self._said: set[str] = set()
+        self._is_first_part = True
+        if self.abilities.system == OLLAMA:
+            self._say_once(
+                "Ollama ignores top_k and min_p in requests and applies its own (40 by default); "
+                "set PARAMETER top_k 0 in the model's Modelfile"
+            )
         self._seen_characters = 0
         self._seen_tokens = 0
 
@@ -240,6 +248,7 @@ class OpenAIEngine(Engine):
         for index, (drawn, usage) in zip(owners, self._run_all(jobs, halt), strict=True):
             samples[index] += drawn
             usages.append(usage)
+        self._check_promises([sample for drawn in samples for sample in drawn])
         if sampling.temperature == 0:
             for index, request in enumerate(requests):
                 samples[index] = samples[index] * len(request.seeds)
@@ -308,10 +317,15 @@ class OpenAIEngine(Engine):
             answer = self._server.ask(self.abilities.path, body, halt)
             # The server's token count is that of all its answers together.
             count = answer.usage.generated_tokens if len(answer.choices) == 1 else None
-            for choice in answer.choices[:missing]:
-                samples.append(self._read_sample(choice, sampling, count))
+            kept = answer.choices[:missing]
+            drawn = [self._read_sample(choice, sampling, count) for choice in kept]
+            samples += drawn
+            usage = told_usage(answer.usage, answer.choices)
             wrong = int(len(answer.choices) != missing)
-            usages.append(replace(answer.usage, failures=answer.usage.failures + wrong))
+            empty, refused = self._count_answerless(kept, drawn)
+            usages.append(
+                replace(usage, failures=usage.failures + wrong, empty=empty, refused=refused)
+            )
             self._learn_rate(prompt, answer.usage)
         return samples, total_usage(usages)
 
@@ -321,7 +335,7 @@ class OpenAIEngine(Engine):
         if self.abilities.chat:
             body["messages"] = _messages(prompt)
         else:
-            body["prompt"] = plain_text(prompt)
+            body["prompt"] = whole_characters(plain_text(prompt))
         body["temperature"] = sampling.temperature
         body["top_p"] = sampling.top_p
         body[self.abilities.limit] = sampling.max_tokens
@@ -348,9 +362,68 @@ class OpenAIEngine(Engine):
             logprob = sum(token.logprob for token in tokens)
         lacks_end = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
         differs = ids is not None and len(ids) != len(tokens)
-        if is_cut or lacks_end or differs:
+        spelled_wrong = bool(tokens) and not choice.is_spelled
+        if is_cut or lacks_end or differs or spelled_wrong:
             logprob = math.nan
+        if spelled_wrong:
+            self._say_once(
+                "the server listed tokens that do not spell its text; "
+                "the log-probability of such a response is unknown"
+            )
         return Sample(text, ids, logprob, finish, len(tokens) or count)
+
+    def _count_answerless(
+        self, choices: Sequence[Choice], samples: Sequence[Sample]
+    ) -> tuple[int, int]:
+        """Count the responses without text and the refusals, and say so when the first comes."""
+        empty = 0
+        refused = 0
+        for choice, sample in zip(choices, samples, strict=True):
+            if choice.refused:
+                refused += 1
+                self._say_once(
+                    "the server refused to answer; the refusal is taken as the response's text"
+                )
+            elif sample.text.strip():
+                continue
+            elif choice.reasons:
+                empty += 1
+                self._say_once(
+                    "the server answered with reasoning alone, and without content: such a "
+                    "response is empty; use a larger --max-tokens, or a server that does not put "
+                    "the answer into its reasoning"
+                )
+            else:
+                empty += 1
+                self._say_once("the server gave a response without any text; it is graded as it is")
+        return empty, refused
+
+    def _check_promises(self, samples: Sequence[Sample]) -> None:
+        """Say, at the first part, what the probe has found and the responses do not have."""
+        if not samples or not self._is_first_part:
+            return
+        self._is_first_part = False
+        whole = [sample for sample in samples if sample.finish != "length"] or samples
+        if self.abilities.logprobs and all(math.isnan(sample.logprob) for sample in whole):
+            self._say_once(
+                f"the server gave log-probabilities when it was probed, but none of the first "
+                f"{len(whole)} responses has a known one; verifiers and weights that need them "
+                "will have nothing"
+            )
+        if self.abilities.token_ids and all(sample.token_ids is None for sample in samples):
+            self._say_once(
+                "the server gave token ids when it was probed, but the first "
+                f"{len(samples)} responses have none"
+            )
+
+    def _say_once(self, message: str) -> None:
+        """Write one line of warning; the same line is not written again."""
+        with self._lock:
+            if message in self._said:
+                return
+            self._said.add(message)
+        # As an explicit place, so that Python writes one line, without a line of this file.
+        warnings.warn_explicit(f"{self._name}: {message}", UserWarning, "strop", 0)
 
     # --- scoring ---
 
@@ -435,7 +508,9 @@ class OpenAIEngine(Engine):
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
+    return [
+        {"role": turn.role, "content": whole_characters(turn.content.strip())} for turn in prompt
+    ]
 
 
 def _has_stop(choice: Choice, stop: Sequence[str]) -> bool:

@@ -7,11 +7,12 @@ is never sent again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from strop.engines.openai_answers import Answer, Choice, Token
+from strop.engines.openai_answers import Answer, Choice, Token, told_usage
 from strop.engines.openai_scoring import echo_request, ending_logprob, reaches_its_end
 from strop.engines.openai_server import CHAT, COMPLETIONS, KEY_STATUSES, Refused, Server
 from strop.errors import ModelError
@@ -25,6 +26,20 @@ FEWER_TOP = 5
 REQUIRED = {"temperature": 0.5, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 SAMPLERS = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """All off. Servers that know these fields fill unset ones from the model's own configuration."""
+LLAMA_SAMPLERS = {
+    "repeat_penalty": 1.0,
+    "typical_p": 1.0,
+    "top_n_sigma": -1.0,
+    "xtc_probability": 0.0,
+    "dry_multiplier": 0.0,
+    "dynatemp_range": 0.0,
+    "mirostat": 0,
+}
+"""The other samplers of llama.cpp, all off; some are on unless a request says otherwise."""
+LLAMA_BUILD = re.compile(r"b\d+-")
+"""The beginning of a build's name of llama.cpp."""
+OLLAMA = "fp_ollama"
+"""Ollama's build. It ignores all samplers but temperature and top-p, and applies its own."""
 TEMPERATURE_SHIFT = 0.3
 """Log-probabilities computed after temperature 0.5 have differences twice as large. Those of
 temperature 1 vary by rounding only, far below this share."""
@@ -66,7 +81,8 @@ class Abilities:
         if not self.logprobs:
             return {}
         if self.chat:
-            return {"logprobs": True, "top_logprobs": min(top, self.top)}
+            # With 0 likeliest tokens, llama.cpp gives no log-probabilities at all.
+            return {"logprobs": True, "top_logprobs": min(max(1, top), self.top)}
         return {"logprobs": min(max(1, top), self.top)}
 
     def describe(self) -> dict[str, str]:
@@ -128,16 +144,28 @@ class Probe:
 
     def _ask(self, path: str, body: Mapping[str, Any]) -> Answer:
         answer = self.server.ask(path, body)
-        self.usage = total_usage([self.usage, answer.usage])
+        usage = answer.usage if body.get("echo") else told_usage(answer.usage, answer.choices)
+        self.usage = total_usage([self.usage, usage])
         return answer
 
     def _find(self, chat: bool) -> Abilities:
         path = CHAT if chat else COMPLETIONS
         body, answer = self._fullest_request(chat, path)
+        abilities = self._read_abilities(chat, path, body, answer)
+        tells_tokens = abilities.logprobs or abilities.token_ids
+        if abilities.several and not tells_tokens and not self._counts_all(path, body):
+            # Only one answer at a time has a token count that can be trusted.
+            return replace(abilities, several=False)
+        return abilities
+
+    def _read_abilities(
+        self, chat: bool, path: str, body: dict[str, Any], answer: Answer
+    ) -> Abilities:
         first = answer.choices[0]
         always = {}
-        for name in ("presence_penalty", "frequency_penalty", *SAMPLERS):
-            if name in body:
+        for name in ("presence_penalty", "frequency_penalty", *SAMPLERS, *LLAMA_SAMPLERS):
+            ignored = answer.system == OLLAMA and name in (SAMPLERS | LLAMA_SAMPLERS)
+            if name in body and not ignored:
                 always[name] = body[name]
         if first.token_ids is not None:
             always["return_token_ids"] = True
@@ -156,6 +184,8 @@ class Probe:
         )
         if not first.tokens:
             return replace(abilities, why_none="the server gives none")
+        if not first.is_spelled:
+            return replace(abilities, why_none="the server's tokens do not spell its text")
         if self._after_temperature(path, body, first.tokens[0]):
             return replace(
                 abilities, why_none="the server's are those after temperature, not at temperature 1"
@@ -177,6 +207,7 @@ class Probe:
             [{"seed": 1}],
             [{"n": 2}],
             [SAMPLERS],
+            [LLAMA_SAMPLERS],
             [_top_fields(chat, self.top), _top_fields(chat, FEWER_TOP)],
             [{"return_token_ids": True}],
         ]
@@ -191,6 +222,8 @@ class Probe:
                 raise
         body, answer = self._plainest_request(path, question)
         for group in groups:
+            if group == [LLAMA_SAMPLERS] and not LLAMA_BUILD.match(answer.system):
+                continue  # a server that refuses fields has refused these
             for fields in group:
                 try:
                     answer = self._ask(path, body | fields)
@@ -220,6 +253,15 @@ class Probe:
             return True
         # A single wrong answer may be an accident, so it is asked again.
         return "n" in body and len(self._ask(path, body).choices) == 2
+
+    def _counts_all(self, path: str, body: Mapping[str, Any]) -> bool:
+        """Return whether the server's usage counts all answers of a request, not one of them."""
+        limit = "max_tokens" if "max_tokens" in body else "max_completion_tokens"
+        try:
+            answer = self._ask(path, {**body, limit: 1})
+        except Refused:
+            return False
+        return answer.usage.generated_tokens >= len(answer.choices)
 
     def _after_temperature(self, path: str, body: Mapping[str, Any], cold: Token) -> bool:
         """Return whether log-probabilities change with the temperature.

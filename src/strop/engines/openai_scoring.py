@@ -71,7 +71,8 @@ def follow(wanted: bytes, path: Sequence[Token], chat: bool) -> tuple[bytes, flo
 
     Returns the part of the text that they spell and its log-probability. At each position, the
     longest token that fits the text is taken. After a token that the path did not take, nothing is
-    known. A chat may begin with a space or not: the likelier form counts.
+    known. A chat's answer begins without a space; the form with one counts only where a server's
+    template begins answers so, and the likeliest tokens have no other.
     """
     spelled = b""
     logprob = 0.0
@@ -83,7 +84,9 @@ def follow(wanted: bytes, path: Sequence[Token], chat: bool) -> tuple[bytes, flo
                 fitting[text] = piece
         if not fitting:
             break
-        best = max(fitting, key=lambda text: (len(fitting[text]), token.top[text]))
+        best = max(
+            fitting, key=lambda text: (len(fitting[text]), text == fitting[text], token.top[text])
+        )
         spelled += fitting[best]
         logprob += token.top[best]
         if spelled == wanted or best != token.text:

@@ -15,6 +15,11 @@ from strop.errors import UsageError
 BOOLEANS = {"true": True, "false": False}
 
 
+def bare_name(name: str) -> str:
+    """Return a model's name without its settings, whether or not they can be read."""
+    return name.partition("?")[0]
+
+
 def split_options(name: str) -> tuple[str, dict[str, str]]:
     """Split a name into the name without settings, and the settings as text.
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from strop.engines import embedded_models, find_kind
 from strop.engines.base import training_flops
+from strop.engines.options import bare_name
 from strop.errors import UsageError
 
 GIVEN = "given by the user"
@@ -158,10 +159,13 @@ def pretraining_flops(model: str, given: Mapping[str, float] | None = None) -> P
 
     Looked up in this order: ``given`` {model: FLOPs}; the embedded models' cards; the table, by hub
     id in any case, also after ``vllm:`` and in ``openai:NAME@URL``, and for the tuned variant of a
-    base model. A local folder is never taken for the hub model of the same name. Raise UsageError
+    base model. Settings such as ``?dtype=bfloat16`` do not matter. A local folder is never taken for the hub model of the same name. Raise UsageError
     in one line if nothing is known.
     """
-    known = _from_card(model) or _from_table(model)
+    bare = bare_name(model)
+    known = _from_card(bare) or _from_table(bare)
+    if known:
+        known = replace(known, model=model)
     flops = _given_flops(model, given or {})
     if flops is not None:
         if known is None:
@@ -169,7 +173,7 @@ def pretraining_flops(model: str, given: Mapping[str, float] | None = None) -> P
         return replace(known, tokens=None, flops=flops, source=GIVEN)
     if known is None:
         raise UsageError(
-            f"the pre-training compute of {model!r} is not known{_reason(model)}; "
+            f"the pre-training compute of {model!r} is not known{_reason(bare)}; "
             f"give it as --flops {model}=NUMBER (such as 1.2e22; 6 x parameters x tokens); "
             f"the models that are known stand in {LIST}"
         )
@@ -247,6 +251,7 @@ def _hub_id(model: str) -> str:
 
     A model that the hub renamed has its present name.
     """
+    model = bare_name(model)
     kind, address = find_kind(model)
     if kind.hub_ids and address:
         model = address.partition("@")[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from strop.engines.base import Engine, check_room, plain_text
@@ -12,20 +13,40 @@ from strop.records import Prompt
 
 Ids = tuple[int, ...]
 
+_FIRST_MARK = 0x10F000
+"""The first of the private characters that stand for special tokens in a user's text."""
+_ANCHOR = "\n"
+_ANSWER = "answer"
+"""Stands for an assistant's turn, to see how the chat template begins one."""
+_NEEDS_BOS = ("gemma",)
+"""Families of models that write nonsense without a BOS, whatever their tokenizer adds."""
+
 
 @dataclass(frozen=True)
 class Renderer:
-    """Renders prompts through the tokenizer's chat template if ``chat``, else as plain text."""
+    """Renders prompts through the tokenizer's chat template if ``chat``, else as plain text.
+
+    ``prefix``: the tokens that begin every plain prompt, such as a BOS. A tokenizer may also put an
+    end token after a text; that is left out, since a prompt goes on.
+    ``needs_bos``: the prefix begins a chat too, unless its template has written it.
+    ``marks``: the special tokens, each with the character that stands for it where a user's text
+    contains its letters. Those letters are ordinary text, not the special token.
+    """
 
     tokenizer: Any
     chat: bool
+    prefix: Ids = ()
+    needs_bos: bool = False
+    marks: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def for_model(cls, name: str, tokenizer: Any, chat: bool | None) -> Renderer:
+    def for_model(
+        cls, name: str, tokenizer: Any, chat: bool | None, model_type: str = ""
+    ) -> Renderer:
         """Return a renderer that uses the chat template as requested.
 
         ``chat`` None: use the template if there is one. Raise UsageError if it is requested and
-        there is none.
+        there is none. ``model_type``: the family of the model, as its configuration names it.
         """
         has_template = bool(getattr(tokenizer, "chat_template", None))
         if chat and not has_template:
@@ -33,28 +54,26 @@ class Renderer:
                 f"model {name}: chat is true, but its tokenizer has no chat template; "
                 "leave chat out"
             )
-        return cls(tokenizer, has_template if chat is None else chat)
+        needs_bos = model_type.startswith(_NEEDS_BOS) and tokenizer.bos_token_id is not None
+        prefix = _added_before_a_text(tokenizer)
+        if needs_bos and not prefix:
+            prefix = (tokenizer.bos_token_id,)
+        use_template = has_template if chat is None else chat
+        return cls(tokenizer, use_template, prefix, needs_bos, _mark_specials(tokenizer))
 
     def render(self, prompt: Prompt) -> str:
         """Return the text that the model receives."""
-        if not self.chat:
-            return plain_text(prompt)
-        turns = [{"role": turn.role, "content": turn.content.strip()} for turn in prompt]
-        return str(
-            self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        )
+        return self._restore(self._marked(prompt))
 
-    def encode(self, text: str) -> Ids:
-        """Return the tokens of a rendered text."""
-        # A chat template has already written the special tokens into the text.
-        return tuple(self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"])
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(self._encode(self._marked(prompt)))
 
-    def prompt_ids(self, engine: Engine, text: str, new_tokens: int) -> Ids:
+    def prompt_ids(self, engine: Engine, prompt: Prompt, new_tokens: int) -> Ids:
         """Return the prompt's tokens.
 
         Raise UsageError if there are none, or if ``new_tokens`` more do not fit the engine.
         """
-        ids = self.encode(text)
+        ids = self._encode(self._marked(prompt))
         if not ids:
             raise UsageError(
                 f"{engine.name}: the prompt has no tokens; expected at least one, "
@@ -64,20 +83,135 @@ class Renderer:
         return ids
 
     def scoring_job(
-        self, engine: Engine, text: str, continuations: Sequence[str]
+        self, engine: Engine, prompt: Prompt, continuations: Sequence[str]
     ) -> tuple[Ids, list[Ids]]:
         """Return the prompt's tokens, and those of each continuation after it.
 
-        A continuation is tokenised together with its prompt if this leaves the prompt's own tokens
-        as they are, else alone.
+        Behind a chat template, a continuation begins as the template begins an assistant's turn:
+        without the space that plain text has there. It is tokenised together with its prompt if
+        this leaves the prompt's own tokens as they are, else alone.
         """
-        ids = self.encode(text)
+        text = self._marked(prompt)
+        ids = self._encode(text)
+        beginning = self._beginning(prompt, text) if self.chat else ""
         endings = []
         for continuation in continuations:
-            whole = self.encode(text + continuation)
+            ending = self._mark(continuation)
+            if self.chat and ending.strip(" "):
+                ending = beginning + ending.lstrip(" ")
+            whole = self._encode(text + ending)
             if whole[: len(ids)] == ids:
                 endings.append(whole[len(ids) :])
             else:
-                alone = self.tokenizer(continuation, add_special_tokens=False)
-                endings.append(tuple(alone["input_ids"]))
-        return self.prompt_ids(engine, text, max(map(len, endings))), endings
+                endings.append(self._encode_alone(ending))
+        return self.prompt_ids(engine, prompt, max(map(len, endings))), endings
+
+    # --- text ---
+
+    def _marked(self, prompt: Prompt) -> str:
+        """Return the rendered text, with marks for special tokens that a user's text contains."""
+        if not self.chat:
+            return self._mark(plain_text(prompt))
+        return self._apply_template(self._turns(prompt), add_generation_prompt=True)
+
+    def _turns(self, prompt: Prompt) -> list[dict[str, str]]:
+        turns = []
+        for turn in prompt:
+            turns.append({"role": turn.role, "content": self._mark(turn.content.strip())})
+        return turns
+
+    def _apply_template(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        text = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=add_generation_prompt
+        )
+        return str(text)
+
+    def _beginning(self, prompt: Prompt, text: str) -> str:
+        """Return the white space that the template writes before an assistant's words, if any.
+
+        ``text``: the rendered prompt. A template that renders an answered question in another way
+        than an open one shows nothing, and the words then follow the prompt at once.
+        """
+        turns = [*self._turns(prompt), {"role": "assistant", "content": _ANSWER}]
+        try:
+            answered = self._apply_template(turns, add_generation_prompt=False)
+        except Exception:  # a template raises whatever its author chose
+            return ""
+        if not answered.startswith(text):
+            return ""
+        beginning, _, _ = answered[len(text) :].partition(_ANSWER)
+        return beginning if beginning.isspace() else ""
+
+    def _mark(self, text: str) -> str:
+        for special, mark in self.marks.items():
+            text = text.replace(special, mark)
+        return text
+
+    def _restore(self, text: str) -> str:
+        for special, mark in self.marks.items():
+            text = text.replace(mark, special)
+        return text
+
+    # --- tokens ---
+
+    def _encode(self, text: str) -> Ids:
+        """Return the tokens of a marked text."""
+        ids = self._encode_marked(text)
+        if self.chat and not self.needs_bos:
+            return ids  # the template has written all special tokens
+        if self.chat and ids[: len(self.prefix)] == self.prefix:
+            return ids
+        return self.prefix + ids
+
+    def _encode_marked(self, text: str) -> Ids:
+        """Return the tokens of a marked text, without any that the tokenizer adds."""
+        if not any(mark in text for mark in self.marks.values()):
+            return self._plain_ids(text)
+        # The text is cut at the template's special tokens, as a tokenizer does it. Between them,
+        # the letters of a special token are ordinary text.
+        pattern = "|".join(map(re.escape, self.marks))
+        ids: list[int] = []
+        for piece in re.split(f"({pattern})", text):
+            if piece in self.marks:
+                ids.append(self.tokenizer.convert_tokens_to_ids(piece))
+            elif piece:
+                ids += self._plain_ids(self._restore(piece), split_special_tokens=True)
+        return tuple(ids)
+
+    def _encode_alone(self, text: str) -> Ids:
+        """Return the tokens of a text that goes on after another one.
+
+        SentencePiece puts a space before the very first word; so the text follows an anchor.
+        """
+        anchor = self._encode_marked(_ANCHOR)
+        whole = self._encode_marked(_ANCHOR + text)
+        if whole[: len(anchor)] == anchor:
+            return whole[len(anchor) :]
+        return self._encode_marked(text)
+
+    def _plain_ids(self, text: str, **settings: bool) -> Ids:
+        encoded = self.tokenizer(text, add_special_tokens=False, **settings)
+        return tuple(encoded["input_ids"])
+
+
+def _added_before_a_text(tokenizer: Any) -> Ids:
+    """Return the tokens that the tokenizer puts before every text."""
+    bare = list(tokenizer(_ANSWER, add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer(_ANSWER)["input_ids"])
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return tuple(whole[:start])
+    return ()
+
+
+def _mark_specials(tokenizer: Any) -> dict[str, str]:
+    """Return a private character for every special token, the longest tokens first."""
+    specials = set(tokenizer.all_special_tokens)
+    for token in getattr(tokenizer, "added_tokens_decoder", {}).values():
+        if token.special:
+            specials.add(token.content)
+    ordered = sorted(specials, key=lambda special: (-len(special), special))
+    marks = {}
+    for index, special in enumerate(ordered):
+        marks[special] = chr(_FIRST_MARK + index)
+    return marks

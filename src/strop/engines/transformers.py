@@ -117,7 +117,8 @@ class TransformersEngine(Engine):
         self._footprint = Footprint.of(self._config, torch_dtype.itemsize)
         self._parameters = int(self.model.num_parameters())
         self._end_tokens = end_tokens(self.model, self.tokenizer)
-        self._renderer = Renderer.for_model(self._name, self.tokenizer, chat)
+        family = str(self._config.model_type)
+        self._renderer = Renderer.for_model(self._name, self.tokenizer, chat, family)
 
         anchor = self.tokenizer(_ANCHOR, add_special_tokens=False)
         self._anchor: list[int] = list(anchor["input_ids"])
@@ -177,13 +178,13 @@ class TransformersEngine(Engine):
         return self._renderer.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._renderer.encode(self.render(prompt)))
+        return self._renderer.count_tokens(prompt)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
         started = time.perf_counter()
         prompts = [
-            self._renderer.prompt_ids(self, self.render(request.prompt), sampling.max_tokens)
+            self._renderer.prompt_ids(self, request.prompt, sampling.max_tokens)
             for request in requests
         ]
         # Requests with the same prompt share its prefill.
@@ -214,22 +215,21 @@ class TransformersEngine(Engine):
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         """Return log-probabilities (P, C); see ``Renderer.scoring_job`` for the tokens."""
         started = time.perf_counter()
-        texts = [self.render(prompt) for prompt in prompts]
-        distinct = list(dict.fromkeys(texts)) if continuations else []
-        jobs = [self._renderer.scoring_job(self, text, continuations) for text in distinct]
+        distinct = list(dict.fromkeys(prompts)) if continuations else []
+        jobs = [self._renderer.scoring_job(self, prompt, continuations) for prompt in distinct]
         longest = max((len(ending) for _, endings in jobs for ending in endings), default=0)
         scored, shared = self._in_groups(jobs, longest, longest, self._score_group)
 
         row_of = dict(zip(distinct, scored, strict=True))
         logprobs_PC = np.zeros((len(prompts), len(continuations)))
         if continuations:
-            for p, text in enumerate(texts):
-                logprobs_PC[p] = row_of[text]
+            for p, prompt in enumerate(prompts):
+                logprobs_PC[p] = row_of[prompt]
 
         requested = 0
         lengths = []
-        for text, (ids, endings) in zip(distinct, jobs, strict=True):
-            requested += len(ids) * len(endings) * texts.count(text)
+        for prompt, (ids, endings) in zip(distinct, jobs, strict=True):
+            requested += len(ids) * len(endings) * prompts.count(prompt)
             lengths.append((len(ids), [len(ending) for ending in endings]))
         return Scored(logprobs_PC, self._usage(lengths, shared, requested, started))
 

@@ -116,11 +116,12 @@ class VllmEngine(Engine):
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
-        self._renderer = Renderer.for_model(self._name, self._llm.get_tokenizer(), chat)
         self._settings = settings
         self._context = int(self._llm.llm_engine.model_config.max_model_len)
         self._parameters = _count_parameters(config)
         self._text_config = config.get_text_config()
+        family = str(self._text_config.model_type)
+        self._renderer = Renderer.for_model(self._name, self._llm.get_tokenizer(), chat, family)
 
     @property
     def name(self) -> str:
@@ -157,7 +158,7 @@ class VllmEngine(Engine):
         return self._renderer.render(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._renderer.encode(self.render(prompt)))
+        return self._renderer.count_tokens(prompt)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
@@ -165,8 +166,7 @@ class VllmEngine(Engine):
         prompts: list[Ids] = []
         params = []
         for request in requests:
-            text = self.render(request.prompt)
-            ids = self._renderer.prompt_ids(self, text, sampling.max_tokens)
+            ids = self._renderer.prompt_ids(self, request.prompt, sampling.max_tokens)
             for seed in request.seeds:
                 prompts.append(ids)
                 params.append(self._params_for_drawing(sampling, seed))
@@ -187,11 +187,10 @@ class VllmEngine(Engine):
         uses the prefix cache, and requests that continuations share are made once.
         """
         started = time.perf_counter()
-        texts = [self.render(prompt) for prompt in prompts]
         jobs = {}
         if continuations:
-            for text in dict.fromkeys(texts):
-                jobs[text] = self._renderer.scoring_job(self, text, continuations)
+            for prompt in dict.fromkeys(prompts):
+                jobs[prompt] = self._renderer.scoring_job(self, prompt, continuations)
         # The tokens before each wanted token, with the wanted tokens and their log-probabilities.
         wanted: dict[Ids, dict[int, float]] = {}
         for ids, endings in jobs.values():
@@ -201,8 +200,8 @@ class VllmEngine(Engine):
         outputs = self._read_logprobs(wanted)
         logprobs_PC = np.zeros((len(prompts), len(continuations)))
         if continuations:
-            for p, text in enumerate(texts):
-                ids, endings = jobs[text]
+            for p, prompt in enumerate(prompts):
+                ids, endings = jobs[prompt]
                 for c, ending in enumerate(endings):
                     logprobs_PC[p, c] = sum(
                         wanted[(*ids, *ending[:index])][token] for index, token in enumerate(ending)

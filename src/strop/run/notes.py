@@ -17,6 +17,7 @@ def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
         *_ungraded(stored),
         *_changed_prompts(stored),
         *_server(stored),
+        *_thinking(stored),
     ]
     if stored.is_imported:
         return [*notes, "the temperature of the imported responses is not known"]
@@ -80,6 +81,28 @@ def _server(stored: StoredRun) -> list[str]:
         notes.append(f"the server's tokens cost ${usage.cost:,.2f} at the prices given")
     if usage.failures:
         notes.append(f"{usage.failures:,} failed requests to the server were repeated")
+    if usage.refused:
+        notes.append(
+            f"the server refused to answer {usage.refused:,} times; each is graded as text"
+        )
+    if usage.empty:
+        notes.append(
+            f"the server gave {usage.empty:,} responses or checks without any text; "
+            "if it reasons, use a larger --max-tokens"
+        )
+    return notes
+
+
+def _thinking(stored: StoredRun) -> list[str]:
+    usage = stored.usage
+    notes = []
+    if usage.thoughts:
+        notes.append(f"spans of thinking were removed from {usage.thoughts:,} responses and checks")
+    if usage.unclosed:
+        notes.append(
+            f"{usage.unclosed:,} of them ended while thinking, and count as truncated: "
+            "use a larger --max-tokens"
+        )
     return notes
 
 

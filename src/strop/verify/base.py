@@ -64,10 +64,15 @@ class VerificationContext:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """``scores[i]`` judges ``candidates[i]``."""
+    """``scores[i]`` judges ``candidates[i]``.
+
+    ``option_mass``: mean probability that the model gives to all offered options together, where a
+    verifier compares options. If it is tiny, the model would have written something else.
+    """
 
     scores: list[Score]
     usage: Usage
+    option_mass: float | None = None
 
 
 class Verifier(ABC):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
 from strop.verify.base import Candidate, PromptedVerifier, Verdicts, VerificationContext
+
+FloatArray = NDArray[np.float64]
+_warned: dict[str | tuple[str, type[Warning], int], int] = {}
+TINY_MASS = 0.01
+"""Below this mean probability of both options together, the model is asked for the wrong words."""
 
 
 @dataclass(frozen=True)
@@ -56,4 +63,27 @@ class MultipleChoice(PromptedVerifier):
                 scores.append(Score(float(probability), True))
             else:
                 scores.append(Score(0.0, False))
-        return Verdicts(scores, scored.usage)
+        mass = _mean_mass(correct_P, incorrect_P)
+        if mass is not None and mass < TINY_MASS:
+            _warn_of_mass(options, context.engine.name)
+        return Verdicts(scores, scored.usage, mass)
+
+
+def _warn_of_mass(options: tuple[str, str], model: str) -> None:
+    """Write one line, once per process: the message is the same for every part of a run."""
+    warnings.warn_explicit(
+        f"mc: {options[0]!r} and {options[1]!r} together have less than {TINY_MASS:.0%} of "
+        f"{model}'s probability, so it would have written something else and its scores mean "
+        "little; try cot-binary or another wording",
+        UserWarning,
+        "strop",
+        0,
+        registry=_warned,
+    )
+
+
+def _mean_mass(correct: FloatArray, incorrect: FloatArray) -> float | None:
+    """Return the mean probability of both options together; None if no prompt has both."""
+    mass = np.exp(correct) + np.exp(incorrect)
+    known = mass[np.isfinite(mass)]
+    return float(known.mean()) if known.size else None

@@ -1,0 +1,104 @@
+"""Remove a model's spans of thinking from its responses, before anyone grades or verifies them.
+
+``draw`` is the one way in which responses and verifications are drawn, with every engine. Token
+ids, token counts and log-probabilities stay those of the whole response; only its text loses the
+spans. A response that ends inside a span was cut off before its answer, so it counts as truncated.
+The marks are the setting ``think`` of a model's name: ``NAME?think=reasoning`` for
+<reasoning>...</reasoning>, ``NAME?think=none`` to keep everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from strop.engines.base import Engine, Generation, Request
+from strop.errors import UsageError
+from strop.records import Finish, Sample, Sampling
+
+SETTING = "think"
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response without its spans of thinking.
+
+    ``thoughts``: the text of the spans, "" if there is none. ``is_open``: the response ends inside
+    a span.
+    """
+
+    text: str
+    thoughts: str
+    is_open: bool
+
+
+def draw(engine: Engine, requests: Sequence[Request], sampling: Sampling) -> Generation:
+    """Draw one response per seed of each request, without spans of thinking in their texts."""
+    generation = engine.sample(requests, sampling)
+    if not engine.thinking:
+        return generation
+    thoughts = 0
+    unclosed = 0
+    answers: list[list[Sample]] = []
+    for request, samples in zip(requests, generation.samples, strict=True):
+        # Some chat templates open the span themselves, at the end of the prompt.
+        rendered = engine.render(request.prompt).rstrip() if samples else ""
+        is_open = rendered.endswith(f"<{engine.thinking}>")
+        row = []
+        for sample in samples:
+            answer = remove_thinking(sample.text, engine.thinking, is_open)
+            thoughts += bool(answer.thoughts)
+            unclosed += answer.is_open
+            finish: Finish = "length" if answer.is_open else sample.finish
+            row.append(replace(sample, text=answer.text, finish=finish))
+        answers.append(row)
+    usage = replace(generation.usage, thoughts=thoughts, unclosed=unclosed)
+    return Generation(answers, usage)
+
+
+def remove_thinking(text: str, name: str = "think", is_open: bool = False) -> Answer:
+    """Remove the spans <name>...</name> from a text.
+
+    ``is_open``: the text begins inside a span. So does a text whose first mark closes one.
+    """
+    opening, closing = f"<{name}>", f"</{name}>"
+    first_closing = text.find(closing)
+    before = text.find(opening)
+    if first_closing >= 0 and (before < 0 or first_closing < before):
+        is_open = True
+    if not is_open and before < 0:
+        return Answer(text, "", False)
+    kept = ""
+    thoughts = ""
+    rest = text
+    while rest or is_open:
+        if is_open:
+            span, mark, rest = rest.partition(closing)
+            thoughts += span.removeprefix(opening)
+            if not mark:
+                return Answer(kept, thoughts, True)
+            if not kept.strip():
+                rest = rest.lstrip()
+            is_open = False
+        else:
+            outside, mark, rest = rest.partition(opening)
+            kept += outside
+            is_open = bool(mark)
+    return Answer(kept, thoughts, False)
+
+
+def read_setting(name: str, text: str) -> str:
+    """Return the name of the marks that a model's setting gives; "" for none.
+
+    Raise UsageError if it is no name of a mark.
+    """
+    if text == NONE:
+        return ""
+    if not re.fullmatch(r"[A-Za-z][\w:|-]*", text):
+        raise UsageError(
+            f"model {name}: {SETTING} is {text!r}; expected the name of a mark, as in "
+            f"{SETTING}=reasoning for <reasoning>...</reasoning>, or {SETTING}={NONE}"
+        )
+    return text
