@@ -177,6 +177,7 @@ def test_a_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         strop.gap("ladder/25k", "signs", weights=["top:0.5"])
 
 
+@pytest.mark.filterwarnings("ignore:mc. ")  # a constant engine writes neither option
 def test_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     echo = EngineKind("echo:TEXT", "answers with TEXT", module=__name__, loader="EchoEngine")
     monkeypatch.setitem(ENGINE_KINDS, "echo:", echo)
