@@ -124,6 +124,10 @@ def test_a_pilot_decides(run: Run) -> None:
     assert (found["train"], found["source"]) == ("yes", "pilot")
     nothing = Estimate(0.0, -0.005, 0.005, 0.95, 2000, "pilot")
     assert judge(run, rounds(0.9), pilots={FILTER: nothing})["train"] == "no"
+    between = Estimate(0.015, -0.01, 0.04, 0.95, 80, "pilot")
+    unclear = judge(run, rounds(0.9), pilots={FILTER: between})
+    assert unclear["train"] == "unclear"
+    assert unclear["next"].endswith("--problems 320 --pilot") and known_command(unclear["next"])
     other = judge(run, rounds(0.9), pilots={"mc@quantile:0.7": pilot})
     assert other["source"] == "past", "a pilot of another filter says nothing of this one"
 

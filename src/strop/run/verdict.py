@@ -256,9 +256,10 @@ def _decide(
             f"{100 * WORTH:g} points is {forecast.worth:.0%} probable, by {sourced.words}"
         )
     if sourced.source == "pilot":
-        return Ruling(
-            "unclear", f"{why}; more problems make the pilot sharper", next=_plan(run, gap)
-        )
+        # The width of an interval falls with the square root of the number of problems.
+        more = f"--problems {4 * gap.n} --pilot"
+        advice = "four times as many problems halve the interval of the pilot"
+        return Ruling("unclear", f"{why}; {advice}", next=_gap(run, more))
     return Ruling("unclear", f"{why}; {_pilot_advice(run)}", next=_pilot(run))
 
 
