@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.engines.base import Request
-from strop.engines.thinking import draw
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
@@ -33,7 +32,7 @@ def judge_in_writing(
         Request(prompt, (candidate.seed,))
         for prompt, candidate in zip(prompts, candidates, strict=True)
     ]
-    generation = draw(context.engine, requests, context.sampling)
+    generation = context.engine.draw(requests, context.sampling)
     scores = [read(samples[0].text) for samples in generation.samples]
     return Verdicts(scores, generation.usage)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from strop.engines.base import Request
-from strop.engines.thinking import draw
 from strop.errors import UsageError
 from strop.prompts import tournament_prompt
 from strop.records import Problem, Prompt, Usage, total_usage
@@ -97,7 +96,7 @@ class Tournament(PromptedVerifier):
                 first = contest.coin(pair, "shown first")
                 seated += [(contest, *seats) for seats in self.seats(pair, first)]
         requests = [self._request(*seats, context) for seats in seated]
-        generation = draw(context.engine, requests, context.sampling)
+        generation = context.engine.draw(requests, context.sampling)
         readings = []
         for (_, first, second), samples in zip(seated, generation.samples, strict=True):
             text = samples[0].text
