@@ -159,8 +159,8 @@ def pretraining_flops(model: str, given: Mapping[str, float] | None = None) -> P
 
     Looked up in this order: ``given`` {model: FLOPs}; the embedded models' cards; the table, by hub
     id in any case, also after ``vllm:`` and in ``openai:NAME@URL``, and for the tuned variant of a
-    base model. Settings such as ``?dtype=bfloat16`` do not matter. A local folder is never taken for the hub model of the same name. Raise UsageError
-    in one line if nothing is known.
+    base model. Settings such as ``?dtype=bfloat16`` do not matter. A local folder is never taken
+    for the hub model of the same name. Raise UsageError in one line if nothing is known.
     """
     bare = bare_name(model)
     known = _from_card(bare) or _from_table(bare)
