@@ -17,7 +17,6 @@ import pytest
 from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.engines.openai import OpenAIEngine
-from strop.engines.thinking import draw
 from strop.errors import ModelError
 from strop.records import Message, Sampling
 from tests.engines.loopback import Handler, Quiet, serving
@@ -173,7 +172,7 @@ def test_answers_without_text_are_counted_and_said(
 
 def test_a_span_of_thinking_in_the_content_is_removed() -> None:
     with engine_on(message_answer(content="<think>99</think>\nSo 5")) as (engine, _):
-        generation = draw(engine, [Request(ASKED, (1, 2))], WARM)
+        generation = engine.draw([Request(ASKED, (1, 2))], WARM)
     assert [sample.text for sample in generation.samples[0]] == ["So 5"] * 2
     assert (generation.usage.thoughts, generation.usage.unclosed) == (2, 0)
 

@@ -11,7 +11,7 @@ import pytest
 from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.engines.tabular import TabularEngine
-from strop.engines.thinking import Answer, draw, remove_thinking
+from strop.engines.thinking import Answer, remove_thinking
 from strop.errors import UsageError
 from strop.records import Message, Sampling
 
@@ -58,7 +58,7 @@ def test_every_engine_draws_without_spans(tmp_path: Path) -> None:
     engine = load_engine(f"tabular:{write_table(tmp_path, table)}")
     requests = [Request((Message("user", text),), (1,)) for text in table]
     whole = engine.sample(requests, SAMPLING)
-    answers = draw(engine, requests, SAMPLING)
+    answers = engine.draw(requests, SAMPLING)
     rows = [(sample.text, sample.finish) for [sample] in answers.samples]
     assert rows == [("5", "end"), ("", "length"), ("", "length"), ("5", "end")]
     for [sample], [drawn] in zip(answers.samples, whole.samples, strict=True):
@@ -74,7 +74,7 @@ def test_the_marks_are_a_setting_of_the_name(tmp_path: Path) -> None:
     for setting in ("think=reasoning", "think=none"):
         engine = load_engine(f"tabular:{file}?{setting}")
         assert isinstance(engine, TabularEngine)
-        [[sample]] = draw(engine, [request], SAMPLING).samples
+        [[sample]] = engine.draw([request], SAMPLING).samples
         texts.append(sample.text)
     assert texts == ["5", "<reasoning>9</reasoning>5"]
     with pytest.raises(UsageError, match="expected the name of a mark"):

@@ -48,6 +48,11 @@ class RemoteEngine(Engine):
         generation: Generation = self._call(self.model, "sample", requests, sampling)
         return generation
 
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
+        """Draw in the worker, whose engine knows the marks of thinking."""
+        generation: Generation = self._call(self.model, "draw", requests, sampling)
+        return generation
+
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         scored: Scored = self._call(self.model, "score", prompts, continuations)
         return scored

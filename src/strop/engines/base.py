@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strop.engines.thinking import remove_thinking
 from strop.errors import UsageError
-from strop.records import Prompt, Sample, Sampling, Usage
+from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,29 @@ class Engine(ABC):
     @abstractmethod
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw one response per seed of each request."""
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
+        """Draw like ``sample``, without spans of thinking in the texts (see ``thinking.py``)."""
+        generation = self.sample(requests, sampling)
+        if not self.thinking:
+            return generation
+        thoughts = 0
+        unclosed = 0
+        answers: list[list[Sample]] = []
+        for request, samples in zip(requests, generation.samples, strict=True):
+            # Some chat templates open the span themselves, at the end of the prompt.
+            rendered = self.render(request.prompt).rstrip() if samples else ""
+            is_open = rendered.endswith(f"<{self.thinking}>")
+            row = []
+            for sample in samples:
+                answer = remove_thinking(sample.text, self.thinking, is_open)
+                thoughts += bool(answer.thoughts)
+                unclosed += answer.is_open
+                finish: Finish = "length" if answer.is_open else sample.finish
+                row.append(replace(sample, text=answer.text, finish=finish))
+            answers.append(row)
+        usage = replace(generation.usage, thoughts=thoughts, unclosed=unclosed)
+        return Generation(answers, usage)
 
     @abstractmethod
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:

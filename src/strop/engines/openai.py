@@ -31,6 +31,7 @@ from strop.engines.base import (
     plain_text,
 )
 from strop.engines.openai_answers import Choice, told_usage, whole_characters
+from strop.engines.openai_faults import check_promises, count_answerless
 from strop.engines.openai_probe import OLLAMA, Probe
 from strop.engines.openai_scoring import (
     echo_request,
@@ -248,7 +249,10 @@ class OpenAIEngine(Engine):
         for index, (drawn, usage) in zip(owners, self._run_all(jobs, halt), strict=True):
             samples[index] += drawn
             usages.append(usage)
-        self._check_promises([sample for drawn in samples for sample in drawn])
+        if jobs and self._is_first_part:
+            self._is_first_part = False
+            flat = [sample for drawn in samples for sample in drawn]
+            check_promises(self.abilities, flat, self._say_once)
         if sampling.temperature == 0:
             for index, request in enumerate(requests):
                 samples[index] = samples[index] * len(request.seeds)
@@ -322,7 +326,7 @@ class OpenAIEngine(Engine):
             samples += drawn
             usage = told_usage(answer.usage, answer.choices)
             wrong = int(len(answer.choices) != missing)
-            empty, refused = self._count_answerless(kept, drawn)
+            empty, refused = count_answerless(kept, drawn, self._say_once)
             usages.append(
                 replace(usage, failures=usage.failures + wrong, empty=empty, refused=refused)
             )
@@ -371,50 +375,6 @@ class OpenAIEngine(Engine):
                 "the log-probability of such a response is unknown"
             )
         return Sample(text, ids, logprob, finish, len(tokens) or count)
-
-    def _count_answerless(
-        self, choices: Sequence[Choice], samples: Sequence[Sample]
-    ) -> tuple[int, int]:
-        """Count the responses without text and the refusals, and say so when the first comes."""
-        empty = 0
-        refused = 0
-        for choice, sample in zip(choices, samples, strict=True):
-            if choice.refused:
-                refused += 1
-                self._say_once(
-                    "the server refused to answer; the refusal is taken as the response's text"
-                )
-            elif sample.text.strip():
-                continue
-            elif choice.reasons:
-                empty += 1
-                self._say_once(
-                    "the server answered with reasoning alone, and without content: such a "
-                    "response is empty; use a larger --max-tokens, or a server that does not put "
-                    "the answer into its reasoning"
-                )
-            else:
-                empty += 1
-                self._say_once("the server gave a response without any text; it is graded as it is")
-        return empty, refused
-
-    def _check_promises(self, samples: Sequence[Sample]) -> None:
-        """Say, at the first part, what the probe has found and the responses do not have."""
-        if not samples or not self._is_first_part:
-            return
-        self._is_first_part = False
-        whole = [sample for sample in samples if sample.finish != "length"] or samples
-        if self.abilities.logprobs and all(math.isnan(sample.logprob) for sample in whole):
-            self._say_once(
-                f"the server gave log-probabilities when it was probed, but none of the first "
-                f"{len(whole)} responses has a known one; verifiers and weights that need them "
-                "will have nothing"
-            )
-        if self.abilities.token_ids and all(sample.token_ids is None for sample in samples):
-            self._say_once(
-                "the server gave token ids when it was probed, but the first "
-                f"{len(samples)} responses have none"
-            )
 
     def _say_once(self, message: str) -> None:
         """Write one line of warning; the same line is not written again."""

@@ -1,6 +1,6 @@
 """Remove a model's spans of thinking from its responses, before anyone grades or verifies them.
 
-``draw`` is the one way in which responses and verifications are drawn, with every engine. Token
+``Engine.draw`` is the one way in which responses and verifications are drawn. Token
 ids, token counts and log-probabilities stay those of the whole response; only its text loses the
 spans. A response that ends inside a span was cut off before its answer, so it counts as truncated.
 The marks are the setting ``think`` of a model's name: ``NAME?think=reasoning`` for
@@ -10,12 +10,9 @@ The marks are the setting ``think`` of a model's name: ``NAME?think=reasoning`` 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from strop.engines.base import Engine, Generation, Request
 from strop.errors import UsageError
-from strop.records import Finish, Sample, Sampling
 
 SETTING = "think"
 NONE = "none"
@@ -32,30 +29,6 @@ class Answer:
     text: str
     thoughts: str
     is_open: bool
-
-
-def draw(engine: Engine, requests: Sequence[Request], sampling: Sampling) -> Generation:
-    """Draw one response per seed of each request, without spans of thinking in their texts."""
-    generation = engine.sample(requests, sampling)
-    if not engine.thinking:
-        return generation
-    thoughts = 0
-    unclosed = 0
-    answers: list[list[Sample]] = []
-    for request, samples in zip(requests, generation.samples, strict=True):
-        # Some chat templates open the span themselves, at the end of the prompt.
-        rendered = engine.render(request.prompt).rstrip() if samples else ""
-        is_open = rendered.endswith(f"<{engine.thinking}>")
-        row = []
-        for sample in samples:
-            answer = remove_thinking(sample.text, engine.thinking, is_open)
-            thoughts += bool(answer.thoughts)
-            unclosed += answer.is_open
-            finish: Finish = "length" if answer.is_open else sample.finish
-            row.append(replace(sample, text=answer.text, finish=finish))
-        answers.append(row)
-    usage = replace(generation.usage, thoughts=thoughts, unclosed=unclosed)
-    return Generation(answers, usage)
 
 
 def remove_thinking(text: str, name: str = "think", is_open: bool = False) -> Answer:

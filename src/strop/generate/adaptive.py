@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from strop.engines.base import Engine, Generation, Request
-from strop.engines.thinking import draw
 from strop.measure.adaptive import stopping_times_P
 from strop.prompts import solution_prompt
 from strop.records import Problem, Sample, Sampling, total_usage
@@ -45,7 +44,7 @@ def draw_adaptively(
         for index in unfinished:
             start = len(samples[index])
             requests.append(Request(prompts[index], seeds[index][start : start + round_size]))
-        generation = draw(engine, requests, sampling)
+        generation = engine.draw(requests, sampling)
         usages.append(generation.usage)
         for index, drawn in zip(unfinished, generation.samples, strict=True):
             samples[index] += drawn

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strop.engines.base import Engine, Generation, Request
-from strop.engines.thinking import draw
 from strop.prompts import solution_prompt
 from strop.records import Problem, Sampling
 from strop.seeds import derive
@@ -25,7 +24,7 @@ def draw_responses(
         Request(solution_prompt(task, problem, shots), seeds_of_problem)
         for problem, seeds_of_problem in zip(problems, seeds, strict=True)
     ]
-    return draw(engine, requests, sampling)
+    return engine.draw(requests, sampling)
 
 
 def response_seeds(seed: int, stage: str, problem: Problem, count: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.improvement.course import Course
-from strop.improvement.forecasts import forecast_document, forecast_of
+from strop.improvement.forecasts import forecast_document, forecast_of, later_document
 from strop.improvement.judges import as_stage_names
 from strop.improvement.round import Round
 from strop.improvement.training_rows import TrainingRows
@@ -21,7 +21,7 @@ from strop.measure.intervals import difference
 from strop.measure.pass_at_k import pass_at_k
 from strop.records import Usage, total_usage
 from strop.run.run import Run
-from strop.run.updates import Update, first_round
+from strop.run.updates import Update
 from strop.weigh import Product
 
 NO_MODEL = "{} asks no model: the base model cannot be its verifier"
@@ -72,20 +72,13 @@ class Improvement:
         return result_html("improve", self.document)
 
     def _round_documents(self) -> list[dict[str, Any]]:
-        """Return the rounds, each with a forecast of the next one from all that came before."""
-        documents: list[dict[str, Any]] = []
-        own: list[Update] = []
-        for index in range(len(self.rounds)):
-            document = self._round_document(index)
-            if documents:
-                head = {"model": self.course.model, "task": self.course.task.label}
-                head |= {"method": self.course.method, "filter_by": self.course.filter.spec}
-                asked = {"asked": {"trainer": self.course.trainer.settings()}}
-                own.append(first_round(head | asked | {"rounds": [documents[-1], document]}))
-            sourced = forecast_of(self.course, document, self.past, own)
-            accuracy = float(document["accuracy"]["value"] or 0.0)
-            documents.append(document | forecast_document(sourced, accuracy))
-        return documents
+        """Return the rounds; the first has a forecast of the round that follows it."""
+        documents = [self._round_document(index) for index in range(len(self.rounds))]
+        base = documents[0]
+        sourced = forecast_of(self.course, base, self.past, ())
+        accuracy = float(base["accuracy"]["value"] or 0.0)
+        documents[0] = base | forecast_document(sourced, accuracy)
+        return [documents[0], *(document | later_document() for document in documents[1:])]
 
     def _round_document(self, index: int) -> dict[str, Any]:
         current = self.rounds[index]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from strop.engines.base import Request
-from strop.engines.thinking import draw
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
@@ -37,7 +36,7 @@ def judge_in_writing(
     for prompt, candidate in zip(prompts, candidates, strict=True):
         # The seed belongs to the candidate, so its check does not depend on the batch.
         requests.append(Request(prompt, (candidate.seed,)))
-    generation = draw(context.engine, requests, context.sampling)
+    generation = context.engine.draw(requests, context.sampling)
     scores = [read(samples[0].text) for samples in generation.samples]
     return Verdicts(scores, generation.usage)
 

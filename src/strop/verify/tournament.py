@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from strop.engines.base import Request
-from strop.engines.thinking import draw
 from strop.errors import UsageError
 from strop.prompts import tournament_prompt
 from strop.records import Problem, Prompt, Usage, total_usage
@@ -102,7 +101,7 @@ class Tournament(PromptedVerifier):
                 for shown_as_a, shown_as_b in self.seats(pair, first):
                     seated.append((contest, shown_as_a, shown_as_b))
         requests = [self._request(*seats, context) for seats in seated]
-        generation = draw(context.engine, requests, context.sampling)
+        generation = context.engine.draw(requests, context.sampling)
         readings = []
         for (_, first, second), samples in zip(seated, generation.samples, strict=True):
             text = samples[0].text
