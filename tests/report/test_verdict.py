@@ -49,7 +49,6 @@ def test_format_likelihood_caution_and_cost_have_their_sentences() -> None:
                 "prompt_tokens": 1e5,
                 "generated_tokens": 2e5,
                 "flops": 1e12,
-                "seconds": 60.0,
             },
         )
     )

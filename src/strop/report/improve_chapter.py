@@ -46,10 +46,7 @@ _UPDATE_NOTE = (
     "zero, training did what the filter promised. In format alone: what strict accuracy gained "
     "beyond flexible accuracy."
 )
-_FORECAST_NOTE = (
-    "A forecast without a band is an upper bound: the accuracy of what was kept, if training loses "
-    "nothing."
-)
+_FORECAST_NOTE = "The forecast was made before the first round; later rounds have none."
 _ANSWERS: dict[Kind, str] = {
     "gain": "Yes",
     "loss": "No, it did harm",

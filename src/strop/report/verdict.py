@@ -108,6 +108,5 @@ def _cost_sentence(verdict: Document) -> Iterator[str]:
     tokens = cost["prompt_tokens"] + cost["generated_tokens"]
     yield (
         f"A round samples and checks {cost['responses']:,.0f} responses: about {tokens:,.0f} "
-        f"tokens, {cost['flops']:.1e} FLOPs, {cost['seconds']:,.0f} s of work here; the fit comes "
-        "on top."
+        f"tokens and {cost['flops']:.1e} FLOPs; the fit comes on top."
     )

@@ -89,6 +89,4 @@ def _cost_of_round(stored: StoredRun) -> dict[str, float]:
     plan = stored.plan
     responses = TRAIN_PROBLEMS * plan.samples
     cost = {name: value * responses for name, value in stored.cost_of_a_response().items()}
-    seconds = sum(usage.seconds for usage in stored.usage_by_stage.values())
-    cost["seconds"] = seconds / stored.responses.height * responses
     return {"responses": float(responses), **cost}
