@@ -101,7 +101,7 @@ def test_usage_tells_what_the_fit_cost(tmp_path: Path) -> None:
             {"filter_by": "mc@quantile:0.5&mc@quantile:0.7"},
             "a verifier is named twice; name each once",
         ),
-        ({"filter_by": "mc@"}, "is no verifier with its weight"),
+        ({"filter_by": "mc@"}, "is not a verifier with its weight"),
         ({"filter_by": "logprob@best-of:50"}, "ask for best-of:8 or less"),
         (
             {"filter_by": "majority", "verify_with": "ladder/40k"},

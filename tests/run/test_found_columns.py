@@ -112,7 +112,7 @@ def test_imported_answers_keep_their_places_where_we_found_them(run: Run, tmp_pa
     ) == {"go"}
     assert frame["utility_flexible"].to_list() == [1, 0.5, 1, 1] and frame[
         "utility_strict"
-    ].to_list() == [0, 0.5, 0, 1]
+    ].to_list() == [0, 0.5, 1, 1], "a given answer is graded in place of the text"
 
 
 def test_the_report_shows_where(run: Run) -> None:

@@ -18,8 +18,8 @@ from strop.measure import Ratio, estimate_all
 from strop.measure.crossfit import crossfit
 from strop.measure.diagnosis import improvable
 from strop.measure.forecast import WORTH
-from strop.measure.gap import accuracy_P, has_survivor_P
-from strop.measure.intervals import Floats
+from strop.measure.gap import accuracy, accuracy_P, has_survivor_P
+from strop.measure.intervals import Floats, difference
 from strop.measure.rates import auroc_within
 from strop.records import Estimate
 from strop.run.evidence import Evidence
@@ -84,7 +84,7 @@ def verdict(
     """Return the verdict as JSON: ``train`` (yes, no, unclear), ``why``, ``next``, and numbers."""
     special = _special_case(evidence, run)
     document: dict[str, Any] = {"method": METHOD, "unknown": list(UNKNOWN), "worth": WORTH}
-    document |= _likelihood(evidence, counts_BP) | _format(evidence)
+    document |= _likelihood(evidence, counts_BP) | _format(evidence, counts_BP)
     if special is not None and special.situation not in ("all_or_nothing",):
         return document | _as_json(special)
     names = [name for name in evidence.blind if run.unreadable.get(name, 0.0) < UNREADABLE]
@@ -95,9 +95,9 @@ def verdict(
     name, gap = choice
     weight = evidence.judges[name].weight.spec
     setting = Setting(run.model, run.task, f"{name}@{weight}", run.trainer)
-    accuracy = float(accuracy_P(evidence.samples.utility_PK, evidence.samples.mask_PK).mean())
+    before = float(accuracy_P(evidence.samples.utility_PK, evidence.samples.mask_PK).mean())
     pilot = run.pilots.get(setting.filter)
-    sourced = forecast_round(setting, accuracy, gap, past, pilot)
+    sourced = forecast_round(setting, before, gap, past, pilot)
     ruling = special or _decide(setting, gap, sourced, run)
     document |= _as_json(ruling) | {
         "verifier": name,
@@ -128,7 +128,7 @@ def verdict(
         }
     return document | {
         "gain": forecast.gain.as_json(definition=True),
-        "expected_accuracy": forecast.accuracy_after(accuracy).as_json(definition=True),
+        "expected_accuracy": forecast.accuracy_after(before).as_json(definition=True),
         "probability_worth": forecast.worth,
     }
 
@@ -284,12 +284,15 @@ def _likelihood(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
     return {"likelihood_auroc": estimates["auroc"].as_json()}
 
 
-def _format(evidence: Evidence) -> dict[str, Any]:
+def _format(evidence: Evidence, counts_BP: Floats) -> dict[str, Any]:
     """Return what a change of format alone would bring: flexible minus strict accuracy."""
     samples = evidence.samples
-    strict = float(accuracy_P(samples.utility_PK, samples.mask_PK).mean())
-    flexible = float(accuracy_P(samples.flexible_PK, samples.mask_PK).mean())
-    return {"format_gain": {"value": flexible - strict, "strict": strict, "flexible": flexible}}
+    strict = accuracy(samples.utility_PK, samples.mask_PK)
+    flexible = accuracy(samples.flexible_PK, samples.mask_PK)
+    ratio = difference(flexible, strict, "flexible minus strict accuracy")
+    estimates = estimate_all({"gain": ratio}, counts_BP, group_P=evidence.group_P)
+    readings = {"strict": strict.value, "flexible": flexible.value}
+    return {"format_gain": estimates["gain"].as_json() | readings}
 
 
 def _as_json(ruling: Ruling) -> dict[str, Any]:

@@ -82,10 +82,14 @@ class ForecastStudy(Study):
     def setting(self) -> str:
         """The description and the settings, for the head of the page."""
         fitting = sum(cell.fits for cell in self._chosen)
+        judging = len(self._chosen) - fitting
         sizes = ", ".join(f"{name.replace('_', ' ')} {size}" for name, size in self.sizes.items())
+        models = ", ".join(self.models) or "those of the cells"
+        tasks = ", ".join(str(getattr(task, "label", task)) for task in self.tasks)
         return (
-            f"{self.description}. {len(self._chosen)} rounds of rft, seed {self.seed}: {fitting} "
-            f"fit the forecast and {len(self._chosen) - fitting} judge it; {sizes}."
+            f"{self.description}. One round of rft each; cells: {fitting} fit the forecast, "
+            f"{judging} judge it; longer: {len(self.longer)} of four rounds; models: {models}; "
+            f"tasks: {tasks or 'those of the cells'}; seed: {self.seed}; sizes: {sizes}."
         )
 
     @property
