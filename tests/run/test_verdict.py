@@ -99,7 +99,9 @@ def test_it_trains_where_past_rounds_kept_their_gaps(run: Run) -> None:
     found = judge(run, rounds(0.9))
     assert (found["train"], found["source"], found["verifier"]) == ("yes", "past", "cot-binary")
     assert found["probability_worth"] >= 0.9 and "probable" in found["why"]
-    assert found["next"].startswith("strop improve --model ladder/125k --task arithmetic")
+    assert found["next"] == (
+        "strop improve --model ladder/125k --task arithmetic --problems 80 --samples 8"
+    )
     assert known_command(found["next"])
 
 
@@ -114,6 +116,7 @@ def test_a_task_that_no_round_was_on_asks_for_a_pilot(run: Run) -> None:
     assert (found["train"], found["source"]) == ("unclear", "run")
     assert found["gain"]["value"] is None and found["expected_accuracy"]["value"] is None
     assert found["next"].endswith("--pilot") and known_command(found["next"])
+    assert f"--out {run.path} --pilot" in found["next"], "the pilot goes on with this run"
     elsewhere = judge(run, [], can_train=False)
     assert "--past" in elsewhere["why"] and elsewhere["next"] == ""
 
@@ -122,6 +125,7 @@ def test_a_pilot_decides(run: Run) -> None:
     pilot = Estimate(0.08, 0.06, 0.1, 0.95, 80, "pilot")
     found = judge(run, rounds(0.9), pilots={FILTER: pilot})
     assert (found["train"], found["source"]) == ("yes", "pilot")
+    assert found["next"].endswith(f"--pilot --out {run.path}/improve"), "its samples are used again"
     nothing = Estimate(0.0, -0.005, 0.005, 0.95, 2000, "pilot")
     assert judge(run, rounds(0.9), pilots={FILTER: nothing})["train"] == "no"
     between = Estimate(0.015, -0.01, 0.04, 0.95, 80, "pilot")

@@ -14,6 +14,7 @@ from strop.run.circumstances import PILOT, TRAIN_PROBLEMS
 from strop.run.executors import Executor
 from strop.run.run import Run, write_estimates
 from strop.run.verdict import METHOD, METHOD_FILTER
+from strop.verify import VERIFIERS
 
 FOLDER = "improve"
 
@@ -39,6 +40,12 @@ def add_pilot(run: Run, executor: Executor, watcher: Watcher) -> Run:
 
 def _course(run: Run, filter_spec: str) -> Course:
     plan = run.plan
+    verifier = filter_spec.partition("@")[0]
+    if verifier not in VERIFIERS:
+        raise UsageError(
+            f"--pilot: the run's best filter is {filter_spec}, which is not the model's own "
+            "verifier; leave --verify-with out"
+        )
     course = Course(
         plan.model,
         plan.task,

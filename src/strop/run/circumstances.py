@@ -10,9 +10,11 @@ import polars as pl
 from strop.engines import is_embedded, model_folder
 from strop.errors import ModelError
 from strop.records import Estimate
+from strop.run.plan import Plan
 from strop.run.stored import StoredRun
 from strop.run.updates import default_trainer_label
 from strop.run.verdict import Circumstances
+from strop.verify import VERIFIERS
 
 PILOT = "pilot.json"
 """The file of a run folder that holds its pilot (``strop gap --pilot``)."""
@@ -33,8 +35,10 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         folder=str(stored.path),
         temperature=None if stored.is_imported else plan.temperature,
         command=command,
+        sizes=[] if stored.is_imported else _sizes(plan),
+        resume=_resume(stored),
         is_imported=stored.is_imported,
-        can_train=not stored.is_imported and _has_folder(plan.model),
+        can_train=_can_train(stored),
         trainer=default_trainer_label(is_embedded(plan.model)),
         unreadable=_unreadable(stored),
         identical=_all_identical(stored),
@@ -55,10 +59,48 @@ def read_pilots(folder: Path) -> dict[str, Estimate]:
         return {}  # a pilot that cannot be read is made again by --pilot
 
 
-def _has_folder(model: str) -> bool:
-    """Return whether the weights lie in a local folder: then ``strop improve`` can train them."""
+def _sizes(plan: Plan) -> list[str]:
+    """Return the options of the run's sizes and seed that are not the defaults."""
+    words = []
+    for name in ("problems", "samples", "seed"):
+        value = getattr(plan, name)
+        if value != getattr(Plan, name):
+            words += [f"--{name}", str(value)]
+    return words
+
+
+def _resume(stored: StoredRun) -> list[str]:
+    """Return the options with which ``strop gap`` goes on with this run; empty if none would.
+
+    Decoding other than the default cannot go on: a round of training draws by the default. Nor can
+    verifiers with settings of their own, which may come from a prompt file.
+    """
+    if stored.is_imported:
+        return []
+    plan, asked = stored.plan, stored.record["asked"]
+    default = Plan(plan.model, plan.task, shots=plan.task.default_shots)
+    for name in ("shots", "temperature", "top_p", "max_tokens", "revision", "split", "adaptive"):
+        if getattr(plan, name) != getattr(default, name):
+            return []
+    if asked["draws"] != 1 or asked["verifier_model"] != plan.model:
+        return []
+    words = _sizes(plan)
+    for name, settings in asked["verifiers"].items():
+        if name not in VERIFIERS or VERIFIERS[name]().settings() != settings:
+            return []
+        words += ["--verifier", name]
+    return [*words, "--out", str(stored.path)]
+
+
+def _can_train(stored: StoredRun) -> bool:
+    """Whether ``strop improve`` can train the model: its weights lie in a local folder.
+
+    lm-eval's tasks have no training problems of their own.
+    """
+    if stored.is_imported or stored.plan.task.label.startswith("lm-eval:"):
+        return False
     try:
-        model_folder(model)
+        model_folder(stored.plan.model)
     except ModelError:
         return False
     return True

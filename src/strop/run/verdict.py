@@ -50,8 +50,9 @@ class Circumstances:
     ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
     responses to each problem are the same text. ``can_train``: the model lies in a folder that
     ``strop improve`` can train. ``command``: the words of the command line that name the model and
-    the task. ``pilots``: the gain of the pilot fit by its filter, if there was one. ``cost``: that
-    of sampling and verifying one round.
+    the task; ``sizes``: those of its sizes that are not the defaults; ``resume``: those that go on
+    with this very run, if any can. ``pilots``: the gain of the pilot fit by its filter, if there
+    was one. ``cost``: that of sampling and verifying one round.
     """
 
     model: str
@@ -60,6 +61,8 @@ class Circumstances:
     temperature: float | None
     command: Sequence[str]
     can_train: bool
+    sizes: Sequence[str] = ()
+    resume: Sequence[str] = ()
     is_imported: bool = False
     trainer: str = ""
     unreadable: Mapping[str, float] = field(default_factory=dict)
@@ -315,7 +318,10 @@ def _improve(setting: Setting, run: Circumstances) -> str:
     filter_by = (
         "" if setting.filter == METHOD_FILTER else f" --filter-by {shlex.quote(setting.filter)}"
     )
-    return f"strop improve {_words(run)}{filter_by}"
+    # A pilot's samples and checks lie in the run's folder, for the round to use again.
+    reuse = ["--pilot", "--out", f"{run.folder}/improve"] if setting.filter in run.pilots else []
+    options = "".join(f" {shlex.quote(word)}" for word in (*run.sizes, *reuse))
+    return f"strop improve {_words(run)}{filter_by}{options}"
 
 
 def _verify(run: Circumstances, verifier: str) -> str:
@@ -330,7 +336,10 @@ def _plan(run: Circumstances, gap: Estimate | None = None) -> str:
 
 
 def _pilot(run: Circumstances) -> str:
-    return f"strop gap {_words(run)} --pilot" if run.can_train else ""
+    if not run.can_train:
+        return ""
+    options = shlex.join([*(run.resume or run.sizes), "--pilot"])
+    return f"strop gap {_words(run)} {options}"
 
 
 def _pilot_advice(run: Circumstances) -> str:
