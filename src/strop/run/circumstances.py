@@ -29,6 +29,9 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
     data = getattr(plan.task, "data", None)
     if data is not None:
         command += ["--data", str(data)]
+    # What lm-eval's tasks take by default only the harness knows, and a stored run is read without
+    # it. They cannot be trained on, so nothing asks how to go on.
+    can_train = _can_train(stored)
     return Circumstances(
         model=plan.model,
         task=plan.task.label,
@@ -36,9 +39,9 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         temperature=None if stored.is_imported else plan.temperature,
         command=command,
         sizes=[] if stored.is_imported else _sizes(plan),
-        resume=_resume(stored),
+        resume=_resume(stored) if can_train else [],
         is_imported=stored.is_imported,
-        can_train=_can_train(stored),
+        can_train=can_train,
         trainer=default_trainer_label(is_embedded(plan.model)),
         unreadable=_unreadable(stored),
         identical=_all_identical(stored),
