@@ -169,6 +169,16 @@ def test_no_shot_asks_what_a_test_problem_asks(tmp_path: Path) -> None:
         task.shots(2, seed=0)
 
 
+def test_numbers_are_compared_by_value_where_the_name_asks(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"question": "1000 + 200?", "answer": "1200"}) + "\n")
+    for name, right in [("qa", 0.0), ("qa:numeric", 1.0)]:
+        task = find_task(name, path)
+        (problem,) = task.problems("test", 1, seed=0)
+        assert task.label == name
+        assert task.grade("1,200.0", problem).utility_strict == right
+
+
 def test_a_run_says_which_file_and_another_content_is_another_run(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text(

@@ -35,6 +35,10 @@ class QuestionsAndAnswers(Dataset):
         "your own questions and answers: --data FILE with the columns question and answer"
     )
     schema: ClassVar[Schema] = {"question": str, "answer": str}
+    levels: ClassVar[dict[str, dict[str, Any]]] = {
+        "standard": {},
+        "numeric": {"grading": "numeric"},
+    }
 
     def __post_init__(self) -> None:
         if self.grading not in CANONICAL:
