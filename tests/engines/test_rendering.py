@@ -131,6 +131,19 @@ def test_special_tokens_in_a_users_text_are_letters(template: str | None) -> Non
     assert min(ending) >= 4
 
 
+def test_thousands_of_special_tokens() -> None:
+    """Gemma 3 reserves 6,242 tokens; the letters of each are letters in a user's text."""
+    tokenizer = make_tokenizer(CHATML)
+    unused = [f"<unused{number}>" for number in range(6242)]
+    tokenizer.add_special_tokens({"additional_special_tokens": unused})
+    renderer = Renderer.for_model("m", tokenizer, None)
+    assert len(renderer.marks) == 6246
+    prompt = (Message("user", "a<unused7><unused6241><unused>b"),)
+    ids = renderer.prompt_ids(ENGINE, prompt, 1)
+    assert [token for token in ids if token < 4 or token >= 290] == [2, 3, 2]
+    assert tokenizer.decode(ids) == renderer.render(prompt)
+
+
 def test_only_a_text_with_special_tokens_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """The common case is tokenised in one piece, as before."""
     renderer = Renderer.for_model("m", make_tokenizer(CHATML), None)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from strop.engines.base import Engine, check_room, plain_text
-from strop.errors import UsageError
+from strop.errors import ModelError, UsageError
 from strop.records import Prompt
 
 Ids = tuple[int, ...]
 
-_FIRST_MARK = 0x10F000
-"""The first of the private characters that stand for special tokens in a user's text."""
+_FIRST_MARK = 0x100000
+_LAST_MARK = 0x10FFFD
+"""The private characters that stand for special tokens in a user's text: Unicode's last plane.
+
+Gemma 3 has 6,249 special tokens, more than the private characters of the first plane.
+"""
+_NEVER = "(?!)"
+"""A pattern that matches nothing: for a tokenizer without special tokens."""
 _ANCHOR = "\n"
 _ANSWER = "answer"
 """Stands for an assistant's turn, to see how the chat template begins one."""
@@ -143,14 +150,20 @@ class Renderer:
         return beginning if beginning.isspace() else ""
 
     def _mark(self, text: str) -> str:
-        for special, mark in self.marks.items():
-            text = text.replace(special, mark)
-        return text
+        return self._specials.sub(lambda found: self.marks[found[0]], text)
 
     def _restore(self, text: str) -> str:
-        for special, mark in self.marks.items():
-            text = text.replace(mark, special)
-        return text
+        return text.translate(self._letters)
+
+    @cached_property
+    def _specials(self) -> re.Pattern[str]:
+        """Match any special token; the longest one where several begin at the same place."""
+        return re.compile("|".join(map(re.escape, self.marks)) or _NEVER)
+
+    @cached_property
+    def _letters(self) -> dict[int, str]:
+        """Map each mark to the letters of its special token, as ``str.translate`` wants it."""
+        return {ord(mark): special for special, mark in self.marks.items()}
 
     # --- tokens ---
 
@@ -165,18 +178,21 @@ class Renderer:
 
     def _encode_marked(self, text: str) -> Ids:
         """Return the tokens of a marked text, without any that the tokenizer adds."""
-        if not any(mark in text for mark in self.marks.values()):
+        if self._restore(text) == text:
             return self._plain_ids(text)
         # The text is cut at the template's special tokens, as a tokenizer does it. Between them,
         # the letters of a special token are ordinary text.
-        pattern = "|".join(map(re.escape, self.marks))
         ids: list[int] = []
-        for piece in re.split(f"({pattern})", text):
-            if piece in self.marks:
-                ids.append(self.tokenizer.convert_tokens_to_ids(piece))
-            elif piece:
-                ids += self._plain_ids(self._restore(piece), split_special_tokens=True)
-        return tuple(ids)
+        start = 0
+        for special in self._specials.finditer(text):
+            ids += self._letters_ids(text[start : special.start()])
+            ids.append(self.tokenizer.convert_tokens_to_ids(special[0]))
+            start = special.end()
+        return (*ids, *self._letters_ids(text[start:]))
+
+    def _letters_ids(self, text: str) -> Ids:
+        """Return the tokens of a marked text without special tokens."""
+        return self._plain_ids(self._restore(text), split_special_tokens=True) if text else ()
 
     def _encode_alone(self, text: str) -> Ids:
         """Return the tokens of a text that goes on after another one.
@@ -210,7 +226,13 @@ def _mark_specials(tokenizer: Any) -> dict[str, str]:
     for token in getattr(tokenizer, "added_tokens_decoder", {}).values():
         if token.special:
             specials.add(token.content)
+    specials.discard("")
     ordered = sorted(specials, key=lambda special: (-len(special), special))
+    most = _LAST_MARK - _FIRST_MARK + 1
+    if len(ordered) > most:
+        raise ModelError(
+            f"the tokenizer has {len(ordered):,} special tokens; expected at most {most:,}"
+        )
     marks = {}
     for index, special in enumerate(ordered):
         marks[special] = chr(_FIRST_MARK + index)
