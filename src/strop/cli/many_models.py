@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from strop.cli.option_groups import with_option_groups
 from strop.cli.options import (
     AsJson,
+    Data,
+    DataRevision,
     DecodingOptions,
-    Difficulties,
     Draws,
     Flops,
     Models,
     Out,
     Prompts,
+    Shots,
     SizeOptions,
-    Tasks,
+    TaskOptions,
     Verifiers,
     WorkerOptions,
     find_tasks,
@@ -35,6 +37,8 @@ def cross(
     *,
     model: Annotated[list[str], typer.Option("--model", help="Generator (repeatable).")],
     task: Annotated[str, typer.Option("--task", help="Task.")],
+    data: Data = None,
+    data_revision: DataRevision = None,
     verify_with: Annotated[
         list[str] | None,
         typer.Option("--verify-with", help="Verifying model (repeatable; default: --model)."),
@@ -43,6 +47,7 @@ def cross(
     prompts: Prompts = None,
     draws: Draws = 1,
     sizes: SizeOptions,
+    shots: Shots = None,
     decoding: DecodingOptions,
     out: Out = None,
     as_json: AsJson = False,
@@ -58,18 +63,18 @@ def cross(
     from strop.report.model_tables import cross_tables
     from strop.run.pages import PageContent, write_page_of
 
+    [found_task] = find_tasks([task], None, data, data_revision)
     with workers.open() as executor, Bars() as bars:
         matrix = cross_verification.cross(
             model,
-            task,
+            found_task,
             judges=verify_with or (),
             verifiers=find_verifiers(verifier, prompts),
             draws=draws,
             out=out,
             workers=executor,
             watcher=bars,
-            **asdict(sizes),
-            **asdict(decoding),
+            **_sampling_options(sizes, shots, decoding),
         )
     content = PageContent(matrix.runs, [CommandResult("cross", matrix.document)])
     page = write_page_of([content], [matrix.path])
@@ -81,12 +86,12 @@ def cross(
 def scale(
     *,
     model: Models = None,
-    task: Tasks = None,
-    difficulty: Difficulties = None,
+    tasks: TaskOptions,
     verifier: Verifiers = None,
     prompts: Prompts = None,
     flops: Flops = None,
     sizes: SizeOptions,
+    shots: Shots = None,
     decoding: DecodingOptions,
     out: Out = None,
     as_json: AsJson = False,
@@ -106,14 +111,21 @@ def scale(
     with workers.open() as executor, Bars() as bars:
         curve = scaling.scale(
             model or list(embedded_models()),
-            find_tasks(task, difficulty),
+            tasks.find(),
             verifiers=find_verifiers(verifier, prompts),
             flops=flops_of_models,
             out=out,
             workers=executor,
             watcher=bars,
-            **asdict(sizes),
-            **asdict(decoding),
+            **_sampling_options(sizes, shots, decoding),
         )
     page = write_report(curve.runs, curve.path)
     print_result(curve.document, [*scale_tables(curve.document), f"Report: {page}"], as_json)
+
+
+def _sampling_options(
+    sizes: SizeOptions, shots: int | None, decoding: DecodingOptions
+) -> dict[str, Any]:
+    """Return the keywords of ``strop.gap`` for these options; no ``shots``: the task's."""
+    options = asdict(sizes) | asdict(decoding)
+    return options if shots is None else options | {"shots": shots}
