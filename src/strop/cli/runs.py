@@ -114,7 +114,7 @@ def import_(
     The file is jsonl with problem, text, and optional logprob, scores, reference, answer, utility.
     """
     from strop.run.gap import import_samples
-    from strop.run.importing import read_columns
+    from strop.run.import_rows import read_columns
 
     renamed = None if columns is None else read_columns(columns)
     run = import_samples(file, out, model=model, task=task, columns=renamed)

@@ -159,7 +159,7 @@ def import_samples(
 ) -> Run:
     """Make a run folder of samples made elsewhere.
 
-    ``strop.run.importing`` describes the file, and ``columns`` for a file with other names. The
+    ``strop.run.import_rows`` describes the file, and ``columns`` for a file with other names. The
     questions and answers of the task "qa" are those of the file. Everything that reads runs can
     read the folder.
     """
