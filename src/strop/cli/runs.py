@@ -107,6 +107,15 @@ def import_(
             "Further fields are then left unread.",
         ),
     ] = None,
+    think: Annotated[
+        str,
+        typer.Option(
+            "--think",
+            metavar="NAME",
+            help="Remove <NAME>...</NAME> from the texts before they are graded and verified; "
+            "'' keeps such spans.",
+        ),
+    ] = "think",
     as_json: AsJson = False,
 ) -> None:
     """Make a run folder from samples made elsewhere.
@@ -117,7 +126,7 @@ def import_(
     from strop.run.import_rows import read_columns
 
     renamed = None if columns is None else read_columns(columns)
-    run = import_samples(file, out, model=model, task=task, columns=renamed)
+    run = import_samples(file, out, model=model, task=task, columns=renamed, think=think)
     print_runs([run], None, as_json)
     if not run.document["verifiers"] and not as_json:
         # The table has a row for each verifier, and here is none.

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.engines.thinking import remove_thinking
+from strop.engines.thinking import MARK, remove_thinking
 from strop.errors import UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
 
@@ -55,7 +55,7 @@ class Engine(ABC):
 
     counts_end_token: bool = True
     """The log-probability of a sample includes the token that ended it. Some servers omit it."""
-    thinking: str = "think"
+    thinking: str = MARK
     """Name of the marks around a span of thinking, <think>...</think>; "" keeps such spans."""
     worker_threads: ClassVar[bool] = False
     """Several threads may call the engine at once, and doing so is faster."""

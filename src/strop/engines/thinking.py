@@ -1,10 +1,11 @@
 """Remove a model's spans of thinking from its responses, before anyone grades or verifies them.
 
-``Engine.draw`` is the one way in which responses and verifications are drawn. Token
+``Engine.draw`` is the one way in which responses and verifications are drawn; ``strop import``
+treats responses that were drawn elsewhere alike. Token
 ids, token counts and log-probabilities stay those of the whole response; only its text loses the
 spans. A response that ends inside a span was cut off before its answer, so it counts as truncated.
 The marks are the setting ``think`` of a model's name: ``NAME?think=reasoning`` for
-<reasoning>...</reasoning>, ``NAME?think=none`` to keep everything.
+<reasoning>...</reasoning>, ``NAME?think=none`` to keep everything. Imports have ``--think``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from strop.errors import UsageError
 
 SETTING = "think"
 NONE = "none"
+MARK = "think"
+"""The name of the marks by default: <think>...</think>."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Answer:
     is_open: bool
 
 
-def remove_thinking(text: str, name: str = "think", is_open: bool = False) -> Answer:
+def remove_thinking(text: str, name: str = MARK, is_open: bool = False) -> Answer:
     """Remove the spans <name>...</name> from a text.
 
     ``is_open``: the text begins inside a span. So does a text whose first mark closes one.
@@ -69,9 +72,28 @@ def read_setting(name: str, text: str) -> str:
     """
     if text == NONE:
         return ""
-    if not re.fullmatch(r"[A-Za-z][\w:|-]*", text):
+    if not _is_mark(text):
         raise UsageError(
             f"model {name}: {SETTING} is {text!r}; expected the name of a mark, as in "
             f"{SETTING}=reasoning for <reasoning>...</reasoning>, or {SETTING}={NONE}"
         )
     return text
+
+
+def read_option(text: str) -> str:
+    """Return the name of the marks that the option ``--think`` of an import gives; "" for none.
+
+    Raise UsageError if it is no name of a mark.
+    """
+    if text in ("", NONE):
+        return ""
+    if not _is_mark(text):
+        raise UsageError(
+            f"--think {text!r:.60}: expected the name of a mark, as in --think reasoning for "
+            "<reasoning>...</reasoning>, or --think '' to keep such spans"
+        )
+    return text
+
+
+def _is_mark(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z][\w:|-]*", text) is not None

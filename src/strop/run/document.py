@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,5 +92,5 @@ def _known_usage(stored: StoredRun) -> dict[str, dict[str, int | float]]:
     return {
         stage: usage.as_json()
         for stage, usage in stored.usage_by_stage.items()
-        if not stored.is_imported or usage != Usage()
+        if not stored.is_imported or replace(usage, thoughts=0, unclosed=0) != Usage()
     }

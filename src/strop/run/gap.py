@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.engines import DEFAULT_MODEL, Engine
+from strop.engines.thinking import MARK, read_option
 from strop.errors import RunMismatchError, StoreError, UsageError
 from strop.progress import Silent, Watcher
 from strop.run.executors import Execution, Executor, as_executor
@@ -156,16 +157,19 @@ def import_samples(
     model: str = IMPORTED,
     task: str | Task | None = None,
     columns: Mapping[str, str] | None = None,
+    think: str = MARK,
 ) -> Run:
     """Make a run folder of samples made elsewhere.
 
     ``strop.run.import_rows`` describes the file, and ``columns`` for a file with other names. The
-    questions and answers of the task "qa" are those of the file. Everything that reads runs can
-    read the folder.
+    questions and answers of the task "qa" are those of the file. ``think``: the name of the marks
+    around a span of thinking, which is removed from the texts as an engine does; "" keeps it.
+    Everything that reads runs can read the folder.
     """
+    thinking = read_option(think)
     data = file if task == QuestionsAndAnswers.name else None
     found_task = None if task is None else find_task(task, data)
-    return write_estimates(import_run(Path(file), Path(out), model, found_task, columns))
+    return write_estimates(import_run(Path(file), Path(out), model, found_task, columns, thinking))
 
 
 def _check_votes(run: Run, verification: Verification) -> None:

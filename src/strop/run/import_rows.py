@@ -5,7 +5,7 @@ that show whether the response is right:
 
     problem     the problem's name: responses with the same name belong together (default: the
                 question)
-    text        the response
+    text        the response; a span of thinking, <think>...</think>, is removed before it is graded
     question    the question (default: the problem's name); prompted verifiers show it
     reference   the gold answer, for ``--task NAME`` or exact comparison with ``answer``; a task
                 takes it in every form that can mean one thing there (``Task.read_gold``)
@@ -31,6 +31,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from strop.engines.thinking import MARK, Answer, remove_thinking
 from strop.errors import UsageError
 from strop.records import Problem
 from strop.tasks import Task
@@ -51,7 +52,11 @@ FIELDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One imported response, checked, and the number of its line."""
+    """One imported response, checked, and the number of its line.
+
+    ``text`` is without spans of thinking. ``has_thoughts``: it had some; ``is_unclosed``: it ended
+    inside one, and ``finish`` is then "length".
+    """
 
     line: int
     problem: str
@@ -63,6 +68,8 @@ class Row:
     tokens: int | None
     finish: str
     scores: dict[str, list[float]]
+    has_thoughts: bool = False
+    is_unclosed: bool = False
 
 
 def read_columns(text: str) -> dict[str, str]:
@@ -79,15 +86,23 @@ def read_columns(text: str) -> dict[str, str]:
     return columns
 
 
-def read_rows(path: Path, task: Task | None, columns: Mapping[str, str] | None = None) -> list[Row]:
-    """Read every line of the file. UsageError names the first line that is wrong."""
+def read_rows(
+    path: Path,
+    task: Task | None,
+    columns: Mapping[str, str] | None = None,
+    thinking: str = MARK,
+) -> list[Row]:
+    """Read every line of the file. UsageError names the first line that is wrong.
+
+    ``thinking``: the name of the marks around a span of thinking; "" keeps such spans.
+    """
     if not path.is_file():
         raise UsageError(f"there is no file {path}; expected one JSON object a line")
     rows = []
     for number, document in _documents(path):
         if columns:
             document = _renamed(path, number, document, columns)
-        rows.append(_Line(path, number, document).row(task))
+        rows.append(_Line(path, number, document).row(task, thinking))
     if not rows:
         raise UsageError(f"{path} holds no responses; expected one JSON object a line")
     _check_agreement(path, rows)
@@ -181,7 +196,7 @@ class _Line:
     line: int
     document: dict[str, Any]
 
-    def row(self, task: Task | None) -> Row:
+    def row(self, task: Task | None, thinking: str) -> Row:
         unknown = sorted(self.document.keys() - FIELDS)
         if unknown:
             raise self.wrong(
@@ -190,20 +205,23 @@ class _Line:
             )
         problem = self.problem()
         text = self.string("text")
+        response = remove_thinking(text, thinking) if thinking else Answer(text, "", False)
         question = self.string("question", problem)
         reference = self.reference(task, question)
-        grade = self.grade(task, Problem(problem, "test", question, reference), text)
+        grade = self.grade(task, Problem(problem, "test", question, reference), response.text)
         return Row(
             line=self.line,
             problem=problem,
             question=question,
             reference=reference,
-            text=text,
+            text=response.text,
             grade=grade,
-            finish=self.finish(),
+            finish="length" if response.is_open else self.finish(),
             tokens=self.tokens(),
             logprob=self.logprob(),
             scores=self.scores(),
+            has_thoughts=bool(response.thoughts),
+            is_unclosed=response.is_open,
         )
 
     # --- whether the response is right ---

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from strop.engines.thinking import MARK, NONE
 from strop.measure import GAP_DEFINITION
 from strop.records import Usage
 from strop.run.import_rows import Row, read_rows
@@ -38,14 +39,16 @@ def import_run(
     model: str,
     task: Task | None,
     columns: Mapping[str, str] | None = None,
+    thinking: str = MARK,
 ) -> Run:
     """Make a run folder of the file's responses; problems and responses keep the file's order.
 
-    ``columns`` maps the fields above to those of the file that have other names.
+    ``columns`` maps the fields of ``import_rows.py`` to those of the file that have other names.
+    ``thinking``: the name of the marks around a span of thinking; "" keeps such spans.
 
     The folder must be new or empty, or hold an import of this very file, which is then completed.
     """
-    rows = read_rows(path, task, columns)
+    rows = read_rows(path, task, columns, thinking)
     by_problem: dict[str, list[Row]] = {}
     for row in rows:
         by_problem.setdefault(row.problem, []).append(row)
@@ -55,7 +58,7 @@ def import_run(
     )
     folder = RunFolder(out)
     with folder.writing():
-        folder.start(_record(path, plan, rows), _problem_frame(by_problem))
+        folder.start(_record(path, plan, rows, thinking), _problem_frame(by_problem))
         for number in range(plan.parts):
             names = list(by_problem)[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS]
             _write_part(folder, number, {name: by_problem[name] for name in names})
@@ -64,15 +67,24 @@ def import_run(
 
 def _write_part(folder: RunFolder, number: int, part: dict[str, list[Row]]) -> None:
     frames = {"responses": _responses(part)}
-    first_row = next(iter(part.values()))[0]
+    rows = [row for responses in part.values() for row in responses]
+    first_row = rows[0]
     for name in first_row.scores:
         frames[f"scores/{name}"] = _scores(part, name)
     for stage, frame in frames.items():
         if not folder.has_part(stage, number):
-            folder.write_part(stage, number, frame, Usage())
+            usage = _thoughts(rows) if stage == "responses" else Usage()
+            folder.write_part(stage, number, frame, usage)
 
 
-def _record(path: Path, plan: Plan, rows: list[Row]) -> dict[str, Any]:
+def _thoughts(rows: list[Row]) -> Usage:
+    """Count the spans that were removed. What the responses have cost is not known."""
+    thoughts = sum(row.has_thoughts for row in rows)
+    unclosed = sum(row.is_unclosed for row in rows)
+    return Usage(thoughts=thoughts, unclosed=unclosed)
+
+
+def _record(path: Path, plan: Plan, rows: list[Row], thinking: str) -> dict[str, Any]:
     digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     asked = plan.as_record() | {
         "verifiers": {},
@@ -80,6 +92,9 @@ def _record(path: Path, plan: Plan, rows: list[Row]) -> dict[str, Any]:
         "verifier_model": plan.model,
         "fingerprints": [digest, digest],
     }
+    if thinking != MARK:
+        # Named only where it is not the default, so that default imports keep their records.
+        asked["think"] = thinking or NONE
     return {
         "format_version": FORMAT_VERSION,
         "design": "fixed",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from strop.measure import Samples
+from strop.records import total_usage
 from strop.run.plan import Plan
 from strop.run.stored import StoredRun
+from strop.run.verification import SCORES
 from strop.tasks.base import UNGRADED
 
 
@@ -94,16 +96,34 @@ def _server(stored: StoredRun) -> list[str]:
 
 
 def _thinking(stored: StoredRun) -> list[str]:
-    usage = stored.usage
+    """Count the removed spans of thinking, in responses and in checks."""
+    responses = []
+    checks = []
+    for stage, usage in stored.usage_by_stage.items():
+        same_kind = checks if stage.startswith(SCORES) else responses
+        same_kind.append(usage)
+    of_responses, of_checks = total_usage(responses), total_usage(checks)
     notes = []
-    if usage.thoughts:
-        notes.append(f"spans of thinking were removed from {usage.thoughts:,} responses and checks")
-    if usage.unclosed:
+    removed = _responses_and_checks(of_responses.thoughts, of_checks.thoughts)
+    if removed:
+        notes.append(f"spans of thinking were removed from {removed}")
+    unclosed = _responses_and_checks(of_responses.unclosed, of_checks.unclosed)
+    if unclosed:
+        limit = "limit of tokens" if stored.is_imported else "--max-tokens"
         notes.append(
-            f"{usage.unclosed:,} of them ended while thinking, and count as truncated: "
-            "use a larger --max-tokens"
+            f"{unclosed} ended inside a span of thinking, before any answer: counted as "
+            f"truncated; draw with a larger {limit}"
         )
     return notes
+
+
+def _responses_and_checks(responses: int, checks: int) -> str:
+    """Return both counts in words, without one that is 0; "" if both are."""
+    counts = []
+    for count, name in ((responses, "response"), (checks, "check")):
+        if count:
+            counts.append(f"{count:,} {name}{'s' if count > 1 else ''}")
+    return " and ".join(counts)
 
 
 def _sampling_of_self_rewards(stored: StoredRun) -> list[str]:
