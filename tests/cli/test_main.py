@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,23 @@ def test_help_runs_as_a_module() -> None:
         [sys.executable, "-m", "strop", "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and "gap" in done.stdout
+
+
+def test_warnings_of_strop_are_one_line_without_a_place_in_the_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = warnings.formatwarning
+    lines = []
+
+    def command(standalone_mode: bool) -> int:
+        for file in ("strop", "other.py"):
+            lines.append(warnings.formatwarning("mind this", UserWarning, file, 3))
+        return 0
+
+    monkeypatch.setattr(sys.modules["strop.cli.main"], "app", command)
+    assert strop(monkeypatch, "tasks") == 0
+    assert lines == [
+        "strop: warning: mind this\n",
+        usual("mind this", UserWarning, "other.py", 3),
+    ]
+    assert warnings.formatwarning is usual

@@ -179,7 +179,7 @@ def with_usage(**usage: Any) -> Callable[[Body], None]:
         (with_usage(prompt_tokens=-(10**9)), "token counts that cannot be true"),
         (with_usage(completion_tokens=3_000_000_000), "token counts that cannot be true"),
         (with_usage(prompt_tokens=10**30), "token counts that cannot be true"),
-        (with_usage(prompt_tokens=math.inf), "no usage"),
+        (with_usage(prompt_tokens=math.inf), "no token counts"),
         (lambda document: document["choices"][0].update(index=math.inf), "OverflowError"),
         (lambda document: document["choices"][0].update(token_ids=[2**40]), "token ids"),
         (lambda document: document["choices"][0].update(finish_reason="abort"), "'abort'"),

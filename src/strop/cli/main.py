@@ -13,6 +13,9 @@ import errno
 import os
 import shlex
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -54,6 +57,13 @@ app.add_typer(study_app)
 
 def main() -> NoReturn:
     """Run the command line and exit with the code of its outcome."""
+    with _short_warnings():
+        code = _exit_code()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit_code() -> Any:
+    """Run the command line; return the code of its outcome."""
     try:
         code = app(standalone_mode=False)
         print(end="", flush=True)  # a closed pipe must raise here, not at interpreter exit
@@ -67,7 +77,24 @@ def main() -> NoReturn:
         code = _interrupted()
     except OSError as error:
         code = _cannot_write(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Write strop's own warnings as one line each, without the place in the code."""
+    usual = warnings.formatwarning
+
+    def short(message: Any, category: Any, filename: str, lineno: int, line: Any = None) -> str:
+        if filename == "strop":
+            return f"strop: warning: {message}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = short
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _fail(message: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,7 +30,12 @@ from strop.engines.base import (
     plain_text,
 )
 from strop.engines.openai_answers import Choice, told_usage, whole_characters
-from strop.engines.openai_faults import check_promises, count_answerless
+from strop.engines.openai_faults import (
+    FaultLog,
+    check_first_part,
+    check_first_scores,
+    count_answerless,
+)
 from strop.engines.openai_probe import OLLAMA, Probe
 from strop.engines.openai_scoring import (
     echo_request,
@@ -154,8 +158,9 @@ class OpenAIEngine(Engine):
         self._halts: set[Event] = set()
         self._lock = Lock()
         self._unbilled = probe.usage
-        self._said: set[str] = set()
+        self._say_once = FaultLog(self._name).say
         self._is_first_part = True
+        self._is_first_score = True
         if self.abilities.system == OLLAMA:
             self._say_once(
                 "Ollama ignores top_k and min_p in requests and applies its own (40 by default); "
@@ -249,14 +254,16 @@ class OpenAIEngine(Engine):
         for index, (drawn, usage) in zip(owners, self._run_all(jobs, halt), strict=True):
             samples[index] += drawn
             usages.append(usage)
+        generation = Generation(samples, self._priced(usages))
         if jobs and self._is_first_part:
             self._is_first_part = False
-            flat = [sample for drawn in samples for sample in drawn]
-            check_promises(self.abilities, flat, self._say_once)
+            check_first_part(
+                self.abilities, generation, sampling, self._per_request, self._say_once
+            )
         if sampling.temperature == 0:
             for index, request in enumerate(requests):
                 samples[index] = samples[index] * len(request.seeds)
-        return Generation(samples, self._priced(usages))
+        return generation
 
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
         """Return the log-probability of each continuation.
@@ -278,6 +285,9 @@ class OpenAIEngine(Engine):
         logprobs_PC = np.zeros((len(prompts), len(continuations)))
         for p, prompt in enumerate(prompts):
             logprobs_PC[p] = scores_of[prompt]
+        if self._is_first_score:
+            self._is_first_score = False
+            check_first_scores(logprobs_PC, continuations, self._say_once)
         return Scored(logprobs_PC, self._priced(usages))
 
     def cancel(self) -> None:
@@ -375,15 +385,6 @@ class OpenAIEngine(Engine):
                 "the log-probability of such a response is unknown"
             )
         return Sample(text, ids, logprob, finish, len(tokens) or count)
-
-    def _say_once(self, message: str) -> None:
-        """Write one line of warning; the same line is not written again."""
-        with self._lock:
-            if message in self._said:
-                return
-            self._said.add(message)
-        # As an explicit place, so that Python writes one line, without a line of this file.
-        warnings.warn_explicit(f"{self._name}: {message}", UserWarning, "strop", 0)
 
     # --- scoring ---
 

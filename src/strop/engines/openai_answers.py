@@ -38,6 +38,10 @@ class Malformed(Exception):
     """An answer that does not hold what was requested."""
 
 
+class NoUsage(Malformed):
+    """An answer without token counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """One token of an answer. ``logprob`` is NaN if the server does not know it.
@@ -118,7 +122,10 @@ def read_choices(document: Mapping[str, Any]) -> list[Choice]:
     """Return the answers in a response. Raise Malformed if they are not in the expected form."""
     listed = document.get("choices")
     if not isinstance(listed, list) or not listed:
-        raise Malformed("no choices")
+        error = document.get("error")
+        if isinstance(error, Mapping):  # some gateways put an error behind status 200
+            error = error.get("message")
+        raise Malformed(f"no choices, but the error {str(error)!r:.200}" if error else "no choices")
     try:
         ordered = sorted(listed, key=lambda choice: int(choice.get("index") or 0))
         return [_read_choice(choice) for choice in ordered]
@@ -129,7 +136,8 @@ def read_choices(document: Mapping[str, Any]) -> list[Choice]:
 def read_usage(document: Mapping[str, Any]) -> Usage:
     """Return the server's own counts.
 
-    Raise Malformed if there are none, or none that can be true: the cost of a run must be known.
+    Raise NoUsage if there are none, and Malformed if they cannot be true: the cost of a run must be
+    known.
     """
     try:
         usage = document["usage"]
@@ -137,7 +145,7 @@ def read_usage(document: Mapping[str, Any]) -> Usage:
         generated = int(usage.get("completion_tokens") or 0)
         cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        raise Malformed("no usage") from None
+        raise NoUsage("no usage") from None
     if not (0 <= cached <= prompt <= MOST_TOKENS and 0 <= generated <= MOST_TOKENS):
         raise Malformed("token counts that cannot be true")
     return Usage(prompt - cached, cached, generated)

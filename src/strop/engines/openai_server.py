@@ -18,6 +18,7 @@ from strop.engines.openai_answers import (
     Answer,
     Choice,
     Malformed,
+    NoUsage,
     read_choices,
     read_object,
     read_usage,
@@ -29,6 +30,8 @@ LONGEST_PAUSE = 30.0
 """Seconds between two attempts: the most that the client chooses."""
 LONGEST_WAIT = 600.0
 """Seconds: the most that a server may ask for by Retry-After."""
+MOST_WITHOUT_USAGE = 3
+"""Answers to a request without token counts, after which it is not repeated."""
 CONNECT_SECONDS = 10.0
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
@@ -128,14 +131,20 @@ class Server:
         """Make a request until it succeeds; return its result and the number of failures."""
         openai = self._openai
         problem = ""
+        without_usage = 0
         for attempt in range(self.retries + 1):
             if halt.is_set():
                 raise ModelError(f"{self.label}: interrupted")
             wait = 0.0
             try:
                 return request(), attempt
+            except NoUsage:
+                problem = "no token counts (usage), without which the cost of a run is unknown"
+                without_usage += 1
+                if without_usage == MOST_WITHOUT_USAGE:
+                    break  # a server that does not count will not begin to
             except Malformed as error:
-                problem = f"an answer that cannot be used ({error})"
+                problem = f"an answer that cannot be used ({self._clean(str(error))})"
             except openai.APITimeoutError:
                 problem = "no answer in time"
             except openai.APIStatusError as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import polars as pl
+from urllib.parse import urlencode
 
 from strop.engines import is_embedded, model_folder
+from strop.engines.options import split_options
 from strop.errors import ModelError
 from strop.records import Estimate
 from strop.run.plan import Plan
@@ -32,6 +32,8 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
     # What lm-eval's tasks take by default only the harness knows, and a stored run is read without
     # it. They cannot be trained on, so nothing asks how to go on.
     can_train = _can_train(stored)
+    responses = stored.responses.height
+    usage = stored.usage_by_stage["responses"]
     return Circumstances(
         model=plan.model,
         task=plan.task.label,
@@ -44,7 +46,12 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         can_train=can_train,
         trainer=default_trainer_label(is_embedded(plan.model)),
         unreadable=_unreadable(stored),
-        identical=_all_identical(stored),
+        identical=stored.all_identical,
+        empty=stored.empty / responses,
+        unclosed=usage.unclosed / responses,
+        refused=usage.refused / responses,
+        max_tokens=_most_tokens(stored),
+        one_a_request=_one_a_request(plan.model),
         pilots=read_pilots(stored.path),
         cost={} if stored.is_imported else _cost_of_round(stored),
     )
@@ -117,13 +124,25 @@ def _unreadable(stored: StoredRun) -> dict[str, float]:
     return shares
 
 
-def _all_identical(stored: StoredRun) -> bool:
-    """Return whether every problem has two or more responses, all of them the same text."""
-    by_problem = stored.responses.group_by("problem").agg(
-        pl.col("text").n_unique().alias("texts"), pl.len().alias("responses")
-    )
-    fewest = by_problem["responses"].to_numpy().min()
-    return bool(fewest > 1 and by_problem["texts"].to_numpy().max() == 1)
+def _most_tokens(stored: StoredRun) -> int:
+    """Return the limit of a response's tokens; 0 if it is not known here.
+
+    The default of an lm-eval task only the harness knows.
+    """
+    plan = stored.plan
+    if plan.max_tokens is not None:
+        return plan.max_tokens
+    if stored.is_imported or plan.task.label.startswith("lm-eval:"):
+        return 0
+    return plan.task.max_tokens
+
+
+def _one_a_request(model: str) -> str:
+    """Return the name of a served model with one sample a request; "" if there is no such name."""
+    bare, options = split_options(model)
+    if not bare.startswith("openai:") or options.get("n") == "1":
+        return ""
+    return f"{bare}?{urlencode(options | {'n': '1'}, safe='/:@')}"
 
 
 def _cost_of_round(stored: StoredRun) -> dict[str, float]:

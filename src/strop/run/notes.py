@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from strop.measure import Samples
-from strop.records import total_usage
 from strop.run.plan import Plan
 from strop.run.stored import StoredRun
 from strop.run.verification import SCORES
@@ -13,6 +12,7 @@ from strop.tasks.base import UNGRADED
 def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
     """Return one line per note."""
     notes = [
+        *_identical(stored),
         *_response_counts(stored, samples),
         *_repeated_questions(stored),
         *_data(stored),
@@ -33,6 +33,16 @@ def _response_counts(stored: StoredRun, samples: Samples) -> list[str]:
         return []
     return [
         f"problems have {fewest} to {most} responses: gaps mix several K, curves end at {fewest}"
+    ]
+
+
+def _identical(stored: StoredRun) -> list[str]:
+    """Say that there is nothing to choose among, where greedy decoding does not explain it."""
+    if not stored.all_identical or (stored.plan.temperature == 0 and not stored.is_imported):
+        return []
+    drawn = "" if stored.is_imported else f" at temperature {stored.plan.temperature:g}"
+    return [
+        f"all responses to each problem are the same text{drawn}: there is nothing to choose among"
     ]
 
 
@@ -83,31 +93,24 @@ def _server(stored: StoredRun) -> list[str]:
         notes.append(f"the server's tokens cost ${usage.cost:,.2f} at the prices given")
     if usage.failures:
         notes.append(f"{usage.failures:,} failed requests to the server were repeated")
-    if usage.refused:
+    refused = _responses_and_checks(stored, "refused")
+    if refused:
+        notes.append(f"the server refused to give {refused}; the refusal is graded as the text")
+    empty = _responses_and_checks(stored, "empty")
+    if empty:
         notes.append(
-            f"the server refused to answer {usage.refused:,} times; each is graded as text"
-        )
-    if usage.empty:
-        notes.append(
-            f"the server gave {usage.empty:,} responses or checks without any text; "
+            f"the server gave {empty} without any text, graded as wrong or unreadable; "
             "if it reasons, use a larger --max-tokens"
         )
     return notes
 
 
 def _thinking(stored: StoredRun) -> list[str]:
-    """Count the removed spans of thinking, in responses and in checks."""
-    responses = []
-    checks = []
-    for stage, usage in stored.usage_by_stage.items():
-        same_kind = checks if stage.startswith(SCORES) else responses
-        same_kind.append(usage)
-    of_responses, of_checks = total_usage(responses), total_usage(checks)
     notes = []
-    removed = _responses_and_checks(of_responses.thoughts, of_checks.thoughts)
+    removed = _responses_and_checks(stored, "thoughts")
     if removed:
         notes.append(f"spans of thinking were removed from {removed}")
-    unclosed = _responses_and_checks(of_responses.unclosed, of_checks.unclosed)
+    unclosed = _responses_and_checks(stored, "unclosed")
     if unclosed:
         limit = "limit of tokens" if stored.is_imported else "--max-tokens"
         notes.append(
@@ -117,8 +120,15 @@ def _thinking(stored: StoredRun) -> list[str]:
     return notes
 
 
-def _responses_and_checks(responses: int, checks: int) -> str:
-    """Return both counts in words, without one that is 0; "" if both are."""
+def _responses_and_checks(stored: StoredRun, field: str) -> str:
+    """Return a field of the usage in words: "4 responses and 1 check"; "" if it is 0."""
+    responses = 0
+    checks = 0
+    for stage, usage in stored.usage_by_stage.items():
+        if stage.startswith(SCORES):
+            checks += getattr(usage, field)
+        else:
+            responses += getattr(usage, field)
     counts = []
     for count, name in ((responses, "response"), (checks, "check")):
         if count:

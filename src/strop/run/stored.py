@@ -193,6 +193,20 @@ class StoredRun:
             "flops": usage.flops / responses,
         }
 
+    @cached_property
+    def all_identical(self) -> bool:
+        """Whether every problem has two or more responses, all of them the same text."""
+        by_problem = self.responses.group_by("problem").agg(
+            pl.col("text").n_unique().alias("texts"), pl.len().alias("responses")
+        )
+        fewest = by_problem["responses"].to_numpy().min()
+        return bool(fewest > 1 and by_problem["texts"].to_numpy().max() == 1)
+
+    @property
+    def empty(self) -> int:
+        """The number of responses without any text."""
+        return int((self.responses["text"].str.strip_chars() == "").sum())
+
     @property
     def truncated(self) -> int:
         """The number of responses that the token limit cut off."""

@@ -35,6 +35,8 @@ SURE = 0.9
 UNREADABLE = 0.5
 """A verifier with a larger share of unreadable checks measures its format, and is not chosen."""
 MANY_UNREADABLE = 0.1
+MOSTLY = 0.5
+"""With a larger share of empty or refused responses, nothing is measured of the model."""
 FEW_SURVIVORS = 0.1
 MOST_PLANNED = 100_000
 UNKNOWN = (
@@ -48,11 +50,14 @@ class Circumstances:
     """What a verdict needs to know of a run beside its samples and scores.
 
     ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
-    responses to each problem are the same text. ``can_train``: the model lies in a folder that
-    ``strop improve`` can train. ``command``: the words of the command line that name the model and
-    the task; ``sizes``: those of its sizes that are not the defaults; ``resume``: those that go on
-    with this very run, if any can. ``pilots``: the gain of the pilot fit by its filter, if there
-    was one. ``cost``: that of sampling and verifying one round.
+    responses to each problem are the same text. ``empty``, ``unclosed``, ``refused``: the shares of
+    responses without text, cut off while thinking, and refused by a server; ``max_tokens``: the
+    limit of a response, 0 if unknown. ``one_a_request``: the name of a served model with one sample
+    a request, "" for other models. ``can_train``: the model lies in a folder that ``strop improve``
+    can train. ``command``: the words of the command line that name the model and the task;
+    ``sizes``: those of its sizes that are not the defaults; ``resume``: those that go on with this
+    very run, if any can. ``pilots``: the gain of the pilot fit by its filter, if there was one.
+    ``cost``: that of sampling and verifying one round.
     """
 
     model: str
@@ -67,6 +72,11 @@ class Circumstances:
     trainer: str = ""
     unreadable: Mapping[str, float] = field(default_factory=dict)
     identical: bool = False
+    empty: float = 0.0
+    unclosed: float = 0.0
+    refused: float = 0.0
+    max_tokens: int = 0
+    one_a_request: str = ""
     pilots: Mapping[str, Estimate] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
 
@@ -147,13 +157,15 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
     if largest == 1:
         why = "each problem has one response, and a filter needs several to choose among"
         return Ruling("unclear", why, "one_response", _gap(run, "--samples 8"))
+    if max(run.empty, run.refused) > MOSTLY:
+        return _no_answers(run)
     if run.identical and run.temperature != 0:
         why = (
             f"all {largest} responses to each problem are the same text, so there is nothing to "
             "choose among: either the server returns one sample again and again (a cache, or one "
             "seed for all), or the model is certain of every answer"
         )
-        return Ruling("unclear", why, "identical", _gap(run, "--dry-run"))
+        return Ruling("unclear", why, "identical", _vary(run))
     if strict == 0 and flexible > 0:
         why = (
             f"no response has the format that the task asks for, though {flexible:.1%} of the "
@@ -176,6 +188,29 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
         )
         return Ruling("no", why, "all_or_nothing")
     return _verifier_case(evidence, run)
+
+
+def _no_answers(run: Circumstances) -> Ruling:
+    """Return the case of responses that are no answers: refused, or without any text."""
+    # "identical" stays the name where they are all alike: rounds of training stop at it.
+    if run.refused > MOSTLY:
+        why = f"the server refused to give {run.refused:.0%} of the responses"
+        return Ruling(
+            "unclear",
+            f"{why}, so the numbers say nothing of the model's answers",
+            "identical" if run.identical else "refused",
+        )
+    why = f"{run.empty:.0%} of the responses have no text to grade"
+    if run.unclosed > MOSTLY:
+        why += ", because they ended while the model was still thinking: it needs more tokens"
+    else:
+        why += (
+            ": if the model reasons, it needs more tokens, or a server that puts the answer into "
+            "the content"
+        )
+    more = [*run.sizes, "--max-tokens", str(4 * run.max_tokens)]
+    command = _gap(run, shlex.join(more)) if run.max_tokens else ""
+    return Ruling("unclear", why, "identical" if run.identical else "empty", command)
 
 
 def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
@@ -312,6 +347,18 @@ def _words(run: Circumstances) -> str:
 
 def _gap(run: Circumstances, options: str) -> str:
     return "" if run.is_imported else f"strop gap {_words(run)} {options}"
+
+
+def _vary(run: Circumstances) -> str:
+    """Return a command whose responses to a problem may differ."""
+    sizes = shlex.join(run.sizes)
+    if run.one_a_request:
+        model = run.command.index("--model") + 1
+        words = [*run.command[:model], run.one_a_request, *run.command[model + 1 :]]
+        return f"strop gap {shlex.join(words)} {sizes}".rstrip()
+    if run.temperature is not None and run.temperature < 1:
+        return _gap(run, f"{sizes} --temperature 1".lstrip())
+    return ""
 
 
 def _improve(setting: Setting, run: Circumstances) -> str:
