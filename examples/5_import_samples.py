@@ -52,6 +52,9 @@ def main() -> None:
     run = strop.add_verifier(run.path, "majority")
     print(f"accuracy {run.document['accuracy']['value']:.4f} of {run.responses.height:,} responses")
     print(f"gap of the majority vote: {run.document['verifiers']['majority']['gap']['value']:.4f}")
+    verdict = run.document["verdict"]
+    print(f"train on what it keeps? {verdict['train']}: {verdict['why']}")
+    print(f"report: {run.report()}")
 
 
 if __name__ == "__main__":

@@ -56,3 +56,24 @@ def test_different_numbers_of_samples_are_not_to_be_compared() -> None:
     fewer = document("signs") | {"samples": 8}
     assert sum("do not compare" in line for line in notes([document(), fewer])) == 1
     assert not any("do not compare" in line for line in notes([document(), document("signs")]))
+
+
+def test_an_accuracy_without_an_interval_is_known() -> None:
+    lone = {"value": 0.5, "low": None, "high": None, "why": "one problem only"}
+    lines = notes([document() | {"accuracy": lone}])
+    assert "arithmetic: accuracy has no interval: one problem only" in lines
+
+
+def test_a_run_without_verifiers_has_no_definition_of_the_gap() -> None:
+    bare = document() | {"estimates": [], "verifiers": {}}
+    assert not [line for line in notes([bare]) if line.startswith("gap = ")]
+
+
+def test_responses_without_a_vote_are_not_called_verifications() -> None:
+    majority = entry("best-of:K", estimate(0.1), estimate(0.5), unparsed=670)
+    made = document() | {
+        "estimates": [],
+        "verifiers": {"majority": majority | {"name": "majority"}},
+    }
+    (line,) = [line for line in notes([made]) if "670" in line]
+    assert "670 responses have no answer to vote for" in line

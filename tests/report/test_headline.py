@@ -50,7 +50,7 @@ def test_a_gain_of_unknown_size_is_at_most_about_the_gap() -> None:
     headline = headline_of(with_verdict(gain=unknown, expected_accuracy=unknown, source="run"))
     assert headline is not None
     assert "gains at most about the gap; its size is not known" in headline.sentence
-    assert any("a pilot would tell" in step for step in headline.steps)
+    assert any("training keeps is not known before" in step for step in headline.steps)
 
 
 def test_another_model_s_judgement_is_named() -> None:
@@ -78,3 +78,12 @@ def test_what_has_no_verifier_or_no_verdict() -> None:
     made = document()
     del made["verdict"]
     assert headline_of(made) is None
+
+
+def test_a_score_of_no_model_is_not_called_the_model_s() -> None:
+    made = document()
+    for row in (*made["estimates"], *made["verifiers"].values()):
+        row |= {"verifier_model": None, "name": "cot-binary"}
+    headline = headline_of(made)
+    assert headline is not None
+    assert any(step.startswith("Each response got a score of cot") for step in headline.steps)

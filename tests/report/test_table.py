@@ -8,6 +8,7 @@ import sys
 from rich.cells import cell_len
 
 from strop.report import gap_table, notes
+from strop.report.table import accuracy_lines
 from tests.report.made_up import ESCAPE, MIRROR, document, entry, estimate, printed, undefined
 
 
@@ -63,3 +64,11 @@ def test_the_table_loads_no_charts() -> None:
     code = f"import sys, strop.report.table; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_run_without_verifiers_has_its_accuracies() -> None:
+    made = document() | {"accuracy_flexible": {"value": 0.5, "low": None, "high": None}}
+    strict, flexible, counts = accuracy_lines(made, 6_400)
+    assert strict.startswith("Accuracy, strict: ")
+    assert flexible == "Accuracy, flexible: 50.0%"
+    assert counts == "of 6,400 responses to 200 problems"

@@ -230,9 +230,29 @@ def test_unreadable_checks_are_no_verdict(run: Run) -> None:
 
 
 def test_no_verifier_that_could_filter(tmp_path: Path) -> None:
-    found = imported(tmp_path, rows([[1, 0], [0, 1]] * 6, scores=False)).document["verdict"]
+    """The next command works on imported responses: it needs no model, or names one."""
+    made = rows([[1, 0], [0, 1]] * 6, scores=False)
+    run = imported(tmp_path, made)
+    found = run.document["verdict"]
     assert (found["train"], found["situation"]) == ("unclear", "no_verifier")
+    assert found["next"].endswith("--verifier cot-binary --verify-with MODEL")
     assert known_command(found["next"])
+    answered = judge(run, [], has_answers=True)
+    assert answered["next"] == f"strop verify {run.path} --verifier majority"
+
+
+def test_a_gap_around_zero_names_the_verifier(tmp_path: Path) -> None:
+    """The scores of 22 problems are right, and those of 18 are the wrong way round."""
+    made = []
+    for problem in range(40):
+        for label in (1, 0):
+            score = label if problem < 22 else 1 - label
+            row = {"problem": str(problem), "text": f"text {label}", "utility": label}
+            made.append(row | {"scores": {"judge": score}})
+    found = imported(tmp_path, made).document["verdict"]
+    assert (found["train"], found["situation"]) == ("unclear", "gap_unclear")
+    assert found["why"].startswith("whether judge keeps better responses is not shown")
+    assert "problems would show it" in found["why"]
 
 
 # --- what it rests on ---

@@ -56,7 +56,7 @@ def print_runs(runs: list[Run], page_folder: Path | None, as_json: bool) -> None
         print(json.dumps(one_or_all(documents), allow_nan=False))
         return
     from strop.report.cost import cost_table
-    from strop.report.table import gap_table, notes
+    from strop.report.table import accuracy_lines, gap_table, notes
     from strop.report.verdict import unknown_line, verdict_lines
 
     console = _console()
@@ -65,8 +65,15 @@ def print_runs(runs: list[Run], page_folder: Path | None, as_json: bool) -> None
         for line in verdict_lines(document):
             # A command to copy is not broken into lines.
             console.print(line, markup=False, soft_wrap="  Next: " in line)
-    console.print(unknown_line(documents[0]), markup=False)
-    console.print("", gap_table(documents))
+    # Without a verifier that was chosen, nothing is forecast.
+    if any("verifier" in document["verdict"] for document in documents):
+        console.print(unknown_line(documents[0]), markup=False)
+    if any(document["verifiers"] for document in documents):
+        console.print("", gap_table(documents))
+    else:
+        for run in runs:
+            lines = accuracy_lines(run.document, run.responses.height)
+            console.print("", *lines, sep="\n", markup=False)
     for note in notes(documents):
         console.print(note, markup=False)
     costs = cost_table(documents)
@@ -84,18 +91,6 @@ def write_report(runs: list[Run], page_folder: Path | None) -> Path:
         return runs[0].report()
     RunFolder(page_folder).write_text(PAGE, page_of(runs))
     return page_folder / PAGE
-
-
-def print_accuracies(run: Run) -> None:
-    """Print the accuracy of all responses, strict and flexible, of a run without verifiers."""
-    from strop.report.formatting import counted, interval, number
-
-    document = run.document
-    for name, label in (("accuracy", "strict"), ("accuracy_flexible", "flexible")):
-        if name in document:
-            print(f"Accuracy, {label}: {number(document[name])}% {interval(document[name])}")
-    responses = counted(run.responses.height, "response", "responses")
-    print(f"of {responses} to {counted(document['problems'], 'problem', 'problems')}")
 
 
 def print_progress(line: str) -> None:

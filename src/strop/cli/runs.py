@@ -18,7 +18,7 @@ from strop.cli.options import (
     WorkerOptions,
     find_verifiers,
 )
-from strop.cli.output import one_or_all, print_accuracies, print_runs
+from strop.cli.output import one_or_all, print_runs
 
 runs_app = typer.Typer()
 
@@ -128,6 +128,3 @@ def import_(
     renamed = None if columns is None else read_columns(columns)
     run = import_samples(file, out, model=model, task=task, columns=renamed, think=think)
     print_runs([run], None, as_json)
-    if not run.document["verifiers"] and not as_json:
-        # The table has a row for each verifier, and here is none.
-        print_accuracies(run)

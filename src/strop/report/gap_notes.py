@@ -35,6 +35,10 @@ _COUNTS = {
         "problems had no room (left out of the relative gap)",
     ),
 }
+_VOTELESS = (
+    "response has no answer to vote for (scored 0)",
+    "responses have no answer to vote for (scored 0)",
+)
 _DIFFERENT_SAMPLES = (
     "these runs have different numbers of samples, so their gaps are different quantities: "
     "do not compare them"
@@ -48,7 +52,7 @@ def notes(documents: Sequence[Document]) -> list[str]:
     reason for each missing number.
     """
     cleaned = [clean(document) for document in documents]
-    lines = _definitions(cleaned)
+    lines = _definitions([document for document in cleaned if entries(document)])
     if _has_clear_gap(cleaned):
         lines.append("* the interval of the gap excludes zero")
     sample_counts = {document["samples"] for document in cleaned if "samples" in document}
@@ -83,7 +87,9 @@ def _document_notes(document: Document, several_models: bool) -> list[str]:
     lines = []
     why = _why(document.get("accuracy"))
     if why:
-        lines.append(f"{run}: accuracy {DASH}: {why}")
+        is_known = known(document.get("accuracy"), "value") is not None
+        missing = "has no interval" if is_known else DASH
+        lines.append(f"{run}: accuracy {missing}: {why}")
     lines += [f"{run}: {note}" for note in document.get("notes") or []]
     truncated = document.get("truncated") or 0
     if truncated:
@@ -101,6 +107,8 @@ def _entry_notes(row: str, entry: Document) -> list[str]:
     lines = []
     counts = []
     for key, (singular, plural) in _COUNTS.items():
+        if key == "unparsed" and entry.get("name") == "majority":
+            singular, plural = _VOTELESS
         if entry.get(key):
             counts.append(counted(entry[key], singular, plural))
     if counts:

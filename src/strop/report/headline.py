@@ -60,7 +60,7 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
     # No verifier could be chosen: there is nothing to expect, and no step to explain.
     if "verifier" not in verdict:
         tiles = [_accuracy_tile(document)]
-        return Headline(kind, question, answer, why, tiles, [], unknown, command)
+        return Headline(kind, question, answer, why, tiles, [], [], command)
     chosen = _Verdict(document, verdict, _chosen_row(document, verdict))
     sentence = f"{why}. {_expectation(chosen)}"
     steps = list(_steps(chosen))
@@ -122,7 +122,7 @@ def _steps(chosen: _Verdict) -> Iterator[str]:
         f"the verifier that did best on the other four: {points(verdict.get('gap'))}"
     )
     if known(verdict.get("gain"), "value") is None:
-        yield "Which part of the gap training keeps is not known here: a pilot would tell"
+        yield "Which part of the gap training keeps is not known before training"
     else:
         yield (
             f"The gain of a round is forecast by {verdict['source_words']}; its interval is for "
@@ -138,10 +138,10 @@ def _filter_steps(chosen: _Verdict) -> Iterator[str]:
     row = chosen.row
     judge = "The same model" if chosen.judge == chosen.document["model"] else chosen.judge
     verifier = row.get("name", row["verifier"])
-    yield (
-        f"{judge} judged each response ({verifier}) without seeing the reference; "
-        f"{number(row.get('kept_share'))}% were kept"
-    )
+    judged = f"{judge} judged each response ({verifier})"
+    if row.get("verifier_model", judge) is None:
+        judged = f"Each response got a score of {verifier}"
+    yield f"{judged} without seeing the reference; {number(row.get('kept_share'))}% were kept"
     yield (
         f"Of those kept, {number(row.get('accuracy_kept'))}% are right. The difference is the "
         f"generation-verification gap: {points(row.get('gap'))}"

@@ -6,11 +6,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from strop.report.formatting import Document
+from strop.report.formatting import Document, counted, interval, number
 from strop.report.gap_notes import notes
 from strop.report.gap_rows import GapRow, gap_rows
 
-__all__ = ["gap_table", "notes"]
+__all__ = ["accuracy_lines", "gap_table", "notes"]
 
 _VERIFIER = "verifier\n@weight"
 _HEADERS = (
@@ -46,6 +46,18 @@ def gap_table(documents: list[Document]) -> Table:
         table.add_row(Text(first_cell), *_cells(row))
         previous = run
     return table
+
+
+def accuracy_lines(document: Document, responses: int) -> list[str]:
+    """Return the accuracy of all responses, strict and flexible: the numbers without verifiers."""
+    lines = []
+    for name, label in (("accuracy", "strict"), ("accuracy_flexible", "flexible")):
+        if name in document:
+            estimate = document[name]
+            lines.append(f"Accuracy, {label}: {number(estimate)}% {interval(estimate)}".rstrip())
+    of_responses = counted(responses, "response", "responses")
+    of_problems = counted(document["problems"], "problem", "problems")
+    return [*lines, f"of {of_responses} to {of_problems}"]
 
 
 def _cells(row: GapRow) -> list[Text]:

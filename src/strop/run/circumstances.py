@@ -43,6 +43,7 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         sizes=[] if stored.is_imported else _sizes(plan),
         resume=_resume(stored) if can_train else [],
         is_imported=stored.is_imported,
+        has_answers=not stored.responses["answer_strict"].is_null().all(),
         can_train=can_train,
         trainer=default_trainer_label(is_embedded(plan.model)),
         unreadable=_unreadable(stored),

@@ -50,7 +50,8 @@ def _repeated_questions(stored: StoredRun) -> list[str]:
     copies = stored.plan.problems - stored.problems["question"].n_unique()
     if not copies:
         return []
-    return [f"{copies} problems repeat the question of another; copies are resampled together"]
+    problems = "1 problem repeats" if copies == 1 else f"{copies} problems repeat"
+    return [f"{problems} the question of another; copies are resampled together"]
 
 
 def _data(stored: StoredRun) -> list[str]:

@@ -25,6 +25,7 @@ from strop.records import Estimate
 from strop.run.evidence import Evidence
 from strop.run.forecasting import Setting, SourcedForecast, forecast_round
 from strop.run.updates import Update
+from strop.verify import VERIFIERS
 
 Train = Literal["yes", "no", "unclear"]
 METHOD = "rft"
@@ -54,10 +55,11 @@ class Circumstances:
     responses without text, cut off while thinking, and refused by a server; ``max_tokens``: the
     limit of a response, 0 if unknown. ``one_a_request``: the name of a served model with one sample
     a request, "" for other models. ``can_train``: the model lies in a folder that ``strop improve``
-    can train. ``command``: the words of the command line that name the model and the task;
-    ``sizes``: those of its sizes that are not the defaults; ``resume``: those that go on with this
-    very run, if any can. ``pilots``: the gain of the pilot fit by its filter, if there was one.
-    ``cost``: that of sampling and verifying one round.
+    can train. ``has_answers``: an answer was found in some response, so that votes can be counted.
+    ``command``: the words of the command line that name the model and the task; ``sizes``: those of
+    its sizes that are not the defaults; ``resume``: those that go on with this very run, if any
+    can. ``pilots``: the gain of the pilot fit by its filter, if there was one. ``cost``: that of
+    sampling and verifying one round.
     """
 
     model: str
@@ -69,6 +71,7 @@ class Circumstances:
     sizes: Sequence[str] = ()
     resume: Sequence[str] = ()
     is_imported: bool = False
+    has_answers: bool = False
     trainer: str = ""
     unreadable: Mapping[str, float] = field(default_factory=dict)
     identical: bool = False
@@ -218,6 +221,8 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
     names = list(evidence.blind)
     if not names:
         why = "no verifier that could filter has scored the responses"
+        if run.is_imported and run.has_answers:
+            return Ruling("unclear", f"{why}: add one", "no_verifier", _verify(run, "majority"))
         return Ruling("unclear", why, "no_verifier", _verify(run, "cot-binary"))
     readable = [name for name in names if run.unreadable.get(name, 0.0) < UNREADABLE]
     if not readable:
@@ -278,10 +283,14 @@ def _decide(
         return Ruling("no", f"{why}, and training seldom gains more than the gap")
     if gap.low <= 0 and sourced.source != "pilot":
         needed = _problems_needed(gap)
-        why = "the gap's interval includes zero: the best verifier may know nothing"
-        more = (
-            f"; about {needed:,} problems would tell, if the gap stays as it is" if needed else ""
+        verifier = setting.filter.partition("@")[0]
+        why = (
+            f"whether {verifier} keeps better responses is not shown, since the gap's interval "
+            "includes zero"
         )
+        more = ""
+        if needed:
+            more = f"; about {needed:,} problems would show it, if the gap stays as it is"
         return Ruling("unclear", why + more, "gap_unclear", _plan(run, gap))
     if forecast is None:
         why = (
@@ -372,7 +381,9 @@ def _improve(setting: Setting, run: Circumstances) -> str:
 
 
 def _verify(run: Circumstances, verifier: str) -> str:
-    return f"strop verify {shlex.quote(run.folder)} --verifier {verifier}"
+    # Who wrote imported responses may be no model that strop can load.
+    judge = " --verify-with MODEL" if run.is_imported and VERIFIERS[verifier].asks_model else ""
+    return f"strop verify {shlex.quote(run.folder)} --verifier {verifier}{judge}"
 
 
 def _plan(run: Circumstances, gap: Estimate | None = None) -> str:
