@@ -241,6 +241,20 @@ def test_no_verifier_that_could_filter(tmp_path: Path) -> None:
     assert answered["next"] == f"strop verify {run.path} --verifier majority"
 
 
+def test_responses_without_a_vote_are_no_unreadable_checks(tmp_path: Path) -> None:
+    made = []
+    for problem in range(12):
+        for answer, right in (("1", 1), ("1", 1), ("2", 0), (None, 0), (None, 0), (None, 0)):
+            row = {"problem": str(problem), "text": "t", "utility": right}
+            made.append(row | ({"answer": answer} if answer else {}))
+        made[-1]["text"] = "another"
+    run = strop.add_verifier(imported(tmp_path, made).path, "majority")
+    found = run.document["verdict"]
+    assert run.document["verifiers"]["majority"]["unparsed"] == 36
+    assert found["situation"] != "unreadable"
+    assert found["verifier"] == "majority"
+
+
 def test_a_gap_around_zero_names_the_verifier(tmp_path: Path) -> None:
     """The scores of 22 problems are right, and those of 18 are the wrong way round."""
     made = []

@@ -118,9 +118,15 @@ def _can_train(stored: StoredRun) -> bool:
 
 
 def _unreadable(stored: StoredRun) -> dict[str, float]:
-    """Return the share of each verifier's checks that could not be read."""
+    """Return the share of each verifier's checks that could not be read.
+
+    A verifier that asks no model has no checks: a response without a vote is no fault of format.
+    """
     shares = {}
     for name, frame in stored.scores.items():
+        kind = VERIFIERS.get(stored.verifiers[name]["verifier"])
+        if kind is not None and not kind.asks_model:
+            continue
         shares[name] = float((~frame["parsed"]).sum()) / max(1, frame.height)
     return shares
 
