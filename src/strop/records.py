@@ -121,6 +121,9 @@ class Usage:
 
     The other fields count responses: ``empty`` of a server, without any text; ``refused`` by it;
     ``thoughts``, with a span of thinking that was removed; ``unclosed``, cut off while thinking.
+    Of questions that offer options: ``options`` counts those whose options have a known
+    probability, ``option_mass`` is the sum of what the options hold together, and ``low_mass``
+    counts the questions where that is below a tenth.
     """
 
     prompt_tokens: int = 0
@@ -134,6 +137,9 @@ class Usage:
     refused: int = 0
     thoughts: int = 0
     unclosed: int = 0
+    options: int = 0
+    option_mass: float = 0.0
+    low_mass: int = 0
 
     @property
     def spent_tokens(self) -> int:
@@ -141,9 +147,17 @@ class Usage:
         return self.prompt_tokens + self.cached_tokens + self.generated_tokens
 
     def as_json(self) -> dict[str, int | float]:
-        """Return every field; those after ``seconds`` only if they are not 0."""
+        """Return what was spent and counted; fields after ``seconds`` only if they are not 0.
+
+        The probability of options is no cost; it is reported with the verifier.
+        """
         rare = ("cost", "failures", "empty", "refused", "thoughts", "unclosed")
-        return {name: value for name, value in asdict(self).items() if value or name not in rare}
+        of_options = ("options", "option_mass", "low_mass")
+        document = {}
+        for name, value in asdict(self).items():
+            if name not in of_options and (value or name not in rare):
+                document[name] = value
+        return document
 
 
 def total_usage(usages: Iterable[Usage]) -> Usage:

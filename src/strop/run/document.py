@@ -17,6 +17,8 @@ from strop.run.notes import run_notes
 from strop.run.stored import StoredRun
 from strop.run.updates import Update
 from strop.run.verdict import verdict
+from strop.run.verification import SCORES
+from strop.verify.base import LOW_MASS
 from strop.weigh import Product
 
 
@@ -67,7 +69,22 @@ def _row(
     row["left_out"] = left_out
     row["no_survivor"] = summary.no_survivor
     row["no_room"] = summary.no_room
+    if len(product.verifiers) == 1:
+        row |= _option_mass(stored, product.verifiers[0])
     return row
+
+
+def _option_mass(stored: StoredRun, verifier: str) -> dict[str, Any]:
+    """Return the probability that the options of a verifier hold together.
+
+    Empty for a verifier without options, and for the runs of versions that did not keep it.
+    """
+    usage = stored.usage_by_stage[SCORES + verifier]
+    if not usage.options:
+        return {}
+    mean = usage.option_mass / usage.options
+    mass = {"mean": mean, "questions": usage.options, "below": usage.low_mass, "limit": LOW_MASS}
+    return {"option_mass": mass}
 
 
 def _first_rows(stored: StoredRun, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from strop.run.plan import Plan
 from strop.run.stored import StoredRun
 from strop.run.verification import SCORES
 from strop.tasks.base import UNGRADED
+from strop.verify.base import LOW_MASS
 
 
 def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
@@ -18,6 +19,7 @@ def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
         *_data(stored),
         *_ungraded(stored),
         *_changed_prompts(stored),
+        *_option_mass(stored),
         *_server(stored),
         *_thinking(stored),
     ]
@@ -84,6 +86,21 @@ def _changed_prompts(stored: StoredRun) -> list[str]:
         wording = verifier.get("settings", {}).get("wording")
         if wording:
             notes.append(f"{name} asks in words of its own: {', '.join(wording)}")
+    return notes
+
+
+def _option_mass(stored: StoredRun) -> list[str]:
+    """Say how much of the model's probability the options hold: it tells what the scores mean."""
+    notes = []
+    for name in stored.verifiers:
+        usage = stored.usage_by_stage[SCORES + name]
+        if not usage.options:
+            continue
+        mean = usage.option_mass / usage.options
+        notes.append(
+            f"{name}: its options together hold {mean:.1%} of the model's probability on average, "
+            f"and less than {LOW_MASS:.0%} in {usage.low_mass:,} of {usage.options:,} questions"
+        )
     return notes
 
 

@@ -12,13 +12,20 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from strop.engines.base import Engine
 from strop.prompts import NEXT_QUESTION, WORDING, Wording, next_question
 from strop.records import Finish, Problem, Prompt, Sampling, Score, Usage
 from strop.tasks.base import Task
+
+FloatArray = NDArray[np.float64]
+LOW_MASS = 0.1
+"""Where the options hold less probability together, the model would rather write something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,20 @@ class Verdicts:
     scores: list[Score]
     usage: Usage
     option_mass: float | None = None
+
+
+def count_option_mass(usage: Usage, mass_P: FloatArray) -> Usage:
+    """Return the usage with the probability that the options of each question hold together.
+
+    ``mass_P`` is NaN where it is not known; such questions are not counted.
+    """
+    known = mass_P[np.isfinite(mass_P)]
+    return replace(
+        usage,
+        options=known.size,
+        option_mass=float(known.sum()),
+        low_mass=int((known < LOW_MASS).sum()),
+    )
 
 
 class Verifier(ABC):

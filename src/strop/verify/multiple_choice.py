@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
-from strop.verify.base import Candidate, PromptedVerifier, Verdicts, VerificationContext
+from strop.verify.base import (
+    Candidate,
+    PromptedVerifier,
+    Verdicts,
+    VerificationContext,
+    count_option_mass,
+)
 
-FloatArray = NDArray[np.float64]
 _warned: dict[str | tuple[str, type[Warning], int], int] = {}
 TINY_MASS = 0.01
 """Below this mean probability of both options together, the model is asked for the wrong words."""
@@ -63,10 +67,11 @@ class MultipleChoice(PromptedVerifier):
                 scores.append(Score(float(probability), True))
             else:
                 scores.append(Score(0.0, False))
-        mass = _mean_mass(correct_P, incorrect_P)
+        usage = count_option_mass(scored.usage, np.exp(correct_P) + np.exp(incorrect_P))
+        mass = usage.option_mass / usage.options if usage.options else None
         if mass is not None and mass < TINY_MASS:
             _warn_of_mass(options, context.engine.name)
-        return Verdicts(scores, scored.usage, mass)
+        return Verdicts(scores, usage, mass)
 
 
 def _warn_of_mass(options: tuple[str, str], model: str) -> None:
@@ -80,10 +85,3 @@ def _warn_of_mass(options: tuple[str, str], model: str) -> None:
         0,
         registry=_warned,
     )
-
-
-def _mean_mass(correct: FloatArray, incorrect: FloatArray) -> float | None:
-    """Return the mean probability of both options together; None if no prompt has both."""
-    mass = np.exp(correct) + np.exp(incorrect)
-    known = mass[np.isfinite(mass)]
-    return float(known.mean()) if known.size else None
