@@ -131,6 +131,8 @@ def test_responses_that_are_no_answers_are_counted_and_no_verdict(
     assert document["usage_by_stage"]["responses"][field] == responses
     counted = f"{responses + PROBLEMS} responses and {responses} checks"
     assert [note for note in document["notes"] if counted in note]
+    is_empty = field != "refused"
+    assert bool([note for note in document["notes"] if "the same text" in note]) != is_empty
     verdict = document["verdict"]
     assert verdict["train"] == "unclear"
     assert words in verdict["why"]
@@ -165,6 +167,8 @@ def test_unknown_log_probabilities_are_left_out_and_counted(
         document = measure(model, task, tmp_path / "run", "logprob").document
     assert document["verifiers"]["logprob"]["left_out"] == PROBLEMS * SAMPLES
     assert document["verifiers"]["logprob"]["gap"]["value"] is None
+    line = f"the log-probability of {PROBLEMS * SAMPLES} of {PROBLEMS * SAMPLES} responses is not"
+    assert [note for note in document["notes"] if line in note]
 
 
 # --- what a run does not deliver is said at its first part ---

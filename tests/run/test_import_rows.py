@@ -1,4 +1,4 @@
-"""Spans of thinking are removed from imported texts, as engines remove them."""
+"""Reading an imported file: spans of thinking are removed, and whole numbers are whole."""
 
 from __future__ import annotations
 
@@ -69,3 +69,11 @@ def test_a_name_that_is_no_mark_is_one_line(file: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--think '<x>': expected the name of a mark"):
         import_samples(file, tmp_path / "run", think="<x>")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("answer", "reference"), [("5", 5.0), (5.0, 5), (5.0, "5"), (0.5, "0.5")])
+def test_whole_numbers_of_a_table_are_whole(answer: Any, reference: Any, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    row = {"problem": "p", "text": "t", "answer": answer, "reference": reference}
+    path.write_text(json.dumps(row))
+    assert import_samples(path, tmp_path / "run").responses["utility_strict"].to_list() == [1]

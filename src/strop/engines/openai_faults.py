@@ -90,7 +90,7 @@ def check_first_part(
             f"the server counts no generated tokens for the first {len(samples)} responses: "
             "token counts, and what follows from them (cost, FLOPs), are too low"
         )
-    if sampling.temperature > 0:
+    if sampling.temperature > 0 and generation.usage.refused < len(samples):
         _check_variety(generation.samples, sampling.temperature, per_request, say)
 
 

@@ -41,6 +41,8 @@ from strop.verify import VERIFIERS
 LONGEST_LINE = 10_000_000
 MAX_TOKENS = 2**31 - 1
 """The largest number of tokens that the stored column can hold."""
+LARGEST_WHOLE = 2.0**53
+"""Below it, every whole number is a float of its own."""
 SCORE_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A name of scores is also the name of a folder, and a part of a weight's name."""
 FINISHES = ("end", "stop", "length")
@@ -362,6 +364,8 @@ class _Line:
             return None
         if isinstance(value, str):
             return self.encodable(key, value)
+        if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+            return str(int(value))  # tables write the whole number 5 as 5.0
         if isinstance(value, int | float) and not isinstance(value, bool):
             return json.dumps(value)
         raise self.wrong(f"has {key} {value!r}", f"{key} to be text or a number")

@@ -20,6 +20,7 @@ def run_notes(stored: StoredRun, samples: Samples) -> list[str]:
         *_ungraded(stored),
         *_changed_prompts(stored),
         *_option_mass(stored),
+        *_unknown_logprobs(stored),
         *_server(stored),
         *_thinking(stored),
     ]
@@ -40,7 +41,9 @@ def _response_counts(stored: StoredRun, samples: Samples) -> list[str]:
 
 def _identical(stored: StoredRun) -> list[str]:
     """Say that there is nothing to choose among, where greedy decoding does not explain it."""
-    if not stored.all_identical or (stored.plan.temperature == 0 and not stored.is_imported):
+    is_greedy = stored.plan.temperature == 0 and not stored.is_imported
+    # Responses without text are counted in a note of their own.
+    if is_greedy or not stored.all_identical or stored.empty == stored.responses.height:
         return []
     drawn = "" if stored.is_imported else f" at temperature {stored.plan.temperature:g}"
     return [
@@ -102,6 +105,18 @@ def _option_mass(stored: StoredRun) -> list[str]:
             f"and less than {LOW_MASS:.0%} in {usage.low_mass:,} of {usage.options:,} questions"
         )
     return notes
+
+
+def _unknown_logprobs(stored: StoredRun) -> list[str]:
+    """Count the log-probabilities that the model's server did not give."""
+    responses = stored.responses
+    unknown = int(responses["logprob"].is_nan().sum())
+    if stored.is_imported or not unknown:
+        return []
+    return [
+        f"the log-probability of {unknown:,} of {responses.height:,} responses is not known; "
+        "what needs it leaves them out"
+    ]
 
 
 def _server(stored: StoredRun) -> list[str]:
