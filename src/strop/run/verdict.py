@@ -270,7 +270,8 @@ def _decide(
 ) -> Ruling:
     """Return train, do not train or unclear for an ordinary run."""
     if gap.value is None or gap.low is None or gap.high is None:
-        return Ruling("unclear", f"the gap has no interval ({gap.why})", "few_problems", _plan(run))
+        why = f"the gap has no interval ({gap.why}): it needs more problems"
+        return Ruling("unclear", why, "few_problems", _plan(run))
     forecast = sourced.forecast
     if forecast is not None and forecast.worth >= SURE:
         why = f"a gain of more than {100 * WORTH:g} points is {forecast.worth:.0%} probable"
