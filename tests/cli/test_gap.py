@@ -72,6 +72,7 @@ def test_one_document_on_stdout_with_the_keys_of_the_contract(
         "left_out",
         "no_survivor",
         "no_room",
+        "option_mass",
     } == set(document["verifiers"]["mc"])
     assert document["verifiers"]["mc"]["weigh"] == "quantile:0.5"
     assert set(document["usage"]) == {
@@ -177,14 +178,13 @@ def test_a_file_of_own_prompts(
     assert "\nRight?\nVerdict:" in shown and "Is this answer correct" not in shown
     assert strop(monkeypatch, *command, "--out", "run", "--prompts", str(default), "--json") == 0
     usual = json.loads(capsys.readouterr().out)
-    assert usual["notes"] == [] and strop(monkeypatch, *command, "--out", "run", "--json") == 0
+    assert not [note for note in usual["notes"] if "words of its own" in note]
+    assert strop(monkeypatch, *command, "--out", "run", "--json") == 0
     assert json.loads(capsys.readouterr().out) == usual
     assert strop(monkeypatch, *command, "--out", "own", "--prompts", str(mine), "--json") == 0
     own = json.loads(capsys.readouterr().out)
-    assert (
-        own["notes"] == ["mc asks in words of its own: multiple_choice"]
-        and own["accuracy"] == usual["accuracy"]
-    )
+    assert "mc asks in words of its own: multiple_choice" in own["notes"]
+    assert own["accuracy"] == usual["accuracy"]
     added = ("verify", "run", "--prompts", str(mine), "--json", "--verifier")
     assert (
         strop(monkeypatch, *added, "cot-binary") == 0
