@@ -161,7 +161,7 @@ def test_unknown_log_probabilities_are_said_at_the_first_part(
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             generation = engine.sample([Request(ASKED, (1, 2))], WARM)
-        assert "none of the first 2 responses has a known one" in str(warned[-1].message)
+        assert "those of all of the first 2 responses are unknown" in str(warned[-1].message)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             engine.sample([Request(ASKED, (3, 4))], WARM)

@@ -218,6 +218,13 @@ def test_identical_responses(tmp_path: Path) -> None:
     assert "seed" in found["why"]
 
 
+def test_imported_responses_need_no_text(tmp_path: Path) -> None:
+    made = [row | {"text": ""} for row in rows([[1, 0, 1, 0], [0, 1, 0, 0]] * 6)]
+    found = imported(tmp_path, made).document["verdict"]
+    assert found["situation"] not in ("identical", "empty")
+    assert found["verifier"] == "judge"
+
+
 def test_unreadable_checks_are_no_verdict(run: Run) -> None:
     worst = dict.fromkeys(("cot-binary", "mc"), 0.95)
     found = judge(run, rounds(0.9), unreadable=worst)

@@ -98,11 +98,11 @@ def _check_logprobs(samples: Sequence[Sample], say: Callable[[str], None]) -> No
     whole = [sample for sample in samples if sample.finish != "length"] or samples
     unknown = sum(math.isnan(sample.logprob) for sample in whole)
     if unknown > MANY_UNKNOWN * len(whole):
-        how_many = "none" if unknown == len(whole) else f"only {len(whole) - unknown}"
+        how_many = "all" if unknown == len(whole) else f"{unknown}"
         say(
-            f"the server gave log-probabilities when it was probed, but {how_many} of the first "
-            f"{len(whole)} responses has a known one; verifiers and weights that need them "
-            "leave the others out"
+            "the server gave log-probabilities when it was probed, but those of "
+            f"{how_many} of the first {len(whole)} responses are unknown; verifiers and weights "
+            "that need them leave such responses out"
         )
 
 

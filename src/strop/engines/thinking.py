@@ -1,11 +1,11 @@
 """Remove a model's spans of thinking from its responses, before anyone grades or verifies them.
 
 ``Engine.draw`` is the one way in which responses and verifications are drawn; ``strop import``
-treats responses that were drawn elsewhere alike. Token
-ids, token counts and log-probabilities stay those of the whole response; only its text loses the
-spans. A response that ends inside a span was cut off before its answer, so it counts as truncated.
-The marks are the setting ``think`` of a model's name: ``NAME?think=reasoning`` for
-<reasoning>...</reasoning>, ``NAME?think=none`` to keep everything. Imports have ``--think``.
+treats responses that were drawn elsewhere alike. Token ids, token counts and log-probabilities stay
+those of the whole response; only its text loses the spans. A response that ends inside a span was
+cut off before its answer, so it counts as truncated. The marks are the setting ``think`` of a
+model's name: ``NAME?think=reasoning`` for <reasoning>...</reasoning>, ``NAME?think=none`` to keep
+everything. An import has the option ``--think``.
 """
 
 from __future__ import annotations

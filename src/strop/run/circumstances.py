@@ -34,6 +34,8 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
     can_train = _can_train(stored)
     responses = stored.responses.height
     usage = stored.usage_by_stage["responses"]
+    # Imported texts may be left empty where a grade is given.
+    empty = usage.unclosed if stored.is_imported else stored.empty
     return Circumstances(
         model=plan.model,
         task=plan.task.label,
@@ -48,7 +50,7 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         trainer=default_trainer_label(is_embedded(plan.model)),
         unreadable=_unreadable(stored),
         identical=stored.all_identical,
-        empty=stored.empty / responses,
+        empty=empty / responses,
         unclosed=usage.unclosed / responses,
         refused=usage.refused / responses,
         max_tokens=_most_tokens(stored),

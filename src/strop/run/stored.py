@@ -195,12 +195,18 @@ class StoredRun:
 
     @cached_property
     def all_identical(self) -> bool:
-        """Whether every problem has two or more responses, all of them the same text."""
+        """Whether every problem has two or more responses, all of them the same.
+
+        Imported texts may be left empty; responses with other answers or grades are not the same.
+        """
+        # Columns one by one: hashing rows of several takes much memory in a large run.
         by_problem = self.responses.group_by("problem").agg(
-            pl.col("text").n_unique().alias("texts"), pl.len().alias("responses")
+            pl.len().alias("responses"),
+            pl.col("text", "answer_strict", "utility_strict").n_unique(),
         )
+        largest = by_problem.select(pl.max_horizontal("text", "answer_strict", "utility_strict"))
         fewest = by_problem["responses"].to_numpy().min()
-        return bool(fewest > 1 and by_problem["texts"].to_numpy().max() == 1)
+        return bool(fewest > 1 and largest.to_series().to_numpy().max() == 1)
 
     @property
     def empty(self) -> int:
