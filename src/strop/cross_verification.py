@@ -143,7 +143,7 @@ def _check(models: Sequence[str | Engine], verifiers: Sequence[Verifier]) -> Non
         return
     got = ", ".join(verifier.name for verifier in verifiers) or "none"
     raise UsageError(
-        "a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, "
+        "a matrix needs a model, and verifiers that ask one (mc, cot-binary, cot-score, cot-mc, "
         f"tournament); got {got}"
     )
 

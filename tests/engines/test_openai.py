@@ -214,6 +214,15 @@ def test_missing_abilities_are_found_and_replaced(
                 assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
 
 
+def test_a_chat_does_not_go_on_from_given_words(server: Loopback, tmp_path: Path) -> None:
+    """cot-mc appends the words before a verdict to the model's check; a chat takes whole turns."""
+    assert "continue" not in served(server, Talent()).lacks
+    engine = served(server, Talent(chat=True))
+    with pytest.raises(UsageError, match=r"cot-mc cannot be used .* a chat server does not go on"):
+        strop.gap(engine, "recall", verifiers=["cot-mc"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_prompt_by_chat_is_shown_as_its_messages(server: Loopback) -> None:
     engine = served(server, Talent(chat=True))
     assert json.loads(engine.render(SOLUTIONS[0])) == [

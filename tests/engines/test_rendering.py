@@ -88,6 +88,41 @@ def test_a_continuation_begins_as_an_answer_does(template: str | None, ending: s
     assert whole.startswith(renderer.tokenizer.decode([*ids, *tokens]))
 
 
+@pytest.mark.parametrize("template", [CHATML, SPACED, None])
+def test_an_open_prompt_goes_on_where_the_assistant_stopped(template: str | None) -> None:
+    """The tokens are those of the whole answer, as the template writes it."""
+    renderer = Renderer.for_model("m", make_tokenizer(template), None)
+    question = Message("user", "Is it?\nCheck:")
+    ids, [tokens] = renderer.scoring_job(
+        ENGINE, (question, Message("assistant", " Yes.\nVerdict:")), [" Correct"]
+    )
+    answer = " Yes.\nVerdict: Correct"
+    if template:
+        turns = [
+            {"role": "user", "content": question.content},
+            {"role": "assistant", "content": answer.strip()},
+        ]
+        whole = renderer.tokenizer.apply_chat_template(turns, tokenize=False)
+    else:
+        whole = question.content + answer
+    assert renderer.tokenizer.decode(tokens) == " Correct"
+    assert whole.startswith(renderer.tokenizer.decode([*ids, *tokens]))
+
+
+@pytest.mark.parametrize("prompt", [ASKED, (*ASKED, Message("assistant", " Yes.\nVerdict:"))])
+def test_a_verdict_does_not_stand_inside_a_span_of_thinking(prompt: Prompt) -> None:
+    """The span that a template opens at the end of the prompt is closed before it."""
+    opening = "{% if add_generation_prompt %}{{ '<think>\n' }}{% endif %}"
+    renderer = Renderer.for_model("m", make_tokenizer(CHATML + opening), None)
+    ids, _ = renderer.scoring_job(ENGINE, prompt, [" Correct"])
+    text = renderer.tokenizer.decode(ids)
+    assert text.count("<think>") == text.count("</think>") == 1
+    assert renderer.render(ASKED).endswith("<think>\n")
+    without = Renderer.for_model("m", make_tokenizer(CHATML), None)
+    plain, _ = without.scoring_job(ENGINE, prompt, [" Correct"])
+    assert text.replace("<think>\n\n</think>\n\n", "") == without.tokenizer.decode(plain)
+
+
 @pytest.mark.parametrize(
     ("added", "family", "beginning"),
     [

@@ -187,7 +187,7 @@ def test_names_are_found_in_a_wording(tmp_path: Path) -> None:
     ]
     with pytest.raises(
         strop.StropError,
-        match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, tournament\); "
+        match=r"--prompts is for verifiers .*\(mc, cot-binary, cot-score, cot-mc, tournament\); "
         r"got majority",
     ):
         find_verifiers(["majority"], GERMAN)

@@ -104,7 +104,10 @@ class Engine(ABC):
 
     @abstractmethod
     def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Scored:
-        """Return the log-probability of every continuation after every prompt."""
+        """Return the log-probability of every continuation after every prompt.
+
+        A prompt may be open (see ``is_open``): the continuation then goes on from its last words.
+        """
 
     @abstractmethod
     def render(self, prompt: Prompt) -> str:
@@ -127,7 +130,8 @@ class Engine(ABC):
     def lacks(self) -> Mapping[str, str]:
         """Missing abilities with their reasons.
 
-        The keys are "logprob" (log-probabilities of samples) and "score" (of given texts).
+        The keys are "logprob" (log-probabilities of samples), "score" (of given texts) and
+        "continue" (of texts that go on from words of the assistant).
         """
         return {}
 
@@ -182,9 +186,18 @@ def check_room(engine: Engine, prompt_tokens: int, new_tokens: int) -> None:
         )
 
 
+def is_open(prompt: Prompt) -> bool:
+    """Return whether the prompt ends in words of the assistant, which the model then goes on from.
+
+    An open prompt is scored, not sampled from: see ``Engine.score``.
+    """
+    return bool(prompt) and prompt[-1].role == "assistant"
+
+
 def plain_text(prompt: Prompt) -> str:
     """Return the prompt for a base model: the turns joined, a blank line after each example."""
-    return "".join(turn.content + ("\n\n" if turn.role == "assistant" else "") for turn in prompt)
+    text = "".join(turn.content + ("\n\n" if turn.role == "assistant" else "") for turn in prompt)
+    return text.removesuffix("\n\n") if is_open(prompt) else text
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -191,11 +191,14 @@ class OpenAIEngine(Engine):
 
     @property
     def lacks(self) -> Mapping[str, str]:
-        if self.abilities.logprobs:
-            return {}
-        why = self.abilities.why_none
-        reason = f"the server gives no log-probabilities at temperature 1 ({why})"
-        return {"logprob": reason, "score": reason}
+        missing = {}
+        if not self.abilities.logprobs:
+            why = self.abilities.why_none
+            reason = f"the server gives no log-probabilities at temperature 1 ({why})"
+            missing = {"logprob": reason, "score": reason}
+        if self.abilities.chat:
+            missing["continue"] = "a chat server does not go on from words of the assistant"
+        return missing
 
     def describe(self) -> dict[str, str | int | float]:
         facts = super().describe()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from strop.engines.base import Engine, check_room, plain_text
+from strop.engines.base import Engine, check_room, is_open, plain_text
 from strop.errors import ModelError, UsageError
 from strop.records import Prompt
 
@@ -80,7 +80,9 @@ class Renderer:
 
         Raise UsageError if there are none, or if ``new_tokens`` more do not fit the engine.
         """
-        ids = self._encode(self._marked(prompt))
+        return self._checked(engine, self._encode(self._marked(prompt)), new_tokens)
+
+    def _checked(self, engine: Engine, ids: Ids, new_tokens: int) -> Ids:
         if not ids:
             raise UsageError(
                 f"{engine.name}: the prompt has no tokens; expected at least one, "
@@ -95,23 +97,25 @@ class Renderer:
         """Return the prompt's tokens, and those of each continuation after it.
 
         Behind a chat template, a continuation begins as the template begins an assistant's turn:
-        without the space that plain text has there. It is tokenised together with its prompt if
-        this leaves the prompt's own tokens as they are, else alone.
+        without the space that plain text has there. An open prompt ends in the assistant's words,
+        and its continuations follow them as they stand. A continuation is tokenised together with
+        its prompt if this leaves the prompt's own tokens as they are, else alone.
         """
-        text = self._marked(prompt)
+        begins = self.chat and not is_open(prompt)
+        text = self._answering(prompt, engine.thinking) if self.chat else self._marked(prompt)
         ids = self._encode(text)
-        beginning = self._beginning(prompt, text) if self.chat else ""
+        beginning = self._beginning(prompt, text) if begins else ""
         endings = []
         for continuation in continuations:
             ending = self._mark(continuation)
-            if self.chat and ending.strip(" "):
+            if begins and ending.strip(" "):
                 ending = beginning + ending.lstrip(" ")
             whole = self._encode(text + ending)
             if whole[: len(ids)] == ids:
                 endings.append(whole[len(ids) :])
             else:
                 endings.append(self._encode_alone(ending))
-        return self.prompt_ids(engine, prompt, max(map(len, endings))), endings
+        return self._checked(engine, ids, max(map(len, endings))), endings
 
     # --- text ---
 
@@ -119,7 +123,25 @@ class Renderer:
         """Return the rendered text, with marks for special tokens that a user's text contains."""
         if not self.chat:
             return self._mark(plain_text(prompt))
+        if is_open(prompt):
+            return self._answering(prompt, "")
         return self._apply_template(self._turns(prompt), add_generation_prompt=True)
+
+    def _answering(self, prompt: Prompt, thinking: str) -> str:
+        """Return the rendered text of a chat, up to the place where the answer goes on.
+
+        Some templates open a span of thinking at the end of the prompt. It is closed, as they
+        close it themselves for an answer without thinking; else the answer would stand inside it.
+        An open prompt goes on with its own words.
+        """
+        asked = prompt[:-1] if is_open(prompt) else prompt
+        text = self._apply_template(self._turns(asked), add_generation_prompt=True)
+        beginning = self._beginning(asked, text)
+        if thinking and text.rstrip().endswith(f"<{thinking}>"):
+            text += f"\n</{thinking}>\n\n"
+        if not is_open(prompt):
+            return text
+        return text + beginning + self._mark(prompt[-1].content.lstrip(" "))
 
     def _turns(self, prompt: Prompt) -> list[dict[str, str]]:
         turns = []

@@ -71,10 +71,12 @@ def check_abilities(verification: Verification, generator: Engine | None) -> Non
     generator.
     """
     verifier = verification.verifier
-    engine = verification.engine if verifier.needs == "score" else generator
+    engine = generator if verifier.needs == "logprob" else verification.engine
     if engine is None:
         return
-    reason = engine.lacks.get(verifier.needs)
+    # To go on from given words, an engine must score texts at all.
+    needs = ["score", "continue"] if verifier.needs == "continue" else [verifier.needs]
+    reason = next((engine.lacks[need] for need in needs if need in engine.lacks), None)
     if reason:
         raise UsageError(
             f"verifier {verifier.name} cannot be used with {engine.name}: {reason}; "

@@ -11,6 +11,7 @@ from strop.text import slug
 from strop.verify.base import Candidate, PromptedVerifier, Verdicts, VerificationContext, Verifier
 from strop.verify.chain_of_thought import ChainOfThoughtBinary, ChainOfThoughtScore
 from strop.verify.chance import Chance
+from strop.verify.checked_choice import CheckedMultipleChoice
 from strop.verify.likelihood import Likelihood
 from strop.verify.matches import Played, PositionBias, position_bias, read_matches
 from strop.verify.multiple_choice import MultipleChoice
@@ -21,7 +22,8 @@ from strop.verify.tournament import Tournament
 VERIFIERS: dict[str, type[Verifier]] = {
     verifier.name: verifier
     for verifier in (
-        *(MultipleChoice, ChainOfThoughtBinary, ChainOfThoughtScore, Tournament),
+        *(MultipleChoice, ChainOfThoughtBinary, ChainOfThoughtScore),
+        *(CheckedMultipleChoice, Tournament),
         *(LogProbability, LogProbabilityPerToken, Majority, Likelihood),
         *(Chance, Oracle),
     )
@@ -111,6 +113,7 @@ __all__ = [
     "ChainOfThoughtBinary",
     "ChainOfThoughtScore",
     "Chance",
+    "CheckedMultipleChoice",
     "Likelihood",
     "LogProbability",
     "LogProbabilityPerToken",

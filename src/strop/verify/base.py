@@ -1,7 +1,7 @@
 """The interface of a verifier: its input (Candidate, VerificationContext) and output (Verdicts).
 
 A verifier scores responses without seeing a reference: the problems that it gets are blind.
-Prompted verifiers (mc, cot-binary, cot-score, tournament) ask a model, the generator or another one
+Prompted verifiers (mc, cot-binary, cot-score, cot-mc, tournament) ask a model, the generator or another one
 ("Mind the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) read only the
 stored samples ("Sharpening", section 2). Only ``oracle`` receives the utility, as an upper bound.
 """
@@ -24,6 +24,7 @@ from strop.records import Finish, Problem, Prompt, Sampling, Score, Usage
 from strop.tasks.base import Task
 
 FloatArray = NDArray[np.float64]
+Need = Literal["", "score", "continue", "logprob"]
 LOW_MASS = 0.1
 """Where the options hold less probability together, the model would rather write something else."""
 
@@ -105,8 +106,8 @@ class Verifier(ABC):
     - ``asks_model``: it asks a model questions, and so needs an engine.
     - ``samples_text``: the model writes a verification, which costs generated tokens and differs
       from draw to draw.
-    - ``needs``: what its model must do beside writing: "score" given texts, or report the
-      "logprob" of its samples.
+    - ``needs``: what its model must do beside writing: "score" given texts, "continue" (score
+      texts that go on from words of the assistant), or report the "logprob" of its samples.
     - ``sees_references``: it receives the utility.
     - ``control``: it is only a baseline that other verifiers are compared with.
     - ``probability``: a score claims to be the chance that the response is right, and so can be
@@ -120,7 +121,7 @@ class Verifier(ABC):
     pointwise: ClassVar[bool] = True
     asks_model: ClassVar[bool] = True
     samples_text: ClassVar[bool] = True
-    needs: ClassVar[Literal["", "score", "logprob"]] = ""
+    needs: ClassVar[Need] = ""
     sees_references: ClassVar[bool] = False
     probability: ClassVar[bool] = False
     control: ClassVar[bool] = False

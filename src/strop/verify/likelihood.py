@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from strop.prompts import solution_prompt
 from strop.records import Score, total_usage
-from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier, by_problem
+from strop.verify.base import (
+    Candidate,
+    Need,
+    Verdicts,
+    VerificationContext,
+    Verifier,
+    by_problem,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Likelihood(Verifier):
     description: ClassVar[str] = "log-probability of the response's text under the verifying model"
     default_weight: ClassVar[str] = "best-of:K"
     samples_text: ClassVar[bool] = False
-    needs: ClassVar[Literal["", "score", "logprob"]] = "score"
+    needs: ClassVar[Need] = "score"
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         score_C = np.full(len(candidates), math.nan)

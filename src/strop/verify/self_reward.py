@@ -9,10 +9,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from strop.records import Score, Usage
-from strop.verify.base import Candidate, Verdicts, VerificationContext, Verifier, by_problem
+from strop.verify.base import (
+    Candidate,
+    Need,
+    Verdicts,
+    VerificationContext,
+    Verifier,
+    by_problem,
+)
 
 
 def selectable_logprob(candidate: Candidate) -> float:
@@ -40,7 +47,7 @@ class LogProbability(Verifier):
     default_weight: ClassVar[str] = "best-of:K"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
-    needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
+    needs: ClassVar[Need] = "logprob"
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         scores = [Score(selectable_logprob(candidate), True) for candidate in candidates]
@@ -56,7 +63,7 @@ class LogProbabilityPerToken(Verifier):
     default_weight: ClassVar[str] = "best-of:K"
     asks_model: ClassVar[bool] = False
     samples_text: ClassVar[bool] = False
-    needs: ClassVar[Literal["", "score", "logprob"]] = "logprob"
+    needs: ClassVar[Need] = "logprob"
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         scores = []
