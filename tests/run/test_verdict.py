@@ -276,6 +276,18 @@ def test_a_gap_around_zero_names_the_verifier(tmp_path: Path) -> None:
     assert "problems would show it" in found["why"]
 
 
+def test_a_gap_that_one_problem_decides_is_no_clear_no(tmp_path: Path) -> None:
+    """One right response of 384, which the verifier rejects: seen with a real model on facts."""
+    right = [[1] + [0] * 7] + [[0] * 8] * 47
+    made = rows(right, scores=False)
+    for number, row in enumerate(made):
+        row["scores"] = {"judge": number % 2}
+    found = imported(tmp_path, made).document["verdict"]
+    assert found["gap"]["high"] < 0.02
+    assert (found["train"], found["situation"]) == ("unclear", "gap_unclear")
+    assert "rests on about 1 problem that differ from the rest, too few" in found["why"]
+
+
 # --- what it rests on ---
 
 

@@ -279,6 +279,13 @@ def _decide(
     if forecast is not None and forecast.worth <= 1 - SURE:
         why = f"a gain of more than {100 * WORTH:g} points is only {forecast.worth:.0%} probable"
         return Ruling("no", f"{why}, by {sourced.words}")
+    if gap.high <= WORTH and gap.caution:
+        # The interval of a gap that one or two problems decide is too narrow to rule a gain out.
+        why = (
+            f"the gap {gap.caution.partition(';')[0]}, too few to rule a gain in or out: use "
+            "problems of which the model solves more, or more of them"
+        )
+        return Ruling("unclear", why, "gap_unclear", _plan(run))
     if gap.high <= WORTH:
         why = f"what the best verifier keeps is at most {100 * gap.high:.1f} points better than all"
         return Ruling("no", f"{why}, and training seldom gains more than the gap")
