@@ -123,11 +123,18 @@ def gap(
 def _check_pilot(plans: list[Plan]) -> None:
     """Raise an error, before anything is sampled, for a model that cannot be trained here."""
     from strop.distill.base import check_training_extra
-    from strop.engines import model_folder
+    from strop.engines import name_with_revision
+    from strop.improvement.training_folder import check_trainable
 
     check_training_extra("a pilot")
     for plan in plans:
-        model_folder(plan.model)
+        name = name_with_revision(plan.model, plan.revision)
+        if name != plan.model:
+            raise UsageError(
+                f"--pilot: the models that are trained are named without --revision; name this "
+                f"one {name}"
+            )
+        check_trainable(name)
 
 
 def _with_pilots(runs: list[Run], executor: Executor) -> list[Run]:

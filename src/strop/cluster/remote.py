@@ -62,3 +62,6 @@ class RemoteEngine(Engine):
 
     def count_tokens(self, prompt: Prompt) -> int:
         return int(self._call(self.model, "count_tokens", prompt))
+
+    def prompt_tokens(self, prompt: Prompt) -> tuple[int, ...]:
+        return tuple(self._call(self.model, "prompt_tokens", prompt))

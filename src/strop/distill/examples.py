@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from strop.distill.losses import IGNORED
 from strop.distill.rows import Row
+from strop.engines.base import leading_tokens
 from strop.errors import UsageError
 
 
@@ -30,24 +31,38 @@ class Example(TypedDict):
 def encode(
     rows: Sequence[Row], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> list[Example]:
-    """Return the rows as tokens, tokenized as the engines do it.
+    """Return the rows as tokens: those that the engine sent, where a row has them.
 
     UsageError for a prompt without tokens, and for tokens that the model does not have.
     """
-    # A chat template has written the special tokens into the prompt; plain text has none yet.
-    adds_special_tokens = not getattr(tokenizer, "chat_template", None)
     # The same prompt stands in many rows: tokenize it once.
-    prompts = list(dict.fromkeys(row.prompt for row in rows))
-    input_ids = tokenizer(prompts, add_special_tokens=adds_special_tokens)["input_ids"]
-    tokens_of_prompt = dict(zip(prompts, input_ids, strict=True))
+    texts = dict.fromkeys(row.prompt for row in rows if not row.prompt_ids)
+    tokens_of_text = _tokenize(list(texts), tokenizer)
     vocabulary = model.get_input_embeddings().num_embeddings
+    examples = []
     for row in rows:
-        if not tokens_of_prompt[row.prompt]:
+        prompt = row.prompt_ids or tokens_of_text[row.prompt]
+        if not prompt:
             raise UsageError(
                 f"problem {row.problem}: the prompt has no tokens; expected at least one"
             )
         _check_tokens(row, vocabulary)
-    return [_example(row, tokens_of_prompt[row.prompt]) for row in rows]
+        examples.append(_example(row, prompt))
+    return examples
+
+
+def _tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> dict[str, Sequence[int]]:
+    """Return the tokens of prompts that came without them, as the engines send such a prompt.
+
+    A chat template has written the special tokens into the prompt; plain text has none yet. An end
+    token that the tokenizer puts behind a text is left out: the response follows.
+    """
+    if not texts:
+        return {}
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    leading = () if has_template else leading_tokens(tokenizer)
+    input_ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return {text: [*leading, *ids] for text, ids in zip(texts, input_ids, strict=True)}
 
 
 def _example(row: Row, prompt: Sequence[int]) -> Example:

@@ -1,15 +1,15 @@
 """Rows that trainers learn from: a prompt and one or two sampled responses.
 
-Rows are plain data. The prompt is the exact text that the engine sent, and responses are the exact
-tokens that were sampled, so training tokenizes nothing differently. A row holds no reference, so no
-reference can leak into training.
+Rows are plain data. The prompt is the exact text that the engine sent, with its tokens, and
+responses are the exact tokens that were sampled, so training tokenizes nothing differently. A row
+holds no reference, so no reference can leak into training.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strop.errors import UsageError
 
@@ -18,10 +18,16 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row(ABC):
-    """The part that all rows share: the id of the problem, and the prompt that the engine sent."""
+    """The part that all rows share: the id of the problem, and the prompt that the engine sent.
+
+    ``prompt_ids``: the prompt's tokens as the engine sent them; if there are none, the text is
+    tokenized. They are no part of the repr, by which a stored fit is recognised: they follow from
+    the text and the model.
+    """
 
     problem: str
     prompt: str
+    prompt_ids: Ids = field(default=(), kw_only=True, repr=False)
 
     @property
     @abstractmethod

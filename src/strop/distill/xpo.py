@@ -134,7 +134,11 @@ def _pairs(
             "expected the same, in the same order"
         )
     differences = np.array(reward(from_policy)) - np.array(reward(from_base))
-    return [
-        Comparison(first.problem, first.prompt, first.token_ids, second.token_ids, float(gap))
-        for first, second, gap in zip(from_policy, from_base, differences, strict=True)
-    ]
+    rows = []
+    for first, second, gap in zip(from_policy, from_base, differences, strict=True):
+        tokens = (first.token_ids, second.token_ids)
+        comparison = Comparison(
+            first.problem, first.prompt, *tokens, float(gap), prompt_ids=first.prompt_ids
+        )
+        rows.append(comparison)
+    return rows

@@ -10,9 +10,10 @@ from typing import Any
 
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.cards import LADDER, embedded_folder, embedded_models
-from strop.engines.options import read_options, split_options
+from strop.engines.hub import snapshot, split_revision
+from strop.engines.options import keep_settings, read_options, split_options
 from strop.engines.thinking import SETTING, read_setting
-from strop.errors import ModelError
+from strop.errors import ModelError, UsageError
 
 DEFAULT_MODEL = "ladder/250k"
 LONGEST_PART = 255
@@ -39,10 +40,12 @@ class EngineKind:
     ``loader(address, label=NAME, **settings)``. The address is the name without its prefix and its
     settings; for an embedded model, it is the model's folder.
     ``folder``: finds the local folder of an address; None for models without one. Only a model
-    with a folder can be trained.
+    with a folder can be trained, or a hub model whose snapshot is on this machine.
     ``embedded``: the model is a small Llama that runs in NumPy.
-    ``trained_prefix``: the prefix of a model that was trained from one of this kind.
-    ``takes_revision``: the loader accepts ``revision``, that of a hub model.
+    ``trained_prefix``: the prefix of a model that was trained from one of this kind. Such a model
+    takes the same settings.
+    ``takes_revision``: the loader accepts ``revision``, that of a hub model, which may also stand
+    in the address (``org/name@revision``).
     ``hub_ids``: the address, up to an "@", may be a hub id (see ``pretraining.py``).
     """
 
@@ -107,6 +110,7 @@ ENGINE_KINDS: dict[str, EngineKind] = {
         module="strop.engines.vllm",
         loader="VllmEngine",
         folder=_local_folder,
+        trained_prefix="vllm:",
         takes_revision=True,
         hub_ids=True,
     ),
@@ -148,28 +152,52 @@ def load_engine(name: str, revision: str | None = None) -> Engine:
     thinking = None if marks is None else read_setting(name, marks)
     settings = read_options(name, options, kind.options())
     if kind.takes_revision:
-        settings["revision"] = revision
+        address, settings["revision"] = _with_revision(name, address, revision)
     engine = kind.load(model_folder(bare) if kind.embedded else address, name, **settings)
     if thinking is not None:
         engine.thinking = thinking
     return engine
 
 
-def model_folder(name: str) -> Path:
+def model_folder(name: str, download: bool = False) -> Path:
     """Return the local folder of a model, for callers that need its weights.
 
-    Raise ModelError if there is none.
+    A hub model has one if its snapshot is in the hub's cache; ``download`` gets it. Raise
+    ModelError if there is none.
     """
     bare, _ = split_options(name)
     kind, address = find_kind(bare)
     _check_length(kind, address)
     folder = kind.folder(address) if kind.folder else None
+    if folder is not None and not folder.is_dir() and kind.takes_revision:
+        folder = snapshot(address, download)
     if folder is None or not folder.is_dir():
         raise ModelError(
             f"model {name} is no local folder; "
             "expected ladder/NAME or a folder with config.json and *.safetensors"
         )
     return folder
+
+
+def _with_revision(name: str, address: str, revision: str | None) -> tuple[str, str | None]:
+    """Return the address without its revision, and the revision. UsageError if two are given."""
+    bare, own = split_revision(address)
+    if own and revision and own != revision:
+        raise UsageError(
+            f"model {name}: --revision is {revision}, and the name has {own}; give one of them"
+        )
+    return bare, own or revision
+
+
+def name_with_revision(name: str, revision: str | None) -> str:
+    """Return the name of a model with the revision in it; a folder's name stays as it is."""
+    bare, mark, settings = name.partition("?")
+    kind, address = find_kind(bare)
+    if revision is None or not kind.takes_revision or _local_folder(address).is_dir():
+        return name
+    if split_revision(address)[1] is not None:
+        return name
+    return f"{bare}@{revision}{mark}{settings}"
 
 
 def _check_length(kind: EngineKind, address: str) -> None:
@@ -193,10 +221,12 @@ def is_embedded(name: str) -> bool:
 def trained_name(base: str, folder: Path) -> str:
     """Return the name of a model that was trained from ``base`` into a folder.
 
-    A model trained from an embedded one runs in NumPy, like its base.
+    It runs like its base: an embedded one in NumPy, one of vLLM by vLLM, with the same settings
+    behind the name, so that its prompts and log-probabilities compare with those of the base.
     """
     kind, _ = find_kind(base)
-    return f"{kind.trained_prefix}{folder}"
+    settings = keep_settings(base) if kind.folder else ""
+    return f"{kind.trained_prefix}{folder}{settings}"
 
 
 __all__ = [
@@ -215,5 +245,6 @@ __all__ = [
     "is_embedded",
     "load_engine",
     "model_folder",
+    "name_with_revision",
     "trained_name",
 ]

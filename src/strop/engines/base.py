@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from strop.engines.thinking import MARK, remove_thinking
 from strop.errors import UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
+
+_WORD = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,13 @@ class Engine(ABC):
     def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of tokens of the rendered prompt."""
 
+    def prompt_tokens(self, prompt: Prompt) -> tuple[int, ...]:
+        """Return the tokens that the model receives, exactly; empty if the engine cannot tell.
+
+        Training reads them: the rendered text alone does not say which tokens were sent.
+        """
+        return ()
+
     @property
     def context(self) -> int | None:
         """Most tokens of a prompt and its response together; None if unlimited or unknown."""
@@ -198,6 +207,16 @@ def plain_text(prompt: Prompt) -> str:
     """Return the prompt for a base model: the turns joined, a blank line after each example."""
     text = "".join(turn.content + ("\n\n" if turn.role == "assistant" else "") for turn in prompt)
     return text.removesuffix("\n\n") if is_open(prompt) else text
+
+
+def leading_tokens(tokenizer: Any) -> tuple[int, ...]:
+    """Return the tokens that a tokenizer of transformers puts before every text, such as a BOS."""
+    bare = list(tokenizer(_WORD, add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer(_WORD)["input_ids"])
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return tuple(whole[:start])
+    return ()
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -6,20 +6,19 @@ Only safetensors are read, no code from the model's folder is run, and every ref
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from strop.engines.hub import HUB_ID
 from strop.errors import ModelError, StropError, UsageError
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 FINGERPRINT_BLOCKS = 64
 FINGERPRINT_BYTES = 65_536
 PICKLED_PATTERNS = ("*.bin", "*.pt", "*.pth")
-_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -90,7 +89,7 @@ def read_config(name: str, revision: str | None) -> tuple[str, Any]:
     local = folder.is_dir()
     if local:
         _check_folder(folder)
-    elif not _HUB_ID.fullmatch(name):
+    elif not HUB_ID.fullmatch(name):
         raise ModelError(
             f"model folder {name} does not exist; "
             "expected a folder with config.json and *.safetensors, or a hub id"

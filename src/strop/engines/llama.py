@@ -135,7 +135,10 @@ class LlamaEngine(Engine):
         return plain_text(prompt)
 
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self.tokenizer.encode(plain_text(prompt)).ids)
+        return len(self.prompt_tokens(prompt))
+
+    def prompt_tokens(self, prompt: Prompt) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(plain_text(prompt)).ids)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         started = time.perf_counter()

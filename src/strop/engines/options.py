@@ -12,12 +12,25 @@ from urllib.parse import parse_qsl
 
 from strop.errors import UsageError
 
+ADAPTER = "adapter"
+"""The setting that names the folder of a LoRA adapter."""
 BOOLEANS = {"true": True, "false": False}
 
 
 def bare_name(name: str) -> str:
     """Return a model's name without its settings, whether or not they can be read."""
     return name.partition("?")[0]
+
+
+def keep_settings(name: str) -> str:
+    """Return the settings of a name, with their question mark, for a model trained from it.
+
+    An adapter is left out: training starts from the weights that it is merged into. The rest stays
+    letter by letter.
+    """
+    _, mark, query = name.partition("?")
+    kept = [part for part in query.split("&") if part.partition("=")[0] != ADAPTER]
+    return f"{mark}{'&'.join(kept)}" if kept and query else ""
 
 
 def split_options(name: str) -> tuple[str, dict[str, str]]:

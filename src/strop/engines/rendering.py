@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from strop.engines.base import Engine, check_room, is_open, plain_text
+from strop.engines.base import Engine, check_room, is_open, leading_tokens, plain_text
 from strop.errors import ModelError, UsageError
 from strop.records import Prompt
 
@@ -62,7 +62,7 @@ class Renderer:
                 "leave chat out"
             )
         needs_bos = model_type.startswith(_NEEDS_BOS) and tokenizer.bos_token_id is not None
-        prefix = _added_before_a_text(tokenizer)
+        prefix = leading_tokens(tokenizer)
         if needs_bos and not prefix:
             prefix = (tokenizer.bos_token_id,)
         use_template = has_template if chat is None else chat
@@ -72,15 +72,19 @@ class Renderer:
         """Return the text that the model receives."""
         return self._restore(self._marked(prompt))
 
+    def tokens(self, prompt: Prompt) -> Ids:
+        """Return the tokens that the model receives."""
+        return self._encode(self._marked(prompt))
+
     def count_tokens(self, prompt: Prompt) -> int:
-        return len(self._encode(self._marked(prompt)))
+        return len(self.tokens(prompt))
 
     def prompt_ids(self, engine: Engine, prompt: Prompt, new_tokens: int) -> Ids:
         """Return the prompt's tokens.
 
         Raise UsageError if there are none, or if ``new_tokens`` more do not fit the engine.
         """
-        return self._checked(engine, self._encode(self._marked(prompt)), new_tokens)
+        return self._checked(engine, self.tokens(prompt), new_tokens)
 
     def _checked(self, engine: Engine, ids: Ids, new_tokens: int) -> Ids:
         if not ids:
@@ -230,16 +234,6 @@ class Renderer:
     def _plain_ids(self, text: str, **settings: bool) -> Ids:
         encoded = self.tokenizer(text, add_special_tokens=False, **settings)
         return tuple(encoded["input_ids"])
-
-
-def _added_before_a_text(tokenizer: Any) -> Ids:
-    """Return the tokens that the tokenizer puts before every text."""
-    bare = list(tokenizer(_ANSWER, add_special_tokens=False)["input_ids"])
-    whole = list(tokenizer(_ANSWER)["input_ids"])
-    for start in range(len(whole) - len(bare) + 1):
-        if whole[start : start + len(bare)] == bare:
-            return tuple(whole[:start])
-    return ()
 
 
 def _mark_specials(tokenizer: Any) -> dict[str, str]:

@@ -180,6 +180,9 @@ class TransformersEngine(Engine):
     def count_tokens(self, prompt: Prompt) -> int:
         return self._renderer.count_tokens(prompt)
 
+    def prompt_tokens(self, prompt: Prompt) -> Ids:
+        return self._renderer.tokens(prompt)
+
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
         started = time.perf_counter()

@@ -18,13 +18,17 @@ import os
 import time
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from strop.engines.adapter import find_base
+from strop.engines.adapter import read_config as read_adapter_config
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.batch_size import attention_width
 from strop.engines.checkpoint import fingerprint, one_line, read_config
+from strop.engines.options import ADAPTER
 from strop.engines.rendering import Ids, Renderer
 from strop.errors import MissingExtraError, ModelError, UsageError
 from strop.records import Finish, Prompt, Sample, Sampling, Usage
@@ -38,8 +42,11 @@ OPTIONS: dict[str, type] = {
     "block_size": int,
     "enforce_eager": bool,
     "chat": bool,
+    ADAPTER: str,
 }
 DTYPES = ("float32", "bfloat16", "float16")
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The largest ranks that vLLM can be told to make room for."""
 MOST_TOKEN_IDS = 128
 """Most tokens whose log-probabilities one request may name."""
 _ENVIRONMENT = {
@@ -59,6 +66,7 @@ class VllmEngine(Engine):
 
     ``dtype``: by default float32 on the CPU, else bfloat16.
     ``chat``: False ignores the tokenizer's chat template.
+    ``adapter``: the folder of a LoRA adapter, which vLLM computes beside the weights.
     ``label``: the name that the user gave, with its settings.
     The other settings are vLLM's, with its defaults; on the CPU, ``enforce_eager`` is true by
     default.
@@ -71,6 +79,7 @@ class VllmEngine(Engine):
         revision: str | None = None,
         dtype: str | None = None,
         chat: bool | None = None,
+        adapter: str | None = None,
         label: str | None = None,
         **settings: Any,
     ) -> None:
@@ -81,9 +90,10 @@ class VllmEngine(Engine):
         if dtype is not None and dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
         _check_settings(settings)
-        self._source = name
+        self._source, self._adapter = find_base(name, adapter)
         self._name = label or name
-        source, config = read_config(name, revision)
+        loras = _lora_settings(self._adapter) if self._adapter else {}
+        source, config = read_config(self._source, revision)
         self._commit = getattr(config, "_commit_hash", None) or revision
         for variable, value in _ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
@@ -111,8 +121,9 @@ class VllmEngine(Engine):
                 enable_prefix_caching=True,
                 logprobs_mode="raw_logprobs",
                 use_tqdm_on_load=False,
-                **(defaults | settings),
+                **(defaults | loras | settings),
             )
+            self._lora = self._add_adapter(self._adapter) if self._adapter else None
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
@@ -122,6 +133,14 @@ class VllmEngine(Engine):
         self._text_config = config.get_text_config()
         family = str(self._text_config.model_type)
         self._renderer = Renderer.for_model(self._name, self._llm.get_tokenizer(), chat, family)
+
+    def _add_adapter(self, folder: Path) -> Any:
+        """Let vLLM load the adapter, which it refuses here if it cannot; return its request."""
+        from vllm.lora.request import LoRARequest
+
+        request = LoRARequest(folder.name, 1, str(folder.resolve()))
+        self._llm.llm_engine.add_lora(request)
+        return request
 
     @property
     def name(self) -> str:
@@ -141,7 +160,8 @@ class VllmEngine(Engine):
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self._source, self._commit)
+        base = fingerprint(self._source, self._commit)
+        return f"{base}+{fingerprint(str(self._adapter), None)}" if self._adapter else base
 
     def describe(self) -> dict[str, str | int | float]:
         facts = super().describe()
@@ -150,6 +170,9 @@ class VllmEngine(Engine):
         facts["max_model_len"] = self._context
         facts.update(self._settings)
         facts.update(self._versions)
+        if self._adapter:
+            facts["base"] = self._source
+            facts[ADAPTER] = str(self._adapter)
         if self._commit:
             facts["revision"] = self._commit
         return facts
@@ -159,6 +182,9 @@ class VllmEngine(Engine):
 
     def count_tokens(self, prompt: Prompt) -> int:
         return self._renderer.count_tokens(prompt)
+
+    def prompt_tokens(self, prompt: Prompt) -> Ids:
+        return self._renderer.tokens(prompt)
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> Generation:
         """Draw the responses. Raise UsageError if a prompt and ``max_tokens`` do not fit."""
@@ -255,7 +281,10 @@ class VllmEngine(Engine):
         if not prompts:
             return []
         requests = [{"prompt_token_ids": list(ids)} for ids in prompts]
-        return list(self._llm.generate(requests, list(params), use_tqdm=False))
+        outputs = self._llm.generate(
+            requests, list(params), use_tqdm=False, lora_request=self._lora
+        )
+        return list(outputs)
 
     def _read_sample(self, output: Any) -> Sample:
         [written] = output.outputs
@@ -294,6 +323,25 @@ class VllmEngine(Engine):
             flops=flops,
             seconds=time.perf_counter() - started,
         )
+
+
+def _lora_settings(adapter: Path) -> dict[str, Any]:
+    """Return vLLM's settings for an adapter: room for its rank, and its own tokenizer if it has one.
+
+    Raise ModelError for a folder without a LoRA adapter, and for a rank that vLLM has no room for.
+    """
+    rank = int(read_adapter_config(adapter)["r"])
+    room = next((largest for largest in LORA_RANKS if largest >= rank), None)
+    if room is None:
+        raise ModelError(
+            f"adapter {adapter} has rank {rank}, and vLLM takes {LORA_RANKS[-1]} at most; "
+            "merge it into its base model (PEFT's merge_and_unload) and give that folder"
+        )
+    settings: dict[str, Any] = {"enable_lora": True, "max_loras": 1, "max_lora_rank": room}
+    # Training may have changed the chat template.
+    if (adapter / "tokenizer_config.json").is_file():
+        settings["tokenizer"] = str(adapter)
+    return settings
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

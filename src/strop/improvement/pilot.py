@@ -15,13 +15,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from strop.engines import model_folder
+from strop.distill.rows import Ids
 from strop.improvement.course import Course
-from strop.improvement.training_rows import first_responses, rows_for
+from strop.improvement.training_rows import first_responses, rows_for, with_prompt_tokens
 from strop.measure import estimate_all
 from strop.measure.intervals import Floats
 from strop.measure.reweighting import effective_samples, reweighted_gain
@@ -75,34 +76,49 @@ def pilot_problems(train_problems: int) -> int:
     return min(train_problems, parts * PART_PROBLEMS)
 
 
-def run_pilot(
-    course: Course, held_out: Run, train: Run, kept_by: Product, out: Path, watcher: Watcher
-) -> Pilot | None:
-    """Fit on the rows of ``train``, and judge the fit on the stored responses of ``held_out``.
+@dataclass(frozen=True)
+class PilotFit:
+    """The fit of a pilot, and how it is judged.
 
-    ``train`` holds the pilot's problems alone, verified by the filter ``kept_by``. None if the
-    filter keeps nothing of them.
+    ``base``: the folder of the model that the course begins with. ``kept_by``: the filter.
+    ``tokens``: the tokens of prompts by their text, as the engine sends them. ``out``: the folder
+    of the pilot.
     """
-    trainer = course.trainer
-    rows = rows_for(trainer.row, train, kept_by, course.keeping, course.pairs).rows
-    if not rows:
-        return None
-    base = model_folder(course.model)
-    about = f"pilot of {course.method} on {len(rows)} rows of {course.task.label}"
-    fitted = trainer.fit(base, rows, out / "model", base=None, data=about, watcher=watcher)
-    change = log_probability_change(base, fitted, held_out)
-    evidence = held_out.evidence
-    mask_PK = evidence.samples.mask_PK
-    gain = reweighted_gain(change.value_PK, evidence.samples.utility_PK, mask_PK)
-    estimates = estimate_all({"gain": gain}, held_out.counts_BP, group_P=evidence.group_P)
-    return Pilot(
-        estimates["gain"],
-        course.filter.spec,
-        train.plan.problems,
-        len(rows),
-        effective_samples(change.value_PK, mask_PK),
-        _share_of_round(course, train, fitted, change.tokens),
-    )
+
+    course: Course
+    base: Path
+    kept_by: Product
+    tokens: Mapping[str, Ids]
+    out: Path
+
+    def run(self, held_out: Run, train: Run, watcher: Watcher) -> Pilot | None:
+        """Fit on the rows of ``train``, and judge the fit on ``held_out``'s stored responses.
+
+        ``train`` holds the pilot's problems alone, verified by the filter. None if the filter keeps
+        nothing of them.
+        """
+        course = self.course
+        trainer = course.trainer
+        kept = rows_for(trainer.row, train, self.kept_by, course.keeping, course.pairs).rows
+        if not kept:
+            return None
+        rows = with_prompt_tokens(kept, self.tokens)
+        about = f"pilot of {course.method} on {len(rows)} rows of {course.task.label}"
+        out = self.out / "model"
+        fitted = trainer.fit(self.base, rows, out, base=None, data=about, watcher=watcher)
+        change = log_probability_change(self.base, fitted, held_out, self.tokens)
+        evidence = held_out.evidence
+        mask_PK = evidence.samples.mask_PK
+        gain = reweighted_gain(change.value_PK, evidence.samples.utility_PK, mask_PK)
+        estimates = estimate_all({"gain": gain}, held_out.counts_BP, group_P=evidence.group_P)
+        return Pilot(
+            estimates["gain"],
+            course.filter.spec,
+            train.plan.problems,
+            len(rows),
+            effective_samples(change.value_PK, mask_PK),
+            _share_of_round(course, train, fitted, change.tokens),
+        )
 
 
 @dataclass(frozen=True)
@@ -113,16 +129,20 @@ class Change:
     tokens: int
 
 
-def log_probability_change(base: Path, fitted: Path, run: Run) -> Change:
+def log_probability_change(
+    base: Path, fitted: Path, run: Run, tokens: Mapping[str, Ids] = MappingProxyType({})
+) -> Change:
     """Score stored responses before and after a fit, at the temperature that they were drawn at.
 
     The nucleus (top-p) is not applied: it would give most responses the same small correction. A
-    response is not scored if it has no tokens, or if its number is MOST_SCORED or more.
+    response is not scored if it has no tokens, or if its number is MOST_SCORED or more. ``tokens``:
+    those of the prompts by their text, if they are known.
     """
     from strop.distill.scoring import score_at_temperature
 
     value_PK = np.full(run.evidence.samples.mask_PK.shape, np.nan)
-    indices, rows = first_responses(run, MOST_SCORED)
+    indices, responses = first_responses(run, MOST_SCORED)
+    rows = with_prompt_tokens(responses, tokens)
     temperature = run.plan.temperature or 1.0  # greedy responses: any temperature would do
     before = score_at_temperature(base, rows, temperature)
     after = score_at_temperature(fitted, rows, temperature)

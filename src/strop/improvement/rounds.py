@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from strop.engines import model_folder
 from strop.errors import CorruptPartError, HopelessError, RunMismatchError, UsageError
 from strop.improvement.course import Course
 from strop.improvement.forecasts import hopeless
@@ -27,6 +26,7 @@ from strop.improvement.methods import METHODS
 from strop.improvement.outcome import Improvement
 from strop.improvement.round import Round
 from strop.improvement.runner import RoundRunner
+from strop.improvement.training_folder import check_trainable
 from strop.progress import Silent, Watcher
 from strop.records import interval_sign
 from strop.run.executors import Executor, as_executor
@@ -60,9 +60,9 @@ def improve(
     of other courses, for the forecast; by default those of the embedded models that the package
     holds. ``pilot``: make a pilot fit before the first round. ``refuse_hopeless``: stop before the
     first training if it is clear that it gains nothing (HopelessError). ModelError for a model that
-    is in no local folder: it cannot be trained.
+    is neither in a local folder nor on the hub: it cannot be trained.
     """
-    model_folder(course.model)  # raises for a model that cannot be trained
+    check_trainable(course.model)
     default = default_folder("improve", course.as_record() | {"task": slug(course.task.label)})
     # Trained models are named by their folders, so the path must not depend on the working folder.
     path = (Path(out) if out is not None else default).resolve()
@@ -133,6 +133,11 @@ def _gap_includes_zero(so_far: Improvement) -> bool:
 
 def _claim(path: Path, course: Course) -> None:
     """Make the folder this course's. An error if it holds another one, or is a file."""
+    if "?" in str(path):
+        raise UsageError(
+            f"--out {path}: trained models are named by their folders, and a question mark begins "
+            "a model's settings; choose another --out"
+        )
     if any(folder.exists() and not folder.is_dir() for folder in (path, *path.parents)):
         raise UsageError(f"--out {path}: that is a file, or below one; choose another --out")
     document = path / DOCUMENT

@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from strop.distill import Row, Trainer, Weighted
-from strop.engines import Engine, is_embedded, model_folder, trained_name
+from strop.distill.rows import Ids
+from strop.engines import is_embedded, trained_name
 from strop.errors import UsageError
 from strop.improvement.course import Course
 from strop.improvement.judges import as_asked_of, as_stage_names
-from strop.improvement.pilot import Pilot, pilot_problems, run_pilot
+from strop.improvement.loaded_model import LoadedModel
+from strop.improvement.pilot import Pilot, PilotFit, pilot_problems
 from strop.improvement.replay import DOCUMENTS, ROWS, Replay, documents, mixed
 from strop.improvement.round import Round
-from strop.improvement.training_rows import one_of_each, rows_for, unfiltered
+from strop.improvement.training_folder import training_folder
+from strop.improvement.training_rows import (
+    one_of_each,
+    prompt_tokens,
+    rows_for,
+    unfiltered,
+    with_prompt_tokens,
+)
 from strop.progress import Titled, Watcher
 from strop.run.circumstances import PILOT
 from strop.run.executors import Execution, Executor
@@ -41,16 +51,24 @@ class RoundRunner:
     executor: Executor
     watcher: Watcher
 
+    @cached_property
+    def models(self) -> LoadedModel:
+        """The model that is loaded now."""
+        return LoadedModel(self.executor)
+
+    def folder_of(self, model: str) -> Path:
+        """Return the folder with the whole weights of a model of this course."""
+        return training_folder(model, self.path / "round-0" / "merged")
+
     def measure(self, number: int, model: str) -> Round:
         """Sample the model on held-out problems and verify its responses.
 
         They are judged by the model itself, by the base model, and by the filter.
         """
         course = self.course
-        engine = self.executor.load(model)
         # A run of ``strop gap`` that this course lies in has drawn the base model's responses.
         parent = self.path.parent if number == 0 else None
-        held_out = self._sample(engine, number, "held-out", "test", course.problems, reuse=parent)
+        held_out = self._sample(model, number, "held-out", "test", course.problems, reuse=parent)
         judges = (
             (course.judge, model),
             (course.judge, course.model),
@@ -58,15 +76,14 @@ class RoundRunner:
         )
         # One model may have several of these roles; it is asked once.
         for product, judge in dict.fromkeys(judges):
-            held_out = self._verify(held_out, engine, number, product, judge, reuse=parent)
+            held_out = self._verify(held_out, number, product, judge, reuse=parent)
         return Round(number, model, write_estimates(held_out))
 
     def sample_training(self, current: Round) -> Round:
         """Return the round with responses to its training problems; a pilot's are used again."""
-        engine = self.executor.load(current.model)
         problems = self.course.train_problems
         train = self._sample(
-            engine, current.number, "train", "train", problems, reuse=self._pilot_train
+            current.model, current.number, "train", "train", problems, reuse=self._pilot_train
         )
         return replace(current, train=train)
 
@@ -98,16 +115,17 @@ class RoundRunner:
             document = json.loads(stored.read_text(encoding="utf-8"))
             return Pilot.from_json(document) if document else None
         model = course.model
-        engine = self.executor.load(model)
         problems = pilot_problems(course.train_problems)
         whole = self.path / "round-0" / "train"
-        train = self._sample(engine, 0, "pilot/train", "train", problems, reuse=whole)
+        train = self._sample(model, 0, "pilot/train", "train", problems, reuse=whole)
         judge = course.verify_with or model
-        train = self._verify(train, engine, 0, course.filter, judge, reuse=whole)
+        train = self._verify(train, 0, course.filter, judge, reuse=whole)
         kept_by = as_stage_names(course.filter, judge, model)
         assert kept_by is not None
-        watcher = Titled(self.watcher, "pilot")
-        pilot = run_pilot(course, held_out, train, kept_by, self._pilot_folder, watcher)
+        tokens = self._prompt_tokens(train) | self._prompt_tokens(held_out)
+        self.models.release()
+        fit = PilotFit(course, self.folder_of(model), kept_by, tokens, self._pilot_folder)
+        pilot = fit.run(held_out, train, Titled(self.watcher, "pilot"))
         document = pilot.as_json() if pilot is not None else {}
         RunFolder(self._pilot_folder).write_json(PILOT, document)
         return pilot
@@ -115,11 +133,10 @@ class RoundRunner:
     def make_rows(self, current: Round) -> Round:
         """Return the round with its training samples verified and turned into training rows."""
         course = self.course
-        engine = self.executor.load(current.model)
         judge = course.verify_with or current.model
         assert current.train is not None
         train = self._verify(
-            current.train, engine, current.number, course.filter, judge, reuse=self._pilot_train
+            current.train, current.number, course.filter, judge, reuse=self._pilot_train
         )
         kept_by = as_stage_names(course.filter, judge, current.model)
         assert kept_by is not None
@@ -142,16 +159,19 @@ class RoundRunner:
 
     def _fit(self, trainer: Trainer, rounds: list[Round], out: Path) -> Path:
         course, current = self.course, rounds[-1]
-        assert current.training_rows is not None
-        rows = self._with_replay(rounds)
+        assert current.training_rows is not None and current.train is not None
+        # Replayed responses of this course answer the same prompts.
+        tokens = self._prompt_tokens(current.train)
+        self.models.release()
+        rows = with_prompt_tokens(self._with_replay(rounds), tokens)
         rounds[-1] = replace(current, replayed=len(rows) - len(current.training_rows.rows))
         return trainer.fit(
-            model_folder(current.model),
+            self.folder_of(current.model),
             rows,
             out,
             # A loss against a base compares with the round's own model; the KL term of SFT holds
             # on to the model that the course began with.
-            base=None if trainer.needs_base else model_folder(course.model),
+            base=None if trainer.needs_base else self.folder_of(course.model),
             data=f"{course.method} on {len(rows)} rows of {course.task.label}, "
             f"filtered by {course.filter.spec}",
             watcher=Titled(self.watcher, f"round {current.number + 1}"),
@@ -189,11 +209,15 @@ class RoundRunner:
         # One more than the share asks for, as ``mixed`` rounds.
         wanted = min(MOST_DOCUMENTS, round(count * replay.share / own_share) + 1)
         seed = derive(self.course.seed, "documents", rounds[-1].number)
-        return documents(replay, model_folder(self.course.model), wanted, seed)
+        return documents(replay, self.folder_of(self.course.model), wanted, seed)
+
+    def _prompt_tokens(self, run: Run) -> dict[str, Ids]:
+        """Return the tokens of the run's prompts by their text, as its engine sends them."""
+        return prompt_tokens(run, self.models.load(run.plan.model))
 
     def _sample(
         self,
-        engine: Engine,
+        model: str,
         number: int,
         name: str,
         split: str,
@@ -205,7 +229,7 @@ class RoundRunner:
         ``reuse``: a run whose responses are taken over where it was drawn alike.
         """
         return sample(
-            engine,
+            self.models.load(model),
             self.course.task,
             out=self.path / f"round-{number}" / name,
             workers=self.executor,
@@ -219,7 +243,6 @@ class RoundRunner:
     def _verify(
         self,
         run: Run,
-        generator: Engine,
         number: int,
         product: Product,
         judge: str,
@@ -229,22 +252,21 @@ class RoundRunner:
 
         Nothing is added if some verifier asks no model and the judge is not the generator.
         """
-        asked = as_asked_of(product, judge, generator.name)
+        asked = as_asked_of(product, judge, run.plan.model)
         execution = Execution(
             self.executor, Titled(self.watcher, f"round {number} {run.path.name}")
         )
         for name in asked.verifiers if asked else ():
             verifier = find_verifier(name)
-            engine: Engine | None = None
-            if verifier.asks_model:
-                engine = generator if judge == generator.name else self.executor.load(judge)
+            engine = self.models.load(judge) if verifier.asks_model else None
             verify_run(run, Verification.of(verifier, engine), execution, reuse=reuse)
+            del engine  # the next model may need its memory
         # Opened again, to read the scores that were added.
         return Run(run.path, (), self.course.task)
 
     def _fit_online(self, trainer: Trainer, current: Round, out: Path) -> Path:
         """Let the trainer draw its own responses, one pair of each training problem a round."""
-        base = model_folder(current.model)
+        base = self.folder_of(current.model)
 
         def draw(folder: Path, stage: str) -> list[Weighted]:
             # A pair is the policy's first response and the base model's second one: the two share
@@ -258,7 +280,7 @@ class RoundRunner:
             if folder != base:
                 model = trained_name(self.course.model, folder)
             run = sample(
-                self.executor.load(model),
+                self.models.load(model),
                 self.course.task,
                 out=out / slug(stage if number else f"{drawn_from}-{folder.name}"),
                 workers=self.executor,
@@ -266,13 +288,16 @@ class RoundRunner:
                 problems=self.course.train_problems,
                 **options,
             )
-            return one_of_each(run, index)
+            tokens = self._prompt_tokens(run)
+            self.models.release()  # the next step trains
+            return with_prompt_tokens(one_of_each(run, index), tokens)
 
         def reward(rows: Sequence[Weighted]) -> list[float]:
             from strop.distill.scoring import score_rows
 
             return [float(logprob) for logprob in score_rows(base, rows)[:, 0]]
 
+        self.models.release()
         return trainer.fit_online(
             base, out, rounds=self.course.pairs, draw=draw, reward=reward, watcher=self.watcher
         )

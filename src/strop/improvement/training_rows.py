@@ -10,19 +10,21 @@ Axes: P problems, K responses.
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
 from strop.distill.rows import Comparison, Ids, Preference, Row, Weighted
+from strop.engines import Engine
 from strop.errors import UsageError
 from strop.measure.intervals import Floats
 from strop.run.run import Run
 from strop.seeds import derive
 from strop.weigh import Product
 
+Trained = TypeVar("Trained", bound=Row)
 Distinct = Literal["", "answer", "text"]
 Balance = Literal["problems", "responses", "hard"]
 
@@ -204,6 +206,25 @@ def first_responses(run: Run, most: int) -> tuple[list[tuple[int, int]], list[We
                 indices.append((index, number))
                 rows.append(Weighted(problem.id, problem.prompt, tokens))
     return indices, rows
+
+
+def prompt_tokens(run: Run, engine: Engine) -> dict[str, Ids]:
+    """Return the tokens of a run's prompts by their text, as its engine sent them.
+
+    Empty for an engine that does not know them.
+    """
+    prompts = run.plan.solution_prompts(run.stored_problems())
+    tokens = {}
+    for text, prompt in zip(run.problems["prompt"], prompts, strict=True):
+        ids = engine.prompt_tokens(prompt)
+        if ids:
+            tokens[text] = ids
+    return tokens
+
+
+def with_prompt_tokens(rows: Sequence[Trained], tokens: Mapping[str, Ids]) -> list[Trained]:
+    """Return the rows with their prompts' tokens; a prompt that is not among them has none."""
+    return [replace(row, prompt_ids=tokens.get(row.prompt, ())) for row in rows]
 
 
 @dataclass(frozen=True)

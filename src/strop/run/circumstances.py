@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from urllib.parse import urlencode
 
-from strop.engines import is_embedded, model_folder
+from strop.engines import is_embedded, model_folder, name_with_revision
 from strop.engines.options import split_options
 from strop.errors import ModelError
 from strop.records import Estimate
@@ -25,7 +25,8 @@ TRAIN_PROBLEMS = 400
 def circumstances_of(stored: StoredRun) -> Circumstances:
     """Return the circumstances of a stored run. No engine is loaded."""
     plan = stored.plan
-    command = ["--model", plan.model, "--task", plan.task.label]
+    model = name_with_revision(plan.model, plan.revision)
+    command = ["--model", model, "--task", plan.task.label]
     data = getattr(plan.task, "data", None)
     if data is not None:
         command += ["--data", str(data)]
@@ -113,7 +114,7 @@ def _can_train(stored: StoredRun) -> bool:
     if stored.is_imported or stored.plan.task.label.startswith("lm-eval:"):
         return False
     try:
-        model_folder(stored.plan.model)
+        model_folder(name_with_revision(stored.plan.model, stored.plan.revision))
     except ModelError:
         return False
     return True

@@ -22,8 +22,7 @@ import polars as pl
 from strop.engines import Engine
 from strop.engines.base import check_room
 from strop.errors import CorruptPartError, TokenLimitError, UsageError
-from strop.prompts import solution_prompt
-from strop.records import Problem, Usage, blind
+from strop.records import Problem, Usage
 from strop.run.executors import Execution, Stage
 from strop.run.plan import Part, Plan
 from strop.run.reuse import reuse_responses
@@ -146,8 +145,7 @@ def problem_frame(plan: Plan, engine: Engine, problems: list[Problem]) -> pl.Dat
 
     Raises UsageError if a prompt leaves no room for a response.
     """
-    shots = plan.draw_shots()
-    prompts = [solution_prompt(plan.task, blind(problem), shots) for problem in problems]
+    prompts = plan.solution_prompts(problems)
     for prompt in prompts:
         check_room(engine, engine.count_tokens(prompt), plan.sampling().max_tokens)
     rows = []

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 from strop.errors import StoreError, UsageError
-from strop.prompts import stop_strings
-from strop.records import Problem, Sampling
+from strop.prompts import solution_prompt, stop_strings
+from strop.records import Problem, Prompt, Sampling, blind
 from strop.run.store import PART_PROBLEMS
 from strop.seeds import derive
 from strop.tasks import ELSEWHERE, TASKS, Dataset, Task
@@ -153,6 +153,11 @@ class Plan:
     def draw_shots(self) -> list[Problem]:
         """Return the few-shot examples."""
         return self.task.shots(self.shots, SHOTS_SEED)
+
+    def solution_prompts(self, problems: Sequence[Problem]) -> list[Prompt]:
+        """Return the prompt of every problem, without its reference."""
+        shots = self.draw_shots()
+        return [solution_prompt(self.task, blind(problem), shots) for problem in problems]
 
     @property
     def bootstrap_seed(self) -> int:
