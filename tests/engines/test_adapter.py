@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from strop.engines import LADDER, load_engine
+from strop.engines.adapter import check_shapes
 from strop.engines.base import Request
 from strop.engines.transformers import TransformersEngine
-from strop.errors import MissingExtraError, StropError
+from strop.errors import MissingExtraError, ModelError, StropError
 from strop.prompts import solution_prompt
 from strop.records import Sampling
 from strop.seeds import derive
@@ -162,3 +163,11 @@ def test_without_peft_the_extra_is_named(adapter: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(MissingExtraError, match=r"strop\[adapters\]"):
         TransformersEngine(str(adapter), device="cpu")
+
+
+def test_shapes_tell_an_adapter_of_another_model(adapter: Path) -> None:
+    """vLLM would compute it all the same."""
+    check_shapes(BASE, adapter)
+    with pytest.raises(ModelError, match="belongs to another model") as refusal:
+        check_shapes(LADDER / "250k", adapter)
+    assert "\n" not in str(refusal.value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from strop.engines import LADDER, load_engine, model_folder
+from strop.engines import LADDER, load_engine, model_folder, trained_name
 from strop.engines.options import read_options, split_options
 from strop.errors import ModelError, UsageError
 
@@ -54,3 +56,29 @@ def test_a_name_too_long_for_a_file_system_gives_one_line(prefix: str) -> None:
         with pytest.raises(ModelError, match="the name has 300 characters") as error:
             function(prefix + "m" * 300)
         assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("base", "trained"),
+    [
+        ("ladder/25k", "llama:/out/model"),
+        ("ladder/25k?think=none", "llama:/out/model?think=none"),
+        ("llama:old?think=none", "llama:/out/model?think=none"),
+        ("./m", "/out/model"),
+        ("./m?chat=false&dtype=bfloat16&think=a%26b", None),
+        ("org/name@v1?device=cuda:1", "/out/model?device=cuda:1"),
+        ("vllm:./m", "vllm:/out/model"),
+        ("vllm:org/name@v1?tensor_parallel_size=8&chat=false", None),
+        ("./m?adapter=./a", "/out/model"),
+        ("./m?adapter=./a&chat=false", "/out/model?chat=false"),
+        ("vllm:./m?max_num_seqs=8&adapter=./a", "vllm:/out/model?max_num_seqs=8"),
+        ("openai:m@http://127.0.0.1:9/v1?retries=0", "/out/model"),
+    ],
+)
+def test_a_trained_model_has_the_engine_and_the_settings_of_its_base(
+    base: str, trained: str | None
+) -> None:
+    """All settings stay, letter by letter; an adapter is in the trained weights."""
+    prefix = "vllm:" if base.startswith("vllm:") else ""
+    expected = trained or f"{prefix}/out/model?{base.partition('?')[2]}"
+    assert trained_name(base, Path("/out/model")) == expected

@@ -70,6 +70,34 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
+def check_shapes(base: Path, folder: Path) -> None:
+    """Raise ModelError if the adapter's weights have other shapes than those of the base model.
+
+    vLLM itself puts an adapter that is too small into the corner of a larger weight, and says
+    nothing. Weights that the base model's files call otherwise are not compared.
+    """
+    from safetensors import safe_open
+
+    shapes: dict[str, list[int]] = {}
+    for file in base.glob("*.safetensors"):
+        with safe_open(file, "np") as weights:
+            for name in weights.keys():  # noqa: SIM118 - the file is no dict
+                shapes[name] = weights.get_slice(name).get_shape()
+    with safe_open(folder / WEIGHTS, "np") as weights:
+        for key in weights.keys():  # noqa: SIM118
+            layer, _, part = key.removeprefix("base_model.model.").partition(".lora_")
+            shape = shapes.get(f"{layer}.weight")
+            axis = {"A.weight": 1, "B.weight": 0}.get(part)
+            if shape is None or axis is None:
+                continue
+            size = weights.get_slice(key).get_shape()[axis]
+            if size != shape[axis]:
+                raise ModelError(
+                    f"adapter {folder} belongs to another model: {key} has size {size}, and "
+                    f"the base model's weight {shape[axis]}; give the base it was trained on"
+                )
+
+
 def merge_adapter(model: Any, folder: Path) -> Any:
     """Return the model with the adapter merged into its weights.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from strop.errors import ModelError
 
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 """The files of a model that is trained: configuration, weights and tokenizer, never pickles."""
 SUBFOLDERS = "*/*"
@@ -68,6 +69,17 @@ def snapshot(address: str, download: bool = False) -> Path | None:
             "expected a whole model in that format, which is the one that is trained"
         )
     return folder if is_whole else None
+
+
+def commit_of(name: str, revision: str | None) -> str | None:
+    """Return the commit of a hub model that has been loaded; None for a folder.
+
+    Configurations of transformers name it only in some versions.
+    """
+    if Path(name).expanduser().exists():
+        return None
+    folder = snapshot(name if revision is None else f"{name}@{revision}")
+    return folder.name if folder and COMMIT.fullmatch(folder.name) else None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from strop.engines.adapter import find_base, merge_adapter, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
 from strop.engines.batch_size import Footprint, attention_width, is_shortage, memory_left
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
+from strop.engines.hub import commit_of
 from strop.engines.kv_cache import CachedModel, Prefilled, SharedPrefix
 from strop.engines.nucleus import ATTEMPTS, uniforms
 from strop.engines.nucleus_torch import draw_tokens, token_logprobs
@@ -109,6 +110,7 @@ class TransformersEngine(Engine):
         if self._adapter:
             read_config(self._adapter)  # a wrong adapter is refused before the model is loaded
         model, self.tokenizer = load(self._source, revision, torch_dtype, self._adapter)
+        self._commit = commit_of(self._source, revision)
         if self._adapter:
             model = merge_adapter(model, self._adapter)
         self.model = self._move_to_device(model).eval()
@@ -159,14 +161,13 @@ class TransformersEngine(Engine):
         if self._adapter:
             facts["base"] = self._source
             facts["adapter"] = str(self._adapter)
-        revision = getattr(self.model.config, "_commit_hash", None) or self._revision
-        if revision:
-            facts["revision"] = revision
+        if self._commit or self._revision:
+            facts["revision"] = self._commit or str(self._revision)
         return facts
 
     @property
     def fingerprint(self) -> str:
-        base = fingerprint(self._source, getattr(self.model.config, "_commit_hash", None))
+        base = fingerprint(self._source, self._commit)
         return f"{base}+{fingerprint(str(self._adapter), None)}" if self._adapter else base
 
     @property

@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from strop.engines.adapter import find_base
+from strop.engines.adapter import check_shapes, find_base
 from strop.engines.adapter import read_config as read_adapter_config
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.batch_size import attention_width
 from strop.engines.checkpoint import fingerprint, one_line, read_config
+from strop.engines.hub import commit_of, snapshot
 from strop.engines.options import ADAPTER
 from strop.engines.rendering import Ids, Renderer
 from strop.errors import MissingExtraError, ModelError, UsageError
@@ -92,9 +93,11 @@ class VllmEngine(Engine):
         _check_settings(settings)
         self._source, self._adapter = find_base(name, adapter)
         self._name = label or name
-        loras = _lora_settings(self._adapter) if self._adapter else {}
         source, config = read_config(self._source, revision)
-        self._commit = getattr(config, "_commit_hash", None) or revision
+        loras = {}
+        if self._adapter:
+            loras = _lora_settings(self._adapter)
+            _check_base(source, revision, self._adapter)
         for variable, value in _ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         with one_line(name, Exception):  # vLLM's own checks raise anything, bare assertions too
@@ -124,6 +127,8 @@ class VllmEngine(Engine):
                 **(defaults | loras | settings),
             )
             self._lora = self._add_adapter(self._adapter) if self._adapter else None
+        # Known only now: vLLM has loaded the model from the hub.
+        self._commit = commit_of(self._source, revision) or revision
         _open.append(self._llm)
         weakref.finalize(self, _close, self._llm).atexit = False
         self._sampling_params: Any = vllm.SamplingParams
@@ -326,7 +331,7 @@ class VllmEngine(Engine):
 
 
 def _lora_settings(adapter: Path) -> dict[str, Any]:
-    """Return vLLM's settings for an adapter: room for its rank, and its own tokenizer if it has one.
+    """Return vLLM's settings for an adapter: room for its rank, and the adapter's tokenizer.
 
     Raise ModelError for a folder without a LoRA adapter, and for a rank that vLLM has no room for.
     """
@@ -342,6 +347,15 @@ def _lora_settings(adapter: Path) -> dict[str, Any]:
     if (adapter / "tokenizer_config.json").is_file():
         settings["tokenizer"] = str(adapter)
     return settings
+
+
+def _check_base(source: str, revision: str | None, adapter: Path) -> None:
+    """Raise ModelError for an adapter of another model, which vLLM would compute all the same."""
+    base = Path(source)
+    if not base.is_dir():
+        hub_id = source if revision is None else f"{source}@{revision}"
+        base = snapshot(hub_id, download=True) or base  # vLLM loads the same files next
+    check_shapes(base, adapter)
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
