@@ -64,6 +64,14 @@ def test_usage_counts_prompts_once(engine: Engine) -> None:
     )
 
 
+def test_the_tokens_of_a_prompt_are_those_that_are_counted(engine: Engine) -> None:
+    """Training reads them. An engine that does not know them gives none."""
+    for prompt in prompts(4):
+        tokens = engine.prompt_tokens(prompt)
+        assert len(tokens) == engine.count_tokens(prompt) or tokens == ()
+        assert tokens or isinstance(engine, TabularEngine)
+
+
 @pytest.fixture(scope="module")
 def pair() -> tuple[Engine, Engine]:
     return LlamaEngine(LADDER / "250k"), TransformersEngine(str(LADDER / "250k"))

@@ -31,8 +31,10 @@ from strop.improvement.loaded_model import LoadedModel
 from strop.improvement.rounds import improve
 from strop.improvement.training_folder import training_folder
 from strop.progress import Silent
+from strop.run.circumstances import circumstances_of
 from strop.run.executors import Threads
 from strop.run.run import Run
+from strop.run.stored import StoredRun
 from strop.tasks import Recall
 
 torch.set_num_threads(1)
@@ -159,6 +161,15 @@ def test_a_hub_model_begins_a_course(hub: str, revision: str, tmp_path: Path) ->
     models = [each["model"] for each in result.document["rounds"]]
     assert models == [course.model, f"{tmp_path}/run/round-1/model?device=cpu"]
     assert record(tmp_path / "run", "round-0/held-out")["model"]["revision"].endswith("01")
+
+
+def test_a_run_of_a_hub_model_names_the_command_that_trains_it(hub: str, tmp_path: Path) -> None:
+    """The revision is in the name, since ``strop improve`` has no option for it."""
+    options: dict[str, Any] = {"verifiers": [], "problems": 2, "samples": 2, "workers": 1}
+    strop.gap(f"{hub}?device=cpu", Recall(), revision="v1.0", out=tmp_path / "run", **options)
+    circumstances = circumstances_of(StoredRun(tmp_path / "run"))
+    assert circumstances.can_train
+    assert list(circumstances.command[:2]) == ["--model", f"{hub}@v1.0?device=cpu"]
 
 
 def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_sampled(

@@ -55,7 +55,11 @@ class CourseOptions:
     """The model, the task, the method and the number of rounds."""
 
     model: Annotated[
-        str, typer.Option("--model", help="Model to improve: ladder/NAME or a local folder.")
+        str,
+        typer.Option(
+            "--model",
+            help="Model to improve: ladder/NAME, a folder or hub id, or vllm: and one of these.",
+        ),
     ] = "ladder/125k"
     task: Annotated[
         str, typer.Option("--task", help="Task; a name, or a name and a difficulty.")
