@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from dataclasses import dataclass, field
 
 from strop.engines import Engine
@@ -32,3 +33,7 @@ class LoadedModel:
         """Let the loaded engine go, before something else needs the memory."""
         self.engine = None
         gc.collect()  # engines close when they are collected, and may be part of a circle
+        # vLLM takes what is free on the GPU, and does not count what PyTorch keeps for later.
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from strop.distill.base import check_training_extra
 from strop.errors import CorruptPartError, HopelessError, RunMismatchError, UsageError
 from strop.improvement.course import Course
 from strop.improvement.forecasts import hopeless
@@ -63,6 +64,7 @@ def improve(
     is neither in a local folder nor on the hub: it cannot be trained.
     """
     check_trainable(course.model)
+    check_training_extra("strop improve")
     default = default_folder("improve", course.as_record() | {"task": slug(course.task.label)})
     # Trained models are named by their folders, so the path must not depend on the working folder.
     path = (Path(out) if out is not None else default).resolve()
