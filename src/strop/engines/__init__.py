@@ -10,6 +10,7 @@ from typing import Any
 
 from strop.engines.base import Engine, Generation, Request, Scored
 from strop.engines.cards import LADDER, embedded_folder, embedded_models
+from strop.engines.gguf import is_gguf
 from strop.engines.hub import snapshot, split_revision
 from strop.engines.options import keep_settings, read_options, split_options
 from strop.engines.thinking import SETTING, read_setting
@@ -95,7 +96,7 @@ ENGINE_KINDS: dict[str, EngineKind] = {
     ),
     # The empty prefix takes every name that no other kind takes.
     "": EngineKind(
-        form="FOLDER or HUB-ID",
+        form="FOLDER or HUB-ID or FILE.gguf",
         description="any model of transformers, or a LoRA adapter, "
         "as in FOLDER?dtype=bfloat16&device=cuda:1 (extra: hf)",
         module="strop.engines.transformers",
@@ -169,6 +170,11 @@ def model_folder(name: str, download: bool = False) -> Path:
     kind, address = find_kind(bare)
     _check_length(kind, address)
     folder = kind.folder(address) if kind.folder else None
+    if is_gguf(address):
+        raise ModelError(
+            f"model {name} is a GGUF file, which is sampled from but not trained; "
+            "convert it to a folder (docs/real-models.md says how)"
+        )
     if folder is not None and not folder.is_dir() and kind.takes_revision:
         folder = snapshot(address, download)
     if folder is None or not folder.is_dir():

@@ -72,7 +72,7 @@ def one_line(name: str, *more: type[Exception]) -> Iterator[None]:
         if isinstance(error, StropError):
             raise
         problem = "is no folder here and cannot be loaded from the hub"
-        if Path(name).expanduser().is_dir():
+        if Path(name).expanduser().exists():
             problem = "cannot be loaded"
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"model {name} {problem}: {reason}") from None
@@ -130,14 +130,21 @@ def load(
             output_loading_info=True,
             **options,
         )
+    check_complete(name, model, info)
+    return model, tokenizer
+
+
+def check_complete(name: str, model: Any, info: dict[str, Any]) -> None:
+    """Raise ModelError for a model that lacks weights.
+
+    ``info`` is what transformers says of the loading; it fills missing weights with random numbers.
+    """
     missing = sorted(info["missing_keys"])
     if missing:
-        # transformers would fill them with random numbers.
         raise ModelError(
             f"model {name} lacks {len(missing)} weights of {type(model).__name__}, "
-            f"{missing[0]} for one; get the whole folder"
+            f"{missing[0]} for one; get the whole model"
         )
-    return model, tokenizer
 
 
 def _load_tokenizer(source: str, adapter: Path | None, options: dict[str, Any]) -> Any:
@@ -152,17 +159,18 @@ def _load_tokenizer(source: str, adapter: Path | None, options: dict[str, Any]) 
 
 
 def fingerprint(name: str, commit: str | None) -> str:
-    """Return the commit of a hub model, or a digest of a local folder's weights.
+    """Return the commit of a hub model, or a digest of the weights of a local folder or file.
 
     The digest covers the sizes of the files and blocks spread over them, not every byte: a large
     model would take minutes. It also covers an adapter's settings, which scale its weights.
     """
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
+    place = Path(name).expanduser()
+    if not place.exists():
         return commit or ""
-    settings = b"".join(path.read_bytes() for path in folder.glob("adapter_config.json"))
+    settings = b"".join(path.read_bytes() for path in place.glob("adapter_config.json"))
     digest = blake2b(settings, digest_size=8)
-    for path in sorted(folder.glob("*.safetensors")):
+    weights = [place] if place.is_file() else sorted(place.glob("*.safetensors"))
+    for path in weights:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
