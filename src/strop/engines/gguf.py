@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from strop.engines.checkpoint import check_complete, one_line
+from strop.engines.checkpoint import check_complete, load, one_line
 from strop.errors import MissingExtraError, ModelError
 
 SUFFIX = ".gguf"
@@ -22,6 +22,15 @@ READER_ERRORS = (IndexError, TypeError, AssertionError, OverflowError, MemoryErr
 def is_gguf(name: str) -> bool:
     """Return whether a model's address names a GGUF file."""
     return name.lower().endswith(SUFFIX)
+
+
+def load_weights(
+    name: str, revision: str | None, dtype: Any, adapter: Path | None = None
+) -> tuple[Any, Any]:
+    """Return model and tokenizer of a GGUF file, a folder or a hub id; see ``checkpoint.load``."""
+    if is_gguf(name):
+        return load_gguf(name, dtype)
+    return load(name, revision, dtype, adapter)
 
 
 def load_gguf(name: str, dtype: Any) -> tuple[Any, Any]:

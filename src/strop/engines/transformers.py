@@ -21,8 +21,8 @@ import numpy as np
 from strop.engines.adapter import find_base, merge_adapter, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
 from strop.engines.batch_size import Footprint, attention_width, is_shortage, memory_left
-from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint, load
-from strop.engines.gguf import is_gguf, load_gguf
+from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint
+from strop.engines.gguf import load_weights
 from strop.engines.hub import commit_of
 from strop.engines.kv_cache import CachedModel, Prefilled, SharedPrefix
 from strop.engines.nucleus import ATTEMPTS, uniforms
@@ -110,10 +110,7 @@ class TransformersEngine(Engine):
         self._source, self._adapter = find_base(name, adapter)
         if self._adapter:
             read_config(self._adapter)  # a wrong adapter is refused before the model is loaded
-        if is_gguf(self._source):
-            model, self.tokenizer = load_gguf(self._source, torch_dtype)
-        else:
-            model, self.tokenizer = load(self._source, revision, torch_dtype, self._adapter)
+        model, self.tokenizer = load_weights(self._source, revision, torch_dtype, self._adapter)
         self._commit = commit_of(self._source, revision)
         if self._adapter:
             model = merge_adapter(model, self._adapter)

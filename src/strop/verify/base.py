@@ -1,9 +1,10 @@
 """The interface of a verifier: its input (Candidate, VerificationContext) and output (Verdicts).
 
 A verifier scores responses without seeing a reference: the problems that it gets are blind.
-Prompted verifiers (mc, cot-binary, cot-score, cot-mc, tournament) ask a model, the generator or another one
-("Mind the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) read only the
-stored samples ("Sharpening", section 2). Only ``oracle`` receives the utility, as an upper bound.
+Prompted verifiers (mc, cot-binary, cot-score, cot-mc, tournament) ask a model, the generator or
+another one ("Mind the Gap", Appendix A). Self-rewards (logprob, logprob-per-token, majority) read
+only the stored samples ("Sharpening", section 2). Only ``oracle`` receives the utility, as an upper
+bound.
 """
 
 from __future__ import annotations
