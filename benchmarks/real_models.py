@@ -1,0 +1,183 @@
+"""Measure small real models on real data: every command and table of docs/real-models.md.
+
+    python benchmarks/real_models.py --model NAME=FOLDER [--model ...] --data DIR [--out DIR]
+
+Prints each ``strop`` command before it runs it, and the tables in Markdown at the end. A stopped
+benchmark goes on where it was, and finished runs are only read. ``--data`` names a folder with the
+data sets as their authors distribute them; a task whose file is not there is left out, and said.
+A few hours on two cores for models of 135 and 270 million parameters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import strop
+
+FIRST_VERIFIERS = ("mc", "logprob")
+LATER_VERIFIERS = ("cot-binary",)
+"""Added to the stored responses by ``strop verify``: they write a check of every response."""
+SUMS = "sums.jsonl"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task of the benchmark: its file, and as many problems and samples as time allows."""
+
+    name: str
+    task: str
+    file: str
+    problems: int
+    samples: int
+    shots: int | None = None
+
+    def arguments(self, data: Path) -> list[str]:
+        """Return the options of a command that samples this task."""
+        words = ["--task", self.task, "--data", str(data / self.file)]
+        words += ["--problems", str(self.problems), "--samples", str(self.samples)]
+        return words if self.shots is None else [*words, "--shots", str(self.shots)]
+
+
+SUMS_CELL = Cell("sums", "qa:numeric", SUMS, 100, 16, shots=4)
+CELLS = (
+    SUMS_CELL,
+    Cell("nq", "natural-questions", "nq-open-dev.jsonl", 96, 8),
+    Cell("mmlu-biology", "mmlu-biology", "mmlu-college-biology-test.csv", 40, 8),
+    Cell("mmlu-chemistry", "mmlu-chemistry", "mmlu-college-chemistry-test.csv", 40, 8),
+    Cell("mmlu-physics", "mmlu-physics", "mmlu-college-physics-test.csv", 40, 8),
+    Cell("game24", "game24", "game24.csv", 40, 8),
+    Cell("prontoqa", "prontoqa", "prontoqa-dev.json", 24, 4),
+    Cell("gsm8k", "gsm8k", "gsm8k-test.jsonl", 24, 4),
+    Cell("math", "math:integers", "math500.jsonl", 16, 4),
+)
+
+
+def write_sums(path: Path) -> None:
+    """Write sums of one and two steps as questions: 300 rows to train on and 100 to test."""
+    one: list[tuple[str, int]] = []
+    two: list[tuple[str, int]] = []
+    for a, b in itertools.product(range(1, 10), repeat=2):
+        one.append((f"What is {a} plus {b}?", a + b))
+        one.append((f"What is {a + b} minus {b}?", a))
+        two += [(f"What is {a} plus {b} plus {c}?", a + b + c) for c in range(1, 10)]
+    generator = random.Random(0)
+    rows = generator.sample(one, 160) + generator.sample(two, 240)
+    generator.shuffle(rows)
+    lines = []
+    for number, (question, answer) in enumerate(rows):
+        split = "train" if number < 300 else "test"
+        row = {"question": question, "answer": str(answer), "split": split}
+        lines.append(json.dumps(row) + "\n")
+    path.write_text("".join(lines))
+
+
+def run(*arguments: str) -> None:
+    """Print a ``strop`` command and run it."""
+    print("$ strop", shlex.join(arguments), flush=True)
+    subprocess.run([sys.executable, "-m", "strop", *arguments], check=True, stdout=sys.stderr)
+
+
+def measure(models: dict[str, str], data: Path, out: Path) -> list[Path]:
+    """Sample and verify every model on every task whose file is there; return the run folders."""
+    folders = []
+    for (name, model), cell in itertools.product(models.items(), CELLS):
+        home = out if cell.file == SUMS else data
+        if not (home / cell.file).exists():
+            print(f"{cell.name} is left out: {home / cell.file} is not there")
+            continue
+        folder = out / f"{name}-{cell.name}"
+        chosen = itertools.chain.from_iterable(("--verifier", word) for word in FIRST_VERIFIERS)
+        run("gap", "--model", model, *chosen, "--out", str(folder), *cell.arguments(home))
+        for verifier in LATER_VERIFIERS:
+            run("verify", str(folder), "--verifier", verifier)
+        folders.append(folder)
+    return folders
+
+
+def percent(estimate: Any) -> str:
+    """Return an estimate of a run's document in percent, with its interval."""
+    if estimate["value"] is None:
+        return "–"
+    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+
+
+def accuracy_rows(folders: list[Path]) -> Iterator[list[str]]:
+    """Yield the rows of the first table: accuracies, pass@K, the best of K against greedy."""
+    yield [
+        "run",
+        "P x K",
+        "strict",
+        "flexible",
+        "greedy",
+        "pass@K",
+        "best of K by log P",
+        "verdict",
+    ]
+    for folder in folders:
+        document = strop.Run(folder).document
+        samples = document["samples"]
+        yield [
+            folder.name,
+            f"{document['problems']} x {samples}",
+            percent(document["accuracy"]),
+            percent(document["accuracy_flexible"]),
+            percent(document["greedy"]),
+            percent(document["analysis"]["pass_at_k"][str(samples)]),
+            percent(document["verifiers"]["logprob"]["accuracy_kept"]),
+            f"{document['verdict']['train']} ({document['verdict']['situation']})",
+        ]
+
+
+def gap_rows(folders: list[Path]) -> Iterator[list[str]]:
+    """Yield the rows of the second table: one for each verifier of each run."""
+    yield ["run", "verifier", "gap", "relative gap", "AUROC", "unreadable"]
+    for folder in folders:
+        opened = strop.Run(folder)
+        responses = opened.document["problems"] * opened.document["samples"]
+        for name, row in opened.document["verifiers"].items():
+            yield [
+                folder.name,
+                f"{name}@{row['weigh']}",
+                percent(row["gap"]),
+                percent(row["relative_gap"]),
+                percent(row["auroc"]),
+                f"{100 * row['unparsed'] / responses:.0f}%",
+            ]
+
+
+def print_table(rows: Iterator[list[str]]) -> None:
+    """Print rows as a table in Markdown; the first row is its head."""
+    head = next(rows)
+    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/real"))
+    arguments = parser.parse_args()
+    models = dict(model.split("=", 1) for model in arguments.model)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    write_sums(out / SUMS)
+    folders = measure(models, arguments.data, out)
+    print_table(accuracy_rows(folders))
+    print_table(gap_rows(folders))
+
+
+if __name__ == "__main__":
+    main()
