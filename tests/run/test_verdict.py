@@ -192,6 +192,21 @@ def test_nothing_to_choose_among(
     assert "probability_worth" not in found
 
 
+def test_the_next_command_keeps_the_run_s_own_options(run: Run) -> None:
+    """Sizes, examples and limits stay, but for the option that is to change."""
+    sizes = ["--shots", "2", "--max-tokens", "40", "--problems", "80", "--samples", "8"]
+    found = judge(run, [], sizes=sizes, resume=[], can_train=True)
+    assert shlex.split(found["next"])[6:] == [*sizes, "--pilot"]
+    wrong = strop.gap(
+        "ladder/25k", "sudoku4", problems=12, samples=2, shots=1, max_tokens=3, out=run.path / "w"
+    )
+    found = wrong.document["verdict"]
+    assert found["situation"] == "all_wrong"
+    words = shlex.split(found["next"])
+    assert words[-2:] == ["--shots", "4"] and words.count("--shots") == 1
+    assert words[6:-2] == ["--max-tokens", "3", "--problems", "12", "--samples", "2"]
+
+
 def test_a_format_that_nobody_met_is_not_a_no(tmp_path: Path) -> None:
     file = tmp_path / "samples.jsonl"
     texts = ["The answer is 1.", "The answer is 2."]

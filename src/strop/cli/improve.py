@@ -19,6 +19,7 @@ from strop.cli.options import (
     Problems,
     Samples,
     Seed,
+    Shots,
     WorkerOptions,
     find_tasks,
 )
@@ -92,6 +93,10 @@ class CourseOptions:
     samples: Samples = 32
     train_samples: Annotated[
         int | None, typer.Option(help="Responses to each training problem (default: --samples).")
+    ] = None
+    shots: Shots = None
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest response (default: the task's).")
     ] = None
 
     def find_task(self) -> Task:
@@ -252,6 +257,8 @@ def improve(
         train_temperature=keeping.train_temperature,
         seed=seed,
         settings=trainer.settings(mixing.base_kl),
+        shots=course.shots,
+        max_tokens=course.max_tokens,
     )
     # None, unlike an empty list, stands for the updates that the package holds.
     updates = of_courses(map(Path, past)) if past else None

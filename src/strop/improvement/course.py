@@ -34,7 +34,8 @@ class Course:
     rounds, instead of the current model. ``pairs``: the largest number of pairs of a problem, or
     the rounds of an online trainer (xpo). ``keeping`` and ``replay``: which kept responses are
     trained on, and what is mixed in. ``train_temperature``: temperature of the training samples
-    alone. ``settings``: hyper-parameters of the trainer.
+    alone. ``settings``: hyper-parameters of the trainer. ``shots``: examples in each prompt, and
+    ``max_tokens``: most tokens of a response; None: the task's.
     """
 
     model: str
@@ -53,6 +54,8 @@ class Course:
     train_temperature: float | None = None
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    shots: int | None = None
+    max_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -170,6 +173,10 @@ class Course:
             drawing = {"temperature": 1.0, "top_p": 1.0}
         drawing["samples"] = self.samples
         drawing["seed"] = self.seed
+        if self.shots is not None:
+            drawing["shots"] = self.shots
+        if self.max_tokens is not None:
+            drawing["max_tokens"] = self.max_tokens
         if training and self.train_temperature is not None:
             drawing["temperature"] = self.train_temperature
         if training and self.train_samples:
@@ -178,9 +185,11 @@ class Course:
 
     def as_record(self) -> dict[str, Any]:
         """Return the settings as JSON. More rounds continue the same course: they are left out."""
-        record = {
-            name: value for name, value in asdict(self).items() if name not in ("task", "rounds")
-        }
+        record = asdict(self)
+        del record["rounds"]
+        for name in ("shots", "max_tokens"):
+            if record[name] is None:  # courses of before have no such entry
+                del record[name]
         record["task"] = self.task.label
         record["trainer"] = self.trainer.settings()
         # Through JSON, so that it equals what improve.json stores: tuples become lists.

@@ -12,7 +12,10 @@ from strop.run.forecasting import Setting, SourcedForecast, forecast_round
 from strop.run.updates import Update, relevant, trainer_label
 from strop.run.verdict import SURE
 
-SITUATIONS = ("all_wrong", "all_right", "all_or_nothing", "no_survivors", "identical", "format")
+SITUATIONS = (
+    *("all_wrong", "all_right", "all_or_nothing", "no_survivors"),
+    *("identical", "format", "empty", "refused"),
+)
 """Special cases of a verdict in which a round has nothing to learn from."""
 
 

@@ -55,6 +55,8 @@ def _course(run: Run, filter_spec: str) -> Course:
         problems=plan.problems,
         samples=plan.samples,
         seed=plan.seed,
+        shots=None if plan.shots == plan.task.default_shots else plan.shots,
+        max_tokens=plan.max_tokens,
     )
     drawing = course.drawing()
     if (plan.temperature, plan.top_p) != (drawing["temperature"], drawing["top_p"]):

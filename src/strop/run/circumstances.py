@@ -74,8 +74,13 @@ def read_pilots(folder: Path) -> dict[str, Estimate]:
 
 
 def _sizes(plan: Plan) -> list[str]:
-    """Return the options of the run's sizes and seed that are not the defaults."""
+    """Return the options of the run's sizes, examples and seed that are not the defaults."""
     words = []
+    # What an lm-eval task has by default only the harness knows.
+    if plan.task.label.startswith("lm-eval:") or plan.shots != plan.task.default_shots:
+        words += ["--shots", str(plan.shots)]
+    if plan.max_tokens is not None:
+        words += ["--max-tokens", str(plan.max_tokens)]
     for name in ("problems", "samples", "seed"):
         value = getattr(plan, name)
         if value != getattr(Plan, name):
@@ -92,8 +97,8 @@ def _resume(stored: StoredRun) -> list[str]:
     if stored.is_imported:
         return []
     plan, asked = stored.plan, stored.record["asked"]
-    default = Plan(plan.model, plan.task, shots=plan.task.default_shots)
-    for name in ("shots", "temperature", "top_p", "max_tokens", "revision", "split", "adaptive"):
+    default = Plan(plan.model, plan.task)
+    for name in ("temperature", "top_p", "revision", "split", "adaptive"):
         if getattr(plan, name) != getattr(default, name):
             return []
     if asked["draws"] != 1 or asked["verifier_model"] != plan.model:

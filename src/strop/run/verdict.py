@@ -38,7 +38,6 @@ UNREADABLE = 0.5
 MANY_UNREADABLE = 0.1
 MOSTLY = 0.5
 """With a larger share of empty or refused responses, nothing is measured of the model."""
-FEW_SURVIVORS = 0.1
 MOST_PLANNED = 100_000
 UNKNOWN = (
     "what comes after the first round: the gap shrinks, and pass@k for large k may fall",
@@ -211,8 +210,7 @@ def _no_answers(run: Circumstances) -> Ruling:
             ": if the model reasons, it needs more tokens, or a server that puts the answer into "
             "the content"
         )
-    more = [*run.sizes, "--max-tokens", str(4 * run.max_tokens)]
-    command = _gap(run, shlex.join(more)) if run.max_tokens else ""
+    command = _gap(run, f"--max-tokens {4 * run.max_tokens}") if run.max_tokens else ""
     return Ruling("unclear", why, "identical" if run.identical else "empty", command)
 
 
@@ -363,18 +361,25 @@ def _words(run: Circumstances) -> str:
 
 
 def _gap(run: Circumstances, options: str) -> str:
-    return "" if run.is_imported else f"strop gap {_words(run)} {options}"
+    """Return the command of this run with other options; its sizes stay where none is given."""
+    if run.is_imported:
+        return ""
+    given = shlex.split(options)
+    sizes = []
+    for name, value in zip(run.sizes[::2], run.sizes[1::2], strict=True):
+        if name not in given:
+            sizes += [name, value]
+    return f"strop gap {shlex.join([*run.command, *sizes, *given])}"
 
 
 def _vary(run: Circumstances) -> str:
     """Return a command whose responses to a problem may differ."""
-    sizes = shlex.join(run.sizes)
     if run.one_a_request:
         model = run.command.index("--model") + 1
         words = [*run.command[:model], run.one_a_request, *run.command[model + 1 :]]
-        return f"strop gap {shlex.join(words)} {sizes}".rstrip()
+        return f"strop gap {shlex.join([*words, *run.sizes])}"
     if run.temperature is not None and run.temperature < 1:
-        return _gap(run, f"{sizes} --temperature 1".lstrip())
+        return _gap(run, "--temperature 1")
     return ""
 
 
