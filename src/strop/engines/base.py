@@ -186,12 +186,17 @@ def training_flops(parameters: float, tokens: float) -> float:
     return 6 * parameters * tokens
 
 
-def check_room(engine: Engine, prompt_tokens: int, new_tokens: int) -> None:
-    """Raise UsageError if a prompt and its new tokens exceed the engine's context."""
+def check_room(
+    engine: Engine, prompt_tokens: int, new_tokens: int, option: str = "--max-tokens"
+) -> None:
+    """Raise UsageError if a prompt and its new tokens exceed the engine's context.
+
+    ``option`` bounds the new tokens.
+    """
     if engine.context is not None and prompt_tokens + new_tokens > engine.context:
         raise UsageError(
             f"{engine.name}: a prompt of {prompt_tokens} tokens and {new_tokens} new ones exceed "
-            f"the model's {engine.context} positions; use fewer shots or a smaller --max-tokens"
+            f"the model's {engine.context} positions; use fewer shots or a smaller {option}"
         )
 
 

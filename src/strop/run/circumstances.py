@@ -18,6 +18,16 @@ from strop.verify import VERIFIERS
 
 PILOT = "pilot.json"
 """The file of a run folder that holds its pilot (``strop gap --pilot``)."""
+RESUMED_BY_DEFAULT = (
+    "shots",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "verify_max_tokens",
+    "revision",
+    "split",
+    "adaptive",
+)
 TRAIN_PROBLEMS = 400
 """Training problems of a round of ``strop improve`` by default, each with K samples."""
 
@@ -93,7 +103,7 @@ def _resume(stored: StoredRun) -> list[str]:
         return []
     plan, asked = stored.plan, stored.record["asked"]
     default = Plan(plan.model, plan.task, shots=plan.task.default_shots)
-    for name in ("shots", "temperature", "top_p", "max_tokens", "revision", "split", "adaptive"):
+    for name in RESUMED_BY_DEFAULT:
         if getattr(plan, name) != getattr(default, name):
             return []
     if asked["draws"] != 1 or asked["verifier_model"] != plan.model:

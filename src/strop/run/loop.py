@@ -98,6 +98,7 @@ def verify_stage(
         plan.draw_shots(),
         verification.verifier,
         verification.draws,
+        verification.max_tokens,
     )
     run_stage(stage, plan.divide(problems), verification.engine, folder, execution)
 

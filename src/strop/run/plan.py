@@ -19,7 +19,9 @@ SHOTS_SEED = 0
 ADDED_FIELDS = {"split": "test", "adaptive": None}
 """Fields added after format 1, with the value assumed for older records. A record names them only
 where their value is another one, so that default runs keep their folders."""
-SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1}
+VERIFY_LIMIT = "verify_max_tokens"
+"""Added too. A record without it has one limit for responses and verifications: ``max_tokens``."""
+SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1, VERIFY_LIMIT: 1}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Plan:
     split: str = "test"
     adaptive: float | None = None
     """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
+    verify_max_tokens: int | None = None
+    """The most tokens of a verification. None: as ``verification_sampling`` says."""
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
@@ -86,6 +90,8 @@ class Plan:
         record: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             is_assumed = name in ADDED_FIELDS and value == ADDED_FIELDS[name]
+            if name == VERIFY_LIMIT:
+                is_assumed = value == self.max_tokens
             if name != "task" and not is_assumed:
                 record[name] = value
         settings = {
@@ -103,11 +109,12 @@ class Plan:
             values: dict[str, Any] = {
                 field.name: asked[field.name]
                 for field in fields(cls)
-                if field.name != "task" and field.name not in ADDED_FIELDS
+                if field.name not in ("task", VERIFY_LIMIT, *ADDED_FIELDS)
             }
             added: dict[str, Any] = {
                 name: asked.get(name, assumed) for name, assumed in ADDED_FIELDS.items()
             }
+            added[VERIFY_LIMIT] = asked.get(VERIFY_LIMIT, asked["max_tokens"])
             return cls(task=task or _task_from_record(asked), **values, **added)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
@@ -127,16 +134,18 @@ class Plan:
             stop_strings(self.task, self.shots),
         )
 
-    def verification_sampling(self, verifier: Verifier) -> Sampling:
+    def verification_sampling(self, verifier: Verifier, max_tokens: int | None = None) -> Sampling:
         """Return the settings with which verifications are drawn.
 
-        A question about two responses has twice the task's limit of tokens. The task's stop
-        strings do not apply: a response to natural-questions is one line, a verification is not.
+        Their limit of tokens is ``max_tokens``, by default the plan's ``verify_max_tokens``, and
+        without that the task's, twice for a question about two responses. The limit of responses
+        does not apply: a short answer needs a long check. Nor do the task's stop strings: a
+        response to natural-questions is one line, a verification is not.
         """
         shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        max_tokens = self.max_tokens or shown * self.task.verification_max_tokens
+        limit = max_tokens or self.verify_max_tokens or shown * self.task.verification_max_tokens
         stop = verifier.stop_strings(self.shots)
-        return replace(self.sampling(), max_tokens=max_tokens, stop=stop)
+        return replace(self.sampling(), max_tokens=limit, stop=stop)
 
     # --- problems ---
 

@@ -97,6 +97,9 @@ def _check_same_verifier(
     known = [key for key in SCORES_DEPEND_ON if key in stored]
     there = {key: stored[key] for key in known}
     here = {key: verifier[key] for key in known}
+    if stored:
+        there["max_tokens"] = stored.get("max_tokens")
+        here["max_tokens"] = verifier.get("max_tokens")
     for name, stored_value, new_value in differences(there, here):
         raise RunMismatchError(
             f"{folder.path} has scores of {stage} with {name} {stored_value}, and {name} "
