@@ -12,6 +12,7 @@ from strop.errors import ModelError
 from strop.records import Estimate
 from strop.run.plan import Plan
 from strop.run.stored import StoredRun
+from strop.run.unreadable import cutting_limits, unreadable_shares
 from strop.run.updates import default_trainer_label
 from strop.run.verdict import Circumstances
 from strop.verify import VERIFIERS
@@ -59,7 +60,8 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         has_answers=not stored.responses["answer_strict"].is_null().all(),
         can_train=can_train,
         trainer=default_trainer_label(is_embedded(plan.model)),
-        unreadable=_unreadable(stored),
+        unreadable=unreadable_shares(stored),
+        cut_at=cutting_limits(stored),
         identical=stored.all_identical,
         empty=empty / responses,
         unclosed=usage.unclosed / responses,
@@ -128,20 +130,6 @@ def _can_train(stored: StoredRun) -> bool:
     except ModelError:
         return False
     return True
-
-
-def _unreadable(stored: StoredRun) -> dict[str, float]:
-    """Return the share of each verifier's checks that could not be read.
-
-    A verifier that asks no model has no checks: a response without a vote is no fault of format.
-    """
-    shares = {}
-    for name, frame in stored.scores.items():
-        kind = VERIFIERS.get(stored.verifiers[name]["verifier"])
-        if kind is not None and not kind.asks_model:
-            continue
-        shares[name] = float((~frame["parsed"]).sum()) / max(1, frame.height)
-    return shares
 
 
 def _most_tokens(stored: StoredRun) -> int:

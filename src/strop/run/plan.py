@@ -50,7 +50,7 @@ class Plan:
     adaptive: float | None = None
     """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
     verify_max_tokens: int | None = None
-    """The most tokens of a verification. None: as ``verification_sampling`` says."""
+    """The most tokens of a verification. None: as ``verification_limit`` says."""
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
@@ -137,15 +137,22 @@ class Plan:
     def verification_sampling(self, verifier: Verifier, max_tokens: int | None = None) -> Sampling:
         """Return the settings with which verifications are drawn.
 
-        Their limit of tokens is ``max_tokens``, by default the plan's ``verify_max_tokens``, and
-        without that the task's, twice for a question about two responses. The limit of responses
-        does not apply: a short answer needs a long check. Nor do the task's stop strings: a
-        response to natural-questions is one line, a verification is not.
+        The task's stop strings do not apply: a response to natural-questions is one line, a
+        verification is not.
         """
-        shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        limit = max_tokens or self.verify_max_tokens or shown * self.task.verification_max_tokens
+        limit = self.verification_limit(type(verifier), max_tokens)
         stop = verifier.stop_strings(self.shots)
         return replace(self.sampling(), max_tokens=limit, stop=stop)
+
+    def verification_limit(self, verifier: type[Verifier], max_tokens: int | None = None) -> int:
+        """Return the most tokens of a verification.
+
+        That is ``max_tokens``, by default the plan's ``verify_max_tokens``, and without that the
+        task's, twice for a question about two responses. The limit of responses does not apply: a
+        short answer needs a long check.
+        """
+        shown = verifier.shown if issubclass(verifier, PromptedVerifier) else 1
+        return max_tokens or self.verify_max_tokens or shown * self.task.verification_max_tokens
 
     # --- problems ---
 
