@@ -326,11 +326,11 @@ class TransformersEngine(Engine):
             if self._device.type == "cuda":
                 self._torch.cuda.empty_cache()
             self.batch_rows = tried // 2
-            warnings.warn(
+            message = (
                 f"{self._name}: {self._device} ran out of memory; "
-                f"going on with {self.batch_rows} rows at once",
-                stacklevel=3,
+                f"going on with {self.batch_rows} rows at once"
             )
+            warnings.warn_explicit(message, UserWarning, "strop", 0)
         return [results[index] for index in range(len(jobs))], shared.length if shared else 0
 
     def _group_size(
