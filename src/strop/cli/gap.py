@@ -191,14 +191,16 @@ def _run_plans(
         plan.draw_problems()
         plan.draw_shots()
     parent = _parent_folder(plans, arguments, out)
-    if arguments["verify_with"]:
-        arguments = arguments | {"verify_with": executor.load(arguments["verify_with"])}
     several_models = len({plan.model for plan in plans}) > 1
     engines: dict[str, Engine] = {}
     runs = []
     with Bars() as bars:
+        if arguments["verify_with"]:
+            bars.waiting(f"loading {arguments['verify_with']}")
+            arguments = arguments | {"verify_with": executor.load(arguments["verify_with"])}
         for plan in plans:
             if plan.model not in engines:
+                bars.waiting(f"loading {plan.model}")
                 engines[plan.model] = executor.load(plan.model, plan.revision)
             label = f"{plan.model} {plan.task.label}" if several_models else plan.task.label
             bars.title = label

@@ -32,6 +32,10 @@ class SampleResponses(Stage):
     count: int
     sampling: Sampling
 
+    @property
+    def responses(self) -> int:
+        return self.count
+
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder
     ) -> tuple[pl.DataFrame, Usage]:
@@ -67,6 +71,10 @@ class ScoreResponses(Stage):
     verifier: Verifier
     draws: int
     max_tokens: int | None = None
+
+    @property
+    def responses(self) -> int:
+        return self.plan.samples
 
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder
