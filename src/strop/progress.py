@@ -131,7 +131,8 @@ class Bars:
     """Shows progress on stderr: a bar per stage on a terminal, lines anywhere else.
 
     A log gets a line when a stage is over, and during a long stage one every ``LOG_INTERVAL``
-    seconds: the stage, its parts and responses, tokens a second and the time left. ``title`` is written before the name of each stage.
+    seconds: the stage, its parts and responses, tokens a second and the time left. ``title`` is
+    written before the name of each stage.
     """
 
     def __init__(

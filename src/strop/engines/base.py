@@ -59,6 +59,10 @@ class Engine(ABC):
     """The log-probability of a sample includes the token that ended it. Some servers omit it."""
     thinking: str = MARK
     """Name of the marks around a span of thinking, <think>...</think>; "" keeps such spans."""
+    rows_at_once: int = 256
+    """About how many samples it draws at once, for estimates of time."""
+    shares_prefix: bool = False
+    """What the prompts of a call have in common at their beginning is run once."""
     worker_threads: ClassVar[bool] = False
     """Several threads may call the engine at once, and doing so is faster."""
 

@@ -101,6 +101,8 @@ class TransformersEngine(Engine):
         self._revision = revision
         self._device = find_device(torch, device)
         self.batch_rows = batch_rows or MOST_ROWS.get(self._device.type, MOST_ROWS_ELSEWHERE)
+        self.rows_at_once = self.batch_rows
+        self.shares_prefix = share_prompts
         self._dtype = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         if self._dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
