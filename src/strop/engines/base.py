@@ -59,8 +59,12 @@ class Engine(ABC):
     """The log-probability of a sample includes the token that ended it. Some servers omit it."""
     thinking: str = MARK
     """Name of the marks around a span of thinking, <think>...</think>; "" keeps such spans."""
-    rows_at_once: int = 256
+    batch_rows: int = 256
     """About how many samples it draws at once, for estimates of time."""
+    least_rows: int = 1024
+    """Fewer rows at once would make it slower. A run's parts are not made smaller than that."""
+    flops_per_second: float = 1e13
+    """A rough speed, by which a run's parts are made to last a minute."""
     shares_prefix: bool = False
     """What the prompts of a call have in common at their beginning is run once."""
     worker_threads: ClassVar[bool] = False

@@ -14,6 +14,7 @@ from strop.progress import Silent, Watcher
 from strop.run.executors import Execution, Executor, as_executor
 from strop.run.importing import import_run
 from strop.run.loop import run_round, verify_stage
+from strop.run.part_size import part_size
 from strop.run.plan import VERIFY_LIMIT, Plan
 from strop.run.record import begin_verifier, finish_verifier, new_record
 from strop.run.reuse import reuse_scores
@@ -216,7 +217,12 @@ def _run_plan(
     problems = plan.draw_problems()
     record = new_record(plan, engine, judge, verifications, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
-    run_round(plan, engine, problems, verifications, record, RunFolder(path), execution, reuse)
+    folder = RunFolder(path)
+    # A run that was begun keeps its parts.
+    size = folder.part_problems if folder.exists else part_size(plan, engine, verifications)
+    plan = replace(plan, part_problems=size)
+    record["problems_per_part"] = size
+    run_round(plan, engine, problems, verifications, record, folder, execution, reuse)
     return Run(path, (), task)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from strop.errors import StoreError, UsageError
@@ -21,6 +21,7 @@ ADDED_FIELDS = {"split": "test", "adaptive": None}
 where their value is another one, so that default runs keep their folders."""
 VERIFY_LIMIT = "verify_max_tokens"
 """Added too. A record without it has one limit for responses and verifications: ``max_tokens``."""
+PARTS = "part_problems"
 SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1, VERIFY_LIMIT: 1}
 
 
@@ -51,6 +52,8 @@ class Plan:
     """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
     verify_max_tokens: int | None = None
     """The most tokens of a verification. None: as ``verification_limit`` says."""
+    part_problems: int = field(default=PART_PROBLEMS, compare=False)
+    """The problems of a part. Rows do not depend on it; run.json names it outside of the plan."""
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
@@ -92,10 +95,11 @@ class Plan:
             is_assumed = name in ADDED_FIELDS and value == ADDED_FIELDS[name]
             if name == VERIFY_LIMIT:
                 is_assumed = value == self.max_tokens
-            if name != "task" and not is_assumed:
+            if name not in ("task", PARTS) and not is_assumed:
                 record[name] = value
         settings = {
-            field.name: getattr(self.task, field.name) for field in fields(cast(Any, self.task))
+            setting.name: getattr(self.task, setting.name)
+            for setting in fields(cast(Any, self.task))
         }
         record["task"] = self.task.name
         record["task_class"] = type(self.task).__qualname__
@@ -107,9 +111,9 @@ class Plan:
         """Read the plan from run.json. Pass ``task`` if the task is not one of strop's own."""
         try:
             values: dict[str, Any] = {
-                field.name: asked[field.name]
-                for field in fields(cls)
-                if field.name not in ("task", VERIFY_LIMIT, *ADDED_FIELDS)
+                setting.name: asked[setting.name]
+                for setting in fields(cls)
+                if setting.name not in ("task", PARTS, VERIFY_LIMIT, *ADDED_FIELDS)
             }
             added: dict[str, Any] = {
                 name: asked.get(name, assumed) for name, assumed in ADDED_FIELDS.items()
@@ -182,12 +186,12 @@ class Plan:
     @property
     def parts(self) -> int:
         """The number of parts."""
-        return -(-self.problems // PART_PROBLEMS)  # rounded up
+        return -(-self.problems // self.part_problems)  # rounded up
 
     def divide(self, problems: Sequence[Problem]) -> list[Part]:
         """Divide the problems into parts."""
         return [
-            Part(number, problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS])
+            Part(number, problems[number * self.part_problems : (number + 1) * self.part_problems])
             for number in range(self.parts)
         ]
 

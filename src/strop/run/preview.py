@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strop.engines.base import Engine
 from strop.prompts import solution_prompt
 from strop.records import Problem, blind
+from strop.run.part_size import part_size
 from strop.run.plan import Plan
 from strop.run.probe import Probe, Speed, shared_share
 from strop.run.verification import Verification
@@ -58,6 +59,8 @@ def preview(
     problems = plan.draw_problems()
     shots = plan.draw_shots()
     prompted = [verifier for verifier in verifiers if isinstance(verifier, PromptedVerifier)]
+    verifications = [Verification.of(verifier, engine, draws) for verifier in prompted]
+    plan = replace(plan, part_problems=part_size(plan, engine, verifications))
     if probe is None:
         most_shown = max((verifier.shown for verifier in prompted), default=1)
         probe = Probe.of(plan, engine, most_shown)
@@ -156,4 +159,4 @@ def _read_tokens(
 def _rows(plan: Plan, engine: Engine, samples: int) -> int:
     """Return how many texts are written at once: those of a part, as far as the engine can."""
     in_part = -(-plan.problems // plan.parts) * samples
-    return min(in_part, engine.rows_at_once)
+    return min(in_part, engine.batch_rows)
