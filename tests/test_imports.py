@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 FACE = "the public face, strop/__init__.py"
 LINES = (
-    ("records", "errors", "seeds", "text", "order_statistics"),
+    ("records", "errors", "seeds", "text", "order_statistics", "quiet"),
     ("tasks", "engines", "weigh", "measure", "theory", "progress"),
     ("prompts",),
     ("generate", "verify", "distill", "report"),

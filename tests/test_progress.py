@@ -79,6 +79,35 @@ def test_a_log_has_a_line_while_a_part_takes_longer_than_a_minute(
     assert lines(log) == ["responses: 0 of 2, 0:01:01 elapsed"]
 
 
+def test_a_log_names_parts_responses_and_the_time_left(log: Console, clock: Clock) -> None:
+    with Bars(log, clock) as bars:
+        bars.begin("responses", total=13, done=3, responses=6_400)
+        for _ in range(4):
+            clock.seconds += LOG_INTERVAL
+            bars.advance(PART)
+    assert lines(log)[3] == (
+        "responses: 7 of 13 parts, 3,446 of 6,400 responses, 3 from before, 25 tok/s, "
+        "0:04:00 elapsed, about 0:06:00 left"
+    )
+
+
+def test_a_log_says_after_a_minute_what_is_waited_for(log: Console, clock: Clock) -> None:
+    import time
+
+    with Bars(log, clock) as bars:
+        bars.waiting("loading m")
+        clock.seconds = LOG_INTERVAL + 1
+        deadline = time.monotonic() + 10
+        while not lines(log) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        bars.begin("responses", total=1, done=0)
+        bars.advance(PART)
+    assert lines(log) == [
+        "loading m: 0 of 1, 0:01:01 elapsed",
+        "responses: 1 of 1, 0:00:00 elapsed",
+    ]
+
+
 def test_what_fails_before_a_stage_leaves_no_progress_behind(log: Console) -> None:
     with pytest.raises(ValueError), Bars(log):
         raise ValueError
@@ -102,9 +131,9 @@ def test_a_log_gets_the_line_and_a_terminal_what_stands_above_the_bars(log: Cons
 def test_a_title_stands_before_the_stage(log: Console, clock: Clock) -> None:
     with Bars(log, clock) as bars:
         titled = Titled(bars, "round 1")
-        titled.begin("responses", total=1, done=0)
+        titled.begin("responses", total=1, done=0, responses=8)
         titled.advance(PART)
-    assert lines(log) == ["round 1 responses: 1 of 1, 0:00:00 elapsed"]
+    assert lines(log) == ["round 1 responses: 1 of 1 parts, 8 of 8 responses, 0:00:00 elapsed"]
 
 
 def test_silence() -> None:

@@ -32,8 +32,11 @@ LOG_INTERVAL = 60.0
 class Watcher(Protocol):
     """Receives the progress of stages, one stage after the other."""
 
-    def begin(self, stage: str, total: int, done: int) -> None:
-        """A stage of ``total`` parts begins, of which ``done`` exist already."""
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
+        """A stage of ``total`` parts begins, of which ``done`` exist already.
+
+        ``responses``: the responses that all parts are about, 0 where a stage has none.
+        """
 
     def advance(self, usage: Usage) -> None:
         """One more part is done, at the cost of ``usage``."""
@@ -42,7 +45,7 @@ class Watcher(Protocol):
 class Silent:
     """Ignores all progress."""
 
-    def begin(self, stage: str, total: int, done: int) -> None:
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
         pass
 
     def advance(self, usage: Usage) -> None:
@@ -56,8 +59,8 @@ class Titled:
     watcher: Watcher
     title: str
 
-    def begin(self, stage: str, total: int, done: int) -> None:
-        self.watcher.begin(f"{self.title} {stage}", total, done)
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
+        self.watcher.begin(f"{self.title} {stage}", total, done, responses)
 
     def advance(self, usage: Usage) -> None:
         self.watcher.advance(usage)
@@ -71,6 +74,7 @@ class _Stage:
     total: int
     resumed: int
     began: float
+    responses: int = 0
     done: int = 0
     tokens: int = 0
 
@@ -90,10 +94,21 @@ class _Stage:
             return ""
         return f"{self.tokens / elapsed:,.0f} tok/s"
 
+    def count(self) -> str:
+        """Return how many parts are done, and about how many responses.
+
+        All parts but the last are about equally many responses.
+        """
+        done = self.resumed + self.done
+        if not self.responses:
+            return f"{done:,} of {self.total:,}"
+        responses = self.responses * done // self.total
+        return f"{done:,} of {self.total:,} parts, {responses:,} of {self.responses:,} responses"
+
     def line(self, now: float) -> str:
         """Return the progress as a line for a log."""
         elapsed = now - self.began
-        facts = [f"{self.name}: {self.resumed + self.done:,} of {self.total:,}"]
+        facts = [f"{self.name}: {self.count()}"]
         if self.resumed:
             facts.append(f"{self.resumed:,} from before")
         if self.rate(now):
@@ -116,7 +131,8 @@ class Bars:
     """Shows progress on stderr: a bar per stage on a terminal, lines anywhere else.
 
     A log gets a line when a stage is over, and during a long stage one every ``LOG_INTERVAL``
-    seconds. ``title`` is written before the name of each stage.
+    seconds: the stage, its parts and responses, tokens a second and the time left. ``title`` is
+    written before the name of each stage.
     """
 
     def __init__(
@@ -148,10 +164,18 @@ class Bars:
         """Show ``above`` over the bars and remove the bars so far, or write ``line`` to a log."""
         self._display.show(above, line)
 
-    def begin(self, stage: str, total: int, done: int) -> None:
+    def waiting(self, what: str) -> None:
+        """Write ``what`` to a log once a minute until a stage begins; a terminal shows nothing.
+
+        If it fails within a minute, its message stands alone.
+        """
+        if isinstance(self._display, _Log):
+            self._display.begin(_Stage(what, total=1, resumed=0, began=self._clock()))
+
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
         """Start showing a stage."""
         name = f"{self.title} {stage}".strip()
-        self._stage = _Stage(name, total, resumed=done, began=self._clock())
+        self._stage = _Stage(name, total, done, self._clock(), responses)
         self._display.begin(self._stage)
 
     def advance(self, usage: Usage) -> None:

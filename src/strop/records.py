@@ -120,7 +120,8 @@ class Usage:
     counts requests to a server that failed and were repeated.
 
     The other fields count responses: ``empty`` of a server, without any text; ``refused`` by it;
-    ``thoughts``, with a span of thinking that was removed; ``unclosed``, cut off while thinking.
+    ``thoughts``, with a span of thinking that was removed; ``unclosed``, cut off while thinking;
+    ``cut``, verifications that the limit of tokens ended before they could be read.
     Of questions that offer options: ``options`` counts those whose options have a known
     probability, ``option_mass`` is the sum of what the options hold together, and ``low_mass``
     counts the questions where that is below a tenth.
@@ -140,6 +141,7 @@ class Usage:
     options: int = 0
     option_mass: float = 0.0
     low_mass: int = 0
+    cut: int = 0
 
     @property
     def spent_tokens(self) -> int:
@@ -151,7 +153,7 @@ class Usage:
 
         The probability of options is no cost; it is reported with the verifier.
         """
-        rare = ("cost", "failures", "empty", "refused", "thoughts", "unclosed")
+        rare = ("cost", "failures", "empty", "refused", "thoughts", "unclosed", "cut")
         of_options = ("options", "option_mass", "low_mass")
         document = {}
         for name, value in asdict(self).items():

@@ -69,6 +69,7 @@ def test_one_document_on_stdout_with_the_keys_of_the_contract(
         "name",
         "verifier_model",
         "unparsed",
+        "unparsed_share",
         "left_out",
         "no_survivor",
         "no_room",

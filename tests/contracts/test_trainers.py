@@ -152,7 +152,7 @@ class Heard:
         self.stages: list[tuple[str, int, int]] = []
         self.usages: list[Usage] = []
 
-    def begin(self, stage: str, total: int, done: int) -> None:
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
         self.stages.append((stage, total, done))
 
     def advance(self, usage: Usage) -> None:

@@ -17,8 +17,9 @@ from strop.records import Estimate
 from strop.run.circumstances import PILOT, circumstances_of
 from strop.run.run import Run
 from strop.run.stored import StoredRun
+from strop.run.unreadable import MANY_UNREADABLE
 from strop.run.updates import UPDATES, Update, shipped
-from strop.run.verdict import MANY_UNREADABLE, Circumstances, verdict
+from strop.run.verdict import Circumstances, verdict
 
 FILTER = "cot-binary@threshold:0.5"
 

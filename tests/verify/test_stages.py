@@ -59,7 +59,9 @@ def test_scrambled_references_move_the_oracle_alone(
             return replace(grade, utility_strict=1 - grade.utility_strict, utility_flexible=1.0)
 
     asked = list(VERIFIERS)
-    small = SMALL | ({"shots": 0, "max_tokens": 24} if name not in EMBEDDED else {})
+    small = dict(SMALL)
+    if name not in EMBEDDED:
+        small |= {"shots": 0, "max_tokens": 24, "verify_max_tokens": 24}
     honest = strop.gap(engine, task, verifiers=asked, out=tmp_path / "honest", **small)
     lying = strop.gap(engine, Lying(**vars(task)), verifiers=asked, out=tmp_path / "lying", **small)
     moved = [v for v in asked if not honest.scores[v].equals(lying.scores[v], null_equal=True)]
@@ -227,19 +229,13 @@ def test_bad_draws_and_two_of_one_name(engine: Engine, tmp_path: Path) -> None:
 def test_a_tournament_that_may_find_no_room_is_refused_before_anything_is_sampled(
     engine: Engine, tmp_path: Path
 ) -> None:
-    """300 new tokens fit the solution; two responses and 300 more do not fit 1,024 positions."""
-    run = strop.gap(
-        engine, "recall", verifiers=["mc"], max_tokens=350, out=tmp_path / "fits", **SMALL
-    )
-    with pytest.raises(strop.StropError, match="exceed the model's 1024 positions"):
-        strop.gap(
-            engine,
-            "recall",
-            verifiers=["tournament"],
-            max_tokens=350,
-            out=tmp_path / "run",
-            **SMALL,
-        )
+    """350 new tokens fit the solution; two responses and 350 more do not fit 1,024 positions."""
+    limits = {"max_tokens": 350, "verify_max_tokens": 350}
+    settings = SMALL | limits
+    run = strop.gap(engine, "recall", verifiers=["mc"], out=tmp_path / "fits", **settings)
+    too_long = "exceed the model's 1024 positions; .* a smaller --verify-max-tokens"
+    with pytest.raises(strop.StropError, match=too_long):
+        strop.gap(engine, "recall", verifiers=["tournament"], out=tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
     assert (
         "tournament" in strop.add_verifier(run.path, "tournament").scores
@@ -251,7 +247,8 @@ def test_twice_the_limit_for_two_responses() -> None:
     assert [
         plan.verification_sampling(VERIFIERS[v]()).max_tokens for v in ("cot-binary", "tournament")
     ] == [64, 128]
-    assert replace(plan, max_tokens=10).verification_sampling(Tournament()).max_tokens == 10
+    plan = replace(plan, max_tokens=5, verify_max_tokens=10)
+    assert plan.verification_sampling(Tournament()).max_tokens == 10
 
 
 @pytest.mark.parametrize("name", list(TASKS))

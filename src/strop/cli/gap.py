@@ -191,14 +191,16 @@ def _run_plans(
         plan.draw_problems()
         plan.draw_shots()
     parent = _parent_folder(plans, arguments, out)
-    if arguments["verify_with"]:
-        arguments = arguments | {"verify_with": executor.load(arguments["verify_with"])}
     several_models = len({plan.model for plan in plans}) > 1
     engines: dict[str, Engine] = {}
     runs = []
     with Bars() as bars:
+        if arguments["verify_with"]:
+            bars.waiting(f"loading {arguments['verify_with']}")
+            arguments = arguments | {"verify_with": executor.load(arguments["verify_with"])}
         for plan in plans:
             if plan.model not in engines:
+                bars.waiting(f"loading {plan.model}")
                 engines[plan.model] = executor.load(plan.model, plan.revision)
             label = f"{plan.model} {plan.task.label}" if several_models else plan.task.label
             bars.title = label
@@ -249,15 +251,20 @@ def _dry_run(plans: list[Plan], verifiers: list[Verifier], draws: int, as_json: 
 
     documents = []
     for plan in plans:
-        shown = preview(plan, load_engine(plan.model, plan.revision), verifiers, draws)
-        documents.append({"model": plan.model, "task": plan.task.label} | asdict(shown))
+        engine = load_engine(plan.model, plan.revision)
+        shown = preview(plan, engine, verifiers, draws)
+        # The embedded engine gets one core a worker; others take what they need.
+        where = "on one core" if engine.worker_threads else "on this machine"
+        label = {"model": plan.model, "task": plan.task.label, "where": where}
+        documents.append(label | asdict(shown))
     if as_json:
         print(json.dumps({"dry_run": documents}))
         return
     for document in documents:
         title = f"{document['model']} {document['task']}"
         for kind, text in document["prompts"].items():
-            print(f"--- {title}: {kind} prompt, exactly as sent ---\n{text}")
+            about = "" if kind == "solution" else ", about the beginning of a response"
+            print(f"--- {title}: {kind} prompt, exactly as sent{about} ---\n{text}")
         print(f"--- {_cost_line(document)}nothing was stored\n")
 
 
@@ -267,6 +274,7 @@ def _cost_line(document: dict[str, Any]) -> str:
         f"at most {document['prompt_tokens']:,} prompt "
         f"and {document['generated_at_most']:,} generated tokens, "
         f"{document['flops_at_most']:.1e} FLOPs, "
-        f"about {document['seconds_estimated']:,.0f} s or less on one core; "
+        f"about {document['seconds_estimated']:,.0f} s {document['where']}, if every text runs "
+        "to its limit of tokens (real ones are shorter); "
         + (f"${price:,.2f} or less; " if price else "")
     )

@@ -62,6 +62,13 @@ Prompts = Annotated[
         "`strop verifiers --prompts` prints one to edit.",
     ),
 ]
+VerifyMaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--verify-max-tokens",
+        help="Longest written verification, in tokens (default: the task's).",
+    ),
+]
 Draws = Annotated[int, typer.Option("--draws", help="Verifications of each response, averaged.")]
 Weights = Annotated[
     list[str] | None,
@@ -127,10 +134,9 @@ class DecodingOptions:
     top_p: Annotated[float, typer.Option("--top-p", help="Nucleus sampling mass.")] = 0.9
     max_tokens: Annotated[
         int | None,
-        typer.Option(
-            "--max-tokens", help="Longest response and verification (default: the task's)."
-        ),
+        typer.Option("--max-tokens", help="Longest response, in tokens (default: the task's)."),
     ] = None
+    verify_max_tokens: VerifyMaxTokens = None
     seed: Seed = 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.errors import MissingExtraError, ModelError, UsageError
+from strop.quiet import quiet_libraries
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -125,7 +126,8 @@ def merge_adapter(model: Any, folder: Path) -> Any:
     try:
         with safe_open(folder / WEIGHTS, "pt") as file:
             stored = set(file.keys())
-        adapted = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
+        with quiet_libraries("transformers"):
+            adapted = PeftModel.from_pretrained(model, str(folder), torch_device="cpu")
         # PEFT itself only warns of weights that are missing or left over.
         loaded = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
         if stored != loaded:

@@ -59,6 +59,14 @@ class Engine(ABC):
     """The log-probability of a sample includes the token that ended it. Some servers omit it."""
     thinking: str = MARK
     """Name of the marks around a span of thinking, <think>...</think>; "" keeps such spans."""
+    batch_rows: int = 256
+    """About how many samples it draws at once, for estimates of time."""
+    least_rows: int = 1024
+    """Fewer rows at once would make it slower. A run's parts are not made smaller than that."""
+    flops_per_second: float = 1e13
+    """A rough speed, by which a run's parts are made to last a minute."""
+    shares_prefix: bool = False
+    """What the prompts of a call have in common at their beginning is run once."""
     worker_threads: ClassVar[bool] = False
     """Several threads may call the engine at once, and doing so is faster."""
 
@@ -186,12 +194,17 @@ def training_flops(parameters: float, tokens: float) -> float:
     return 6 * parameters * tokens
 
 
-def check_room(engine: Engine, prompt_tokens: int, new_tokens: int) -> None:
-    """Raise UsageError if a prompt and its new tokens exceed the engine's context."""
+def check_room(
+    engine: Engine, prompt_tokens: int, new_tokens: int, option: str = "--max-tokens"
+) -> None:
+    """Raise UsageError if a prompt and its new tokens exceed the engine's context.
+
+    ``option`` bounds the new tokens.
+    """
     if engine.context is not None and prompt_tokens + new_tokens > engine.context:
         raise UsageError(
             f"{engine.name}: a prompt of {prompt_tokens} tokens and {new_tokens} new ones exceed "
-            f"the model's {engine.context} positions; use fewer shots or a smaller --max-tokens"
+            f"the model's {engine.context} positions; use fewer shots or a smaller {option}"
         )
 
 

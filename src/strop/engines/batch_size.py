@@ -59,6 +59,11 @@ class Footprint:
         return max(1, int(left // row))
 
 
+def pace(device: Any) -> tuple[int, float]:
+    """Return how many rows a fast batch needs at least, and FLOPs per second; both roughly."""
+    return (32, 2e10) if device.type == "cpu" else (1024, 1e13)
+
+
 def memory_left(torch: Any, device: Any) -> float:
     """Return the bytes that a batch may take: a share of a GPU's free memory, else a constant."""
     if device.type != "cuda":

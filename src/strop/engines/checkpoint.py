@@ -14,6 +14,7 @@ from typing import Any
 
 from strop.engines.hub import HUB_ID
 from strop.errors import ModelError, StropError, UsageError
+from strop.quiet import quiet_libraries
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 FINGERPRINT_BLOCKS = 64
@@ -95,7 +96,7 @@ def read_config(name: str, revision: str | None) -> tuple[str, Any]:
             "expected a folder with config.json and *.safetensors, or a hub id"
         )
     source = str(folder) if local else name
-    with one_line(name):
+    with one_line(name), quiet_libraries("transformers"):
         config = AutoConfig.from_pretrained(
             source, revision=revision, trust_remote_code=False, local_files_only=local
         )
@@ -120,7 +121,7 @@ def load(
         "trust_remote_code": False,
         "local_files_only": Path(source).is_dir(),
     }
-    with one_line(name):
+    with one_line(name), quiet_libraries("transformers"):
         tokenizer = _load_tokenizer(source, adapter, options)
         model, info = AutoModelForCausalLM.from_pretrained(
             source,

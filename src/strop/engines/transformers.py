@@ -20,7 +20,7 @@ import numpy as np
 
 from strop.engines.adapter import find_base, merge_adapter, read_config
 from strop.engines.base import Engine, Generation, Request, Scored, cut_at_stop
-from strop.engines.batch_size import Footprint, attention_width, is_shortage, memory_left
+from strop.engines.batch_size import Footprint, attention_width, is_shortage, memory_left, pace
 from strop.engines.checkpoint import DTYPES, end_tokens, find_device, fingerprint
 from strop.engines.gguf import load_weights
 from strop.engines.hub import commit_of
@@ -102,6 +102,8 @@ class TransformersEngine(Engine):
         self._revision = revision
         self._device = find_device(torch, device)
         self.batch_rows = batch_rows or MOST_ROWS.get(self._device.type, MOST_ROWS_ELSEWHERE)
+        self.shares_prefix = share_prompts
+        self.least_rows, self.flops_per_second = pace(self._device)
         self._dtype = dtype or ("float32" if self._device.type == "cpu" else "bfloat16")
         if self._dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
@@ -327,11 +329,9 @@ class TransformersEngine(Engine):
             if self._device.type == "cuda":
                 self._torch.cuda.empty_cache()
             self.batch_rows = tried // 2
-            warnings.warn(
-                f"{self._name}: {self._device} ran out of memory; "
-                f"going on with {self.batch_rows} rows at once",
-                stacklevel=3,
-            )
+            going_on = f"going on with {self.batch_rows} rows at once"
+            message = f"{self._name}: {self._device} ran out of memory; {going_on}"
+            warnings.warn_explicit(message, UserWarning, "strop", 0)
         return [results[index] for index in range(len(jobs))], shared.length if shared else 0
 
     def _group_size(

@@ -91,6 +91,7 @@ class VllmEngine(Engine):
         if dtype is not None and dtype not in DTYPES:
             raise UsageError(f"dtype '{dtype}' is not known; expected one of {', '.join(DTYPES)}")
         _check_settings(settings)
+        self.shares_prefix = True
         self._source, self._adapter = find_base(name, adapter)
         self._name = label or name
         source, config = read_config(self._source, revision)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from strop.report.formatting import Document, clean, interval, models, number, sign_of
 
+MANY_UNREADABLE = 0.1
+"""A larger share of checks that could not be read is said in the row."""
+
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
     """One task under one verifier and weight, with every number already in words.
 
-    ``clear`` says that the gap's interval excludes zero.
+    ``clear`` says that the gap's interval excludes zero. ``unreadable`` is the share of checks that
+    could not be read, "" for a small one.
     """
 
     task: str
@@ -30,6 +34,7 @@ class GapRow:
     tpr: str
     fpr: str
     kept_share: str
+    unreadable: str = ""
 
     @property
     def starred_gap(self) -> str:
@@ -75,4 +80,10 @@ def _row(document: Document, entry: Document) -> GapRow:
         tpr=number(entry.get("tpr")),
         fpr=number(entry.get("fpr")),
         kept_share=number(entry.get("kept_share")),
+        unreadable=_unreadable(entry),
     )
+
+
+def _unreadable(entry: Document) -> str:
+    share = entry.get("unparsed_share") or 0.0
+    return f"{share:.0%} unreadable" if share > MANY_UNREADABLE else ""

@@ -55,6 +55,8 @@ def headline_of(document: Mapping[str, Any]) -> Headline | None:
     answer = _ANSWERS.get(train, train)
     question = QUESTION.format(document["model"], document["task"])
     why = capital(verdict["why"])
+    if verdict.get("caution"):
+        why += f". {capital(verdict['caution'])}"
     unknown = [str(text) for text in verdict.get("unknown") or []]
     command = str(verdict.get("next") or "")
     # No verifier could be chosen: there is nothing to expect, and no step to explain.

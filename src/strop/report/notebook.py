@@ -71,7 +71,7 @@ def run_html(document: Mapping[str, Any], sweeps: Sweeps) -> str:
     for row in gap_rows([dict(document)]):
         # In the order of _GAP_HEADER.
         cells = [
-            row.verifier,
+            f"{row.verifier} {row.unreadable}".rstrip(),
             row.weigh,
             row.accuracy,
             row.kept,

@@ -65,7 +65,7 @@ def _cells(row: GapRow) -> list[Text]:
     gap = f"{row.starred_gap}\n{row.gap_interval}"
     return [
         Text(row.accuracy),
-        Text(f"{row.verifier}\n@{row.weigh}"),
+        Text(f"{row.verifier}\n@{row.weigh}\n{row.unreadable}".rstrip()),
         Text(row.kept),
         Text(gap, style="bold" if row.clear else ""),
         Text(row.relative_gap),

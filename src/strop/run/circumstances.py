@@ -12,12 +12,18 @@ from strop.errors import ModelError
 from strop.records import Estimate
 from strop.run.plan import Plan
 from strop.run.stored import StoredRun
+from strop.run.unreadable import cutting_limits, unreadable_shares
 from strop.run.updates import default_trainer_label
 from strop.run.verdict import Circumstances
 from strop.verify import VERIFIERS
 
 PILOT = "pilot.json"
 """The file of a run folder that holds its pilot (``strop gap --pilot``)."""
+RESUMED_BY_DEFAULT = (
+    *("temperature", "top_p", "verify_max_tokens"),
+    *("revision", "split", "adaptive"),
+)
+"""Settings that ``strop improve`` has no option for."""
 TRAIN_PROBLEMS = 400
 """Training problems of a round of ``strop improve`` by default, each with K samples."""
 
@@ -49,7 +55,8 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         has_answers=not stored.responses["answer_strict"].is_null().all(),
         can_train=can_train,
         trainer=default_trainer_label(is_embedded(plan.model)),
-        unreadable=_unreadable(stored),
+        unreadable=unreadable_shares(stored),
+        cut_at=cutting_limits(stored),
         identical=stored.all_identical,
         empty=empty / responses,
         unclosed=usage.unclosed / responses,
@@ -98,7 +105,7 @@ def _resume(stored: StoredRun) -> list[str]:
         return []
     plan, asked = stored.plan, stored.record["asked"]
     default = Plan(plan.model, plan.task)
-    for name in ("temperature", "top_p", "revision", "split", "adaptive"):
+    for name in RESUMED_BY_DEFAULT:
         if getattr(plan, name) != getattr(default, name):
             return []
     if asked["draws"] != 1 or asked["verifier_model"] != plan.model:
@@ -123,20 +130,6 @@ def _can_train(stored: StoredRun) -> bool:
     except ModelError:
         return False
     return True
-
-
-def _unreadable(stored: StoredRun) -> dict[str, float]:
-    """Return the share of each verifier's checks that could not be read.
-
-    A verifier that asks no model has no checks: a response without a vote is no fault of format.
-    """
-    shares = {}
-    for name, frame in stored.scores.items():
-        kind = VERIFIERS.get(stored.verifiers[name]["verifier"])
-        if kind is not None and not kind.asks_model:
-            continue
-        shares[name] = float((~frame["parsed"]).sum()) / max(1, frame.height)
-    return shares
 
 
 def _most_tokens(stored: StoredRun) -> int:

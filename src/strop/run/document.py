@@ -15,6 +15,7 @@ from strop.run.circumstances import circumstances_of
 from strop.run.estimates import RunEstimates, labels_of
 from strop.run.notes import run_notes
 from strop.run.stored import StoredRun
+from strop.run.unreadable import unreadable_shares
 from strop.run.updates import Update
 from strop.run.verdict import verdict
 from strop.run.verification import SCORES
@@ -66,6 +67,8 @@ def _row(
         unparsed += int((~stored.scores[name]["parsed"]).sum())
         left_out += int((np.isnan(arrays.score_PK[name]) & arrays.samples.mask_PK).sum())
     row["unparsed"] = unparsed
+    shares = unreadable_shares(stored)
+    row["unparsed_share"] = max(shares.get(name, 0.0) for name in product.verifiers)
     row["left_out"] = left_out
     row["no_survivor"] = summary.no_survivor
     row["no_room"] = summary.no_room

@@ -39,6 +39,11 @@ class Stage(ABC):
     name: str
     """The name under which its parts are stored."""
 
+    @property
+    def responses(self) -> int:
+        """The most responses to each problem that it is about; 0 if it is about something else."""
+        return 0
+
     @abstractmethod
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from strop.progress import Silent, Watcher
 from strop.run.executors import Execution, Executor, as_executor
 from strop.run.importing import import_run
 from strop.run.loop import run_round, verify_stage
-from strop.run.plan import Plan
+from strop.run.part_size import part_size
+from strop.run.plan import VERIFY_LIMIT, Plan
 from strop.run.record import begin_verifier, finish_verifier, new_record
 from strop.run.reuse import reuse_scores
 from strop.run.run import Run, write_estimates
@@ -62,7 +64,7 @@ def gap(
     (TokenLimitError).
     ``past``: folders of ``strop improve``; the verdict may use the updates measured there.
     ``options``: the fields of ``strop.Plan``: problems, samples, shots, temperature, top_p,
-    max_tokens, seed, revision.
+    max_tokens, verify_max_tokens, seed, revision.
 
     Raises a StropError whose message says what to do.
     """
@@ -108,6 +110,7 @@ def add_verifier(
     *,
     verify_with: str | Engine | None = None,
     draws: int = 1,
+    verify_max_tokens: int | None = None,
     weights: Sequence[str] = (),
     workers: int | Executor | None = None,
     watcher: Watcher | None = None,
@@ -115,6 +118,7 @@ def add_verifier(
     """Add a verifier to an existing run.
 
     The stored responses are read and never drawn again. A verifier that asks no model loads none.
+    ``verify_max_tokens``: the most tokens of a verification; by default that of the run.
     """
     found_verifier = find_verifier(verifier)
     opened = Run(Path(run), check_weights(weights))
@@ -124,7 +128,8 @@ def add_verifier(
     judge = None
     if found_verifier.asks_model:
         judge = _judge_of_run(opened, verify_with, execution.executor)
-    verify_run(opened, Verification.of(found_verifier, judge, draws), execution)
+    verification = Verification.of(found_verifier, judge, draws, verify_max_tokens)
+    verify_run(opened, verification, execution)
     return write_estimates(Run(opened.path, opened.weights))
 
 
@@ -207,13 +212,31 @@ def _run_plan(
 ) -> Run:
     """Sample and verify the run that the options describe, and return it."""
     settings = {"shots": task.default_shots} | options
-    plan = Plan.fitting(engine.name, task, **settings)
+    plan = _with_limit_of(Plan.fitting(engine.name, task, **settings), out)
     # Problems before the record: a hub data set names its resolved revision once it is loaded.
     problems = plan.draw_problems()
     record = new_record(plan, engine, judge, verifications, draws)
     path = Path(out) if out is not None else default_folder("gap", record["asked"])
-    run_round(plan, engine, problems, verifications, record, RunFolder(path), execution, reuse)
+    folder = RunFolder(path)
+    # A run that was begun keeps its parts.
+    size = folder.part_problems if folder.exists else part_size(plan, engine, verifications)
+    plan = replace(plan, part_problems=size)
+    record["problems_per_part"] = size
+    run_round(plan, engine, problems, verifications, record, folder, execution, reuse)
     return Run(path, (), task)
+
+
+def _with_limit_of(plan: Plan, out: str | Path | None) -> Plan:
+    """Return the plan with the verifications' limit of an old run that ``out`` holds.
+
+    A run of before has one limit for responses and verifications, ``max_tokens``, and goes on with
+    it.
+    """
+    if out is None or plan.verify_max_tokens is not None or not RunFolder(Path(out)).exists:
+        return plan
+    if VERIFY_LIMIT in RunFolder(Path(out)).record()["asked"]:
+        return plan
+    return replace(plan, verify_max_tokens=plan.max_tokens)
 
 
 def _judge(

@@ -98,6 +98,7 @@ def verify_stage(
         plan.draw_shots(),
         verification.verifier,
         verification.draws,
+        verification.max_tokens,
     )
     run_stage(stage, plan.divide(problems), verification.engine, folder, execution)
 
@@ -115,7 +116,9 @@ def run_stage(
     were begun before that are finished and kept.
     """
     missing = [part for part in parts if not folder.has_part(stage.name, part.number)]
-    execution.watcher.begin(stage.name, len(parts), len(parts) - len(missing))
+    problems = sum(len(part.problems) for part in parts)
+    done = len(parts) - len(missing)
+    execution.watcher.begin(stage.name, len(parts), done, problems * stage.responses)
     tokens_left = math.inf
     if execution.token_limit is not None and engine is not None:
         tokens_left = execution.token_limit - folder.spent_tokens()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from strop.errors import StoreError, UsageError
@@ -19,7 +19,10 @@ SHOTS_SEED = 0
 ADDED_FIELDS = {"split": "test", "adaptive": None}
 """Fields added after format 1, with the value assumed for older records. A record names them only
 where their value is another one, so that default runs keep their folders."""
-SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1}
+VERIFY_LIMIT = "verify_max_tokens"
+"""Added too. A record without it has one limit for responses and verifications: ``max_tokens``."""
+PARTS = "part_problems"
+SMALLEST = {"problems": 1, "samples": 1, "shots": 0, "max_tokens": 1, VERIFY_LIMIT: 1}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class Plan:
     split: str = "test"
     adaptive: float | None = None
     """The delta of adaptive best-of-N; ``samples`` is then the most that a problem gets."""
+    verify_max_tokens: int | None = None
+    """The most tokens of a verification. None: as ``verification_limit`` says."""
+    part_problems: int = field(default=PART_PROBLEMS, compare=False)
+    """The problems of a part. Rows do not depend on it; run.json names it outside of the plan."""
 
     def __post_init__(self) -> None:
         for name, smallest in SMALLEST.items():
@@ -86,10 +93,13 @@ class Plan:
         record: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             is_assumed = name in ADDED_FIELDS and value == ADDED_FIELDS[name]
-            if name != "task" and not is_assumed:
+            if name == VERIFY_LIMIT:
+                is_assumed = value == self.max_tokens
+            if name not in ("task", PARTS) and not is_assumed:
                 record[name] = value
         settings = {
-            field.name: getattr(self.task, field.name) for field in fields(cast(Any, self.task))
+            setting.name: getattr(self.task, setting.name)
+            for setting in fields(cast(Any, self.task))
         }
         record["task"] = self.task.name
         record["task_class"] = type(self.task).__qualname__
@@ -101,13 +111,14 @@ class Plan:
         """Read the plan from run.json. Pass ``task`` if the task is not one of strop's own."""
         try:
             values: dict[str, Any] = {
-                field.name: asked[field.name]
-                for field in fields(cls)
-                if field.name != "task" and field.name not in ADDED_FIELDS
+                setting.name: asked[setting.name]
+                for setting in fields(cls)
+                if setting.name not in ("task", PARTS, VERIFY_LIMIT, *ADDED_FIELDS)
             }
             added: dict[str, Any] = {
                 name: asked.get(name, assumed) for name, assumed in ADDED_FIELDS.items()
             }
+            added[VERIFY_LIMIT] = asked.get(VERIFY_LIMIT, asked["max_tokens"])
             return cls(task=task or _task_from_record(asked), **values, **added)
         except (KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
@@ -127,16 +138,25 @@ class Plan:
             stop_strings(self.task, self.shots),
         )
 
-    def verification_sampling(self, verifier: Verifier) -> Sampling:
+    def verification_sampling(self, verifier: Verifier, max_tokens: int | None = None) -> Sampling:
         """Return the settings with which verifications are drawn.
 
-        A question about two responses has twice the task's limit of tokens. The task's stop
-        strings do not apply: a response to natural-questions is one line, a verification is not.
+        The task's stop strings do not apply: a response to natural-questions is one line, a
+        verification is not.
         """
-        shown = verifier.shown if isinstance(verifier, PromptedVerifier) else 1
-        max_tokens = self.max_tokens or shown * self.task.verification_max_tokens
+        limit = self.verification_limit(type(verifier), max_tokens)
         stop = verifier.stop_strings(self.shots)
-        return replace(self.sampling(), max_tokens=max_tokens, stop=stop)
+        return replace(self.sampling(), max_tokens=limit, stop=stop)
+
+    def verification_limit(self, verifier: type[Verifier], max_tokens: int | None = None) -> int:
+        """Return the most tokens of a verification.
+
+        That is ``max_tokens``, by default the plan's ``verify_max_tokens``, and without that the
+        task's, twice for a question about two responses. The limit of responses does not apply: a
+        short answer needs a long check.
+        """
+        shown = verifier.shown if issubclass(verifier, PromptedVerifier) else 1
+        return max_tokens or self.verify_max_tokens or shown * self.task.verification_max_tokens
 
     # --- problems ---
 
@@ -166,12 +186,12 @@ class Plan:
     @property
     def parts(self) -> int:
         """The number of parts."""
-        return -(-self.problems // PART_PROBLEMS)  # rounded up
+        return -(-self.problems // self.part_problems)  # rounded up
 
     def divide(self, problems: Sequence[Problem]) -> list[Part]:
         """Divide the problems into parts."""
         return [
-            Part(number, problems[number * PART_PROBLEMS : (number + 1) * PART_PROBLEMS])
+            Part(number, problems[number * self.part_problems : (number + 1) * self.part_problems])
             for number in range(self.parts)
         ]
 

@@ -23,18 +23,19 @@ class Preset:
     without_shots: tuple[str, ...] = ()
 
 
+LIMITS = {"max_tokens": 512, "verify_max_tokens": 512}
 PRESETS = {
     "mind-the-gap": Preset(
         'section 3 of "Mind the Gap": 4 shots, temperature 0.7, top-p 0.9, 128 responses, '
         "whole test splits",
-        {"samples": 128, "temperature": 0.7, "top_p": 0.9, "max_tokens": 512},
+        {"samples": 128, "temperature": 0.7, "top_p": 0.9, **LIMITS},
         problems=None,
         shots=4,
     ),
     "sharpening": Preset(
         'appendix A of "The Sharpening Mechanism": 1 shot (none for game24), temperature 1, '
         "50 responses, up to 256 problems",
-        {"samples": 50, "temperature": 1.0, "top_p": 1.0, "max_tokens": 512},
+        {"samples": 50, "temperature": 1.0, "top_p": 1.0, **LIMITS},
         problems=256,
         shots=1,
         without_shots=("game24",),

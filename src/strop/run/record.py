@@ -11,7 +11,7 @@ from strop.engines import Engine
 from strop.errors import RunMismatchError
 from strop.measure import GAP_DEFINITION
 from strop.run.plan import Plan
-from strop.run.store import FORMAT_VERSION, PART_PROBLEMS, RunFolder, differences
+from strop.run.store import FORMAT_VERSION, RunFolder, differences
 from strop.run.verification import Verification
 from strop.tasks import Dataset
 
@@ -41,7 +41,7 @@ def new_record(
         "model": engine.describe(),
         "verifier_model": judge.name,
         "verifiers": verifiers,
-        "problems_per_part": PART_PROBLEMS,
+        "problems_per_part": plan.part_problems,
         "bootstrap_seed": plan.bootstrap_seed,
         "versions": {
             "strop": version("strop"),
@@ -97,6 +97,9 @@ def _check_same_verifier(
     known = [key for key in SCORES_DEPEND_ON if key in stored]
     there = {key: stored[key] for key in known}
     here = {key: verifier[key] for key in known}
+    if stored:
+        there["max_tokens"] = stored.get("max_tokens")
+        here["max_tokens"] = verifier.get("max_tokens")
     for name, stored_value, new_value in differences(there, here):
         raise RunMismatchError(
             f"{folder.path} has scores of {stage} with {name} {stored_value}, and {name} "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from strop.run.store import PART_PROBLEMS, RunFolder
+from strop.run.store import RunFolder
 
 OTHER_SETTINGS = ("problems", "verifiers", "draws", "verifier_model", "fingerprints")
 """Settings that a run's responses do not depend on. The generator's fingerprint is compared
@@ -44,10 +44,13 @@ def _common_parts(folder: RunFolder, other: Path | None) -> Iterator[int]:
     source = RunFolder(other)
     if _drawn_by(folder.record()) != _drawn_by(source.record()):
         return
+    size = source.part_problems
+    if folder.part_problems != size:
+        return
     here, there = folder.problems(), source.problems()
-    for number in range(-(-there.height // PART_PROBLEMS)):
-        start = number * PART_PROBLEMS
-        if here.slice(start, PART_PROBLEMS).equals(there.slice(start, PART_PROBLEMS)):
+    for number in range(-(-there.height // size)):
+        start = number * size
+        if here.slice(start, size).equals(there.slice(start, size)):
             yield number
 
 

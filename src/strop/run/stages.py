@@ -32,6 +32,10 @@ class SampleResponses(Stage):
     count: int
     sampling: Sampling
 
+    @property
+    def responses(self) -> int:
+        return self.count
+
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder
     ) -> tuple[pl.DataFrame, Usage]:
@@ -56,19 +60,27 @@ class SampleResponses(Stage):
 
 @dataclass(frozen=True)
 class ScoreResponses(Stage):
-    """Score every stored response with a verifier, ``draws`` times."""
+    """Score every stored response with a verifier, ``draws`` times.
+
+    ``max_tokens``: the most tokens of a verification, if that is not the plan's limit.
+    """
 
     name: str
     plan: Plan
     shots: list[Problem]
     verifier: Verifier
     draws: int
+    max_tokens: int | None = None
+
+    @property
+    def responses(self) -> int:
+        return self.plan.samples
 
     def rows(
         self, part: Part, engine: Engine | None, folder: RunFolder
     ) -> tuple[pl.DataFrame, Usage]:
         candidates = self._candidates(part, folder)
-        sampling = self.plan.verification_sampling(self.verifier)
+        sampling = self.plan.verification_sampling(self.verifier, self.max_tokens)
         context = VerificationContext(self.plan.task, engine, self.shots, sampling)
         verdicts = self.verifier.score(candidates, context)
         if any(math.isinf(score.score) for score in verdicts.scores):

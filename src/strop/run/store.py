@@ -165,6 +165,17 @@ class RunFolder:
             )
         return record
 
+    @property
+    def part_problems(self) -> int:
+        """The number of problems in a part of the run that the folder holds."""
+        size = self.record().get("problems_per_part", PART_PROBLEMS)
+        if type(size) is not int or size < 1:
+            raise CorruptPartError(
+                f"{self.path / 'run.json'}: problems_per_part is {size!r}, expected 1 or more; "
+                "restore it, or start again with another --out"
+            )
+        return size
+
     # --- parts ---
 
     def part_path(self, stage: str, number: int) -> Path:

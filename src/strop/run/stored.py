@@ -6,7 +6,7 @@ No engine is loaded here.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,8 @@ class StoredRun:
     @cached_property
     def plan(self) -> Plan:
         """The settings of the run."""
-        return Plan.from_record(self.record["asked"], self.task)
+        plan = Plan.from_record(self.record["asked"], self.task)
+        return replace(plan, part_problems=self.folder.part_problems)
 
     @property
     def is_imported(self) -> bool:

@@ -24,6 +24,7 @@ from strop.measure.rates import auroc_within
 from strop.records import Estimate
 from strop.run.evidence import Evidence
 from strop.run.forecasting import Setting, SourcedForecast, forecast_round
+from strop.run.unreadable import MANY_UNREADABLE, UNREADABLE, caution_of, what_to_try
 from strop.run.updates import Update
 from strop.verify import VERIFIERS
 
@@ -33,9 +34,6 @@ METHOD_FILTER = "cot-binary@threshold:0.5"
 """The filter that the method has by default: the command need not name it."""
 SURE = 0.9
 """A gain counts as worth a round, or as not worth it, from this probability on."""
-UNREADABLE = 0.5
-"""A verifier with a larger share of unreadable checks measures its format, and is not chosen."""
-MANY_UNREADABLE = 0.1
 MOSTLY = 0.5
 """With a larger share of empty or refused responses, nothing is measured of the model."""
 MOST_PLANNED = 100_000
@@ -49,8 +47,9 @@ UNKNOWN = (
 class Circumstances:
     """What a verdict needs to know of a run beside its samples and scores.
 
-    ``unreadable`` is the share of each verifier's checks that could not be read. ``identical``: all
-    responses to each problem are the same text. ``empty``, ``unclosed``, ``refused``: the shares of
+    ``unreadable`` is the share of each verifier's checks that could not be read; ``cut_at`` the
+    limit of tokens of those that it cut most of these checks of. ``identical``: all responses to
+    each problem are the same text. ``empty``, ``unclosed``, ``refused``: the shares of
     responses without text, cut off while thinking, and refused by a server; ``max_tokens``: the
     limit of a response, 0 if unknown. ``one_a_request``: the name of a served model with one sample
     a request, "" for other models. ``can_train``: the model lies in a folder that ``strop improve``
@@ -73,6 +72,7 @@ class Circumstances:
     has_answers: bool = False
     trainer: str = ""
     unreadable: Mapping[str, float] = field(default_factory=dict)
+    cut_at: Mapping[str, int] = field(default_factory=dict)
     identical: bool = False
     empty: float = 0.0
     unclosed: float = 0.0
@@ -100,6 +100,7 @@ def verdict(
     special = _special_case(evidence, run)
     document: dict[str, Any] = {"method": METHOD, "unknown": list(UNKNOWN), "worth": WORTH}
     document |= _likelihood(evidence, counts_BP) | _format(evidence, counts_BP)
+    document |= _cautions(evidence, run, special)
     if special is not None and special.situation not in ("all_or_nothing",):
         return document | _as_json(special)
     names = [name for name in evidence.blind if run.unreadable.get(name, 0.0) < UNREADABLE]
@@ -128,12 +129,6 @@ def verdict(
         document["pilot"] = pilot.as_json(definition=True)
     if run.cost:
         document["cost_of_round"] = dict(run.cost)
-    unreadable = run.unreadable.get(name, 0.0)
-    if unreadable > MANY_UNREADABLE:
-        document["caution"] = (
-            f"{unreadable:.0%} of the checks of {name} could not be read and count as rejected: "
-            "try another verifier, a prompt file (--prompts), or an instruct model"
-        )
     forecast = sourced.forecast
     if special is not None or forecast is None:
         why = special.why if special else "the size of the gain is not known before training"
@@ -146,6 +141,21 @@ def verdict(
         "expected_accuracy": forecast.accuracy_after(before).as_json(definition=True),
         "probability_worth": forecast.worth,
     }
+
+
+def _cautions(evidence: Evidence, run: Circumstances, special: Ruling | None) -> dict[str, str]:
+    """Return which verifiers have many checks that could not be read, and what to try.
+
+    Return nothing where the ruling itself is about them.
+    """
+    if special is not None and special.situation == "unreadable":
+        return {}
+    cautions = []
+    for name in evidence.blind:
+        share = run.unreadable.get(name, 0.0)
+        if share > MANY_UNREADABLE:
+            cautions.append(caution_of(name, share, run.cut_at))
+    return {"caution": "; ".join(cautions)} if cautions else {}
 
 
 def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
@@ -227,8 +237,7 @@ def _verifier_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
         worst = ", ".join(f"{name} {run.unreadable[name]:.0%}" for name in names)
         why = (
             f"most checks could not be read ({worst}), so the gap measures their format and not "
-            "the model's judgement: try the verifier mc, a prompt file (--prompts), or an instruct "
-            "model"
+            f"the model's judgement; {what_to_try(names, run.cut_at)}"
         )
         other = "mc" if "mc" not in names else "logprob"
         return Ruling("unclear", why, "unreadable", _verify(run, other))

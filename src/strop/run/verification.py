@@ -27,24 +27,35 @@ class Verification:
 
     ``engine`` is the model that the verifier asks, None if it asks none. ``draws`` is the number of
     verifications of each response (M). It is 1 for a verifier that samples no text, because further
-    ones would be equal.
+    ones would be equal. ``max_tokens`` is the most tokens of a verification where it has a limit
+    other than the run's.
     """
 
     verifier: Verifier
     engine: Engine | None
     draws: int
+    max_tokens: int | None = None
 
     @classmethod
-    def of(cls, verifier: Verifier, engine: Engine | None, draws: int = 1) -> Verification:
-        """Build the stage of a verifier. UsageError for fewer than one draw."""
+    def of(
+        cls,
+        verifier: Verifier,
+        engine: Engine | None,
+        draws: int = 1,
+        max_tokens: int | None = None,
+    ) -> Verification:
+        """Build the stage of a verifier. UsageError for fewer than one draw, or than one token."""
         if draws < 1:
             raise UsageError(f"--draws {draws}: expected 1 or more")
         assert engine is not None or not verifier.asks_model, (
             f"{verifier.name} asks a model, and none was given"
         )
-        return cls(
-            verifier, engine if verifier.asks_model else None, draws if verifier.samples_text else 1
-        )
+        if max_tokens is not None and max_tokens < 1:
+            raise UsageError(f"--verify-max-tokens {max_tokens}: expected 1 or more")
+        asked = engine if verifier.asks_model else None
+        if not verifier.samples_text:
+            return cls(verifier, asked, 1)
+        return cls(verifier, asked, draws, max_tokens)
 
     def stage(self, generator: str) -> str:
         """Return the name under which the scores are stored."""
@@ -54,13 +65,16 @@ class Verification:
     def record(self) -> dict[str, Any]:
         """Return the verifier's entry in run.json.
 
-        Its scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``.
+        Its scores depend on ``settings``, ``draws``, ``model`` and ``fingerprint``, and on
+        ``max_tokens``, which stands there only if the run's own limit does not apply.
         """
+        own_limit = {} if self.max_tokens is None else {"max_tokens": self.max_tokens}
         return self.verifier.describe() | {
             "settings": self.verifier.settings(),
             "draws": self.draws,
             "model": self.engine.name if self.engine else None,
             "fingerprint": self.engine.fingerprint if self.engine else None,
+            **own_limit,
         }
 
 
@@ -95,9 +109,10 @@ def check_verification_room(
     if not isinstance(verifier, PromptedVerifier) or engine is None:
         return
     shots = plan.draw_shots()
-    written = plan.verification_sampling(verifier).max_tokens if verifier.samples_text else 0
+    sampling = plan.verification_sampling(verifier, verification.max_tokens)
+    written = sampling.max_tokens if verifier.samples_text else 0
     no_responses = ("",) * verifier.shown
     for problem in problems:
         prompt = verifier.prompt(plan.task, blind(problem), no_responses, shots)
         prompt_tokens = engine.count_tokens(prompt) + longest * verifier.shown
-        check_room(engine, prompt_tokens, written)
+        check_room(engine, prompt_tokens, written, "--verify-max-tokens")

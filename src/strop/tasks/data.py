@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from strop.errors import UsageError
+from strop.quiet import quiet_libraries
 
 Schema = Mapping[str, type]
 Fields = Mapping[str, Any]
@@ -98,9 +99,10 @@ def read_hub(
     loaded: list[tuple[str | None, list[Any]]] = []
     try:
         for config in configs:
-            parts = datasets.load_dataset(
-                name, config, split=list(splits), revision=commit, cache_dir=str(cache)
-            )
+            with quiet_libraries("datasets"):
+                parts = datasets.load_dataset(
+                    name, config, split=list(splits), revision=commit, cache_dir=str(cache)
+                )
             loaded.append((config, parts))
     except Exception as error:  # the network, the hub and the library raise many types
         raise _unloadable(name, error) from None

@@ -7,7 +7,7 @@ below every real score, and is counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from strop.engines.base import Request
@@ -37,8 +37,12 @@ def judge_in_writing(
         # The seed belongs to the candidate, so its check does not depend on the batch.
         requests.append(Request(prompt, (candidate.seed,)))
     generation = context.engine.draw(requests, context.sampling)
-    scores = [read(samples[0].text) for samples in generation.samples]
-    return Verdicts(scores, generation.usage)
+    checks = [samples[0] for samples in generation.samples]
+    scores = [read(check.text) for check in checks]
+    cut = 0
+    for check, score in zip(checks, scores, strict=True):
+        cut += check.finish == "length" and not score.parsed
+    return Verdicts(scores, replace(generation.usage, cut=cut))
 
 
 @dataclass(frozen=True)

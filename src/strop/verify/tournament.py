@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 from strop.engines.base import Request
@@ -103,15 +103,17 @@ class Tournament(PromptedVerifier):
         requests = [self._request(*seats, context) for seats in seated]
         generation = context.engine.draw(requests, context.sampling)
         readings = []
+        cut = 0
         for (_, first, second), samples in zip(seated, generation.samples, strict=True):
             text = samples[0].text
             letter = read_letter(text, self.wording)
             readings.append(Reading(first, second, letter, text))
+            cut += samples[0].finish == "length" and letter is None
         # Readings stand in the order of contests and matches; each contest takes its share.
         remaining = iter(readings)
         for contest in contests:
             contest.settle_round(remaining, self.readings)
-        return generation.usage
+        return replace(generation.usage, cut=cut)
 
     def _request(
         self, contest: Contest, first: int, second: int, context: VerificationContext

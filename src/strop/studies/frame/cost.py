@@ -26,7 +26,8 @@ from strop.errors import UsageError
 from strop.improvement.course import Course
 from strop.prompts import solution_prompt
 from strop.records import Prompt, Sample, Sampling, Usage, blind
-from strop.run.preview import PROBE_PROBLEMS, Probe, preview
+from strop.run.preview import preview
+from strop.run.probe import PROBE_PROBLEMS, Probe
 from strop.studies.frame.runs import RunSpec, merge_specs
 from strop.verify import PromptedVerifier, find_verifiers
 

@@ -187,7 +187,7 @@ class Runs:
         """Sample the responses of a run if they are not stored."""
         path = self.folder / spec.folder
         plan = spec.plan
-        if _all_parts_stored(RunFolder(path), DRAWN, plan.parts):
+        if _all_parts_stored(RunFolder(path), DRAWN, plan.problems):
             return
         if spec.draws > 1:
             single_draw = replace(spec, draws=1)
@@ -221,7 +221,7 @@ class Runs:
         folder = RunFolder(self.folder / spec.folder)
         recorded = folder.record()["verifiers"]
         for stage, (verifier, judge) in spec.stages.items():
-            complete = _all_parts_stored(folder, [f"scores/{stage}"], spec.plan.parts)
+            complete = _all_parts_stored(folder, [f"scores/{stage}"], spec.plan.problems)
             if not complete or stage not in recorded:
                 yield stage, verifier, judge
 
@@ -233,9 +233,10 @@ class Runs:
         return self._engine
 
 
-def _all_parts_stored(folder: RunFolder, stages: Iterable[str], parts: int) -> bool:
+def _all_parts_stored(folder: RunFolder, stages: Iterable[str], problems: int) -> bool:
     if not folder.exists:
         return False
+    parts = -(-problems // folder.part_problems)  # rounded up
     return all(folder.has_part(stage, part) for stage, part in product(stages, range(parts)))
 
 
