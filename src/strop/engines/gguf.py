@@ -12,6 +12,7 @@ from typing import Any
 
 from strop.engines.checkpoint import check_complete, load, one_line
 from strop.errors import MissingExtraError, ModelError
+from strop.quiet import quiet_libraries
 
 SUFFIX = ".gguf"
 MAGIC = b"GGUF"
@@ -46,7 +47,7 @@ def load_gguf(name: str, dtype: Any) -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtraError("a GGUF file", "hf", str(error)) from None
     options = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
-    with one_line(name, *READER_ERRORS):
+    with one_line(name, *READER_ERRORS), quiet_libraries("transformers"):
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **options)
         model, info = AutoModelForCausalLM.from_pretrained(
             str(path.parent),
