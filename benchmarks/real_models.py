@@ -108,8 +108,10 @@ def percent(estimate: Any) -> str:
     """Return an estimate of a run's document in percent, with its interval."""
     if estimate["value"] is None:
         return "–"
-    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+    value = f"{100 * estimate['value']:.1f}"
+    if estimate["low"] is None:
+        return f"{value} (no interval)".replace("-", "−")
+    return f"{value} [{100 * estimate['low']:.1f}, {100 * estimate['high']:.1f}]".replace("-", "−")
 
 
 def accuracy_rows(folders: list[Path]) -> Iterator[list[str]]:
