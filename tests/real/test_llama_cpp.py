@@ -15,9 +15,11 @@ import math
 import urllib.request
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -27,7 +29,9 @@ from strop.engines.openai import OpenAIEngine
 from strop.engines.transformers import TransformersEngine
 from strop.prompts import CORRECT, INCORRECT
 from strop.records import Message, Prompt, Sampling
-from tests.real.data import rows_of
+from strop.run.run import Run
+from tests.real.command import strop
+from tests.real.data import rows_of, write_problems
 
 MEAN = 0.15
 """Nats: the largest mean absolute difference per token."""
@@ -35,7 +39,7 @@ TOKEN = 1.0
 """Nats: the largest difference of one token."""
 LLAMA_TOP_K = 40
 LLAMA_MIN_P = 0.05
-pytestmark = pytest.mark.filterwarnings("ignore:.*without any text")
+pytestmark = pytest.mark.filterwarnings("ignore:.*without any text", "ignore:mc:UserWarning")
 WAIT = "timeout=600"
 PROMPTS: list[Prompt] = [
     (Message("user", f"Question: {row['question']}\nAnswer:"),)
@@ -195,6 +199,25 @@ def test_multiple_choice(pair: Pair) -> None:
     apart = np.abs(theirs_PC - ours_PC)[is_known_PC]
     print(f"multiple choice: {len(apart)} known, largest difference {apart.max():.2f} nats")
     assert apart.max() < TOKEN and apart.mean() < 2 * MEAN
+
+
+def test_gap_on_the_server(llama_server: str, tmp_path: Path) -> None:
+    data = write_problems(tmp_path / "gsm8k.jsonl", "gsm8k", test=2)
+    model = f"{llama_server}?chat=false&top=5000&{WAIT}"
+    task = ["--model", model, "--task", "gsm8k", "--data", data, "--out", tmp_path / "run"]
+    sizes = ["--problems", 2, "--samples", 3, "--shots", 0, "--max-tokens", 16]
+    document = strop("gap", *task, *sizes, "--verifier", "mc", "--verifier", "logprob")
+    run = Run(tmp_path / "run")
+    rows = pl.concat([run.responses, run.greedy])
+    assert len(rows) == 2 * 3 + 2
+    assert rows["logprob"].is_finite().all() and (rows["logprob"] <= 0).all()
+    assert rows["tokens"].null_count() == 0 and rows["tokens"].is_between(1, 16).all()
+    assert document["truncated"] == (run.responses["finish"] == "length").sum()
+    mc = run.scores["mc"]
+    assert mc["parsed"].all() and mc["score"].is_between(0, 1).all()
+    # The first stage also pays for the requests that found out what the server can do.
+    assert run.usage_by_stage["responses"].generated_tokens >= run.responses["tokens"].sum()
+    assert run.usage_by_stage["greedy"].generated_tokens == run.greedy["tokens"].sum()
 
 
 def judged(answer: str) -> Prompt:
