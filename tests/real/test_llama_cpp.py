@@ -15,6 +15,7 @@ import math
 import urllib.request
 import warnings
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ TOKEN = 1.0
 """Nats: the largest difference of one token."""
 LLAMA_TOP_K = 40
 LLAMA_MIN_P = 0.05
-pytestmark = pytest.mark.filterwarnings("ignore:.*without any text", "ignore:mc:UserWarning")
+# What this server and this model do not deliver is said in warnings; here the numbers are checked.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:strop")
 WAIT = "timeout=600"
 PROMPTS: list[Prompt] = [
     (Message("user", f"Question: {row['question']}\nAnswer:"),)
@@ -56,7 +58,11 @@ class Pair:
     url: str
 
     def ask(self, prompt: Prompt, sampling: Sampling, **fields: Any) -> list[dict[str, Any]]:
-        """Send strop's own request, and return the tokens of the first answer with their ids."""
+        """Send strop's own request, and return the tokens of the first answer with their ids.
+
+        They end before the first character beyond ASCII: where several tokens make up a character,
+        llama.cpp lists the last one alone.
+        """
         body = self.served._body(prompt, sampling) | self.served.abilities.logprob_fields(0)
         data = json.dumps(body | {"seed": 1} | fields).encode()
         address = self.url + self.served.abilities.path
@@ -64,7 +70,7 @@ class Pair:
         with urllib.request.urlopen(request, timeout=600) as answer:
             choice = json.load(answer)["choices"][0]
         tokens: list[dict[str, Any]] = choice["logprobs"]["content"]
-        return tokens
+        return list(takewhile(lambda token: token["token"].isascii(), tokens))
 
     def logprobs_TV(self, prompt: Prompt, tokens: list[dict[str, Any]]) -> torch.Tensor:
         """Return transformers' log-probabilities of all next tokens along these tokens."""
@@ -161,11 +167,15 @@ def test_several_samples_of_a_request_are_all_known_and_counted(pair: Pair) -> N
     assert len(samples) == 3 * len(PROMPTS) and generation.usage.failures == 0
     lengths = []
     for sample in samples:
-        assert math.isfinite(sample.logprob) and sample.logprob <= 0
-        assert sample.finish in ("end", "length") and sample.tokens is not None
-        assert sample.tokens == sampling.max_tokens or sample.finish == "end"
-        lengths.append(sample.tokens)
-    assert generation.usage.generated_tokens == sum(lengths)
+        assert sample.finish in ("end", "length")
+        if sample.text.isascii():
+            assert math.isfinite(sample.logprob) and sample.logprob <= 0
+            assert sample.tokens == sampling.max_tokens or sample.finish == "end"
+            lengths.append(sample.tokens or 0)
+    assert len(lengths) > len(samples) / 2
+    assert sum(lengths) <= generation.usage.generated_tokens <= sampling.max_tokens * len(samples)
+    if len(lengths) == len(samples):
+        assert generation.usage.generated_tokens == sum(lengths)
     assert len({sample.text for sample in samples}) > len(PROMPTS)
 
 
@@ -210,14 +220,17 @@ def test_gap_on_the_server(llama_server: str, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     rows = pl.concat([run.responses, run.greedy])
     assert len(rows) == 2 * 3 + 2
-    assert rows["logprob"].is_finite().all() and (rows["logprob"] <= 0).all()
-    assert rows["tokens"].null_count() == 0 and rows["tokens"].is_between(1, 16).all()
+    # A character of several tokens, and only that, leaves a response unknown.
+    known = rows.filter([text.isascii() for text in rows["text"]])
+    assert len(known) > len(rows) / 2
+    assert known["logprob"].is_finite().all() and (known["logprob"] <= 0).all()
+    assert known["tokens"].null_count() == 0 and known["tokens"].is_between(1, 16).all()
     assert document["truncated"] == (run.responses["finish"] == "length").sum()
     mc = run.scores["mc"]
     assert mc["parsed"].all() and mc["score"].is_between(0, 1).all()
     # The first stage also pays for the requests that found out what the server can do.
     assert run.usage_by_stage["responses"].generated_tokens >= run.responses["tokens"].sum()
-    assert run.usage_by_stage["greedy"].generated_tokens == run.greedy["tokens"].sum()
+    assert run.usage_by_stage["greedy"].generated_tokens >= run.greedy["tokens"].sum()
 
 
 def judged(answer: str) -> Prompt:
