@@ -27,7 +27,8 @@ LIMIT = 32
 
 
 def gsm8k_arguments(smollm2: str, data: Path, out: Path) -> list[str]:
-    sizes = ["--problems", PROBLEMS, "--samples", SAMPLES, "--shots", 1, "--max-tokens", LIMIT]
+    sizes = ["--problems", PROBLEMS, "--samples", SAMPLES, "--shots", 1]
+    sizes += ["--max-tokens", LIMIT, "--verify-max-tokens", LIMIT]
     arguments = ["gap", "--model", smollm2, "--task", "gsm8k", "--data", data, "--out", out, *sizes]
     return [str(argument) for argument in arguments]
 
@@ -129,7 +130,8 @@ def test_a_finished_run_is_read_and_a_broken_one_is_drawn_again_the_same(
 
 def test_gap_of_gemma(scratch: Path, gemma3: str, questions_file: Path) -> None:
     out = scratch / "gemma"
-    sizes = ["--problems", 2, "--samples", 2, "--shots", 1, "--max-tokens", 12]
+    sizes = ["--problems", 2, "--samples", 2, "--shots", 1]
+    sizes += ["--max-tokens", 12, "--verify-max-tokens", 12]
     task = ["--task", "natural-questions", "--data", questions_file]
     document = strop("gap", "--model", gemma3, *task, *sizes, "--out", out)
     run = Run(out)
@@ -146,7 +148,8 @@ def test_gap_of_gemma(scratch: Path, gemma3: str, questions_file: Path) -> None:
 
 def test_verify_adds_a_verifier_and_draws_nothing(gap_folder: Path) -> None:
     stored = files_of(gap_folder, "responses")
-    document = strop("verify", gap_folder, "--verifier", "cot-score", "--verifier", "logprob")
+    verifiers = ["--verifier", "cot-score", "--verifier", "logprob"]
+    document = strop("verify", gap_folder, *verifiers, "--verify-max-tokens", LIMIT)
     run = Run(gap_folder)
     assert files_of(gap_folder, "responses") == stored
     assert {"mc", "cot-binary", "cot-score", "logprob"} <= set(document["verifiers"])
