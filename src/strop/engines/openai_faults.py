@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from strop.engines.base import Generation
 from strop.engines.openai_answers import Choice
-from strop.engines.openai_probe import Abilities
+from strop.engines.openai_probe import LLAMA_BUILD, Abilities
 from strop.records import Sample, Sampling
 
 MANY_UNKNOWN = 0.1
@@ -62,6 +62,21 @@ def count_answerless(
             empty += 1
             say("the server gave a response without any text; it is graded as it is")
     return empty, refused
+
+
+def lacks_tokens(abilities: Abilities, choice: Choice, count: int | None, max_tokens: int) -> bool:
+    """Return whether an answer may list fewer tokens than it has.
+
+    llama.cpp lists the tokens that make up one character as a single one, with the log-probability
+    of the last. The answer's own number of tokens shows it. That is known of a single answer
+    (``count``) and of a truncated one; of one of several answers it is not.
+    """
+    tokens = choice.tokens or []
+    if not LLAMA_BUILD.match(abilities.system) or all(token.text.isascii() for token in tokens):
+        return False
+    if choice.finish == "length":
+        return len(tokens) < max_tokens
+    return count != len(tokens)
 
 
 def check_first_part(
