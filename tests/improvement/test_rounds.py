@@ -128,7 +128,7 @@ def test_another_course_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
         improve(replace(course, seed=1), out=tmp_path / "run")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"rounds": []}'])
 def test_a_broken_record_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "improve.json").write_text(text)
     with pytest.raises(CorruptPartError, match=r"improve.json cannot be read; it was changed"):
