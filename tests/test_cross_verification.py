@@ -103,7 +103,7 @@ class Stopping(Silent):
     def __init__(self, stages: int) -> None:
         self.left = stages
 
-    def begin(self, stage: str, total: int, done: int) -> None:
+    def begin(self, stage: str, total: int, done: int, responses: int = 0) -> None:
         self.left -= 1
         if self.left < 0:
             raise StoppedError(stage)

@@ -20,6 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 FACE = "the public face, strop/__init__.py"
 LINES = (
     ("records", "errors", "seeds", "text", "order_statistics", "quiet"),
+    ("json_files",),
     ("tasks", "engines", "weigh", "measure", "theory", "progress"),
     ("prompts",),
     ("generate", "verify", "distill", "report"),

@@ -10,6 +10,7 @@
     └── StoreError             the run folder cannot be read or written
         ├── RunMismatchError   the folder holds another run
         ├── RunLockedError     another process is writing to it
+        ├── MissingFileError   a stored file is not there
         └── CorruptPartError   a stored file cannot be read
 
 Every message says what was got, what was expected and what to do. Any other exception is a bug in
@@ -68,6 +69,10 @@ class RunMismatchError(StoreError):
 
 class RunLockedError(StoreError):
     """Another process is writing to the folder."""
+
+
+class MissingFileError(StoreError):
+    """A file that strop wrote is not there."""
 
 
 class CorruptPartError(StoreError):

@@ -90,6 +90,7 @@ class Top(Weight):
     m: int = 1
 
     name: ClassVar[str] = "top"
+    description: ClassVar[str] = "keeps the m best responses to each problem, ties included"
     rank_based: ClassVar[bool] = True
     is_filter: ClassVar[bool] = True
     axis: ClassVar[str | None] = "responses kept, m"
@@ -103,6 +104,10 @@ class Top(Weight):
         descending_PK = -np.sort(-score_PK, axis=1)
         last_P1 = descending_PK[:, [min(self.m, score_PK.shape[1]) - 1]]
         return ((score_PK >= last_P1) & np.isfinite(score_PK)).astype(float)
+
+    @classmethod
+    def sweep(cls, score_N: Floats) -> list[Weight]:
+        return [cls(m) for m in (1, 2, 3)]
 
 
 class EchoEngine(Engine):
@@ -172,9 +177,35 @@ def test_a_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     kept = run.estimates.filter(quantity="kept_share").select("weigh", "value").rows()
     assert kept == [("top:1", 0.25), ("top:2", 0.5)]
-    assert run.report().is_file()
     with pytest.raises(strop.StropError, match=r"top:0.5 is out of range"):
         strop.gap("ladder/25k", "signs", weights=["top:0.5"])
+
+
+def test_a_weight_is_in_the_table_on_the_page_and_in_the_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TopLetters(Letters):
+        default_weight: ClassVar[str] = "top:1"
+
+    monkeypatch.setitem(WEIGHTS, Top.name, Top)
+    monkeypatch.setitem(VERIFIERS, TopLetters.name, TopLetters)
+    folder = tmp_path / "run"
+    sizes = ["--problems", "4", "--samples", "4"]
+    words = ["--model", "ladder/25k", "--task", "signs", "--verifier", "letters", *sizes]
+    table = run_command("gap", *words, "--out", str(folder))
+    assert "@top:1" in table
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    # The list of weights, and the axis of the curve of gaps, whose values are whole numbers.
+    assert f"<code>top:m</code> {Top.description}" in page
+    assert "responses kept, m" in page
+    assert '"values":[1,2,3]' in page.replace(".0", "")
+    (reader,) = re.findall(r'id="reader-data">(.*?)</script>', page)
+    kept = []
+    for problem in json.loads(reader)[0]["problems"]:
+        scores = [response["scores"][0] for response in problem["responses"]]
+        best = max(score["score"] for score in scores)
+        kept += [score["kept"] == (score["score"] == best) for score in scores]
+    assert kept and all(kept)
 
 
 @pytest.mark.filterwarnings("ignore:mc. ")  # a constant engine writes neither option

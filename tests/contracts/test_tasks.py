@@ -10,6 +10,7 @@ from strop.errors import UsageError
 from strop.tasks import TASKS, Dataset, Task, find_task
 from strop.tasks.dataset import ROWS
 from strop.tasks.qa import QuestionsAndAnswers
+from tests.own_rows import on_own_rows
 
 
 def instances() -> list[Task]:
@@ -20,7 +21,7 @@ def instances() -> list[Task]:
         if not issubclass(task, Dataset)
         for level in task.levels
     ]
-    own = [task.example() for task in TASKS.values() if issubclass(task, Dataset)]
+    own = [on_own_rows(task) for task in TASKS.values() if issubclass(task, Dataset)]
     return [*made, *own, QuestionsAndAnswers(data=str(ROWS / "qa.jsonl"), grading="numeric")]
 
 

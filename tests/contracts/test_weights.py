@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -33,6 +34,13 @@ masks = arrays(np.bool_, (4, 6)).map(lambda mask: mask | (np.arange(6) == 0))
 def test_every_kind_is_covered() -> None:
     missing = set(WEIGHTS) - {spec.split(":")[0] for spec in SPECS}
     assert not missing, f"add a spec of {', '.join(sorted(missing))} to SPECS"
+
+
+@pytest.mark.parametrize("kind", WEIGHTS.values(), ids=list(WEIGHTS))
+def test_the_page_can_explain_it(kind: type[Weight]) -> None:
+    assert re.fullmatch(rf"{kind.name}:[a-z]+", kind.notation())
+    # A part of a sentence: the notation stands in front of it, ";" or "." behind it.
+    assert kind.description[0].islower() and kind.description[-1] not in ".;"
 
 
 @every_weight

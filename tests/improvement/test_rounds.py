@@ -18,6 +18,7 @@ from strop.improvement.rounds import METHODS, Course, improve
 from strop.tasks import Recall
 from strop.tasks.base import Grade
 from strop.tasks.gsm8k import Gsm8k
+from tests.own_rows import on_own_rows
 
 SMALL: dict[str, Any] = {
     "train_problems": 24,
@@ -127,7 +128,7 @@ def test_another_course_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
         improve(replace(course, seed=1), out=tmp_path / "run")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"rounds": []}'])
 def test_a_broken_record_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "improve.json").write_text(text)
     with pytest.raises(CorruptPartError, match=r"improve.json cannot be read; it was changed"):
@@ -138,7 +139,7 @@ def test_a_broken_record_is_one_line(text: str, tmp_path: Path) -> None:
 
 def test_no_prompt_shows_the_answer_of_a_training_problem() -> None:
     """Shots and training problems come from the same rows, and share none."""
-    task = Gsm8k.example()
+    task = on_own_rows(Gsm8k)
     for seed in range(5):
         plan = strop.Plan(MODEL, task, problems=6, shots=4, seed=seed, split="train")
         train = {problem.question for problem in plan.draw_problems()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strop.ladder.corpus import CORPUS_TASKS
-from strop.ladder.leakage import surface_auroc
+from tests.ladder.surface import surface_auroc
 
 DOCS = Path(__file__).parents[2] / "docs" / "ladder.md"
 ERROR = 0.03

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from strop.report.filters import kept
 from strop.report.flags import Flag, flags
 from strop.report.reader import ReportRun, reader_data
+from strop.weigh import parse_weight
 from tests.report.made_up import run
 
 WEIGHS = {
@@ -23,7 +23,7 @@ def by_hand(made: ReportRun, verifier: str, right: bool, is_kept: bool) -> int:
     count = 0
     rows = made.responses.join(made.scores[verifier], on=["problem", "sample"])
     for _, problem in rows.group_by("problem"):
-        keeps = kept(problem["score"].to_list(), WEIGHS[verifier])
+        keeps = parse_weight(WEIGHS[verifier]).kept(problem["score"].to_list())
         count += sum(
             keep is is_kept and (utility == 1) is right
             for keep, utility in zip(keeps, problem["utility_strict"], strict=True)
@@ -77,6 +77,18 @@ def test_several_draws_are_averaged_and_one_unread_is_enough(made: ReportRun) ->
     assert (
         counts["wrong-kept"].responses == 0 and counts["unparsed"].responses == 360
     )  # no mean reaches 0.6
+
+
+def test_a_response_without_a_score_counts_for_the_rank_as_in_the_numbers(made: ReportRun) -> None:
+    unknown = made.scores["mc"].with_columns(
+        score=pl.when(pl.col("sample") < 6).then(float("nan")).otherwise(pl.col("score"))
+    )
+    # Half of the 12 responses of a problem are kept: all 6 that have a score.
+    weighs = {"mc": "quantile:0.5"}
+    counts = flags(made.problems, made.responses, {"mc": unknown}, weighs)
+    known = made.responses.filter(pl.col("sample") >= 6)
+    assert counts["wrong-kept"].responses == (known["utility_strict"] == 0).sum() > 0
+    assert counts["right-rejected"].responses == 0
 
 
 def test_what_the_shown_problems_miss() -> None:

@@ -255,8 +255,8 @@ def test_several_runs_do_not_move_into_one(strop: Command, run: Path) -> None:
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        ("[]", "format version None"),
-        ("null", "format version None"),
+        ("[]", "no JSON object"),
+        ("null", "no JSON object"),
         ('{"format_version": 1}', "lacks the settings of the run"),
         ('{"format_version": 2}', "format version 2"),
         (

@@ -109,7 +109,7 @@ def test_no_run_and_broken_json_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds no run"):
         RunFolder(tmp_path).record()
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(CorruptPartError, match=r"run\.json is not JSON"):
+    with pytest.raises(CorruptPartError, match=r"run\.json cannot be read; .* not JSON: .*restore"):
         RunFolder(tmp_path).record()
     (tmp_path / "run.json").write_text('{"format_version": 99}')
     with pytest.raises(StoreError, match="format version 99"):

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from strop.records import Problem
-from strop.tasks import TASKS, Dataset
+from strop.tasks import TASKS
 from strop.tasks.extraction import Found, MappedText, whole
+from tests.own_rows import on_own_rows
 
 
 def test_a_mapped_text_keeps_the_indices_of_the_original() -> None:
@@ -65,8 +66,7 @@ RULES = [
 
 @pytest.mark.parametrize(("name", "text", "how", "begins"), RULES)
 def test_a_rule_points_at_what_it_found(name: str, text: str, how: str, begins: str) -> None:
-    kind = TASKS[name]
-    task = kind.example() if issubclass(kind, Dataset) else kind()
+    task = on_own_rows(TASKS[name])
     asked = {
         "arithmetic": "1+1+3",
         "signs": "9?1?1?1?5=5 (+-)",

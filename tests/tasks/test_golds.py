@@ -11,6 +11,7 @@ import pytest
 
 from strop.records import Problem
 from strop.tasks import TASKS, Dataset, Task, find_task
+from tests.own_rows import on_own_rows
 
 MMLU_QUESTION = "Which?\n(A) a root\n(B) a leaf\n(C) 1\n(D) 0"
 GOLDS: list[tuple[str, Any, str]] = [
@@ -77,7 +78,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 
 def named(task: str) -> Task:
     kind = TASKS[task]
-    return kind.example() if issubclass(kind, Dataset) else find_task(task)
+    return on_own_rows(kind) if issubclass(kind, Dataset) else find_task(task)
 
 
 @pytest.mark.parametrize(("task", "gold", "reference"), GOLDS)

@@ -39,6 +39,7 @@ from strop.tasks.answers import gsm8k_flexible, gsm8k_strict
 from strop.tasks.displayed_text import MAX_TEXT
 from strop.tasks.gsm8k import Gsm8k
 from strop.tasks.numbers import canonical_number
+from tests.own_rows import on_own_rows
 
 CONFIG = yaml.safe_load(
     files("lm_eval").joinpath("tasks", "gsm8k", "gsm8k.yaml").read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ OPTIONS = {
     name: METRIC[name] for name in ("ignore_case", "ignore_punctuation", "regexes_to_ignore")
 }
 STRICT, FLEXIBLE = range(2)
-TASK = Gsm8k.example()
+TASK = on_own_rows(Gsm8k)
 NOTHING = "[invalid]"
 SAMPLES, MUTANTS = 20, 60
 """Sampled responses to a test problem and way to begin, and mutants of a gold solution."""

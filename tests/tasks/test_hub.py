@@ -29,6 +29,7 @@ from strop.tasks import TASKS
 from strop.tasks.data import read_hub
 from strop.tasks.dataset import ROWS
 from strop.tasks.mathematics import SUBJECTS
+from tests.own_rows import on_own_rows
 
 Files = dict[str, bytes]
 NAMES = ["gsm8k", "math", "mmlu-biology", "natural-questions"]
@@ -366,7 +367,7 @@ def rows(outcome: Outcome) -> dict[str, Any]:
 def test_every_data_set_is_read_as_it_lies_on_the_hub(
     name: str, hub: Hub, read: dict[str, Outcome]
 ) -> None:
-    task = TASKS[name].example()  # type: ignore[attr-defined]
+    task = on_own_rows(TASKS[name])
     expected = {
         split: {(one.question, one.reference) for one in task.problems(split, task.size(split), 0)}
         for split in ("train", "test")

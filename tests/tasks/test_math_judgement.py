@@ -12,6 +12,7 @@ from strop.tasks.math_forms import normalise_math
 from strop.tasks.math_judgement import is_percentage_of, is_right
 from strop.tasks.math_workers import NO_MATH_VERIFY, grader, same_math
 from strop.tasks.mathematics import Mathematics
+from tests.own_rows import on_own_rows
 
 PAIRS = [
     # answer, reference, right?
@@ -98,9 +99,9 @@ def test_a_percentage_may_be_the_value_of_the_reference() -> None:
     assert not is_percentage_of("50\\%", "0.6")
     assert not is_percentage_of("0.5", "50\\%") and not is_percentage_of("0.5\\%", "50\\%")
     problem = Problem("p", "test", "?", r"\boxed{0.5}")
-    grade = Mathematics.example().grade(r"\boxed{50\%}", problem)
+    grade = on_own_rows(Mathematics).grade(r"\boxed{50\%}", problem)
     assert grade.utility_strict == grade.utility_flexible == 1.0
-    grade = Mathematics.example().grade("The answer is 50%.", problem)
+    grade = on_own_rows(Mathematics).grade("The answer is 50%.", problem)
     assert (grade.utility_strict, grade.utility_flexible) == (0.0, 1.0)
 
 

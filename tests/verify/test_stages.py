@@ -19,9 +19,10 @@ from strop.engines.base import cut_at_stop
 from strop.run.plan import Plan
 from strop.run.preview import preview
 from strop.run.verification import Verification
-from strop.tasks import EMBEDDED, TASKS, Dataset, Task
+from strop.tasks import EMBEDDED, TASKS, Task
 from strop.tasks.base import Grade
 from strop.verify import VERIFIERS, ChainOfThoughtBinary, Tournament, read_matches
+from tests.own_rows import on_own_rows
 
 SMALL: dict[str, Any] = {"problems": 6, "samples": 4}
 
@@ -33,8 +34,7 @@ def engine() -> Engine:
 
 def tried(name: str) -> Task:
     """A task by name; one that is made of data on the package's own rows."""
-    task = TASKS[name]
-    return task.example() if issubclass(task, Dataset) else task()
+    return on_own_rows(TASKS[name])
 
 
 @pytest.mark.parametrize("name", [*EMBEDDED, "game24", "natural-questions", "qa"])

@@ -15,6 +15,7 @@ from strop.weigh import (
     check_weights,
     curve_weights,
     parse_weight,
+    stored_weight,
     sweep_weights,
 )
 
@@ -92,6 +93,10 @@ def test_kept_responses_of_one_problem(spec: str, expected: list[bool | None]) -
     assert parse_weight(spec).kept([0.9, 0.1, None, 0.3]) == expected
 
 
+def test_tied_responses_are_kept() -> None:
+    assert parse_weight("quantile:0.7").kept([1.0, 1.0, 0.0, 0.0]) == [True, True, False, False]
+
+
 def test_kept_without_any_score() -> None:
     assert parse_weight("quantile:0.5").kept([None, None]) == [None, None]
     assert parse_weight("quantile:0.5").kept([]) == []
@@ -119,12 +124,33 @@ def test_a_weight_that_is_no_filter_keeps_nothing_apart() -> None:
 def test_needs_of_a_weight() -> None:
     assert parse_weight("best-of:4").least_responses == 4
     assert parse_weight("best-of:K").least_responses == parse_weight("tilt:1").least_responses == 1
-    pointwise = [spec for spec in ("best-of:4", "best-of:K", "tilt:1") if needs_pointwise(spec)]
-    assert pointwise == ["best-of:4"]
+    assert parse_weight("best-of:4").pointwise_reason
+    assert parse_weight("best-of:K").pointwise_reason is None
+    assert parse_weight("tilt:1").pointwise_reason is None
+    assert "draw 1 or more" in parse_weight("tilt:1").advice(0)
 
 
-def needs_pointwise(spec: str) -> bool:
-    return parse_weight(spec).needs_pointwise
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("quantile:0.9", [False, True]),
+        ("threshold:0.5", [True, True]),
+        ("best-of:8", [False, True]),
+        ("best-of:K", [True, True]),
+        # Half of the responses would have played another tournament.
+        ("survivors:2", [False, False]),
+    ],
+)
+def test_whether_a_weight_means_the_same_on_4_and_on_16_responses(
+    spec: str, expected: list[bool]
+) -> None:
+    assert [parse_weight(spec).applies_to(count) for count in (4, 16)] == expected
+
+
+def test_the_weight_of_a_stored_document() -> None:
+    assert stored_weight("quantile:0.3") == Quantile(0.3)
+    for unknown in ("", "mc@quantile:0.7&logprob@best-of:K", "gone:1"):
+        assert stored_weight(unknown) is None
 
 
 def test_more_responses_than_there_are_is_refused() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import filelock
 
 from strop.errors import RunLockedError, RunMismatchError, StoreError
+from strop.json_files import read_json
 
 DONE = "done"
 """An empty file in a checkpoint that was written completely."""
@@ -71,7 +72,7 @@ class FitFolder:
         return False
 
     def _check_identity(self, file: Path, identity: dict[str, Any]) -> None:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = read_json(file)
         different = [name for name, value in identity.items() if stored.get(name) != value]
         if different:
             raise RunMismatchError(

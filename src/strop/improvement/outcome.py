@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from strop.improvement.forecasts import forecast_document, forecast_of, later_do
 from strop.improvement.judges import as_stage_names
 from strop.improvement.round import Round
 from strop.improvement.training_rows import TrainingRows
+from strop.json_files import read_json
 from strop.measure import Ratio, estimate_all, gap, kept_accuracy, relative_gap
 from strop.measure.diagnosis import update_error
 from strop.measure.gap import accuracy, kept_share
@@ -231,7 +231,7 @@ def _since_base(current: Round, base: Round) -> dict[str, Ratio]:
 
 def _fit_usage(path: Path) -> Usage:
     """Return the cost of a fit from its training.json."""
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path, needs=("response_tokens", "tokens", "flops", "seconds_training"))
     response_tokens = int(record["response_tokens"])
     prompt_tokens = int(record["tokens"] - response_tokens)
     return Usage(

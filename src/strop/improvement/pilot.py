@@ -11,7 +11,6 @@ had one. The round that follows uses the pilot's samples and checks again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from strop.distill.rows import Ids
 from strop.improvement.course import Course
 from strop.improvement.training_rows import first_responses, rows_for, with_prompt_tokens
+from strop.json_files import read_json
 from strop.measure import estimate_all
 from strop.measure.intervals import Floats
 from strop.measure.reweighting import effective_samples, reweighted_gain
@@ -153,7 +153,7 @@ def log_probability_change(
 
 def _share_of_round(course: Course, train: Run, fitted: Path, scored_tokens: int) -> float:
     """Return the pilot's FLOPs over a round's, which samples, verifies and fits all problems."""
-    record = json.loads((fitted / "training.json").read_text(encoding="utf-8"))
+    record = read_json(fitted / "training.json", needs=("flops", "tokens"))
     # A training step reads a token forward and backward: three times the FLOPs of scoring it.
     scoring = scored_tokens * float(record["flops"]) / float(record["tokens"]) / 3
     made = train.usage.flops + float(record["flops"])

@@ -13,14 +13,12 @@ Each part is a run folder or a fit that resumes where it was stopped, so the who
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from strop.distill.base import check_training_extra
-from strop.errors import CorruptPartError, HopelessError, RunMismatchError, UsageError
+from strop.errors import HopelessError, RunMismatchError, UsageError
 from strop.improvement.course import Course
 from strop.improvement.forecasts import hopeless
 from strop.improvement.methods import METHODS
@@ -28,6 +26,7 @@ from strop.improvement.outcome import Improvement
 from strop.improvement.round import Round
 from strop.improvement.runner import RoundRunner
 from strop.improvement.training_folder import check_trainable
+from strop.json_files import read_json
 from strop.progress import Silent, Watcher
 from strop.records import interval_sign
 from strop.run.executors import Executor, as_executor
@@ -148,21 +147,11 @@ def _claim(path: Path, course: Course) -> None:
         path.mkdir(parents=True, exist_ok=True)
         RunFolder(path).write_json(DOCUMENT, {"asked": asked})
         return
-    stored = _stored_settings(document)
+    stored = read_json(document, needs=("asked",))["asked"]
     if stored != asked:
+        stored = stored if isinstance(stored, dict) else {}
         changed = [name for name, value in asked.items() if stored.get(name) != value]
         raise RunMismatchError(
             f"{path} is of a course with other settings ({', '.join(changed)}); "
             "choose another --out"
         )
-
-
-def _stored_settings(document: Path) -> dict[str, Any]:
-    """Return the settings of the course in this folder."""
-    try:
-        return dict(json.loads(document.read_text(encoding="utf-8"))["asked"])
-    except (ValueError, TypeError, KeyError):
-        raise CorruptPartError(
-            f"{document} cannot be read; it was changed: "
-            "delete it, and repeat the command that made it"
-        ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from strop.improvement.training_rows import (
     unfiltered,
     with_prompt_tokens,
 )
+from strop.json_files import read_json
 from strop.progress import Titled, Watcher
 from strop.run.circumstances import PILOT
 from strop.run.executors import Execution, Executor
@@ -112,7 +112,7 @@ class RoundRunner:
             )
         if self.has_pilot:
             stored = self._pilot_folder / PILOT
-            document = json.loads(stored.read_text(encoding="utf-8"))
+            document = read_json(stored)
             return Pilot.from_json(document) if document else None
         model = course.model
         problems = pilot_problems(course.train_problems)

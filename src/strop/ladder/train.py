@@ -23,6 +23,7 @@ from transformers import LlamaForCausalLM
 
 from strop.engines.base import training_flops
 from strop.errors import UsageError
+from strop.json_files import read_json
 from strop.ladder.corpus import FAMILIES, IMPERFECTIONS, Stream
 from strop.ladder.model import mean_loss, new_model, tokens_in, write_model
 from strop.ladder.muon import Muon
@@ -206,7 +207,7 @@ def train(
 
 def _finished_card(recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Return the card of a finished model. UsageError if it is of another recipe."""
-    card: dict[str, Any] = json.loads((folder / CARD).read_text())
+    card: dict[str, Any] = read_json(folder / CARD, needs=("recipe",))
     if card["recipe"] != asdict(recipe):
         raise UsageError(
             f"{folder} holds a model of another recipe, tokens or seed; choose another --out"

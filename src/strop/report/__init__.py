@@ -2,7 +2,7 @@
 
 Everything here reads JSON documents (and, for the page, the tables of run folders).
 
-words       formatting, gap_rows, gap_notes, cost, round_cost, filters
+words       formatting, gap_rows, gap_notes, cost, round_cost
 terminal    table (gap), verdict, rounds (improve), sharpening, model_tables (cross, scale, plan)
 page        page (one self-contained HTML file), reader and flags (problems and responses), blocks
 chapters    gap_chapter, headline, extra_tables; improve_chapter, sharpen_chapter, cross_chapter;

@@ -12,8 +12,8 @@ from typing import Any
 import altair as alt
 
 from strop.report.charts import ROW_HEIGHT, Specification, layered, zero_line
-from strop.report.filters import has_whole_parameter, parameter_title
 from strop.report.formatting import EstimateJson, clean, known
+from strop.weigh import parse_weight
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -74,7 +74,7 @@ def gap_figure(rows: Rows, domain: tuple[float, float]) -> Specification:
     for row in rows:
         value = {
             "threshold": row["threshold"],
-            "weigh": clean(row.get("weigh", "")),
+            "weigh": clean(row["weigh"]),
             "kept": _points(row.get("kept_share"), "value"),
         }
         values.append(value | _in_points(row["gap"]))
@@ -96,14 +96,14 @@ def gap_figure(rows: Rows, domain: tuple[float, float]) -> Specification:
 
 def _parameter_axis(rows: Rows) -> alt.X:
     """Return the x axis of a sweep: ticks at the values themselves if these are whole numbers."""
-    weigh = str(rows[0].get("weigh", ""))
-    if has_whole_parameter(weigh):
+    weight = parse_weight(rows[0]["weigh"])
+    if weight.whole_axis:
         thresholds = sorted({row["threshold"] for row in rows})
         axis = alt.Axis(values=thresholds, format="d")
     else:
         axis = alt.Axis(tickCount=5)
     scale = alt.Scale(zero=False)
-    return alt.X("threshold:Q", title=parameter_title(weigh), scale=scale, axis=axis)
+    return alt.X("threshold:Q", title=weight.axis, scale=scale, axis=axis)
 
 
 def _gap_axis(key: str, scale: alt.Scale) -> alt.Y:

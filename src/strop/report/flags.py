@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strop.report.filters import Floats, Marks, kept_grid
+from strop.weigh import stored_weight
 
 if TYPE_CHECKING:
     import polars
 
 Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Marks = NDArray[np.bool_]
 
 
 def evenly_spaced(total: int, limit: int) -> list[int]:
@@ -100,7 +102,7 @@ def flags(
     wrong = grid.marks(cells, utility == 0)
     right_rejected, wrong_kept, unparsed = [], [], []
     for name, table in scores.items():
-        judged = _judge(grid, table, weighs[name])
+        judged = _judge(grid, table, weighs[name], drawn)
         right_rejected.append(right & judged.rejected)
         wrong_kept.append(wrong & judged.kept)
         unparsed.append(judged.unparsed)
@@ -126,17 +128,19 @@ def _flag_of_any(grid: _Grid, by_verifier: list[Marks]) -> Flag:
     return _flag(any_PK, by_verifier)
 
 
-def _judge(grid: _Grid, table: polars.DataFrame, weigh: str) -> _Judgement:
+def _judge(grid: _Grid, table: polars.DataFrame, weigh: str, drawn_PK: Marks) -> _Judgement:
     cells = grid.cells(table)
     unparsed_PK = np.zeros(grid.shape, dtype=bool)
     # logical_or.at, because a response has one row per draw: one unread draw is enough.
     np.logical_or.at(unparsed_PK, cells, ~table["parsed"].fill_null(True).to_numpy())
     score_PK = _mean_scores(grid, cells, table["score"].to_numpy())
-    kept_PK = kept_grid(score_PK, weigh)
-    if kept_PK is None:
+    weight = stored_weight(weigh)
+    if weight is None or not weight.is_filter:
         # A weight that is no filter neither keeps nor rejects.
         nothing = np.zeros(grid.shape, dtype=bool)
         return _Judgement(nothing, nothing, unparsed_PK)
+    # The weight's own code decides, on the responses that the numbers are about.
+    kept_PK = weight.keeps(score_PK, drawn_PK)
     return _Judgement(kept_PK, ~kept_PK & ~np.isnan(score_PK), unparsed_PK)
 
 

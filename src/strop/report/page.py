@@ -14,11 +14,11 @@ from typing import Any
 
 from strop.report.blocks import Block, Chapter, Chart, Group
 from strop.report.cost import cost_rows
-from strop.report.filters import WEIGHT_NOTES
 from strop.report.formatting import clean, models, visible
 from strop.report.gap_notes import notes
 from strop.report.gap_rows import gap_rows
 from strop.report.reader import CommandResult, ReportRun, reader_data, safe_json
+from strop.weigh import WEIGHTS
 
 Row = dict[str, Any]
 
@@ -57,7 +57,7 @@ def build_page(
         beside=beside,
         rows=gap_rows(documents),
         notes=notes(documents),
-        weights=WEIGHT_NOTES,
+        weights={weight.notation(): weight.description for weight in WEIGHTS.values()},
         definitions=_definitions(all_documents),
         several_models=len({models(document) for document in documents}) > 1,
         several_browsed=len(browsed) > 1,

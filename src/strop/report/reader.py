@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from strop.report.filters import kept
 from strop.report.flags import Flag, evenly_spaced, flags
 from strop.report.formatting import clean, run_title, visible
+from strop.weigh import stored_weight
 
 if TYPE_CHECKING:
     import polars
@@ -210,9 +210,11 @@ def _judgements(responses: list[Row], opinions: Opinions, weigh: str) -> dict[in
         rows = opinions.get((response["problem"], response["sample"]), [])
         draws.append(rows)
         means.append(_mean([row["score"] for row in rows]))
-    # A filter by quantile depends on all of a problem's scores, so all are judged together.
+    # A filter may depend on all of a problem's scores, so all are judged together.
+    weight = stored_weight(weigh)
+    kept = weight.kept(means) if weight else [None] * len(means)
     judgements = {}
-    for response, rows, mean, keep in zip(responses, draws, means, kept(means, weigh), strict=True):
+    for response, rows, mean, keep in zip(responses, draws, means, kept, strict=True):
         if rows:
             judgements[response["sample"]] = {
                 "score": _json_number(mean),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from urllib.parse import urlencode
 
 from strop.engines import is_embedded, model_folder, name_with_revision
 from strop.engines.options import split_options
-from strop.errors import ModelError
+from strop.errors import ModelError, StoreError
+from strop.json_files import read_json
 from strop.records import Estimate
 from strop.run.plan import Plan
 from strop.run.stored import StoredRun
@@ -74,9 +74,9 @@ def read_pilots(folder: Path) -> dict[str, Estimate]:
     if not file.is_file():
         return {}
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file)
         return {str(document["filter"]): Estimate.from_json(document["gain"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (StoreError, ValueError, KeyError, TypeError):
         return {}  # a pilot that cannot be read is made again by --pilot
 
 

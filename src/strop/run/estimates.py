@@ -61,7 +61,7 @@ class RunEstimates:
         plain = [parse_weight(spec) for spec in self.weights if "@" not in spec]
         ensembles = [parse_product(spec) for spec in self.weights if "@" in spec]
         self._check_verifiers(ensembles)
-        self._check_best_of(plain, ensembles)
+        self._check_responses(plain, ensembles)
         if ensembles and not plain:
             return ensembles
         single = [
@@ -80,7 +80,7 @@ class RunEstimates:
                         f"{self.stored.path} has no scores of {verifier!r}; there are {known}"
                     )
 
-    def _check_best_of(self, plain: list[Weight], ensembles: list[Product]) -> None:
+    def _check_responses(self, plain: list[Weight], ensembles: list[Product]) -> None:
         """Raise UsageError for a weight that needs more responses than some problem has."""
         fewest = int(self.arrays.samples.mask_PK.sum(axis=1).min())
         in_ensembles = [weight for product in ensembles for _, weight in product.factors]
@@ -88,7 +88,7 @@ class RunEstimates:
             if weight.least_responses > fewest:
                 raise UsageError(
                     f"{weight.spec}: the problem with the fewest responses has {fewest}; "
-                    f"ask for best-of:{fewest} or less"
+                    f"{weight.advice(fewest)}"
                 )
 
     @cached_property
@@ -116,15 +116,15 @@ class RunEstimates:
     def _why_undefined(self, product: Product) -> str | None:
         """Return the reason why a weighing has no meaning, or None.
 
-        If scores depend on all K responses, n responses alone would have other scores. So
-        best-of-n cannot be computed from them.
+        If scores depend on all K responses, fewer responses alone would have other scores. A
+        weight that speaks of fewer, as best-of-n does, cannot be computed from them.
         """
         for name, weight in product.factors:
             pointwise = self.stored.verifiers[name].get("pointwise", True)
-            if weight.needs_pointwise and not pointwise:
+            if weight.pointwise_reason and not pointwise:
                 return (
                     f"the scores of {name} depend on all of a problem's responses; "
-                    f"its best-of:K has a meaning, {weight.spec} has none"
+                    f"{weight.pointwise_reason}"
                 )
         return None
 

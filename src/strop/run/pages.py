@@ -10,13 +10,13 @@ cross.json                   strop cross        one run for each generator
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from strop.errors import CorruptPartError, StoreError, UsageError
+from strop.errors import StoreError, UsageError
+from strop.json_files import read_json
 from strop.report import CommandResult, ReportRun, build_page
 from strop.run.comparison import compare
 from strop.run.run import Run
@@ -108,7 +108,7 @@ def exhibit(folder: Path, weights: tuple[str, ...] = ()) -> PageContent:
     }
     for name, reader in readers.items():
         if (folder / name).is_file():
-            return reader(folder, _read(folder / name), weights)
+            return reader(folder, read_json(folder / name), weights)
     if (folder / "run.json").is_file():
         return PageContent([Run(folder, weights)])
     below = sorted(path.parent for path in folder.glob("*/run.json")) if folder.is_dir() else []
@@ -171,12 +171,3 @@ def _refuse(weights: tuple[str, ...], folder: Path, command: str) -> None:
             f"--weigh {weights[0]}: {folder} was written by strop {command}, "
             "whose weights are its own; leave it out"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
-        raise CorruptPartError(
-            f"{path} cannot be read; it was changed: repeat the command that made it"
-        ) from None

@@ -15,7 +15,7 @@ from strop.measure.gap import gap_P
 from strop.measure.intervals import Floats
 from strop.run.evidence import Evidence, Judge
 from strop.run.run import Run
-from strop.weigh import BestOfN, Weight, parse_weight
+from strop.weigh import Weight, parse_weight
 
 SAMPLES = (4, 8, 16, 32, 64, 128)
 PILOT_SIZES = tuple(2**exponent for exponent in range(2, 11))
@@ -104,7 +104,7 @@ def _pilot_gaps(judge: Judge, evidence: Evidence) -> dict[int, Floats]:
     smallest = int(mask_PK.sum(axis=1).min()) if len(mask_PK) else 0
     gaps = {}
     for size in PILOT_SIZES:
-        if size <= smallest and (weight.at(size) or weight == BestOfN()):
+        if size <= smallest and weight.applies_to(size):
             mask_Pk = mask_PK[:, :size]
             weight_Pk = weight(judge.score_PK[:, :size], mask_Pk)
             gaps[size] = gap_P(utility_PK[:, :size], weight_Pk, mask_Pk)
@@ -134,7 +134,7 @@ def plan_from_assumptions(
 
 
 def _assumed_variances(world: Assumed, weight: Weight, samples: tuple[int, ...]) -> Variances:
-    """Return the variance of the gap at each K; best-of:n has none below n samples."""
+    """Return the variance of the gap at each K; there is none below the weight's least."""
     least = weight.least_responses
     if least <= min(samples):
         return world.gap_variances(weight, samples)

@@ -175,7 +175,7 @@ class Run:
     def sweeps(self) -> dict[str, list[dict[str, Any]]]:
         """Return each verifier's gap and kept share over one family of thresholds.
 
-        These are quantiles where the verifier has them, else score levels or tournament rounds.
+        A family of weights by rank is preferred (``strop.weigh.curve_weights``).
         """
         sweeps = self.analysis.get("sweeps", {})
         return {name: _one_family(rows) for name, rows in sweeps.items()}
@@ -233,7 +233,7 @@ class Run:
 
 
 def _one_family(rows: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of one family of thresholds, sorted by threshold; quantiles are preferred."""
+    """Return the rows of one family of thresholds, sorted by threshold; ranks are preferred."""
     family = []
     for weight in curve_weights(rows):
         assert weight.parameter is not None, "only a weight with a number can lie on a curve"

@@ -26,7 +26,14 @@ from typing import Any
 import filelock
 import polars as pl
 
-from strop.errors import CorruptPartError, RunLockedError, RunMismatchError, StoreError
+from strop.errors import (
+    CorruptPartError,
+    MissingFileError,
+    RunLockedError,
+    RunMismatchError,
+    StoreError,
+)
+from strop.json_files import read_json
 from strop.records import Usage, total_usage
 from strop.text import slug
 
@@ -152,7 +159,14 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """Return the content of run.json."""
-        record = self._read_json("run.json")
+        start_again = "restore it, or start again with another --out"
+        try:
+            record = read_json(self.path / "run.json", advice=start_again)
+        except MissingFileError:
+            raise StoreError(
+                f"{self.path} holds no run (there is no run.json); "
+                "give the folder that a run was written to"
+            ) from None
         if record.get("format_version") != FORMAT_VERSION:
             raise StoreError(
                 f"{self.path} has format version {record.get('format_version')}; "
@@ -160,8 +174,7 @@ class RunFolder:
             )
         if not isinstance(record.get("asked"), dict):
             raise CorruptPartError(
-                f"{self.path / 'run.json'} lacks the settings of the run; restore it, "
-                "or start again with another --out"
+                f"{self.path / 'run.json'} lacks the settings of the run; {start_again}"
             )
         return record
 
@@ -257,26 +270,6 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         """Replace a text file in one step."""
         self._write(name, text.encode(errors="replace"))
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            document = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(
-                f"{self.path} holds no run (there is no {name}); "
-                "give the folder that a run was written to"
-            ) from None
-        except ValueError as error:
-            raise CorruptPartError(
-                f"{self.path / name} is not JSON ({error}); restore it, "
-                "or start again with another --out"
-            ) from None
-        except OSError as error:
-            raise CorruptPartError(
-                f"{self.path / name} cannot be read ({error.strerror or error}); restore it, "
-                "or start again with another --out"
-            ) from None
-        return document if isinstance(document, dict) else {}
 
     def _read_parquet(self, path: Path) -> pl.DataFrame:
         try:

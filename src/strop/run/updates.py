@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import importlib.resources
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from strop.engines import is_embedded
-from strop.errors import CorruptPartError, UsageError
+from strop.errors import CorruptPartError, StoreError, UsageError
+from strop.json_files import read_json
 from strop.measure.pooling import Cell, Pool
 
 SHIPPED = "ladder/updates.csv"
@@ -92,9 +92,9 @@ def of_courses(folders: Iterable[Path]) -> tuple[Update, ...]:
     updates = []
     for folder in folders:
         try:
-            document = json.loads((folder / "improve.json").read_text(encoding="utf-8"))
+            document = read_json(folder / "improve.json")
             updates.append(first_round(document))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (StoreError, ValueError, KeyError, TypeError):
             raise UsageError(
                 f"--past {folder}: expected a folder in which strop improve has finished a round"
             ) from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from strop.errors import UsageError
 from strop.records import Problem
@@ -48,11 +48,6 @@ class Dataset(Task):
     schema: ClassVar[Schema]
     csv_columns: ClassVar[tuple[str, ...]] = ()
     """The columns of the data set's csv files, if they come without a header."""
-
-    @classmethod
-    def example(cls) -> Self:
-        """Build the task on the package's own rows, for trying it out."""
-        return cls(data=str(ROWS / f"{cls.name}.jsonl"))
 
     @classmethod
     def adapted(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -39,6 +39,15 @@ def parse_weight(spec: str) -> Weight:
         raise UsageError(str(error)) from None
 
 
+def stored_weight(spec: str) -> Weight | None:
+    """Return the weight that a stored document names.
+
+    None for an ensemble, and for a weight that strop does not have.
+    """
+    name = spec.partition(":")[0]
+    return parse_weight(spec) if name in WEIGHTS else None
+
+
 def parse_product(spec: str) -> Product:
     """Return the product that ``mc@quantile:0.7``, or several such joined by ``&``, describes.
 
@@ -66,11 +75,12 @@ def check_weights(specs: Sequence[str], samples: int | None = None) -> tuple[str
             weights = [weight for _, weight in parse_product(spec).factors]
         else:
             weights = [parse_weight(spec)]
-        if samples and any(weight.least_responses > samples for weight in weights):
-            raise UsageError(
-                f"--weigh {spec}: there are {samples} responses to each problem; "
-                f"ask for best-of:{samples} or less"
-            )
+        for weight in weights:
+            if samples and weight.least_responses > samples:
+                raise UsageError(
+                    f"--weigh {spec}: there are {samples} responses to each problem; "
+                    f"{weight.advice(samples)}"
+                )
     return tuple(specs)
 
 
@@ -119,5 +129,6 @@ __all__ = [
     "curve_weights",
     "parse_product",
     "parse_weight",
+    "stored_weight",
     "sweep_weights",
 ]

@@ -27,6 +27,8 @@ class Weight(ABC):
 
     Other rooms read these class variables; they know no weight by its name:
 
+    - ``description``: what the weight does, as the words behind its notation on the page:
+      "keeps scores of at least t".
     - ``rank_based``: a strictly rising transform of the scores leaves the weights unchanged.
     - ``is_filter``: the weight keeps a response or rejects it, so ``kept`` can say which.
     - ``axis``: the label of the parameter as the axis of a curve; None if it cannot be an axis.
@@ -36,17 +38,27 @@ class Weight(ABC):
     """
 
     name: ClassVar[str]
+    description: ClassVar[str]
     rank_based: ClassVar[bool]
     is_filter: ClassVar[bool] = False
     axis: ClassVar[str | None] = None
     whole_axis: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
 
+    @classmethod
+    def notation(cls) -> str:
+        """Return the form of a spec, with the parameter's name: "quantile:q"."""
+        return f"{cls.name}:{cls._parameter_name()}"
+
+    @classmethod
+    def _parameter_name(cls) -> str:
+        first, *_ = fields(cast(Any, cls))
+        return first.name
+
     @property
     def parameter(self) -> float | None:
         """The number after the colon, the value of the first field; None for best-of:K."""
-        first, *_ = fields(cast(Any, self))
-        value: float | None = getattr(self, first.name)
+        value: float | None = getattr(self, self._parameter_name())
         return value
 
     @property
@@ -94,18 +106,28 @@ class Weight(ABC):
         """Return the weights of this kind that are worth trying on these known, finite scores."""
         return []
 
+    def applies_to(self, count: int) -> bool:
+        """Return whether the weight means the same on the first ``count`` of K scored responses."""
+        return bool(self.at(count))
+
     @property
     def least_responses(self) -> int:
         """The smallest number of responses to a problem at which the weight is defined."""
         return 1
 
+    def advice(self, count: int) -> str:
+        """Return what a user can do whose problems have only ``count`` responses."""
+        return f"draw {self.least_responses} or more, or ask for another weight"
+
     @property
-    def needs_pointwise(self) -> bool:
-        """Return True if the weight has a meaning only for pointwise scores."""
-        return False
+    def pointwise_reason(self) -> str | None:
+        """Why the weight has no meaning for scores that depend on all responses, if it has none."""
+        return None
 
     def keeps(self, score_PK: Floats, mask_PK: Mask) -> Mask:
         """Return which responses of which problems (P, K) a filter keeps.
+
+        A response with a NaN score is not kept, but it counts among the K that a rank refers to.
 
         Raises ValueError for a weight that is no filter.
         """

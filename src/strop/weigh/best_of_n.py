@@ -23,6 +23,7 @@ class BestOfN(Weight):
     n: int | None = None
 
     name: ClassVar[str] = "best-of"
+    description: ClassVar[str] = "weighs a response by its probability to be the best of n"
     rank_based: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -44,16 +45,22 @@ class BestOfN(Weight):
     def least_responses(self) -> int:
         return self.n or 1
 
+    def advice(self, count: int) -> str:
+        return f"ask for best-of:{count} or less"
+
     @property
-    def needs_pointwise(self) -> bool:
+    def pointwise_reason(self) -> str | None:
         # Of scores that depend on all K responses, best-of-n would use what n responses cannot
         # know. Best-of-K looks at all K anyway.
-        return self.n is not None
+        return f"its best-of:K has a meaning, {self.spec} has none" if self.n else None
+
+    def applies_to(self, count: int) -> bool:
+        return self.n is None or self.n <= count
 
     def at(self, count: int) -> tuple[tuple[float, Weight], ...]:
-        if self.n is None or self.n > count:
-            return ()
-        return ((1.0, self),)
+        # Best-of-K is another rule at every count.
+        is_same_rule = self.n is not None and self.n <= count
+        return ((1.0, self),) if is_same_rule else ()
 
     def weigh(self, score_PK: Floats, mask_PK: Mask) -> Floats:
         count_P1 = mask_PK.sum(axis=1, keepdims=True)

@@ -23,6 +23,7 @@ class Quantile(Weight):
     q: float = 0.7
 
     name: ClassVar[str] = "quantile"
+    description: ClassVar[str] = "keeps the top 1 − q of each problem’s scores, ties included"
     rank_based: ClassVar[bool] = True
     is_filter: ClassVar[bool] = True
     axis: ClassVar[str | None] = "quantile filtered out, q"

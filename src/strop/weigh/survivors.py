@@ -19,6 +19,7 @@ class Survivors(Weight):
     r: int = 2
 
     name: ClassVar[str] = "survivors"
+    description: ClassVar[str] = "keeps what is left after r rounds of a tournament"
     rank_based: ClassVar[bool] = False
     is_filter: ClassVar[bool] = True
     axis: ClassVar[str | None] = "rounds survived"

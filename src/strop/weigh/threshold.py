@@ -20,6 +20,7 @@ class Threshold(Weight):
     t: float = 0.5
 
     name: ClassVar[str] = "threshold"
+    description: ClassVar[str] = "keeps scores of at least t"
     rank_based: ClassVar[bool] = False
     is_filter: ClassVar[bool] = True
     axis: ClassVar[str | None] = "threshold on the score"

@@ -20,6 +20,7 @@ class Tilt(Weight):
     beta: float = 1.0
 
     name: ClassVar[str] = "tilt"
+    description: ClassVar[str] = "weighs by exp(score / beta)"
     rank_based: ClassVar[bool] = False
     axis: ClassVar[str | None] = "price of moving away, beta"
 

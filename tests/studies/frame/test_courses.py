@@ -66,3 +66,7 @@ def test_a_stored_course_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "improve.json").write_text(json.dumps(document | {"rounds": document["rounds"][:1]}))
     with pytest.raises(RuntimeError):
         stored.document(course)
+    # It was stopped in its first round.
+    (folder / "improve.json").write_text(json.dumps({"asked": course.as_record()}))
+    with pytest.raises(RuntimeError):
+        stored.document(course)

@@ -9,7 +9,6 @@ sources of chance.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 
 from strop.improvement.course import Course
 from strop.improvement.rounds import NOTHING_KEPT, improve
+from strop.json_files import read_json
 from strop.measure.intervals import ANYTHING
 from strop.measure.replicates import mean_over_draws
 from strop.records import Estimate, interval_sign
@@ -90,8 +90,9 @@ def _stored(folder: Path, course: Course) -> Document | None:
     file = folder / "improve.json"
     if not file.exists():
         return None
-    document: Document = json.loads(file.read_text(encoding="utf-8"))
-    if document.get("asked") != course.as_record():
+    document: Document = read_json(file)
+    # A course that was stopped in its first round has settings only.
+    if document.get("asked") != course.as_record() or "rounds" not in document:
         return None
     # More rounds than wanted do no harm: round t does not depend on the rounds after it.
     if len(document["rounds"]) > course.rounds:

@@ -8,7 +8,6 @@ Trained and measured models are kept, and neither step is done again:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -23,6 +22,7 @@ from strop.engines import is_embedded, model_folder, trained_name
 from strop.improvement.course import Course
 from strop.improvement.rounds import improve
 from strop.improvement.training_rows import comparisons, one_of_each, weighted
+from strop.json_files import read_json
 from strop.measure.gap import accuracy_P
 from strop.measure.intervals import Floats
 from strop.measure.selection import selection_curve_PN
@@ -163,7 +163,7 @@ class Fits:
         if not document.exists():
             self.runs.tell(f"seed {self.seed}: XPO, {self.study.pairs} rounds")
             improve(self._course, out=document.parent)
-        last_round = json.loads(document.read_text())["rounds"][-1]
+        last_round = read_json(document, needs=("rounds",))["rounds"][-1]
         return str(last_round["model"])
 
     @property
@@ -219,7 +219,7 @@ class Fits:
             "samples": self.study.samples,
         }
         if file.exists():
-            stored = json.loads(file.read_text())
+            stored = read_json(file)
             # Measurements of other sizes are made anew.
             if stored.get("asked") == settings:
                 return _with_nan(stored["measured"])
@@ -327,5 +327,5 @@ def is_fitted(out: Path, trainer: Trainer) -> bool:
     record = out / "training.json"
     if not record.exists():
         return False
-    stored = json.loads(record.read_text())
+    stored = read_json(record)
     return bool(stored.get("settings") == trainer.settings())
