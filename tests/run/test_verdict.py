@@ -20,6 +20,7 @@ from strop.run.stored import StoredRun
 from strop.run.unreadable import MANY_UNREADABLE
 from strop.run.updates import UPDATES, Update, shipped
 from strop.run.verdict import Circumstances, verdict
+from strop.tasks import find_task
 
 FILTER = "cot-binary@threshold:0.5"
 
@@ -206,6 +207,20 @@ def test_the_next_command_keeps_the_run_s_own_options(run: Run) -> None:
     words = shlex.split(found["next"])
     assert words[-2:] == ["--shots", "4"] and words.count("--shots") == 1
     assert words[6:-2] == ["--max-tokens", "3", "--problems", "12", "--samples", "2"]
+
+
+def test_the_next_command_finds_the_task_of_a_file(tmp_path: Path) -> None:
+    """The game of 24 from a file has a label of its own, which no command knows."""
+    puzzles = tmp_path / "game24.csv"
+    puzzles.write_text("Rank,Puzzles\n1,1 1 4 6\n2,1 1 11 11\n3,1 1 3 8\n")
+    task = find_task("game24", puzzles)
+    run = strop.gap(
+        "ladder/25k", task, problems=3, samples=2, shots=0, max_tokens=3, out=tmp_path / "run"
+    )
+    words = shlex.split(run.document["verdict"]["next"])
+    named = words[words.index("--task") + 1]
+    assert named == "game24" != task.label
+    assert find_task(named, puzzles) == task
 
 
 def test_a_format_that_nobody_met_is_not_a_no(tmp_path: Path) -> None:

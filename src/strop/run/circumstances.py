@@ -15,6 +15,7 @@ from strop.run.stored import StoredRun
 from strop.run.unreadable import cutting_limits, unreadable_shares
 from strop.run.updates import default_trainer_label
 from strop.run.verdict import Circumstances
+from strop.tasks import typed_name
 from strop.verify import VERIFIERS
 
 PILOT = "pilot.json"
@@ -32,7 +33,7 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
     """Return the circumstances of a stored run. No engine is loaded."""
     plan = stored.plan
     model = name_with_revision(plan.model, plan.revision)
-    command = ["--model", model, "--task", plan.task.label]
+    command = ["--model", model, "--task", typed_name(plan.task)]
     data = getattr(plan.task, "data", None)
     if data is not None:
         command += ["--data", str(data)]

@@ -85,6 +85,14 @@ def find_task(
     return _shared_instance(task_class, difficulty)
 
 
+def typed_name(task: Task) -> str:
+    """Return the name that finds this task: what a user types behind ``--task``."""
+    for name, kind in OF_FILES.items():
+        if isinstance(task, kind):
+            return task.label.replace(kind.name, name, 1)
+    return task.label
+
+
 @lru_cache
 def _shared_instance(task_class: type[Task], difficulty: str) -> Task:
     """Return one instance for all callers, so that its problems are drawn only once."""
@@ -106,4 +114,5 @@ __all__ = [
     "Sudoku4",
     "Task",
     "find_task",
+    "typed_name",
 ]
