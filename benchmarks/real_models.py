@@ -1,6 +1,6 @@
 """Measure small real models on real data: every command and table of docs/real-models.md.
 
-    python benchmarks/real_models.py --model NAME=FOLDER [--model ...] --data DIR [--out DIR]
+    python benchmarks/real_models.py --model NAME=FOLDER [...] --data DIR [--train NAME]
 
 Prints each ``strop`` command before it runs it, and the tables in Markdown at the end. A stopped
 benchmark goes on where it was, and finished runs are only read. ``--data`` names a folder with the
@@ -24,42 +24,64 @@ from typing import Any
 
 import strop
 
-FIRST_VERIFIERS = ("mc", "logprob")
-LATER_VERIFIERS = ("cot-binary",)
-"""Added to the stored responses by ``strop verify``: they write a check of every response."""
 SUMS = "sums.jsonl"
+READERS = ("mc", "logprob")
+CHECKERS = ("mc", "cot-binary", "cot-mc")
+"""The last two write a check of every response, which takes most of the time."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One task of the benchmark: its file, and as many problems and samples as time allows."""
+    """One run of the benchmark, with as many problems and samples as time allowed."""
 
     name: str
     task: str
     file: str
-    problems: int
-    samples: int
-    shots: int | None = None
+    options: str
+    verifiers: tuple[str, ...] = READERS
 
-    def arguments(self, data: Path) -> list[str]:
-        """Return the options of a command that samples this task."""
-        words = ["--task", self.task, "--data", str(data / self.file)]
-        words += ["--problems", str(self.problems), "--samples", str(self.samples)]
-        return words if self.shots is None else [*words, "--shots", str(self.shots)]
+    def arguments(self, folder: Path) -> list[str]:
+        """Return the options of ``strop gap`` for this run; ``folder`` holds its file."""
+        words = ["--task", self.task, "--data", str(folder / self.file), *self.options.split()]
+        for verifier in self.verifiers:
+            words += ["--verifier", verifier]
+        return words
 
 
-SUMS_CELL = Cell("sums", "qa:numeric", SUMS, 100, 16, shots=4)
+MMLU = "--problems 24 --samples 4 --max-tokens 128"
 CELLS = (
-    SUMS_CELL,
-    Cell("nq", "natural-questions", "nq-open-dev.jsonl", 96, 8),
-    Cell("mmlu-biology", "mmlu-biology", "mmlu-college-biology-test.csv", 40, 8),
-    Cell("mmlu-chemistry", "mmlu-chemistry", "mmlu-college-chemistry-test.csv", 40, 8),
-    Cell("mmlu-physics", "mmlu-physics", "mmlu-college-physics-test.csv", 40, 8),
-    Cell("game24", "game24", "game24.csv", 40, 8),
-    Cell("prontoqa", "prontoqa", "prontoqa-dev.json", 24, 4),
-    Cell("gsm8k", "gsm8k", "gsm8k-test.jsonl", 24, 4),
-    Cell("math", "math:integers", "math500.jsonl", 16, 4),
+    Cell("sums", "qa:numeric", SUMS, "--shots 4 --problems 100 --samples 16"),
+    Cell("checks", "qa:numeric", SUMS, "--shots 4 --problems 32 --samples 4", CHECKERS),
+    Cell(
+        "gsm8k-checks",
+        "gsm8k",
+        "gsm8k-test.jsonl",
+        "--problems 8 --samples 2 --max-tokens 160 --verify-max-tokens 160",
+        CHECKERS,
+    ),
+    Cell(
+        "nq",
+        "natural-questions",
+        "nq-open-dev.jsonl",
+        "--problems 48 --samples 8 --max-tokens 32",
+    ),
+    Cell("mmlu-biology", "mmlu-biology", "mmlu-college-biology-test.csv", MMLU),
+    Cell("mmlu-chemistry", "mmlu-chemistry", "mmlu-college-chemistry-test.csv", MMLU),
+    Cell("mmlu-physics", "mmlu-physics", "mmlu-college-physics-test.csv", MMLU),
+    Cell("game24", "game24", "game24.csv", "--problems 24 --samples 8 --max-tokens 48"),
+    Cell("prontoqa", "prontoqa", "prontoqa-dev.json", "--problems 16 --samples 4 --max-tokens 128"),
+    Cell("math", "math:integers", "math500.jsonl", "--problems 12 --samples 4 --max-tokens 200"),
 )
+ROUND = (
+    "--shots 4 --train-problems 160 --problems 100 --samples 8 --lora-rank 16 "
+    "--learning-rate 3e-4 --anyway"
+)
+ROUNDS = {
+    "rft": "--filter-by mc@quantile:0.7 --pilot",
+    "sft-sharpen": "--method sft-sharpen --pilot",
+    "oracle": "--filter-by oracle",
+}
+"""One round of training on the sums by each of these: the options of ``strop improve``."""
 
 
 def write_sums(path: Path) -> None:
@@ -96,17 +118,26 @@ def measure(models: dict[str, str], data: Path, out: Path) -> list[Path]:
             print(f"{cell.name} is left out: {home / cell.file} is not there")
             continue
         folder = out / f"{name}-{cell.name}"
-        chosen = itertools.chain.from_iterable(("--verifier", word) for word in FIRST_VERIFIERS)
-        run("gap", "--model", model, *chosen, "--out", str(folder), *cell.arguments(home))
-        for verifier in LATER_VERIFIERS:
-            run("verify", str(folder), "--verifier", verifier)
+        run("gap", "--model", model, "--out", str(folder), *cell.arguments(home))
+        folders.append(folder)
+    return folders
+
+
+def train(name: str, model: str, out: Path) -> list[Path]:
+    """Train one round of a model by each method; return the folders of the courses."""
+    folders = []
+    for method, options in ROUNDS.items():
+        folder = out / f"{name}-{method}"
+        task = ["--task", "qa:numeric", "--data", str(out / SUMS)]
+        words = [*task, *ROUND.split(), *options.split()]
+        run("improve", "--model", model, "--out", str(folder), *words)
         folders.append(folder)
     return folders
 
 
 def percent(estimate: Any) -> str:
     """Return an estimate of a run's document in percent, with its interval."""
-    if estimate["value"] is None:
+    if estimate is None or estimate["value"] is None:
         return "–"
     value = f"{100 * estimate['value']:.1f}"
     if estimate["low"] is None:
@@ -136,7 +167,7 @@ def accuracy_rows(folders: list[Path]) -> Iterator[list[str]]:
             percent(document["accuracy_flexible"]),
             percent(document["greedy"]),
             percent(document["analysis"]["pass_at_k"][str(samples)]),
-            percent(document["verifiers"]["logprob"]["accuracy_kept"]),
+            percent(document["verifiers"].get("logprob", {}).get("accuracy_kept")),
             f"{document['verdict']['train']} ({document['verdict']['situation']})",
         ]
 
@@ -158,6 +189,30 @@ def gap_rows(folders: list[Path]) -> Iterator[list[str]]:
             ]
 
 
+def round_rows(folders: list[Path]) -> Iterator[list[str]]:
+    """Yield the rows of the third table: what was forecast of a round, and what came."""
+    yield [
+        "course",
+        "before",
+        "after",
+        "gain",
+        "forecast of the accuracy",
+        "source",
+        "pass@K after",
+    ]
+    for folder in folders:
+        before, after = json.loads((folder / "improve.json").read_text())["rounds"][:2]
+        yield [
+            folder.name,
+            percent(before["accuracy"]),
+            percent(after["accuracy"]),
+            percent(after["gain"]),
+            percent(before["forecast"]),
+            before["forecast_source"],
+            percent(after["pass_at_k_since_base"][str(8)]),
+        ]
+
+
 def print_table(rows: Iterator[list[str]]) -> None:
     """Print rows as a table in Markdown; the first row is its head."""
     head = next(rows)
@@ -169,6 +224,7 @@ def print_table(rows: Iterator[list[str]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--train", metavar="NAME", help="the model that is trained, one of --model")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/real"))
     arguments = parser.parse_args()
@@ -179,6 +235,9 @@ def main() -> None:
     folders = measure(models, arguments.data, out)
     print_table(accuracy_rows(folders))
     print_table(gap_rows(folders))
+    if arguments.train:
+        name = arguments.train
+        print_table(round_rows(train(name, models[name], out)))
 
 
 if __name__ == "__main__":
