@@ -192,6 +192,14 @@ class TrainerOptions:
         int | None,
         typer.Option(help="Rows of an optimiser step (default: 64).", rich_help_panel=TRAINER),
     ] = None
+    gradient_accumulation: Annotated[
+        int | None,
+        typer.Option(
+            help="Parts that a step is computed in, to save memory (default: parts of at most 8 "
+            "rows; embedded models: 1).",
+            rich_help_panel=TRAINER,
+        ),
+    ] = None
     lora_rank: Annotated[
         int | None, typer.Option(help="LoRA instead of all weights.", rich_help_panel=TRAINER)
     ] = None
@@ -202,6 +210,7 @@ class TrainerOptions:
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
+            "gradient_accumulation": self.gradient_accumulation,
             "lora_rank": self.lora_rank,
             "base_kl": base_kl,
         }

@@ -21,6 +21,8 @@ from strop.distill.rows import Row
 from strop.distill.runtime import quiet
 
 BATCH = 8
+MOST_LOGITS = 2**28
+"""Logits of a batch, a gigabyte in float32: a vocabulary of 262,144 tokens needs small batches."""
 
 
 def score(
@@ -76,11 +78,14 @@ def score_at_temperature(
 ) -> TemperedScores:
     """Return log q(y|x) (N) of each row's first response, q = softmax(logits / temperature).
 
-    Rows of similar length share a batch: less padding is read.
+    Rows of similar length share a batch: less padding is read. ``batch``: the most rows of one.
     """
     with quiet():
         model, tokenizer = load(folder)
     examples = encode(rows, model, tokenizer)
+    longest = max(map(length, examples), default=1)
+    vocabulary = int(model.get_output_embeddings().weight.shape[0])
+    batch = max(1, min(batch, MOST_LOGITS // (longest * vocabulary)))
     order = sorted(range(len(examples)), key=lambda index: length(examples[index]))
     device = PartialState().device
     model = model.to(device).eval()
