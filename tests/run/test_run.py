@@ -124,7 +124,7 @@ def test_a_run_is_read_again_from_its_folder(tmp_path: Path) -> None:
     run = strop.gap(
         "ladder/40k", "signs", problems=20, samples=4, verifiers=["mc"], out=tmp_path / "run"
     )
-    again = strop.Run(tmp_path / "run")
+    again = strop.Run(str(tmp_path / "run"))  # type: ignore[arg-type]  # as users write it
     assert again.document == run.document and again.estimates.equals(run.estimates)
     record = again.record
     assert record["verifiers"]["mc"][

@@ -48,6 +48,9 @@ class Run:
     weights: tuple[str, ...] = ()
     task: Task | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))  # users also give a string
+
     @cached_property
     def _stored(self) -> StoredRun:
         return StoredRun(self.path, self.task)
