@@ -67,9 +67,15 @@ class Watched:
         for y in range(0, height + 1_000, 700):
             self.page.evaluate(f"window.scrollTo(0, {y})")
             self.page.wait_for_timeout(30)
+        # Charts make the page longer as they are drawn: go to those that were passed too early.
         self.page.wait_for_function(
-            "[...document.querySelectorAll('[data-chart]')]"
-            ".every((chart) => chart.dataset.drawn === 'done')"
+            """() => {
+                const charts = [...document.querySelectorAll('[data-chart]')];
+                const missing = charts.find((chart) => chart.dataset.drawn !== 'done');
+                missing?.scrollIntoView();
+                return !missing;
+            }""",
+            polling=100,
         )
         self.page.evaluate("window.scrollTo(0, 0)")
 
