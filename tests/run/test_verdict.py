@@ -207,6 +207,8 @@ def test_the_next_command_keeps_the_run_s_own_options(run: Run) -> None:
     words = shlex.split(found["next"])
     assert words[-2:] == ["--shots", "4"] and words.count("--shots") == 1
     assert words[6:-2] == ["--max-tokens", "3", "--problems", "12", "--samples", "2"]
+    again = judge(wrong, [], shots=4)
+    assert shlex.split(again["next"])[-2:] == ["--shots", "8"]
 
 
 def test_the_next_command_finds_the_task_of_a_file(tmp_path: Path) -> None:

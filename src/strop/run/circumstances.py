@@ -50,6 +50,7 @@ def circumstances_of(stored: StoredRun) -> Circumstances:
         folder=str(stored.path),
         temperature=None if stored.is_imported else plan.temperature,
         command=command,
+        shots=plan.shots,
         sizes=[] if stored.is_imported else _sizes(plan),
         resume=_resume(stored) if can_train else [],
         is_imported=stored.is_imported,

@@ -54,7 +54,8 @@ class Circumstances:
     limit of a response, 0 if unknown. ``one_a_request``: the name of a served model with one sample
     a request, "" for other models. ``can_train``: the model lies in a folder that ``strop improve``
     can train. ``has_answers``: an answer was found in some response, so that votes can be counted.
-    ``command``: the words of the command line that name the model and the task; ``sizes``: those of
+    ``command``: the words of the command line that name the model and the task; ``shots``: the
+    number of examples; ``sizes``: those of
     its sizes that are not the defaults; ``resume``: those that go on with this very run, if any
     can. ``pilots``: the gain of the pilot fit by its filter, if there was one. ``cost``: that of
     sampling and verifying one round.
@@ -66,6 +67,7 @@ class Circumstances:
     temperature: float | None
     command: Sequence[str]
     can_train: bool
+    shots: int = 0
     sizes: Sequence[str] = ()
     resume: Sequence[str] = ()
     is_imported: bool = False
@@ -184,13 +186,13 @@ def _special_case(evidence: Evidence, run: Circumstances) -> Ruling | None:
             "answers are right when read flexibly: mend the format first, since a round would "
             "teach little else"
         )
-        return Ruling("unclear", why, "format", _gap(run, "--shots 4"))
+        return Ruling("unclear", why, "format", _gap(run, f"--shots {max(4, 2 * run.shots)}"))
     if strict == 0:
         why = (
             f"none of {responses:,} responses is right, so a filter has nothing right to keep: "
             "use easier problems, more examples in the prompt, or a stronger model"
         )
-        return Ruling("no", why, "all_wrong", _gap(run, "--shots 4"))
+        return Ruling("no", why, "all_wrong", _gap(run, f"--shots {max(4, 2 * run.shots)}"))
     if strict == 1:
         why = "every response is right: there is nothing to gain on these problems"
         return Ruling("no", why, "all_right")
