@@ -140,12 +140,13 @@ class Renderer:
         """
         asked = prompt[:-1] if is_open(prompt) else prompt
         text = self._apply_template(self._turns(asked), add_generation_prompt=True)
-        beginning = self._beginning(asked, text)
+        closing = ""
         if thinking and text.rstrip().endswith(f"<{thinking}>"):
-            text += f"\n</{thinking}>\n\n"
+            closing = f"\n</{thinking}>\n\n"
         if not is_open(prompt):
-            return text
-        return text + beginning + self._mark(prompt[-1].content.lstrip(" "))
+            return text + closing
+        beginning = self._beginning(asked, text)
+        return text + closing + beginning + self._mark(prompt[-1].content.lstrip(" "))
 
     def _turns(self, prompt: Prompt) -> list[dict[str, str]]:
         turns = []

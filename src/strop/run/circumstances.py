@@ -21,8 +21,12 @@ from strop.verify import VERIFIERS
 PILOT = "pilot.json"
 """The file of a run folder that holds its pilot (``strop gap --pilot``)."""
 RESUMED_BY_DEFAULT = (
-    *("temperature", "top_p", "verify_max_tokens"),
-    *("revision", "split", "adaptive"),
+    "temperature",
+    "top_p",
+    "verify_max_tokens",
+    "revision",
+    "split",
+    "adaptive",
 )
 """Settings that ``strop improve`` has no option for."""
 TRAIN_PROBLEMS = 400

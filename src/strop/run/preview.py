@@ -73,10 +73,7 @@ def preview(
         prompts[verifier.name] = engine.render(prompt)
         checks.append(_questions(plan, engine, verifier, problems, probe, draws))
 
-    solutions = [
-        engine.count_tokens(solution_prompt(plan.task, blind(problem), shots))
-        for problem in problems
-    ]
+    solutions = [engine.count_tokens(prompt) for prompt in plan.solution_prompts(problems)]
     responses = plan.samples + 1  # and the greedy one
     max_tokens = plan.sampling().max_tokens
     prompt_tokens = engine.reads(plan.samples) * sum(solutions)

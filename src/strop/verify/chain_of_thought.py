@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from strop.engines.base import Request
+from strop.engines.base import Generation, Request
 from strop.prompts import verification_prompt
 from strop.records import Problem, Prompt, Score
 from strop.tasks.base import Task
@@ -19,6 +19,17 @@ from strop.verify.parse_verdict import read_score, read_verdict
 
 UNREADABLE = 0.0
 """The score of a verification that cannot be read."""
+
+
+def draw_checks(
+    prompts: Sequence[Prompt], candidates: Sequence[Candidate], context: VerificationContext
+) -> Generation:
+    """Sample one written check of each candidate, by its question."""
+    requests = []
+    for prompt, candidate in zip(prompts, candidates, strict=True):
+        # The seed belongs to the candidate, so its check does not depend on the batch.
+        requests.append(Request(prompt, (candidate.seed,)))
+    return context.engine.draw(requests, context.sampling)
 
 
 def judge_in_writing(
@@ -31,12 +42,7 @@ def judge_in_writing(
 
     ``read`` turns the text of a check into a score.
     """
-    prompts = verifier.prompts(candidates, context)
-    requests = []
-    for prompt, candidate in zip(prompts, candidates, strict=True):
-        # The seed belongs to the candidate, so its check does not depend on the batch.
-        requests.append(Request(prompt, (candidate.seed,)))
-    generation = context.engine.draw(requests, context.sampling)
+    generation = draw_checks(verifier.prompts(candidates, context), candidates, context)
     checks = [samples[0] for samples in generation.samples]
     scores = [read(check.text) for check in checks]
     cut = 0

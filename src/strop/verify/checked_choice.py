@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from strop.engines.base import Request
 from strop.prompts import verification_prompt
 from strop.records import Message, Problem, Prompt, Score, total_usage
 from strop.tasks.base import Task
 from strop.verify.base import Candidate, Need, PromptedVerifier, Verdicts, VerificationContext
+from strop.verify.chain_of_thought import draw_checks
 from strop.verify.multiple_choice import compare_verdicts
 from strop.verify.parse_verdict import own_words
 
@@ -42,10 +42,7 @@ class CheckedMultipleChoice(PromptedVerifier):
 
     def score(self, candidates: Sequence[Candidate], context: VerificationContext) -> Verdicts:
         asked = self.prompts(candidates, context)
-        requests = []
-        for prompt, candidate in zip(asked, candidates, strict=True):
-            requests.append(Request(prompt, (candidate.seed,)))
-        generation = context.engine.draw(requests, context.sampling)
+        generation = draw_checks(asked, candidates, context)
         checks = [samples[0].text for samples in generation.samples]
         checked = []
         for prompt, check in zip(asked, checks, strict=True):
